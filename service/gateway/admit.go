@@ -1,0 +1,63 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// admit decides whether a request may enter at all. Liveness is open to everyone.
+func (g *Gateway) admit(r *http.Request) *failure {
+	if r.URL.Path == "/healthz" {
+		return nil
+	}
+	if err := g.cross.Check(r); err != nil {
+		return failed(http.StatusForbidden, "invalid_request_error", "", "cross_origin", "a web page of another origin may not use this gateway")
+	}
+	if len(g.keys) == 0 {
+		return admitLocal(r)
+	}
+	key, ok := bearer(r)
+	if !ok {
+		return failed(http.StatusUnauthorized, "authentication_error", "", "missing_api_key",
+			"an API key is needed: send the header Authorization: Bearer KEY")
+	}
+	if !g.knows(key) {
+		return failed(http.StatusUnauthorized, "authentication_error", "", "invalid_api_key", "the API key is not one of this gateway's")
+	}
+	return nil
+}
+
+// admitLocal protects a gateway without keys: a request must be addressed to a loopback host, so that a web page
+// whose name has been re-pointed at this machine cannot use it.
+func admitLocal(r *http.Request) *failure {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if ip := net.ParseIP(host); strings.EqualFold(host, "localhost") || (ip != nil && ip.IsLoopback()) {
+		return nil
+	}
+	return failed(http.StatusForbidden, "invalid_request_error", "", "not_local",
+		"this gateway has no API keys and answers only to localhost: start it with keys to reach it by another name")
+}
+
+// bearer returns the key of the Authorization header.
+func bearer(r *http.Request) (string, bool) {
+	scheme, key, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	key = strings.TrimSpace(key)
+	return key, ok && key != "" && strings.EqualFold(scheme, "Bearer")
+}
+
+// knows compares digests, all of them, in constant time.
+func (g *Gateway) knows(key string) bool {
+	digest := sha256.Sum256([]byte(key))
+	found := 0
+	for _, k := range g.keys {
+		found |= subtle.ConstantTimeCompare(digest[:], k[:])
+	}
+	return found == 1
+}

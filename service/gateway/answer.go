@@ -1,0 +1,211 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// errClientGone says that there is nobody left to answer.
+var errClientGone = errors.New("the client has gone or does not read")
+
+// errShutdown is the cause that ends the jobs which outlast Options.Drain.
+var errShutdown = fmt.Errorf("%w: the gateway is shutting down", ErrUnavailable)
+
+// abandoned replaces err, met under ctx, by the reason why ctx ended, if it did.
+func abandoned(ctx context.Context, err error) error {
+	switch cause := context.Cause(ctx); {
+	case cause == nil, errors.Is(err, errClientGone):
+		return err
+	case errors.Is(cause, errShutdown):
+		return errShutdown
+	}
+	return fmt.Errorf("%w: %w", errClientGone, err)
+}
+
+// outlet takes the answer while it is being made. An error from it means that the client has gone.
+type outlet interface {
+	text(piece string) error // piece is never empty
+	idle() error             // nothing happened for the keep-alive interval
+}
+
+// ending is how an answer ended.
+type ending struct {
+	tokens  int
+	reason  string // finish_reason of the dialect
+	receipt string
+}
+
+// pump moves the tokens of s into out as text until the answer ends.
+func pump(ctx context.Context, s Stream, d Decoder, job Job, out outlet, keepAlive time.Duration) (ending, error) {
+	var end ending
+	for {
+		ev, err := next(ctx, s, keepAlive)
+		switch {
+		case errors.Is(err, errIdle):
+			err = out.idle()
+		case err != nil:
+		case ev.Finish != 0:
+			end.receipt = ev.Receipt
+			if end.reason, err = finishReason(ev.Finish); err == nil {
+				err = put(out, d.Flush())
+			}
+			return end, err
+		default:
+			end.tokens++
+			if !isStop(job.Stop, ev.Token) {
+				err = put(out, d.Write(ev.Token))
+			}
+		}
+		if err != nil {
+			return end, err
+		}
+	}
+}
+
+// errIdle says that the keep-alive interval passed without an event.
+var errIdle = errors.New("no event yet")
+
+// next waits for an event for at most keepAlive.
+func next(ctx context.Context, s Stream, keepAlive time.Duration) (Event, error) {
+	wait, cancel := context.WithTimeout(ctx, keepAlive)
+	defer cancel()
+	ev, err := s.Next(wait)
+	switch {
+	case err == nil:
+		return ev, nil
+	case ctx.Err() != nil:
+		return ev, abandoned(ctx, err)
+	case wait.Err() != nil && errors.Is(err, context.DeadlineExceeded):
+		return ev, errIdle
+	}
+	return ev, err
+}
+
+// put sends a piece unless it is empty.
+func put(out outlet, piece string) error {
+	if piece == "" {
+		return nil
+	}
+	return out.text(piece)
+}
+
+func isStop(stop []int32, id int32) bool {
+	for _, s := range stop {
+		if s == id {
+			return true
+		}
+	}
+	return false
+}
+
+// finishReason translates a finish code.
+func finishReason(code FinishCode) (string, error) {
+	switch code {
+	case FinishEOS, FinishStop:
+		return "stop", nil
+	case FinishLength, FinishContext:
+		return "length", nil
+	case FinishCancelled:
+		return "", fmt.Errorf("%w: the job was cancelled before it was complete", ErrUnavailable)
+	}
+	return "", fmt.Errorf("the backend ended a stream with the unknown finish code %d", code)
+}
+
+// collector is the outlet of an answer that is sent whole.
+type collector struct{ strings.Builder }
+
+func (c *collector) text(piece string) error { c.WriteString(piece); return nil }
+func (c *collector) idle() error             { return nil }
+
+// chunker is the outlet of a streamed answer.
+type chunker struct {
+	events
+	dialect *dialect
+	frame   completion // what all chunks share
+	opened  bool
+}
+
+func (c *chunker) idle() error { return gone(c.comment("waiting")) }
+
+func (c *chunker) text(piece string) error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	return c.chunk([]choice{c.dialect.piece(piece)})
+}
+
+// open sends what precedes the first piece.
+func (c *chunker) open() error {
+	if c.opened || c.dialect.opening == nil {
+		return nil
+	}
+	c.opened = true
+	return c.chunk(c.dialect.opening)
+}
+
+func (c *chunker) chunk(choices []choice) error {
+	c.frame.Choices = choices
+	return gone(c.data(marshal(c.frame)))
+}
+
+// close ends the stream. The receipt travels on the last chunk, the one without choices; a client that has sent
+// include_usage: false gets no such chunk and finds the receipt on the chunk that carries finish_reason.
+func (c *chunker) close(end ending, u usage, said usageChoice) error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	last := c.dialect.closing()
+	last.FinishReason = &end.reason
+	separate := said == usageWanted || (said == usageUnsaid && end.receipt != "")
+	if !separate {
+		c.frame.Receipt = end.receipt
+	}
+	if err := c.chunk([]choice{last}); err != nil {
+		return err
+	}
+	if separate {
+		c.frame.Receipt, c.frame.Usage = end.receipt, &u
+		if err := c.chunk([]choice{}); err != nil {
+			return err
+		}
+	}
+	return gone(c.data([]byte("[DONE]")))
+}
+
+// gone marks an error of the connection.
+func gone(err error) error {
+	if err != nil {
+		return fmt.Errorf("%w: %w", errClientGone, err)
+	}
+	return nil
+}
+
+// newJob turns a decoded request into a job for model.
+func newJob(r *request, d *dialect, c Codec, m Model) (Job, error) {
+	ids, err := d.encode(c, r)
+	if err != nil {
+		return Job{}, err
+	}
+	if len(ids) == 0 {
+		return Job{}, badParam(d.missing, d.missing+" must give at least one token")
+	}
+	if len(ids) > m.ContextLength {
+		return Job{}, failed(http.StatusBadRequest, "invalid_request_error", d.missing, "context_length_exceeded",
+			fmt.Sprintf("the context of this model holds %d tokens and the prompt has %d: shorten it", m.ContextLength, len(ids)))
+	}
+	for i, id := range ids {
+		if id < 0 || int(id) >= m.Vocab {
+			return Job{}, badParam(d.missing, fmt.Sprintf("token %d of the prompt is %d, and the ids of this model are 0 to %d", i, id, m.Vocab-1))
+		}
+	}
+	most := min(m.ContextLength, math.MaxInt32)
+	if r.maxNew > 0 {
+		most = min(most, r.maxNew)
+	}
+	return Job{Model: m.ID, Prompt: ids, MaxNew: most, TemperatureQ16: r.temperatureQ16, Seed: r.seed, Stop: m.Stop}, nil
+}

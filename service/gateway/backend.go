@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+)
+
+// Errors that a Backend or a Codec wraps to choose the HTTP answer. The text of an error that matches one of these
+// reaches the client, so it must not hold secrets; any other error becomes a 500 whose text is only logged.
+var (
+	// ErrModelNotFound says that no node serves the model: 404, code model_not_found.
+	ErrModelNotFound = errors.New("model not found")
+	// ErrInvalid says that the request itself cannot be served, e.g. an order of roles the template rejects: 400.
+	ErrInvalid = errors.New("invalid request")
+	// ErrBusy says that the request may succeed if it is sent again later: 429.
+	ErrBusy = errors.New("all nodes are busy")
+	// ErrUnavailable says that nothing can serve the request now: 503.
+	ErrUnavailable = errors.New("no node is available")
+)
+
+// Model describes one model that can be asked.
+type Model struct {
+	ID            string  // model id, lower-case hex; the system_fingerprint of every answer
+	Name          string  // the name clients use; when empty clients use ID
+	Created       int64   // Unix seconds; 0 if unknown
+	ContextLength int     // Tmax, the most positions of prompt and answer together; at least 1
+	Vocab         int     // number of token ids; ids are below it
+	Stop          []int32 // end-of-answer ids, at most 64; passed on in every Job
+}
+
+// Message is one turn of a conversation. Role is "system", "user" or "assistant".
+type Message struct {
+	Role    string
+	Content string
+}
+
+// Codec is the text side of one model: its chat template and its tokenizer. It is used by many goroutines at once.
+type Codec interface {
+	// EncodeChat renders messages with the model's template, up to and including the cue for the assistant's turn,
+	// and returns the token ids. An error that matches ErrInvalid blames the request.
+	EncodeChat(messages []Message) ([]int32, error)
+	// EncodeText returns the token ids of a plain prompt, with the leading id the model expects, if any.
+	EncodeText(text string) ([]int32, error)
+	// NewDecoder starts the text of one answer; afterPrompt are the ids it continues.
+	NewDecoder(afterPrompt []int32) Decoder
+}
+
+// Decoder turns ids into text one by one. One goroutine uses it.
+type Decoder interface {
+	// Write returns the text that id completes: valid UTF-8, possibly empty while a character is unfinished.
+	Write(id int32) string
+	// Flush returns what is still held back at the end, with broken characters replaced.
+	Flush() string
+}
+
+// Job is one inference to run. Every field has been checked: ids are below Model.Vocab, 1 <= len(Prompt) <= ContextLength,
+// 1 <= MaxNew <= ContextLength.
+type Job struct {
+	RequestID      string // the X-Request-Id of the HTTP request, for logs
+	Model          string // Model.ID
+	Prompt         []int32
+	MaxNew         int
+	TemperatureQ16 int64   // temperature times 65536, 0..131072; 0 is greedy
+	Seed           uint64  // 0 when greedy and the client named none
+	Stop           []int32 // Model.Stop
+}
+
+// FinishCode says why an answer ended, with the numbers of the protocol's state.
+type FinishCode uint8
+
+// The codes that a gateway can meet. The zero value means "not finished".
+const (
+	FinishEOS       FinishCode = 1 // an end-of-answer id was produced
+	FinishStop      FinishCode = 2 // a stop string was produced
+	FinishLength    FinishCode = 3 // MaxNew tokens were produced
+	FinishContext   FinishCode = 4 // the context is full
+	FinishCancelled FinishCode = 5 // the job was cancelled
+)
+
+// Event is one step of an answer: a produced token while Finish is 0, else the end of the answer.
+type Event struct {
+	Token   int32      // below Model.Vocab; meaningful while Finish is 0; the end-of-answer id is reported too
+	Finish  FinishCode // not 0 on the last event, which carries no token
+	Receipt string     // on the last event: canonical base64url text; empty if the backend makes no receipts
+}
+
+// Stream is the answer to one job while it is being made. One goroutine uses it.
+type Stream interface {
+	// ReceiptID names the receipt to come, e.g. the hex request digest; empty if unknown or if there will be none.
+	// It must be printable ASCII without spaces.
+	ReceiptID() string
+	// Next waits for the next event. When ctx ends first it returns an error that matches ctx.Err() and loses
+	// nothing: the next call returns the same event. After the event with a finish code it is not called again.
+	Next(ctx context.Context) (Event, error)
+}
+
+// Backend runs jobs. It is used by many goroutines at once.
+type Backend interface {
+	// Models lists what can be asked now, in a stable order. It is called for every request and should be cheap.
+	Models(ctx context.Context) ([]Model, error)
+	// Codec returns the text side of the model with this id; ErrModelNotFound if there is none.
+	Codec(ctx context.Context, modelID string) (Codec, error)
+	// Submit starts a job. The job lives until ctx ends, which the gateway makes happen once it has the last event
+	// or has lost interest; the backend must then release everything the job holds.
+	Submit(ctx context.Context, job Job) (Stream, error)
+}

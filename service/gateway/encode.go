@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+// usage counts tokens.
+type usage struct {
+	PromptTokens     int `json:"prompt_tokens"`
+	CompletionTokens int `json:"completion_tokens"`
+	TotalTokens      int `json:"total_tokens"`
+}
+
+// completion is a whole answer, or one chunk of a streamed one. Field order is the order on the wire.
+type completion struct {
+	ID                string `json:"id"`
+	Object            string `json:"object"`
+	Created           int64  `json:"created"`
+	Model             string `json:"model"`
+	SystemFingerprint string `json:"system_fingerprint"`
+	Choices           any    `json:"choices"`
+	Usage             any    `json:"usage,omitempty"` // *usage; json.RawMessage("null") on the chunks before it
+	Receipt           string `json:"elenchus_receipt,omitempty"`
+}
+
+// chatMessage is the assistant's turn of a whole answer. The dialect requires refusal.
+type chatMessage struct {
+	Role    string  `json:"role"`
+	Content string  `json:"content"`
+	Refusal *string `json:"refusal"`
+}
+
+// chatDelta is a piece of the assistant's turn.
+type chatDelta struct {
+	Role    string  `json:"role,omitempty"`
+	Content *string `json:"content,omitempty"`
+}
+
+// choice is the one choice of an answer: Message in a whole chat, Delta in a streamed one, Text in a completion.
+type choice struct {
+	Index        int          `json:"index"`
+	Message      *chatMessage `json:"message,omitempty"`
+	Delta        *chatDelta   `json:"delta,omitempty"`
+	Text         *string      `json:"text,omitempty"`
+	Logprobs     *struct{}    `json:"logprobs"`
+	FinishReason *string      `json:"finish_reason"`
+}
+
+// dialect is what differs between the two endpoints.
+type dialect struct {
+	fields   map[string]reader
+	missing  string // the field that holds the prompt
+	idPrefix string
+	object   string // of a whole answer
+	chunk    string // of a piece
+	encode   func(c Codec, r *request) ([]int32, error)
+	whole    func(text string) choice
+	opening  []choice // sent before the first piece of a stream
+	piece    func(text string) choice
+	closing  func() choice
+}
+
+func chatDialect() *dialect {
+	empty := ""
+	return &dialect{
+		fields:   chatFields(),
+		missing:  "messages",
+		idPrefix: "chatcmpl-",
+		object:   "chat.completion",
+		chunk:    "chat.completion.chunk",
+		encode:   func(c Codec, r *request) ([]int32, error) { return c.EncodeChat(r.messages) },
+		whole:    func(text string) choice { return choice{Message: &chatMessage{Role: "assistant", Content: text}} },
+		opening:  []choice{{Delta: &chatDelta{Role: "assistant", Content: &empty}}},
+		piece:    func(text string) choice { return choice{Delta: &chatDelta{Content: &text}} },
+		closing:  func() choice { return choice{Delta: &chatDelta{}} },
+	}
+}
+
+func completionDialect() *dialect {
+	text := func(text string) choice { return choice{Text: &text} }
+	return &dialect{
+		fields:   completionFields(),
+		missing:  "prompt",
+		idPrefix: "cmpl-",
+		object:   "text_completion",
+		chunk:    "text_completion",
+		encode: func(c Codec, r *request) ([]int32, error) {
+			if r.promptIDs != nil {
+				return r.promptIDs, nil
+			}
+			return c.EncodeText(r.prompt)
+		},
+		whole:   text,
+		piece:   text,
+		closing: func() choice { return text("") },
+	}
+}
+
+// modelEntry is a model as the dialect lists it, with two fields more.
+type modelEntry struct {
+	ID            string `json:"id"`
+	Object        string `json:"object"`
+	Created       int64  `json:"created"`
+	OwnedBy       string `json:"owned_by"`
+	ModelID       string `json:"elenchus_model_id"`
+	ContextLength int    `json:"context_length"`
+}
+
+func entryOf(m Model) modelEntry {
+	return modelEntry{publicName(m), "model", m.Created, "elenchus", m.ID, m.ContextLength}
+}
+
+// publicName is what clients call the model.
+func publicName(m Model) string {
+	if m.Name == "" {
+		return m.ID
+	}
+	return m.Name
+}
+
+// marshal encodes v without escaping <, > and &, and without a final newline.
+func marshal(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic("gateway: an answer cannot be encoded: " + err.Error())
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// writeJSON sends a complete answer. A failed write means that the client has gone, which net/http notices itself.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body := append(marshal(v), '\n')
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}

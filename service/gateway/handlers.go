@@ -1,0 +1,264 @@
+package gateway
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// statusClientGone is logged for a client that left before its answer was complete; it is never sent.
+const statusClientGone = 499
+
+// health says that the process lives and whether its backend can list models.
+func (g *Gateway) health(w http.ResponseWriter, r *http.Request) {
+	models, err := g.backend.Models(r.Context())
+	if err != nil {
+		g.fail(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Status string `json:"status"`
+		Models int    `json:"models"`
+	}{"ok", len(models)})
+}
+
+func (g *Gateway) listModels(w http.ResponseWriter, r *http.Request) {
+	models, err := g.backend.Models(r.Context())
+	if err != nil {
+		g.fail(w, err)
+		return
+	}
+	entries := make([]modelEntry, len(models))
+	for i, m := range models {
+		entries[i] = entryOf(m)
+	}
+	writeJSON(w, http.StatusOK, struct {
+		Object string       `json:"object"`
+		Data   []modelEntry `json:"data"`
+	}{"list", entries})
+}
+
+func (g *Gateway) showModel(w http.ResponseWriter, r *http.Request) {
+	m, err := g.model(r.Context(), r.PathValue("model"))
+	if err != nil {
+		g.fail(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, entryOf(m))
+}
+
+// model finds a model by its name or id.
+func (g *Gateway) model(ctx context.Context, name string) (Model, error) {
+	models, err := g.backend.Models(ctx)
+	if err != nil {
+		return Model{}, err
+	}
+	for _, m := range models {
+		if m.ID == name || publicName(m) == name {
+			return m, nil
+		}
+	}
+	return Model{}, noModel(name)
+}
+
+// complete answers both completion endpoints: decode, start the job, send the answer.
+func (g *Gateway) complete(d *dialect) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if g.answers.Add(1) > int64(g.options.MaxAnswers) {
+			g.answers.Add(-1)
+			g.fail(w, ErrBusy)
+			return
+		}
+		defer g.answers.Add(-1)
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		req, err := g.decode(w, r, d)
+		if err == nil {
+			err = g.answer(ctx, w, d, req)
+		}
+		if err != nil {
+			g.fail(w, abandoned(ctx, err))
+		}
+	}
+}
+
+// answer starts the job and sends what it makes.
+func (g *Gateway) answer(ctx context.Context, w http.ResponseWriter, d *dialect, req *request) error {
+	run, err := g.start(ctx, w, d, req)
+	switch {
+	case err != nil:
+		return err
+	case req.stream:
+		return g.stream(ctx, w, run)
+	default:
+		return g.whole(ctx, w, run)
+	}
+}
+
+// decode reads the body within its bounds of size and time.
+func (g *Gateway) decode(w http.ResponseWriter, r *http.Request, d *dialect) (*request, error) {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(g.options.BodyTimeout)) // writers in tests have no deadlines
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	_ = control.SetReadDeadline(time.Time{})
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, failed(http.StatusRequestEntityTooLarge, "invalid_request_error", "", "body_too_large", "the body is larger than 4 MiB")
+	case err != nil:
+		return nil, failed(http.StatusRequestTimeout, "invalid_request_error", "", "body_unread", "the body did not arrive in full")
+	}
+	req, f := decodeRequest(body, d.fields)
+	if f != nil {
+		return nil, f
+	}
+	if !req.hasPrompt {
+		return nil, badParam(d.missing, d.missing+" is missing")
+	}
+	if len(req.ignored) > 0 {
+		w.Header().Set("X-Elenchus-Ignored", ignoredHeader(req.ignored))
+	}
+	return req, nil
+}
+
+// ignoredHeader lists names; those with characters that a header cannot hold become "?".
+func ignoredHeader(names []string) string {
+	out := make([]string, len(names))
+	for i, name := range names {
+		odd := strings.ContainsFunc(name, func(c rune) bool {
+			return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("_.-", c))
+		})
+		if out[i] = name; odd || len(name) > 64 {
+			out[i] = "?"
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// run is an answer in the making.
+type run struct {
+	dialect *dialect
+	job     Job
+	stream  Stream
+	decoder Decoder
+	frame   completion // what every object of the answer shares
+	usage   usageChoice
+}
+
+// start finds the model, encodes the prompt and submits the job.
+func (g *Gateway) start(ctx context.Context, w http.ResponseWriter, d *dialect, req *request) (*run, error) {
+	m, err := g.model(ctx, req.model)
+	if err != nil {
+		return nil, err
+	}
+	codec, err := g.backend.Codec(ctx, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !req.hasSeed && req.temperatureQ16 > 0 {
+		var p [8]byte
+		g.options.Entropy(p[:])
+		req.seed = binary.BigEndian.Uint64(p[:])
+	}
+	job, err := newJob(req, d, codec, m)
+	if err != nil {
+		return nil, err
+	}
+	job.RequestID = w.Header().Get("X-Request-Id")
+	note(w, slog.String("model_id", m.ID), slog.Int("prompt_tokens", len(job.Prompt)))
+	s, err := g.backend.Submit(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	if id := s.ReceiptID(); id != "" {
+		w.Header().Set("X-Elenchus-Receipt-Id", id)
+	}
+	return &run{
+		dialect: d, job: job, stream: s, decoder: codec.NewDecoder(job.Prompt), usage: req.usage,
+		frame: completion{
+			ID: d.idPrefix + g.randomHex(12), Object: d.object, Created: g.options.Now().Unix(),
+			Model: publicName(m), SystemFingerprint: m.ID,
+		},
+	}, nil
+}
+
+// whole sends the answer in one piece.
+func (g *Gateway) whole(ctx context.Context, w http.ResponseWriter, run *run) error {
+	var text collector
+	end, err := pump(ctx, run.stream, run.decoder, run.job, &text, g.options.KeepAlive)
+	if err != nil {
+		return err
+	}
+	turn := run.dialect.whole(text.String())
+	turn.FinishReason = &end.reason
+	u := run.count(w, end)
+	answer := run.frame
+	answer.Choices, answer.Usage, answer.Receipt = []choice{turn}, &u, end.receipt
+	if end.receipt != "" && len(end.receipt) <= maxReceiptHeader {
+		w.Header().Set("X-Elenchus-Receipt", end.receipt)
+	}
+	allow(http.NewResponseController(w), g.options.WriteTimeout)
+	writeJSON(w, http.StatusOK, answer)
+	return nil
+}
+
+// stream sends the answer piece by piece.
+func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, run *run) error {
+	out := &chunker{
+		events:  events{w: w, control: http.NewResponseController(w), patient: g.options.WriteTimeout},
+		dialect: run.dialect,
+		frame:   run.frame,
+	}
+	out.frame.Object = run.dialect.chunk
+	if run.usage == usageWanted {
+		out.frame.Usage = json.RawMessage("null")
+	}
+	end, err := pump(ctx, run.stream, run.decoder, run.job, out, g.options.KeepAlive)
+	u := run.count(w, end)
+	if err == nil {
+		return out.close(end, u, run.usage)
+	}
+	if !out.started || errors.Is(err, errClientGone) {
+		return err
+	}
+	f := failureOf(err)
+	note(w, slog.String("error", f.cause.Error()))
+	_ = out.data(marshal(f.body())) // the connection ends here either way
+	return nil
+}
+
+// count notes the usage in the log and returns it.
+func (run *run) count(w http.ResponseWriter, end ending) usage {
+	note(w, slog.Int("completion_tokens", end.tokens), slog.String("finish_reason", end.reason))
+	return usage{len(run.job.Prompt), end.tokens, len(run.job.Prompt) + end.tokens}
+}
+
+// fail answers with an error, or only notes it when there is nobody to answer.
+func (g *Gateway) fail(w http.ResponseWriter, err error) {
+	if errors.Is(err, errClientGone) {
+		if rec, ok := w.(*record); ok && rec.status == 0 {
+			rec.status = statusClientGone
+		}
+		note(w, slog.String("error", err.Error()))
+		return
+	}
+	f := failureOf(err)
+	if f.cause != nil {
+		note(w, slog.String("error", f.cause.Error()))
+	}
+	w.Header().Del("X-Elenchus-Receipt-Id") // there will be none
+	f.write(w)
+}
+
+// note adds to the request's line in the log.
+func note(w http.ResponseWriter, attrs ...slog.Attr) {
+	if rec, ok := w.(*record); ok {
+		rec.note(attrs...)
+	}
+}

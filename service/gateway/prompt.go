@@ -1,0 +1,182 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// roles maps the roles of the dialect to those of a template. "developer" is the newer name of "system".
+var roles = map[string]string{"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+
+// readMessages reads the conversation of a chat request.
+func readMessages(r *request, m member) *failure {
+	r.hasPrompt = true
+	f := each(m, func(i int, raw json.RawMessage) *failure {
+		msg, f := readMessage(r, raw, fmt.Sprintf("messages[%d]", i))
+		r.messages = append(r.messages, msg)
+		return f
+	})
+	if f == nil && len(r.messages) == 0 {
+		return badParam(m.name, "messages must hold at least one message")
+	}
+	return f
+}
+
+// readMessage reads one turn; where is its path in the request.
+func readMessage(r *request, raw json.RawMessage, where string) (Message, *failure) {
+	var msg Message
+	fields, f := members(raw, where)
+	if f != nil {
+		f.Param = &where
+		return msg, f
+	}
+	hasContent := false
+	for _, m := range fields {
+		name := m.name
+		m.name = where + "." + name
+		switch {
+		case m.null():
+			continue
+		case name == "role":
+			msg.Role, f = readRole(m)
+		case name == "content":
+			hasContent = true
+			msg.Content, f = readContent(m)
+		case name == "tool_calls", name == "annotations":
+			f = only("an empty list", `[]`)(r, m)
+		case name == "function_call", name == "audio", name == "refusal":
+			f = unsupported(m.name, "null")
+		default:
+			r.ignore("messages." + name)
+		}
+		if f != nil {
+			return msg, f
+		}
+	}
+	if msg.Role == "" {
+		return msg, badParam(where+".role", where+".role is missing")
+	}
+	if !hasContent {
+		return msg, badParam(where+".content", where+".content must be a string or a list of text parts")
+	}
+	return msg, nil
+}
+
+// ignore notes a field that had no effect, once.
+func (r *request) ignore(name string) {
+	if len(r.ignored) < maxIgnored && !slices.Contains(r.ignored, name) {
+		r.ignored = append(r.ignored, name)
+	}
+}
+
+func readRole(m member) (string, *failure) {
+	given, f := readString(m, maxNameText)
+	if f != nil {
+		return "", f
+	}
+	role, ok := roles[given]
+	switch {
+	case ok:
+		return role, nil
+	case given == "tool" || given == "function":
+		return "", unsupported(m.name, "the roles system, developer, user and assistant")
+	}
+	return "", badParam(m.name, m.name+" must be system, developer, user or assistant, not "+strconv.Quote(clip(given, 40)))
+}
+
+// readContent reads a string, or a list of text parts, which are joined without a separator.
+func readContent(m member) (string, *failure) {
+	if kind(m.value) == '"' {
+		return readString(m, maxBody)
+	}
+	if kind(m.value) != '[' {
+		return "", badParam(m.name, m.name+" must be a string or a list of text parts")
+	}
+	var text strings.Builder
+	f := each(m, func(i int, raw json.RawMessage) *failure {
+		piece, f := readPart(raw, fmt.Sprintf("%s[%d]", m.name, i))
+		text.WriteString(piece)
+		return f
+	})
+	return text.String(), f
+}
+
+// readPart reads {"type":"text","text":"..."}.
+func readPart(raw json.RawMessage, where string) (string, *failure) {
+	fields, f := members(raw, where)
+	if f != nil {
+		f.Param = &where
+		return "", f
+	}
+	text, hasText, isText := "", false, false
+	for _, m := range fields {
+		switch m.name {
+		case "type":
+			isText = string(m.value) == `"text"`
+			if !isText {
+				return "", unsupported(where, `parts of type "text"`)
+			}
+		case "text":
+			m.name = where + ".text"
+			if text, f = readString(m, maxBody); f != nil {
+				return "", f
+			}
+			hasText = true
+		}
+	}
+	if !isText || !hasText {
+		return "", badParam(where, where+` must be {"type":"text","text":"..."}`)
+	}
+	return text, nil
+}
+
+// readPrompt reads the prompt of a completion: a string, a list of token ids, or a list that holds one of either.
+func readPrompt(r *request, m member) *failure {
+	r.hasPrompt = true
+	if kind(m.value) != '[' {
+		return readPromptText(r, m)
+	}
+	inside := bytes.TrimSpace(m.value[1 : len(m.value)-1])
+	if k := kind(inside); k != '"' && k != '[' {
+		return readPromptIDs(r, m.name, inside)
+	}
+	return each(m, func(i int, raw json.RawMessage) *failure {
+		if i > 0 {
+			return badParam(m.name,
+				"prompt holds several prompts, but one request gets one answer and one receipt: send one request for each")
+		}
+		if kind(raw) == '[' {
+			return readPromptIDs(r, m.name, bytes.TrimSpace(raw[1:len(raw)-1]))
+		}
+		return readPromptText(r, member{m.name, raw})
+	})
+}
+
+func readPromptText(r *request, m member) (f *failure) {
+	if kind(m.value) != '"' {
+		return badParam(m.name, "prompt must be a string, a list of token ids, or a list that holds one of either")
+	}
+	r.prompt, f = readString(m, maxBody)
+	return f
+}
+
+// readPromptIDs reads the token ids between the brackets of a list, which is valid JSON. That they are below the
+// vocabulary is checked once the model is known.
+func readPromptIDs(r *request, name string, inside []byte) *failure {
+	if len(inside) == 0 {
+		return badParam(name, "prompt must not be an empty list")
+	}
+	for text := range bytes.SplitSeq(inside, []byte(",")) {
+		text = bytes.TrimSpace(text)
+		id, err := strconv.ParseInt(string(text), 10, 32)
+		if err != nil || id < 0 {
+			return badParam(name, fmt.Sprintf("prompt[%d] must be a token id, not %s", len(r.promptIDs), clip(string(text), 40)))
+		}
+		r.promptIDs = append(r.promptIDs, int32(id))
+	}
+	return nil
+}

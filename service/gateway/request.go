@@ -1,0 +1,261 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+)
+
+const (
+	maxNameText = 256            // bytes of a model name
+	oneQ16      = int64(1) << 16 // temperature 1, the default of the dialect
+	maxTokens   = math.MaxInt32  // of max_tokens; the context bounds it further
+	maxUserText = 4096           // bytes of user and its relatives
+)
+
+// usageChoice is what a client said about the usage chunk of a stream.
+type usageChoice uint8
+
+const (
+	usageUnsaid usageChoice = iota
+	usageRefused
+	usageWanted
+)
+
+// request is a decoded request of either endpoint. Text is copied out of the body, so that the body can be freed.
+type request struct {
+	model          string
+	messages       []Message // chat only
+	prompt         string    // completions only, used when promptIDs is nil
+	promptIDs      []int32   // completions only
+	hasPrompt      bool      // messages or prompt was given
+	maxNew         int       // 0: until the context is full
+	temperatureQ16 int64
+	seed           uint64
+	hasSeed        bool
+	stream         bool
+	usage          usageChoice
+	ignored        []string // fields that had no effect
+}
+
+// reader decodes the value of one field, which is never null, into r.
+type reader func(r *request, m member) *failure
+
+// decodeRequest reads a body with the fields of one endpoint.
+func decodeRequest(body []byte, fields map[string]reader) (*request, *failure) {
+	if f := checkText(body); f != nil {
+		return nil, f
+	}
+	all, f := members(body, "the body")
+	if f != nil {
+		return nil, f
+	}
+	r := &request{temperatureQ16: oneQ16}
+	for _, m := range all {
+		read, known := fields[m.name]
+		switch {
+		case !known:
+			r.ignore(m.name)
+		case !m.null():
+			if f := read(r, m); f != nil {
+				return nil, f
+			}
+		}
+	}
+	if r.model == "" {
+		return nil, badParam("model", "model must name a model: GET /v1/models lists them")
+	}
+	return r, nil
+}
+
+// commonFields are the fields that mean the same to both endpoints.
+func commonFields() map[string]reader {
+	return map[string]reader{
+		"model":          readModel,
+		"max_tokens":     readMaxTokens,
+		"temperature":    readTemperature,
+		"seed":           readSeed,
+		"stream":         readStream,
+		"stream_options": readStreamOptions,
+
+		"user":              readLabel,
+		"safety_identifier": readLabel,
+		"prompt_cache_key":  readLabel,
+		"metadata":          func(*request, member) *failure { return nil },
+
+		"top_p":              onlyNumber(1),
+		"n":                  onlyNumber(1),
+		"presence_penalty":   onlyNumber(0),
+		"frequency_penalty":  onlyNumber(0),
+		"repetition_penalty": onlyNumber(1),
+		"top_k":              onlyNumber(0),
+		"min_p":              onlyNumber(0),
+		"logit_bias":         only("an empty object", `{}`),
+		"stop":               only("an empty list", `[]`),
+	}
+}
+
+// chatFields are the fields of POST /v1/chat/completions.
+func chatFields() map[string]reader {
+	fields := commonFields()
+	fields["messages"] = readMessages
+	fields["max_completion_tokens"] = readMaxTokens
+	fields["tools"] = only("an empty list", `[]`)
+	fields["tool_choice"] = only(`"none" or "auto"`, `"none"`, `"auto"`)
+	fields["functions"] = only("an empty list", `[]`)
+	fields["function_call"] = only(`"none" or "auto"`, `"none"`, `"auto"`)
+	fields["parallel_tool_calls"] = only("true or false", `true`, `false`)
+	fields["response_format"] = readResponseFormat
+	fields["logprobs"] = only("false", `false`)
+	fields["top_logprobs"] = onlyNumber(0)
+	fields["modalities"] = only(`["text"]`, `["text"]`)
+	fields["audio"] = only("null")
+	fields["reasoning_effort"] = only(`"none"`, `"none"`)
+	fields["verbosity"] = only(`"medium"`, `"medium"`)
+	fields["web_search_options"] = only("null")
+	return fields
+}
+
+// completionFields are the fields of POST /v1/completions.
+func completionFields() map[string]reader {
+	fields := commonFields()
+	fields["prompt"] = readPrompt
+	fields["best_of"] = onlyNumber(1)
+	fields["echo"] = only("false", `false`)
+	fields["suffix"] = only("an empty string", `""`)
+	fields["logprobs"] = only("null", `false`)
+	return fields
+}
+
+// only accepts the listed JSON texts, white space aside, and refuses all others as unsupported.
+func only(accepted string, texts ...string) reader {
+	return func(_ *request, m member) *failure {
+		if !slices.Contains(texts, compact(m.value)) {
+			return unsupported(m.name, accepted)
+		}
+		return nil
+	}
+}
+
+// onlyNumber accepts one number in any spelling.
+func onlyNumber(n int64) reader {
+	return func(_ *request, m member) *failure {
+		d, err := parseDecimal(string(m.value))
+		if err != nil {
+			return badParam(m.name, m.name+" must be a number: "+errDecimal.Error())
+		}
+		if d.compare(n) != 0 {
+			return unsupported(m.name, strconv.FormatInt(n, 10))
+		}
+		return nil
+	}
+}
+
+func readModel(r *request, m member) (f *failure) {
+	r.model, f = readString(m, maxNameText)
+	return f
+}
+
+func readStream(r *request, m member) (f *failure) {
+	r.stream, f = readBool(m)
+	return f
+}
+
+// readLabel checks a text that names the end user and has no effect on the answer.
+func readLabel(_ *request, m member) *failure {
+	_, f := readString(m, maxUserText)
+	return f
+}
+
+// readMaxTokens reads max_tokens and max_completion_tokens, which must agree when both are given.
+func readMaxTokens(r *request, m member) *failure {
+	n, f := readInt(m, 1, maxTokens)
+	if f != nil {
+		return f
+	}
+	if r.maxNew != 0 && r.maxNew != int(n) {
+		return badParam(m.name, fmt.Sprintf("max_tokens and max_completion_tokens differ: %d and %d", r.maxNew, n))
+	}
+	r.maxNew = int(n)
+	return nil
+}
+
+// readTemperature reads 0..2 from its decimal text into Q16, rounding half up.
+func readTemperature(r *request, m member) *failure {
+	d, err := parseDecimal(string(m.value))
+	if err != nil {
+		return badParam(m.name, "temperature must be a number: "+errDecimal.Error())
+	}
+	if d.compare(0) < 0 || d.compare(2) > 0 {
+		return badParam(m.name, "temperature must be from 0 to 2, not "+clip(string(m.value), 40))
+	}
+	r.temperatureQ16 = d.q16()
+	return nil
+}
+
+// readSeed reads -2^63..2^64-1; a negative seed is taken modulo 2^64.
+func readSeed(r *request, m member) *failure {
+	text := string(m.value)
+	unsigned, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		signed, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return badParam(m.name, "seed must be an integer from -2^63 to 2^64-1, not "+clip(text, 40))
+		}
+		unsigned = uint64(signed)
+	}
+	r.seed, r.hasSeed = unsigned, true
+	return nil
+}
+
+func readStreamOptions(r *request, m member) *failure {
+	options, f := members(m.value, m.name)
+	if f != nil {
+		f.Param = &m.name
+		return f
+	}
+	for _, o := range options {
+		if o.null() {
+			continue
+		}
+		switch o.name {
+		case "include_usage":
+			wanted, f := readBool(o)
+			if f != nil {
+				return f
+			}
+			r.usage = usageRefused
+			if wanted {
+				r.usage = usageWanted
+			}
+		case "include_obfuscation": // padding against traffic analysis; none is added
+		default:
+			r.ignore("stream_options." + o.name)
+		}
+	}
+	return nil
+}
+
+func readResponseFormat(_ *request, m member) *failure {
+	format, f := members(m.value, m.name)
+	if f != nil {
+		f.Param = &m.name
+		return f
+	}
+	if len(format) != 1 || format[0].name != "type" || string(format[0].value) != `"text"` {
+		return unsupported(m.name, `{"type":"text"}`)
+	}
+	return nil
+}
+
+// compact removes the white space of a valid JSON text.
+func compact(v json.RawMessage) string {
+	var b bytes.Buffer
+	if json.Compact(&b, v) != nil {
+		return string(v)
+	}
+	return b.String()
+}

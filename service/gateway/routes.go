@@ -1,0 +1,44 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+)
+
+// route is one row of the table of routes.
+type route struct {
+	method, path string
+	handle       http.HandlerFunc
+}
+
+// table lists what the gateway answers.
+func (g *Gateway) table() []route {
+	return []route{
+		{"GET", "/healthz", g.health},
+		{"GET", "/v1/models", g.listModels},
+		{"GET", "/v1/models/{model...}", g.showModel},
+		{"POST", "/v1/chat/completions", g.complete(chatDialect())},
+		{"POST", "/v1/completions", g.complete(completionDialect())},
+	}
+}
+
+// routes builds the multiplexer: every path of the table answers other methods with 405, every other path with 404.
+func (g *Gateway) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for _, r := range g.table() {
+		mux.HandleFunc(r.method+" "+r.path, r.handle)
+		mux.HandleFunc(r.path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", r.method)
+			failed(http.StatusMethodNotAllowed, "invalid_request_error", "", "method_not_allowed",
+				"this path answers "+r.method+" only").write(w)
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		message := "there is nothing at this path"
+		if !strings.HasPrefix(r.URL.Path, "/v1/") {
+			message += ": the base URL of the API ends in /v1"
+		}
+		failed(http.StatusNotFound, "invalid_request_error", "", "unknown_url", message).write(w)
+	})
+	return mux
+}

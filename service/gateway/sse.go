@@ -1,0 +1,47 @@
+package gateway
+
+import (
+	"net/http"
+	"time"
+)
+
+// events writes server-sent events. The status line goes out with the first write, so that a job that fails before
+// its first token still gets a proper error status.
+type events struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	patient time.Duration // how long one write may take
+	started bool
+}
+
+// data sends one unnamed event and flushes it.
+func (e *events) data(payload []byte) error {
+	return e.send("data: ", payload, "\n\n")
+}
+
+// comment sends a line that every client skips; it keeps proxies awake and discovers dead connections.
+func (e *events) comment(text string) error {
+	return e.send(": ", []byte(text), "\n\n")
+}
+
+func (e *events) send(before string, payload []byte, after string) error {
+	if !e.started {
+		e.started = true
+		h := e.w.Header()
+		h.Set("Content-Type", "text/event-stream; charset=utf-8")
+		h.Set("Cache-Control", "no-cache")
+		h.Set("X-Accel-Buffering", "no")
+	}
+	allow(e.control, e.patient)
+	line := make([]byte, 0, len(before)+len(payload)+len(after))
+	line = append(append(append(line, before...), payload...), after...)
+	if _, err := e.w.Write(line); err != nil {
+		return err
+	}
+	return e.control.Flush()
+}
+
+// allow gives the client d from now to take what is written next. Writers without deadlines, as in tests, have none.
+func allow(c *http.ResponseController, d time.Duration) {
+	_ = c.SetWriteDeadline(time.Now().Add(d))
+}

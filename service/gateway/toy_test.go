@@ -1,0 +1,198 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	toyEOS  = 256
+	toyID   = "00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee"
+	toyCtx  = 64
+	receipt = "ZWxlbmNodXMtdGVzdC1yZWNlaXB0"
+)
+
+// toyCodec is bytes as token ids; id 256 ends the answer. Roles are rendered as "<role>text\n".
+type toyCodec struct{}
+
+func (toyCodec) EncodeChat(messages []Message) ([]int32, error) {
+	var b strings.Builder
+	for i, m := range messages {
+		if m.Role == "system" && i > 0 {
+			return nil, fmt.Errorf("%w: the system message must come first", ErrInvalid)
+		}
+		fmt.Fprintf(&b, "<%s>%s\n", m.Role[:1], m.Content)
+	}
+	return toyCodec{}.EncodeText(b.String())
+}
+
+func (toyCodec) EncodeText(text string) ([]int32, error) {
+	ids := make([]int32, len(text))
+	for i := range len(text) {
+		ids[i] = int32(text[i])
+	}
+	return ids, nil
+}
+
+func (toyCodec) NewDecoder([]int32) Decoder { return &toyDecoder{} }
+
+type toyDecoder struct{ held []byte }
+
+func (d *toyDecoder) Write(id int32) string {
+	d.held = append(d.held, byte(id))
+	if !utf8.FullRune(d.held) {
+		return ""
+	}
+	return d.Flush()
+}
+
+func (d *toyDecoder) Flush() string {
+	text := strings.ToValidUTF8(string(d.held), "\uFFFD")
+	d.held = d.held[:0]
+	return text
+}
+
+// toyBackend answers every job with the next event of script, and notes what it was asked.
+type toyBackend struct {
+	script func(job Job) []Event
+	err    map[string]error // of Submit, by model name
+	after  error            // of Next once script is exhausted; nil: Next then waits for its context
+	mute   bool             // no receipts: ReceiptID is empty
+
+	mu   sync.Mutex
+	jobs []Job
+	ends chan error // one value per job whose context has ended; nil if nobody looks
+}
+
+func (b *toyBackend) models() []Model {
+	out := []Model{{ID: toyID, Name: "toy/bytes", Created: 1700000000, ContextLength: toyCtx, Vocab: 257, Stop: []int32{toyEOS}}}
+	for _, name := range []string{"busy", "down", "broken", "nameless"} {
+		out = append(out, Model{ID: fmt.Sprintf("%064x", name), Name: name, ContextLength: toyCtx, Vocab: 257})
+	}
+	out[4].Name = ""
+	return out
+}
+
+func (b *toyBackend) Models(context.Context) ([]Model, error) { return b.models(), nil }
+
+func (b *toyBackend) Codec(context.Context, string) (Codec, error) { return toyCodec{}, nil }
+
+func (b *toyBackend) Submit(ctx context.Context, job Job) (Stream, error) {
+	for _, m := range b.models() {
+		if err := b.err[m.Name]; err != nil && m.ID == job.Model {
+			return nil, err
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.jobs = append(b.jobs, job)
+	if b.ends != nil {
+		context.AfterFunc(ctx, func() { b.ends <- ctx.Err() })
+	}
+	return &toyStream{ctx: ctx, backend: b, events: b.script(job)}, nil
+}
+
+// lastJob returns the job submitted last.
+func (b *toyBackend) lastJob(t *testing.T) Job {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.jobs) == 0 {
+		t.Fatal("no job was submitted")
+	}
+	return b.jobs[len(b.jobs)-1]
+}
+
+type toyStream struct {
+	ctx     context.Context
+	backend *toyBackend
+	events  []Event
+}
+
+func (s *toyStream) ReceiptID() string {
+	if s.backend.mute {
+		return ""
+	}
+	return "toy-digest"
+}
+
+func (s *toyStream) Next(ctx context.Context) (Event, error) {
+	if len(s.events) == 0 {
+		if s.backend.after != nil {
+			return Event{}, s.backend.after
+		}
+		<-ctx.Done()
+		return Event{}, ctx.Err()
+	}
+	ev := s.events[0]
+	s.events = s.events[1:]
+	return ev, nil
+}
+
+// says scripts an answer of text that ends with code.
+func says(text string, code FinishCode) func(Job) []Event {
+	return func(Job) []Event {
+		var out []Event
+		for i := range len(text) {
+			out = append(out, Event{Token: int32(text[i])})
+		}
+		if code == FinishEOS {
+			out = append(out, Event{Token: toyEOS})
+		}
+		if code == 0 {
+			return out
+		}
+		return append(out, Event{Finish: code, Receipt: receipt})
+	}
+}
+
+var errSecret = errors.New("dial 10.0.0.7: secret internals")
+
+// fixedOptions make answers reproducible: ids and seeds count up, the clock stands still.
+func fixedOptions() Options {
+	var n byte
+	var mu sync.Mutex
+	return Options{
+		Entropy: func(p []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			n++
+			for i := range p {
+				p[i] = n
+			}
+		},
+		Now: func() time.Time { return time.Unix(1800000000, 0) },
+	}
+}
+
+func newGateway(t testing.TB, b Backend, o Options) *Gateway {
+	t.Helper()
+	g, err := New(b, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// ask sends one request to the handler, without a network.
+func ask(g http.Handler, method, path, body string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, "http://127.0.0.1"+path, strings.NewReader(body))
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	g.ServeHTTP(w, r)
+	return w
+}
