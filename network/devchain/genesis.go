@@ -1,0 +1,56 @@
+package devchain
+
+import (
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/params"
+)
+
+// genesis returns the first block: rules of the fork, system contracts,
+// precompiles that exist as accounts, and the funded accounts. Its timestamp is
+// zero, so that the same options always give the same block.
+func genesis(o Options) *core.Genesis {
+	g := core.DeveloperGenesisBlock(GasLimit, nil)
+	g.Config = chainConfig(o)
+	for a, wei := range o.Alloc {
+		account := g.Alloc[a]
+		account.Balance = new(big.Int).Set(wei)
+		g.Alloc[a] = account
+	}
+	return g
+}
+
+// chainConfig switches on every fork up to o.Fork at genesis and no later one.
+func chainConfig(o Options) *params.ChainConfig {
+	zero, at := big.NewInt(0), func() *uint64 { return new(uint64) }
+	c := &params.ChainConfig{
+		ChainID:                 new(big.Int).SetUint64(o.ChainID),
+		HomesteadBlock:          zero,
+		EIP150Block:             zero,
+		EIP155Block:             zero,
+		EIP158Block:             zero,
+		ByzantiumBlock:          zero,
+		ConstantinopleBlock:     zero,
+		PetersburgBlock:         zero,
+		IstanbulBlock:           zero,
+		MuirGlacierBlock:        zero,
+		BerlinBlock:             zero,
+		LondonBlock:             zero,
+		ArrowGlacierBlock:       zero,
+		GrayGlacierBlock:        zero,
+		TerminalTotalDifficulty: zero,
+		ShanghaiTime:            at(),
+		CancunTime:              at(),
+		PragueTime:              at(),
+		OsakaTime:               at(),
+		BlobScheduleConfig: &params.BlobScheduleConfig{
+			Cancun: params.DefaultCancunBlobConfig,
+			Prague: params.DefaultPragueBlobConfig,
+		},
+	}
+	if o.Fork == Amsterdam {
+		c.AmsterdamTime = at()
+	}
+	return c
+}
