@@ -133,6 +133,12 @@ type Context struct {
 	Temperature uint32 // Q16
 	Seed        uint64
 	StopCount   uint8
+
+	// Prompt and StopIDs are the lists behind the sources of these kinds, for whoever computes
+	// whole tensors; Element reads them through fetch, and Encode leaves them out. len(Prompt) is
+	// M and len(StopIDs) is StopCount.
+	Prompt  []int32
+	StopIDs []int32
 }
 
 // ContextSize is the length of an encoded Context in bytes.

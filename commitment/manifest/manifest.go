@@ -1,0 +1,100 @@
+package manifest
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"elenchus/commitment/merkle"
+	"elenchus/compute/model"
+	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
+)
+
+// Manifest is a model with its identity: every descriptor carries the roots of its model tensors.
+type Manifest struct {
+	Header
+	Model *model.Model
+	tree  *merkle.Tree // over descriptors
+}
+
+// Bind computes roots, graph tree and header. The model is owned by the manifest from then on.
+func Bind(m *model.Model) (*Manifest, error) {
+	roots := map[*tensor.Tensor]merkle.Hash{}
+	for s := range m.Stages {
+		ops := m.Stages[s].Ops
+		for i := range ops {
+			o := &ops[i]
+			if o.A != nil {
+				o.RootA = rootOf(roots, o.A, leafOf(o.A))
+			}
+			if o.B != nil {
+				o.RootB = rootOf(roots, o.B, leafOf(o.B))
+			}
+		}
+	}
+	man := &Manifest{Model: m}
+	man.Header = Header{Kind: uint16(m.Kind), Layers: uint16(m.Layers), Template: digest(m.Template), Stop: StopDigest(m.EndIDs)}
+	if m.Kind == model.KindToken {
+		man.Vocab, man.TMax = uint32(m.Vocab), uint32(m.TMax)
+		man.DPos = uint8(merkle.Depth(uint64(m.TMax)))
+		man.DLayer = uint8(merkle.Depth(uint64(m.Layers)))
+		man.DRow = uint8(merkle.Depth(merkle.Leaves(uint64(2*m.DKV), opset.KVLeafBytes)))
+		man.Tokenizer = digest(m.Tokenizer)
+	}
+	man.tree = graphTree(m, man.GraphDepth())
+	man.Graph = man.tree.Root()
+	if err := man.check(); err != nil {
+		return nil, err
+	}
+	return man, nil
+}
+
+// leafOf is the leaf size of a model tensor: its chunk for weights, else 64.
+func leafOf(t *tensor.Tensor) int {
+	if t.Type == tensor.I8 {
+		return t.Shape[2]
+	}
+	return opset.LeafBytes
+}
+
+func rootOf(known map[*tensor.Tensor]merkle.Hash, t *tensor.Tensor, leaf int) merkle.Hash {
+	h, ok := known[t]
+	if !ok {
+		h = merkle.Root(leaf, t.Bytes(0, t.Len()))
+		known[t] = h
+	}
+	return h
+}
+
+func digest(b []byte) [32]byte { return sha256.Sum256(b) }
+
+// StopDigest commits to the model's end ids, ascending. SPEC 06 §1.1.
+func StopDigest(ids []int32) [32]byte {
+	var b []byte
+	for _, id := range ids {
+		b = binary.LittleEndian.AppendUint32(b, uint32(id))
+	}
+	return digest(b)
+}
+
+// graphTree is the tree over descriptors, 128 leaves a stage. SPEC 06 §1.3.
+func graphTree(m *model.Model, depth int) *merkle.Tree {
+	leaves := make([]merkle.Hash, len(m.Stages)*StageTensors)
+	for s := range m.Stages {
+		for i := range m.Stages[s].Ops {
+			d := m.Stages[s].Ops[i].Encode()
+			leaves[s*StageTensors+i] = merkle.Leaf(d[:])
+		}
+	}
+	return merkle.NewTree(leaves, depth, 0)
+}
+
+// Descriptor is the descriptor of a tensor of a stage with its opening in the graph tree.
+func (m *Manifest) Descriptor(stage, index int) (d opset.Descriptor, siblings []merkle.Hash, err error) {
+	if stage < 0 || stage >= len(m.Model.Stages) || index < 0 || index >= len(m.Model.Stages[stage].Ops) {
+		return d, nil, fmt.Errorf("stage %d has no tensor %d", stage, index)
+	}
+	at := uint64(stage*StageTensors + index)
+	return m.Model.Stages[stage].Ops[index].Descriptor, m.tree.Siblings(0, at, at+1), nil
+}

@@ -1,0 +1,108 @@
+package tokenizer
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Position says where in a text a run of ids stands. Zero is illegal.
+type Position uint8
+
+// The positions a decoder can start at.
+const (
+	Start        Position = 1 // ids begin a text: the added leading space goes
+	Continuation Position = 2 // ids go on after others, as a model's output does
+)
+
+// Decode returns the text whose ids begin a text. The result is the exact byte
+// string and may be invalid UTF-8. Control, unknown and unused pieces give
+// nothing. An id outside the vocabulary is an error matching ErrID.
+//
+// For valid UTF-8 without U+2581 and without user defined pieces, over a
+// vocabulary with byte pieces and a piece for the space, Decode(Encode(text))
+// is text.
+func (t *Tokenizer) Decode(ids []int32) (string, error) {
+	var out strings.Builder
+	strip := t.config.AddSpacePrefix
+	for _, id := range ids {
+		text, err := t.render(id, &strip)
+		if err != nil {
+			return "", err
+		}
+		out.WriteString(text)
+	}
+	return out.String(), nil
+}
+
+// render returns what an id decodes to. While *strip is set, the first piece
+// that gives text loses one leading space and *strip is cleared; a user defined
+// piece clears it without loss, since no space was put before it.
+func (t *Tokenizer) render(id int32, strip *bool) (string, error) {
+	p, err := t.Piece(id)
+	if err != nil {
+		return "", err
+	}
+	switch p.Kind {
+	case Byte:
+		b, _ := byteOf(p.Text) // checked by New
+		p.Text = string([]byte{b})
+	case UserDefined:
+		*strip = false
+	case Normal:
+		p.Text = strings.ReplaceAll(p.Text, space, " ")
+	default:
+		return "", nil
+	}
+	if *strip {
+		*strip = false
+		return strings.TrimPrefix(p.Text, " "), nil
+	}
+	return p.Text, nil
+}
+
+// Decoder decodes ids one by one into valid UTF-8: bytes of a character not yet
+// complete are held back, bytes that can never be part of one come out as
+// U+FFFD each. What it returns altogether equals string([]rune(bytes)) of the
+// decoded bytes. It is not safe for concurrent use; the zero value is illegal.
+type Decoder struct {
+	t     *Tokenizer
+	strip bool
+	held  []byte
+}
+
+// NewDecoder returns a decoder for ids at the position.
+func (t *Tokenizer) NewDecoder(at Position) *Decoder {
+	return &Decoder{t: t, strip: at == Start && t.config.AddSpacePrefix}
+}
+
+// Next takes one id and returns the text that is certain now, possibly none. An
+// id outside the vocabulary is an error matching ErrID and changes nothing.
+func (d *Decoder) Next(id int32) (string, error) {
+	text, err := d.t.render(id, &d.strip)
+	if err != nil {
+		return "", err
+	}
+	d.held = append(d.held, text...)
+	var out []byte
+	for utf8.FullRune(d.held) {
+		out = d.take(out)
+	}
+	return string(out), nil
+}
+
+// Flush returns what was held back, as U+FFFD, and leaves the decoder ready for
+// ids that continue.
+func (d *Decoder) Flush() string {
+	var out []byte
+	for len(d.held) > 0 {
+		out = d.take(out)
+	}
+	return string(out)
+}
+
+// take moves the first character of held to out.
+func (d *Decoder) take(out []byte) []byte {
+	r, size := utf8.DecodeRune(d.held)
+	d.held = d.held[size:]
+	return utf8.AppendRune(out, r)
+}

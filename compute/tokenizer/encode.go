@@ -1,0 +1,203 @@
+package tokenizer
+
+import (
+	"slices"
+	"strings"
+)
+
+// Encode returns the ids of text. It adds neither BOS nor EOS, and the names of
+// control pieces are ordinary text. Text need not be valid UTF-8. Time is
+// n log n in the length of the text, times the longest piece at worst, plus
+// one search per user defined piece.
+func (t *Tokenizer) Encode(text string) []int32 {
+	var ids []int32
+	prefix := t.config.AddSpacePrefix
+	for _, f := range t.cut(text) {
+		if f.id != None {
+			ids = append(ids, f.id)
+			prefix = t.config.AddSpacePrefix
+			continue
+		}
+		escaped := strings.ReplaceAll(f.text, " ", space)
+		if prefix {
+			escaped = space + escaped
+		}
+		ids = t.merge(ids, escaped)
+		prefix = false
+	}
+	return ids
+}
+
+// fragment is a stretch of text still to be merged, or a piece cut out of it.
+type fragment struct {
+	text string
+	id   int32 // None for text
+}
+
+// userDefined returns the ids of the user defined pieces in the order in which
+// they are cut out: longest first, then by id.
+func userDefined(pieces []Piece) []int32 {
+	var ids []int32
+	for i, p := range pieces {
+		if p.Kind == UserDefined {
+			ids = append(ids, int32(i))
+		}
+	}
+	slices.SortStableFunc(ids, func(a, b int32) int {
+		return len(pieces[b].Text) - len(pieces[a].Text)
+	})
+	return ids
+}
+
+// cut takes the user defined pieces out of text, each wherever it still occurs
+// in what the earlier ones left, from left to right.
+func (t *Tokenizer) cut(text string) []fragment {
+	if text == "" {
+		return nil
+	}
+	parts := []fragment{{text, None}}
+	if len(t.user) == 0 {
+		return parts
+	}
+	var present [256]bool
+	for i := range len(text) {
+		present[text[i]] = true
+	}
+	for _, id := range t.user {
+		piece := t.config.Pieces[id].Text
+		// A piece has at least one byte (checkPiece).
+		if present[piece[0]] && present[piece[len(piece)-1]] && strings.Contains(text, piece) {
+			parts = cutPiece(parts, piece, id)
+		}
+	}
+	return parts
+}
+
+func cutPiece(parts []fragment, piece string, id int32) []fragment {
+	out := make([]fragment, 0, len(parts)+2)
+	for _, f := range parts {
+		for f.id == None {
+			before, after, found := strings.Cut(f.text, piece)
+			if !found {
+				break
+			}
+			if before != "" {
+				out = append(out, fragment{before, None})
+			}
+			out = append(out, fragment{piece, id})
+			f.text = after
+		}
+		if f.text != "" {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// symbol is a stretch of the text being merged; size 0 means it was absorbed
+// by its left neighbour. prev and next are indices, -1 at the ends.
+type symbol struct {
+	start, size int
+	prev, next  int
+}
+
+// merger is the state of one merge run.
+type merger struct {
+	t       *Tokenizer
+	text    string
+	symbols []symbol
+	queue   pairs
+}
+
+// merge appends the ids of text, in which spaces are already U+2581.
+func (t *Tokenizer) merge(ids []int32, text string) []int32 {
+	m := merger{t: t, text: text, symbols: split(text)}
+	for i := 1; i < len(m.symbols); i++ {
+		m.propose(i-1, i)
+	}
+	for len(m.queue) > 0 {
+		m.apply(m.queue.pop())
+	}
+	for i := 0; i >= 0 && i < len(m.symbols); i = m.symbols[i].next {
+		s := m.symbols[i]
+		ids = t.appendSymbol(ids, text[s.start:s.start+s.size])
+	}
+	return ids
+}
+
+// split cuts text into characters by their first byte alone, so that invalid
+// UTF-8 has a defined split too.
+func split(text string) []symbol {
+	symbols := make([]symbol, 0, len(text))
+	for at := 0; at < len(text); {
+		size := min(charBytes(text[at]), len(text)-at)
+		i := len(symbols)
+		symbols = append(symbols, symbol{at, size, i - 1, i + 1})
+		at += size
+	}
+	if n := len(symbols); n > 0 {
+		symbols[n-1].next = -1
+	}
+	return symbols
+}
+
+// charBytes is the length of a character by its first byte; a continuation
+// byte standing alone counts as one.
+func charBytes(first byte) int {
+	switch {
+	case first < 0xC0:
+		return 1
+	case first < 0xE0:
+		return 2
+	case first < 0xF0:
+		return 3
+	default:
+		return 4
+	}
+}
+
+// propose queues the merge of two neighbours if their concatenation is a piece.
+func (m *merger) propose(left, right int) {
+	if left < 0 || right < 0 {
+		return
+	}
+	start, size := m.symbols[left].start, m.symbols[left].size+m.symbols[right].size
+	if size > m.t.longest {
+		return
+	}
+	if id, ok := m.t.ids[m.text[start:start+size]]; ok {
+		m.queue.push(pair{m.t.config.Pieces[id].Score, left, right, size})
+	}
+}
+
+// apply merges a queued pair unless one of its symbols has changed since.
+func (m *merger) apply(p pair) {
+	left, right := &m.symbols[p.left], &m.symbols[p.right]
+	if left.size == 0 || right.size == 0 || left.size+right.size != p.size {
+		return
+	}
+	left.size, right.size = p.size, 0
+	left.next = right.next
+	if right.next >= 0 {
+		m.symbols[right.next].prev = p.left
+	}
+	m.propose(left.prev, p.left)
+	m.propose(p.left, left.next)
+}
+
+// appendSymbol appends the id of a symbol that merges no further: its piece,
+// else its bytes, else one unknown.
+func (t *Tokenizer) appendSymbol(ids []int32, text string) []int32 {
+	if id, ok := t.ids[text]; ok {
+		return append(ids, id)
+	}
+	n := len(ids)
+	for i := range len(text) {
+		id := t.bytes[text[i]]
+		if id == None {
+			return append(ids[:n], t.config.Unknown)
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
