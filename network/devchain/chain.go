@@ -136,26 +136,46 @@ func (c *Chain) Close() error {
 	return c.closeErr
 }
 
-// run is the sealing loop; it owns nothing but the subscription and ends with ctx.
+// run is the sealing loop; it ends with ctx, and its listener before it.
 func (c *Chain) run(ctx context.Context) {
 	defer close(c.done)
-	txs := make(chan core.NewTxsEvent, 16)
-	sub := c.eth.TxPool().SubscribeTransactions(txs, true)
-	defer sub.Unsubscribe()
+	fresh, deaf := make(chan struct{}, 1), make(chan struct{})
+	go c.listen(ctx, fresh, deaf)
+	defer func() { <-deaf }()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-sub.Err():
-			return
 		case <-c.wake:
-		case <-txs:
+		case <-fresh:
 			c.fresh()
 		case <-timer.C:
 		}
 		timer.Reset(c.step())
+	}
+}
+
+// listen turns the pool's announcements into one token. It never waits for the
+// sealing: the pool announces while sealing waits for the pool.
+func (c *Chain) listen(ctx context.Context, fresh chan<- struct{}, deaf chan<- struct{}) {
+	defer close(deaf)
+	txs := make(chan core.NewTxsEvent, 16)
+	sub := c.eth.TxPool().SubscribeTransactions(txs, true)
+	defer sub.Unsubscribe()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-sub.Err():
+			return
+		case <-txs:
+			select {
+			case fresh <- struct{}{}:
+			default:
+			}
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,11 @@ func dialURL(t testing.TB, url string) *ethclient.Client {
 // send signs and sends a transaction; to nil deploys data.
 func send(t testing.TB, client *ethclient.Client, nonce, gas uint64, to *common.Address, data []byte) *types.Transaction {
 	t.Helper()
+	return sendWei(t, client, nonce, gas, to, data, 0)
+}
+
+func sendWei(t testing.TB, client *ethclient.Client, nonce, gas uint64, to *common.Address, data []byte, wei int64) *types.Transaction {
+	t.Helper()
 	key, _ := testKey(t)
 	ctx := context.Background()
 	id, err := client.ChainID(ctx)
@@ -69,7 +75,7 @@ func send(t testing.TB, client *ethclient.Client, nonce, gas uint64, to *common.
 	}
 	tx := types.MustSignNewTx(key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
 		ChainID: id, Nonce: nonce, Gas: gas, To: to, Data: data,
-		GasTipCap: big.NewInt(1), GasFeeCap: big.NewInt(2e9), Value: new(big.Int),
+		GasTipCap: big.NewInt(1), GasFeeCap: big.NewInt(2e9), Value: big.NewInt(wei),
 	})
 	if err := client.SendTransaction(ctx, tx); err != nil {
 		t.Fatal(err)
@@ -85,13 +91,18 @@ func mined(t testing.TB, client *ethclient.Client, hash common.Hash) *types.Rece
 		if err == nil {
 			return r
 		}
-		if !errors.Is(err, ethereum.NotFound) {
+		if !unmined(err) {
 			t.Fatal(err)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
 	t.Fatalf("transaction %v was not mined", hash)
 	return nil
+}
+
+// unmined tells whether err says that a transaction has no receipt (yet).
+func unmined(err error) bool {
+	return errors.Is(err, ethereum.NotFound) || err != nil && strings.Contains(err.Error(), "indexing is in progress")
 }
 
 func head(t testing.TB, client *ethclient.Client) *types.Header {
@@ -208,7 +219,7 @@ func TestReorgDropsTransactions(t *testing.T) {
 	if err := c.Reorg(1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := client.TransactionReceipt(context.Background(), tx.Hash()); !errors.Is(err, ethereum.NotFound) {
+	if _, err := client.TransactionReceipt(context.Background(), tx.Hash()); !unmined(err) {
 		t.Fatalf("dropped transaction still has a receipt: %v", err)
 	}
 	block, err := client.HeaderByNumber(context.Background(), r.BlockNumber)
@@ -241,8 +252,8 @@ func TestRestartKeepsTheChain(t *testing.T) {
 	}
 	o.ExpectCode = map[common.Address]common.Hash{r.ContractAddress: crypto.Keccak256Hash([]byte{1})}
 	c, client = start(t, o)
-	if got, err := client.TransactionReceipt(context.Background(), deploy.Hash()); err != nil || got.BlockHash != r.BlockHash {
-		t.Fatalf("receipt %v, %v", got, err)
+	if got := mined(t, client, deploy.Hash()); got.BlockHash != r.BlockHash {
+		t.Fatalf("receipt %v", got)
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
