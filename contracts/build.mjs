@@ -47,7 +47,8 @@ function artifacts(contracts, paths) {
     for (const [name, c] of Object.entries(contracts[path] ?? {})) {
       const creation = c.evm.bytecode.object;
       const runtime = c.evm.deployedBytecode.object;
-      if (creation === '' || c.abi.length === 0) continue; // interface, abstract, internal library
+      const deployable = c.abi.some((e) => e.type !== 'error' && e.type !== 'event');
+      if (creation === '' || !deployable) continue; // interface, abstract, internal library
       if (creation.includes('__$')) throw new Error(`${path}:${name} needs linking: make its libraries internal`);
       if (runtime.length / 2 > MAX_RUNTIME) {
         throw new Error(`${path}:${name} has ${runtime.length / 2} bytes of code, more than ${MAX_RUNTIME}`);
