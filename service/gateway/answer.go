@@ -16,10 +16,11 @@ var errClientGone = errors.New("the client has gone or does not read")
 // errShutdown is the cause that ends the jobs which outlast Options.Drain.
 var errShutdown = fmt.Errorf("%w: the gateway is shutting down", ErrUnavailable)
 
-// abandoned replaces err, met under ctx, by the reason why ctx ended, if it did.
+// abandoned replaces err, met under ctx, by the reason why ctx ended, if it did. What already has its answer keeps it.
 func abandoned(ctx context.Context, err error) error {
+	var f *failure
 	switch cause := context.Cause(ctx); {
-	case cause == nil, errors.Is(err, errClientGone):
+	case cause == nil, errors.Is(err, errClientGone), errors.As(err, &f):
 		return err
 	case errors.Is(cause, errShutdown):
 		return errShutdown

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // failure is an answer in OpenAI's error shape. Field order is the order on the wire.
@@ -64,6 +65,8 @@ func failureOf(err error) *failure {
 	switch {
 	case errors.As(err, &f):
 		return f
+	case errors.Is(err, errClientGone):
+		f = failed(statusClientGone, "server_error", "", "client_closed_request", errClientGone.Error())
 	case errors.Is(err, ErrModelNotFound):
 		f = failed(http.StatusNotFound, "invalid_request_error", "model", "model_not_found", err.Error())
 	case errors.Is(err, ErrInvalid):
@@ -98,10 +101,10 @@ func (f *failure) body() any {
 	}{f}
 }
 
-// clip shortens s to at most n bytes for use in a message.
+// clip shortens s to about n bytes for use in a message, without cutting a character.
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	return s[:n] + "..."
+	return strings.ToValidUTF8(s[:n], "") + "..."
 }

@@ -136,7 +136,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := rec.Header()
 	h.Set("X-Request-Id", rec.id)
 	h.Set("X-Content-Type-Options", "nosniff")
-	allow(http.NewResponseController(w), g.options.WriteTimeout)
+	control := http.NewResponseController(w)
+	allow(control, g.options.WriteTimeout)
+	_ = control.SetReadDeadline(start.Add(g.options.BodyTimeout)) // also of a body that nobody reads
 	if f := g.admit(r); f != nil {
 		f.write(rec)
 	} else {

@@ -18,38 +18,38 @@ func TestExchangesMatchGoldenFiles(t *testing.T) {
 	text := `{"model":"toy/bytes","prompt":"hi","temperature":0`
 	cases := []struct {
 		name, method, path, body string
-		backend                  toyBackend
+		backend                  *toyBackend
 	}{
-		{"models", "GET", "/v1/models", "", toyBackend{}},
-		{"model", "GET", "/v1/models/toy%2Fbytes", "", toyBackend{}},
-		{"model-slash", "GET", "/v1/models/toy/bytes", "", toyBackend{}},
-		{"model-by-id", "GET", "/v1/models/" + toyID, "", toyBackend{}},
-		{"model-unknown", "GET", "/v1/models/gpt-4", "", toyBackend{}},
-		{"health", "GET", "/healthz", "", toyBackend{}},
-		{"unknown-path", "GET", "/chat/completions", "", toyBackend{}},
-		{"wrong-method", "GET", "/v1/chat/completions", "", toyBackend{}},
-		{"chat", "POST", "/v1/chat/completions", chat + `,"x_new":1,"user":"u"}`, toyBackend{script: says("a<b>&é", FinishEOS)}},
-		{"chat-length", "POST", "/v1/chat/completions", chat + `,"max_tokens":2}`, toyBackend{script: says("ab", FinishLength)}},
-		{"chat-no-receipt", "POST", "/v1/chat/completions", chat + `}`, toyBackend{mute: true, script: func(Job) []Event {
+		{"models", "GET", "/v1/models", "", &toyBackend{}},
+		{"model", "GET", "/v1/models/toy%2Fbytes", "", &toyBackend{}},
+		{"model-slash", "GET", "/v1/models/toy/bytes", "", &toyBackend{}},
+		{"model-by-id", "GET", "/v1/models/" + toyID, "", &toyBackend{}},
+		{"model-unknown", "GET", "/v1/models/gpt-4", "", &toyBackend{}},
+		{"health", "GET", "/healthz", "", &toyBackend{}},
+		{"unknown-path", "GET", "/chat/completions", "", &toyBackend{}},
+		{"wrong-method", "GET", "/v1/chat/completions", "", &toyBackend{}},
+		{"chat", "POST", "/v1/chat/completions", chat + `,"x_new":1,"user":"u"}`, &toyBackend{script: says("a<b>&é", FinishEOS)}},
+		{"chat-length", "POST", "/v1/chat/completions", chat + `,"max_tokens":2}`, &toyBackend{script: says("ab", FinishLength)}},
+		{"chat-no-receipt", "POST", "/v1/chat/completions", chat + `}`, &toyBackend{mute: true, script: func(Job) []Event {
 			return []Event{{Token: 'x'}, {Finish: FinishContext}}
 		}}},
-		{"chat-stream", "POST", "/v1/chat/completions", chat + `,"stream":true}`, toyBackend{script: says("hé", FinishEOS)}},
+		{"chat-stream", "POST", "/v1/chat/completions", chat + `,"stream":true}`, &toyBackend{script: says("hé", FinishEOS)}},
 		{"chat-stream-usage", "POST", "/v1/chat/completions", chat + `,"stream":true,"stream_options":{"include_usage":true}}`,
-			toyBackend{script: says("ok", FinishLength)}},
+			&toyBackend{script: says("ok", FinishLength)}},
 		{"chat-stream-no-usage", "POST", "/v1/chat/completions", chat + `,"stream":true,"stream_options":{"include_usage":false}}`,
-			toyBackend{script: says("ok", FinishEOS)}},
-		{"chat-stream-empty", "POST", "/v1/chat/completions", chat + `,"stream":true}`, toyBackend{script: says("", FinishEOS)}},
-		{"chat-stream-broken", "POST", "/v1/chat/completions", chat + `,"stream":true}`, toyBackend{script: says("ok", 0), after: errSecret}},
+			&toyBackend{script: says("ok", FinishEOS)}},
+		{"chat-stream-empty", "POST", "/v1/chat/completions", chat + `,"stream":true}`, &toyBackend{script: says("", FinishEOS)}},
+		{"chat-stream-broken", "POST", "/v1/chat/completions", chat + `,"stream":true}`, &toyBackend{script: says("ok", 0), after: errSecret}},
 		{"chat-stream-never-started", "POST", "/v1/chat/completions", chat + `,"stream":true}`,
-			toyBackend{script: says("", 0), after: fmt.Errorf("%w: the node left", ErrUnavailable)}},
-		{"chat-cancelled", "POST", "/v1/chat/completions", chat + `}`, toyBackend{script: says("ok", FinishCancelled)}},
-		{"chat-broken", "POST", "/v1/chat/completions", chat + `}`, toyBackend{script: says("ok", 0), after: errSecret}},
-		{"completion", "POST", "/v1/completions", text + `}`, toyBackend{script: says("ho", FinishEOS)}},
-		{"completion-stream", "POST", "/v1/completions", text + `,"stream":true}`, toyBackend{script: says("ho", FinishEOS)}},
+			&toyBackend{script: says("", 0), after: fmt.Errorf("%w: the node left", ErrUnavailable)}},
+		{"chat-cancelled", "POST", "/v1/chat/completions", chat + `}`, &toyBackend{script: says("ok", FinishCancelled)}},
+		{"chat-broken", "POST", "/v1/chat/completions", chat + `}`, &toyBackend{script: says("ok", 0), after: errSecret}},
+		{"completion", "POST", "/v1/completions", text + `}`, &toyBackend{script: says("ho", FinishEOS)}},
+		{"completion-stream", "POST", "/v1/completions", text + `,"stream":true}`, &toyBackend{script: says("ho", FinishEOS)}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			w := ask(newGateway(t, &c.backend, fixedOptions()), c.method, c.path, c.body)
+			w := ask(newGateway(t, c.backend, fixedOptions()), c.method, c.path, c.body)
 			var got strings.Builder
 			fmt.Fprintf(&got, "> %s %s\n", c.method, c.path)
 			if c.body != "" {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// statusClientGone is logged for a client that left before its answer was complete; it is never sent.
+// statusClientGone is for a client that left before its answer began; only a client that half closed can read it.
 const statusClientGone = 499
 
 // health says that the process lives and whether its backend can list models.
@@ -103,10 +103,13 @@ func (g *Gateway) answer(ctx context.Context, w http.ResponseWriter, d *dialect,
 
 // decode reads the body within its bounds of size and time.
 func (g *Gateway) decode(w http.ResponseWriter, r *http.Request, d *dialect) (*request, error) {
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(g.options.BodyTimeout)) // writers in tests have no deadlines
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	_ = control.SetReadDeadline(time.Time{})
+	if err == nil {
+		// Only now: until the body is in, net/http itself may wait for the rest of it.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	} else {
+		w.Header().Set("Connection", "close")
+	}
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -239,18 +242,14 @@ func (run *run) count(w http.ResponseWriter, end ending) usage {
 	return usage{len(run.job.Prompt), end.tokens, len(run.job.Prompt) + end.tokens}
 }
 
-// fail answers with an error, or only notes it when there is nobody to answer.
+// fail answers with an error, unless an answer has begun: then the connection is already lost.
 func (g *Gateway) fail(w http.ResponseWriter, err error) {
-	if errors.Is(err, errClientGone) {
-		if rec, ok := w.(*record); ok && rec.status == 0 {
-			rec.status = statusClientGone
-		}
-		note(w, slog.String("error", err.Error()))
-		return
-	}
 	f := failureOf(err)
 	if f.cause != nil {
 		note(w, slog.String("error", f.cause.Error()))
+	}
+	if rec, ok := w.(*record); ok && rec.status != 0 {
+		return
 	}
 	w.Header().Del("X-Elenchus-Receipt-Id") // there will be none
 	f.write(w)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -78,12 +80,17 @@ type toyBackend struct {
 
 func (b *toyBackend) models() []Model {
 	out := []Model{{ID: toyID, Name: "toy/bytes", Created: 1700000000, ContextLength: toyCtx, Vocab: 257, Stop: []int32{toyEOS}}}
-	for _, name := range []string{"busy", "down", "broken", "nameless"} {
-		out = append(out, Model{ID: fmt.Sprintf("%064x", name), Name: name, ContextLength: toyCtx, Vocab: 257})
+	for _, name := range []string{"busy", "down", "late", "endless"} {
+		out = append(out, Model{ID: modelID(name), Name: name, ContextLength: toyCtx, Vocab: 257})
 	}
-	out[4].Name = ""
-	return out
+	return append(out, Model{ID: modelID("nameless"), ContextLength: toyCtx, Vocab: 257})
 }
+
+// modelID is the id of a toy model other than the first.
+func modelID(name string) string { return fmt.Sprintf("%064x", name) }
+
+// textLog logs into w.
+func textLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
 func (b *toyBackend) Models(context.Context) ([]Model, error) { return b.models(), nil }
 

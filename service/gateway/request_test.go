@@ -1,0 +1,267 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// TestRefusedBodies: each row is refused for the one reason it names, and no job is submitted.
+func TestRefusedBodies(t *testing.T) {
+	const ok = `"model":"toy/bytes","messages":[{"role":"user","content":"hi"}]`
+	const text = `"model":"toy/bytes"`
+	messages := func(list string) string { return `{"model":"toy/bytes","messages":` + list + `}` }
+	rows := []struct {
+		name, path, body string
+		status           int
+		param, want      string // want occurs in the message
+	}{
+		{"empty", "chat/completions", ``, 400, "", "must be a JSON object"},
+		{"array", "chat/completions", `[]`, 400, "", "must be a JSON object"},
+		{"cut short", "chat/completions", `{` + ok, 400, "", "not valid JSON"},
+		{"trailing text", "chat/completions", `{` + ok + `} {}`, 400, "", "followed by more text"},
+		{"comma at the end", "chat/completions", `{` + ok + `,}`, 400, "", "not valid JSON"},
+		{"twice the same member", "chat/completions", `{` + ok + `,"seed":1,"seed":2}`, 400, "", `"seed" twice`},
+		{"same member by escape", "chat/completions", `{` + ok + `,"seed":1,"\u0073eed":2}`, 400, "", `"seed" twice`},
+		{"not UTF-8", "chat/completions", "{" + ok + ",\"user\":\"\xff\"}", 400, "", "UTF-8"},
+		{"overlong UTF-8", "chat/completions", "{" + ok + ",\"user\":\"\xc0\xaf\"}", 400, "", "UTF-8"},
+		{"lone high surrogate", "chat/completions", messages(`[{"role":"user","content":"\ud83d!"}]`), 400, "", "surrogate"},
+		{"lone low surrogate", "chat/completions", messages(`[{"role":"user","content":"\ude00"}]`), 400, "", "surrogate"},
+		{"control character", "chat/completions", messages("[{\"role\":\"user\",\"content\":\"\n\"}]"), 400, "", "not valid JSON"},
+		{"too deep", "chat/completions", `{` + ok + `,"x":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, 400, "", "nested"},
+		{"too many members", "chat/completions", manyMembers(200), 400, "", "more than 128 members"},
+		{"too large", "chat/completions", `{` + ok + `,"x":"` + strings.Repeat("x", maxBody) + `"}`, 413, "", "4 MiB"},
+		{"no model", "chat/completions", `{"messages":[{"role":"user","content":"hi"}]}`, 400, "model", "model must name"},
+		{"null model", "chat/completions", `{"model":null,"messages":[{"role":"user","content":"hi"}]}`, 400, "model", "model must name"},
+		{"model of wrong type", "chat/completions", `{"model":7}`, 400, "model", "must be a string"},
+		{"name in the wrong case", "chat/completions", `{"Model":"toy/bytes","messages":[]}`, 400, "messages", "at least one"},
+		{"unknown model", "chat/completions", `{"model":"gpt-4","messages":[{"role":"user","content":"hi"}]}`, 404, "model", "does not exist"},
+		{"no messages", "chat/completions", `{"model":"toy/bytes"}`, 400, "messages", "missing"},
+		{"messages of wrong type", "chat/completions", messages(`"hi"`), 400, "messages", "must be a list"},
+		{"message of wrong type", "chat/completions", messages(`["hi"]`), 400, "messages[0]", "JSON object"},
+		{"no role", "chat/completions", messages(`[{"content":"x"}]`), 400, "messages[0].role", "missing"},
+		{"odd role", "chat/completions", messages(`[{"role":"wizard","content":"x"}]`), 400, "messages[0].role", "wizard"},
+		{"tool role", "chat/completions", messages(`[{"role":"tool","content":"x"}]`), 400, "messages[0].role", "not supported"},
+		{"no content", "chat/completions", messages(`[{"role":"user","content":null}]`), 400, "messages[0].content", "must be a string"},
+		{"content of wrong type", "chat/completions", messages(`[{"role":"user","content":7}]`), 400, "messages[0].content", "must be a string"},
+		{"image part", "chat/completions", messages(`[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]`), 400, "messages[0].content[0]", "not supported"},
+		{"part without text", "chat/completions", messages(`[{"role":"user","content":[{"type":"text"}]}]`), 400, "messages[0].content[0]", "must be"},
+		{"part of wrong type", "chat/completions", messages(`[{"role":"user","content":["x"]}]`), 400, "messages[0].content[0]", "JSON object"},
+		{"tool calls", "chat/completions", messages(`[{"role":"assistant","content":"x","tool_calls":[{}]}]`), 400, "messages[0].tool_calls", "not supported"},
+		{"template refuses", "chat/completions", messages(`[{"role":"user","content":"a"},{"role":"system","content":"b"}]`), 400, "", "must come first"},
+		{"prompt too long", "chat/completions", messages(`[{"role":"user","content":"` + strings.Repeat("x", toyCtx) + `"}]`), 400, "messages", "holds 64 tokens"},
+		{"temperature too high", "chat/completions", `{` + ok + `,"temperature":2.0000000001}`, 400, "temperature", "from 0 to 2"},
+		{"temperature negative", "chat/completions", `{` + ok + `,"temperature":-0.1}`, 400, "temperature", "from 0 to 2"},
+		{"temperature as text", "chat/completions", `{` + ok + `,"temperature":"1"}`, 400, "temperature", "must be a number"},
+		{"temperature endless", "chat/completions", `{` + ok + `,"temperature":0.` + strings.Repeat("1", 100) + `}`, 400, "temperature", "64 characters"},
+		{"temperature exponent", "chat/completions", `{` + ok + `,"temperature":1e-9999999}`, 400, "temperature", "exponent"},
+		{"max_tokens zero", "chat/completions", `{` + ok + `,"max_tokens":0}`, 400, "max_tokens", "integer from 1"},
+		{"max_tokens fraction", "chat/completions", `{` + ok + `,"max_tokens":1.5}`, 400, "max_tokens", "integer from 1"},
+		{"max_tokens huge", "chat/completions", `{` + ok + `,"max_tokens":99999999999999999999}`, 400, "max_tokens", "integer from 1"},
+		{"limits that differ", "chat/completions", `{` + ok + `,"max_tokens":3,"max_completion_tokens":4}`, 400, "max_completion_tokens", "differ"},
+		{"seed fraction", "chat/completions", `{` + ok + `,"seed":1.5}`, 400, "seed", "integer"},
+		{"seed too large", "chat/completions", `{` + ok + `,"seed":18446744073709551616}`, 400, "seed", "integer"},
+		{"stream as text", "chat/completions", `{` + ok + `,"stream":"true"}`, 400, "stream", "true or false"},
+		{"stream_options of wrong type", "chat/completions", `{` + ok + `,"stream_options":[]}`, 400, "stream_options", "JSON object"},
+		{"include_usage of wrong type", "chat/completions", `{` + ok + `,"stream_options":{"include_usage":1}}`, 400, "include_usage", "true or false"},
+		{"no prompt", "completions", `{` + text + `}`, 400, "prompt", "missing"},
+		{"empty prompt", "completions", `{` + text + `,"prompt":""}`, 400, "prompt", "at least one token"},
+		{"prompt of wrong type", "completions", `{` + text + `,"prompt":7}`, 400, "prompt", "must be a string"},
+		{"empty list", "completions", `{` + text + `,"prompt":[ ]}`, 400, "prompt", "empty list"},
+		{"empty inner list", "completions", `{` + text + `,"prompt":[[]]}`, 400, "prompt", "empty list"},
+		{"two prompts", "completions", `{` + text + `,"prompt":["a","b"]}`, 400, "prompt", "one request for each"},
+		{"two lists", "completions", `{` + text + `,"prompt":[[1],[2]]}`, 400, "prompt", "one request for each"},
+		{"mixed list", "completions", `{` + text + `,"prompt":[1,"a"]}`, 400, "prompt", "prompt[1] must be a token id"},
+		{"null id", "completions", `{` + text + `,"prompt":[null]}`, 400, "prompt", "token id"},
+		{"fractional id", "completions", `{` + text + `,"prompt":[1.0]}`, 400, "prompt", "token id"},
+		{"negative id", "completions", `{` + text + `,"prompt":[-1]}`, 400, "prompt", "token id"},
+		{"id outside the vocabulary", "completions", `{` + text + `,"prompt":[1,257]}`, 400, "prompt", "ids of this model are 0 to 256"},
+		{"echo", "completions", `{` + text + `,"prompt":"a","echo":true}`, 400, "echo", "not supported"},
+		{"logprobs of a completion", "completions", `{` + text + `,"prompt":"a","logprobs":0}`, 400, "logprobs", "not supported"},
+		{"suffix", "completions", `{` + text + `,"prompt":"a","suffix":"b"}`, 400, "suffix", "not supported"},
+	}
+	for name, value := range map[string]string{
+		"top_p": `0.9`, "n": `2`, "presence_penalty": `0.1`, "frequency_penalty": `-1`, "logit_bias": `{"5":1}`,
+		"stop": `"x"`, "tools": `[{}]`, "tool_choice": `"required"`, "functions": `[{}]`, "logprobs": `true`,
+		"top_logprobs": `3`, "response_format": `{"type":"json_object"}`, "top_k": `40`, "min_p": `0.05`,
+		"repetition_penalty": `1.1`, "modalities": `["audio"]`, "reasoning_effort": `"high"`, "web_search_options": `{}`,
+	} {
+		rows = append(rows, struct {
+			name, path, body string
+			status           int
+			param, want      string
+		}{name, "chat/completions", `{` + ok + `,"` + name + `":` + value + `}`, 400, name, "not supported"})
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			b := &toyBackend{}
+			w := ask(newGateway(t, b, fixedOptions()), "POST", "/v1/"+row.path, row.body)
+			var got struct {
+				Error struct{ Message, Type, Param, Code *string }
+			}
+			if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+				t.Fatal(err)
+			}
+			e := got.Error
+			if w.Code != row.status || e.Message == nil || e.Type == nil || !strings.Contains(*e.Message, row.want) {
+				t.Fatalf("got %d %s, want %d with %q", w.Code, w.Body, row.status, row.want)
+			}
+			if (e.Param == nil) != (row.param == "") || (e.Param != nil && *e.Param != row.param) {
+				t.Errorf("param: got %s, want %q", w.Body, row.param)
+			}
+			if len(b.jobs) != 0 {
+				t.Errorf("a refused request started %d jobs", len(b.jobs))
+			}
+		})
+	}
+}
+
+func manyMembers(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `,"m%d":0`, i)
+	}
+	return "{" + b.String()[1:] + "}"
+}
+
+// TestNeutralParametersAreAccepted: values that cannot change the answer do not stop a client that always sends them.
+func TestNeutralParametersAreAccepted(t *testing.T) {
+	b := &toyBackend{script: says("x", FinishEOS)}
+	g := newGateway(t, b, fixedOptions())
+	w := ask(g, "POST", "/v1/chat/completions", ` { "model" : "toy/bytes" , "messages" : [ {"role":"developer","content":"d","refusal":null},
+		{"role":"assistant","content":"a","tool_calls":[],"annotations":[]},
+		{"role":"user","name":"bob","content":[{"type":"text","text":"h"},{"text":"i","type":"text"}]} ],
+		"top_p":1.0, "n":1, "presence_penalty":0, "frequency_penalty":0e5, "logit_bias":{ }, "stop":[ ], "tools":[],
+		"tool_choice":"auto", "logprobs":false, "top_logprobs":0, "response_format":{"type":"text"}, "user":"u", "metadata":{"a":"b"},
+		"parallel_tool_calls":true, "temperature":null, "seed":-1, "max_tokens":9, "max_completion_tokens":9,
+		"stream_options":{"include_usage":null,"x":1}, "store":true, "odd name":1 } `)
+	if w.Code != 200 {
+		t.Fatal(w.Code, w.Body)
+	}
+	if got, want := w.Header().Get("X-Elenchus-Ignored"), "messages.name, stream_options.x, store, ?"; got != want {
+		t.Errorf("ignored: got %q, want %q", got, want)
+	}
+	want, _ := toyCodec{}.EncodeText("<s>d\n<a>a\n<u>hi\n")
+	job := b.lastJob(t)
+	if !slices.Equal(job.Prompt, want) || job.Seed != 1<<64-1 || job.TemperatureQ16 != 65536 || job.MaxNew != 9 || !slices.Equal(job.Stop, []int32{toyEOS}) {
+		t.Errorf("got %+v", job)
+	}
+}
+
+// TestDefaults: no temperature is 1, no limit is the context, no seed is drawn, greedy needs no seed.
+func TestDefaults(t *testing.T) {
+	b := &toyBackend{script: says("x", FinishEOS)}
+	g := newGateway(t, b, fixedOptions())
+	ask(g, "POST", "/v1/completions", `{"model":"toy/bytes","prompt":"hi"}`)
+	if job := b.lastJob(t); job.TemperatureQ16 != 65536 || job.MaxNew != toyCtx || job.Seed != 0x0202020202020202 {
+		t.Errorf("got %+v", job)
+	}
+	ask(g, "POST", "/v1/completions", `{"model":"toy/bytes","prompt":"hi","temperature":0,"max_tokens":1000}`)
+	if job := b.lastJob(t); job.TemperatureQ16 != 0 || job.MaxNew != toyCtx || job.Seed != 0 {
+		t.Errorf("got %+v", job)
+	}
+}
+
+// TestDecimalIsExact compares Q16 with rational arithmetic, and pins values that a float would round otherwise.
+func TestDecimalIsExact(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "-0": 0, "0.0": 0, "1": 65536, "2": 131072, "2.000": 131072, "0.8": 52429, "8e-1": 52429, "0.08E+1": 52429,
+		"0.7": 45875, "1e0": 65536, "0.5": 32768, "5e-324": 0, "0.00000762939453125": 1, "0.00000762939453124": 0,
+		"0.0000228881835937500000000000000000001": 2, "0.00002288818359374999999999999999999": 1, "1.9999923706054687": 131071, "1.9999923706054688": 131072,
+	} {
+		d, err := parseDecimal(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := d.q16(); got != want {
+			t.Errorf("%s: got %d, want %d", text, got, want)
+		}
+	}
+	for _, text := range []string{"", "-", ".5", "5.", "1e", "1e+", "1e+-1", "+1", "01", "0x1", "1_0", "NaN", "1e401", "1e-401", " 1", "1 ", "--1", "1.2.3", "1e1e1", "٣"} {
+		if _, err := parseDecimal(text); err == nil {
+			t.Errorf("%q was accepted", text)
+		}
+	}
+}
+
+func FuzzDecimal(f *testing.F) {
+	for _, s := range []string{"0.8", "8e-1", "-0.0", "1e400", "00", "2.0000000000000001", "1E+2"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := parseDecimal(text)
+		if err != nil {
+			return
+		}
+		if !json.Valid([]byte(text)) {
+			t.Fatalf("%q is not a JSON number", text)
+		}
+		exact, ok := new(big.Rat).SetString(text)
+		if !ok {
+			t.Fatalf("%q is not a number", text)
+		}
+		if got, want := d.compare(2), exact.Cmp(big.NewRat(2, 1)); got != want {
+			t.Fatalf("compare(%q, 2) = %d, want %d", text, got, want)
+		}
+		if d.compare(0) < 0 || d.compare(2) > 0 {
+			return
+		}
+		// |q16 - 65536 x| <= 1/2, and halves go up
+		diff := new(big.Rat).Sub(big.NewRat(d.q16(), 1), exact.Mul(exact, big.NewRat(65536, 1)))
+		if diff.Cmp(big.NewRat(1, 2)) > 0 || diff.Cmp(big.NewRat(-1, 2)) <= 0 {
+			t.Fatalf("%q became %d", text, d.q16())
+		}
+	})
+}
+
+// fuzzBodies checks what holds for every body: no panic, and what is accepted is in range and is valid text.
+func fuzzBodies(f *testing.F, fields map[string]reader) {
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, failure := decodeRequest(body, fields)
+		if failure != nil {
+			if failure.status != 400 || failure.Message == "" || !utf8.ValidString(failure.Message) {
+				t.Fatalf("odd refusal %+v", failure)
+			}
+			return
+		}
+		if !json.Valid(body) {
+			t.Fatal("accepted what is not JSON")
+		}
+		if r.temperatureQ16 < 0 || r.temperatureQ16 > 131072 || r.maxNew < 0 || r.model == "" || len(r.ignored) > maxIgnored {
+			t.Fatalf("out of range: %+v", r)
+		}
+		for _, m := range r.messages {
+			if !slices.Contains([]string{"system", "user", "assistant"}, m.Role) || !utf8.ValidString(m.Content) {
+				t.Fatalf("odd message %+v", m)
+			}
+		}
+		for _, id := range r.promptIDs {
+			if id < 0 {
+				t.Fatal("negative id")
+			}
+		}
+		if h := ignoredHeader(r.ignored); strings.ContainsAny(h, "\r\n\x00") || len(h) > maxIgnored*70 {
+			t.Fatalf("odd header %q", h)
+		}
+	})
+}
+
+func FuzzChatRequest(f *testing.F) {
+	f.Add([]byte(`{"model":"m","messages":[{"role":"user","content":"hi"}],"temperature":0.8,"seed":1,"stream":true}`))
+	f.Add([]byte(`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"\ud83d\ude00"}]}],"x":[[[]]]}`))
+	f.Add([]byte(`{"model":"m","stream_options":{"include_usage":true},"logit_bias":{},"stop":[ ],"response_format":{"type":"text"}}`))
+	fuzzBodies(f, chatFields())
+}
+
+func FuzzCompletionRequest(f *testing.F) {
+	f.Add([]byte(`{"model":"m","prompt":"hi","max_tokens":5}`))
+	f.Add([]byte(`{"model":"m","prompt":[1, 2,3]}`))
+	f.Add([]byte(`{"model":"m","prompt":[["a"]],"echo":false}`))
+	f.Add([]byte(`{"model":"m","prompt":[[1,2]],"suffix":""}`))
+	fuzzBodies(f, completionFields())
+}

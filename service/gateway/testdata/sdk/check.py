@@ -1,0 +1,97 @@
+"""Uses a gateway through the official openai package for Python. Arguments: base URL, API key.
+
+The gateway is the one that sdk_test.go starts: model toy/bytes answers "héllo", busy, down and late fail."""
+import sys
+
+import openai
+
+base, key = sys.argv[1], sys.argv[2]
+client = openai.OpenAI(base_url=base, api_key=key, max_retries=0)
+chat = dict(model="toy/bytes", messages=[{"role": "user", "content": "hi"}], temperature=0.8, seed=7)
+
+
+def equal(what, got, want):
+    if got != want:
+        sys.exit(f"{what}: got {got!r}, want {want!r}")
+
+
+def fails(what, kind, call, code=None):
+    try:
+        call()
+    except kind as e:
+        if code is not None:
+            equal(f"{what}: code", e.code, code)
+        return e
+    except Exception as e:
+        sys.exit(f"{what}: got {type(e).__name__} ({e}), want {kind.__name__}")
+    sys.exit(f"{what}: nothing was raised, want {kind.__name__}")
+
+
+# models
+ids = [m.id for m in client.models.list()]
+equal("models", ids[0], "toy/bytes")
+model = client.models.retrieve("toy/bytes")
+equal("model", (model.id, model.object, model.owned_by), ("toy/bytes", "model", "elenchus"))
+fails("unknown model", openai.NotFoundError, lambda: client.models.retrieve("gpt-4"), "model_not_found")
+
+# chat, whole
+raw = client.chat.completions.with_raw_response.create(**chat)
+answer = raw.parse()
+equal("content", answer.choices[0].message.content, "héllo")
+equal("role", answer.choices[0].message.role, "assistant")
+equal("finish_reason", answer.choices[0].finish_reason, "stop")
+equal("usage", answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens)
+equal("fingerprint", answer.system_fingerprint, model.elenchus_model_id)
+equal("receipt", answer.elenchus_receipt, raw.headers["x-elenchus-receipt"])
+equal("request id", answer._request_id, raw.headers["x-request-id"])
+receipt = answer.elenchus_receipt
+
+# chat, streamed; the usage chunk unasked, asked for, and refused
+for options in (None, {"include_usage": True}, {"include_usage": False}):
+    extra = {} if options is None else {"stream_options": options}
+    chunks = list(client.chat.completions.create(stream=True, **chat, **extra))
+    text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    equal(f"{options}: streamed text", text, "héllo")
+    equal(f"{options}: role", chunks[0].choices[0].delta.role, "assistant")
+    equal(f"{options}: receipt", chunks[-1].elenchus_receipt, receipt)
+    refused = options == {"include_usage": False}
+    equal(f"{options}: last chunk has choices", bool(chunks[-1].choices), refused)
+    equal(f"{options}: last chunk has usage", chunks[-1].usage is not None, not refused)
+    reasons = [c.choices[0].finish_reason for c in chunks if c.choices and c.choices[0].finish_reason]
+    equal(f"{options}: finish", reasons, ["stop"])
+
+# the accumulating helper
+with client.chat.completions.stream(**chat) as stream:
+    raw_chunks = [event.chunk for event in stream if event.type == "chunk"]
+    final = stream.get_final_completion()
+equal("accumulated text", final.choices[0].message.content, "héllo")
+# The helper's final object drops fields it does not know; its chunk events keep them.
+equal("receipt through the helper", raw_chunks[-1].elenchus_receipt, receipt)
+
+# completions
+for prompt in ("hi", [104, 105], ["hi"], [[104, 105]]):
+    whole = client.completions.create(model="toy/bytes", prompt=prompt, max_tokens=20)
+    equal(f"completion of {prompt}", whole.choices[0].text, "héllo")
+    equal(f"usage of {prompt}", whole.usage.prompt_tokens, 2)
+pieces = list(client.completions.create(model="toy/bytes", prompt="hi", stream=True))
+equal("streamed completion", "".join(p.choices[0].text for p in pieces if p.choices), "héllo")
+equal("completion receipt", pieces[-1].elenchus_receipt, receipt)
+
+# errors
+create = client.chat.completions.create
+stranger = openai.OpenAI(base_url=base, api_key="not-the-key", max_retries=0)
+fails("wrong key", openai.AuthenticationError, lambda: stranger.models.list(), "invalid_api_key")
+fails("no such model", openai.NotFoundError, lambda: create(**{**chat, "model": "gpt-4"}), "model_not_found")
+fails("busy", openai.RateLimitError, lambda: create(**{**chat, "model": "busy"}), "rate_limit_exceeded")
+fails("down", openai.InternalServerError, lambda: create(**{**chat, "model": "down"}), "unavailable")
+e = fails("top_p", openai.BadRequestError, lambda: create(top_p=0.5, **chat), "unsupported_parameter")
+equal("top_p: param", e.param, "top_p")
+fails("tools", openai.BadRequestError,
+      lambda: create(tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}], **chat))
+fails("two prompts", openai.BadRequestError, lambda: client.completions.create(model="toy/bytes", prompt=["a", "b"]))
+fails("long prompt", openai.BadRequestError,
+      lambda: client.completions.create(model="toy/bytes", prompt="x" * 1000), "context_length_exceeded")
+e = fails("failure inside a stream", openai.APIError, lambda: list(create(**{**chat, "model": "late"}, stream=True)))
+if "no node is available" not in str(e):
+    sys.exit(f"failure inside a stream: message lost: {e}")
+print("ok openai-python", openai.__version__)
