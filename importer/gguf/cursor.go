@@ -20,11 +20,13 @@ func newCursor(r io.ReaderAt, size int64) *cursor {
 
 // need checks that n more bytes exist.
 func (c *cursor) need(field string, n int64) error {
-	if n > c.end-c.at {
-		return fmt.Errorf("%s at offset %d: needs %d bytes, %d left in the file or the %d bytes of a header",
-			field, c.at, n, c.end-c.at, MaxHeaderBytes)
+	if n <= c.end-c.at {
+		return nil
 	}
-	return nil
+	if c.end == MaxHeaderBytes {
+		return fmt.Errorf("%s at offset %d: needs %d bytes, a header has at most %d", field, c.at, n, MaxHeaderBytes)
+	}
+	return fmt.Errorf("%s at offset %d: needs %d bytes, the file has %d left", field, c.at, n, c.end-c.at)
 }
 
 func (c *cursor) read(field string, b []byte) error {
