@@ -1,0 +1,211 @@
+// Package trace turns what the machine computes into what a node commits to and can be asked for.
+//
+// It stands above manifest and below claim's users: a Chain hashes one state per token on the
+// honest path; an Answer keeps the states and ids of a whole run; a Step re-executes one step and
+// hands out roots, leaves and openings of every tensor, lazily, for the disputed stage alone.
+// Invariant: without a Chain nothing is hashed. SPEC 06.
+//
+//	c := trace.NewChain(&man.Header, prompt[0])
+//	hooks.Step = func(t int, y, f int32, kv *machine.Cache) { c.Append(y, f, kv) }
+package trace
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+
+	"elenchus/commitment/manifest"
+	"elenchus/commitment/merkle"
+	"elenchus/compute/machine"
+	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
+)
+
+// StateSize is the length of an encoded State in bytes.
+const StateSize = 106
+
+// State is S_t before hashing. SPEC 06 §3.
+type State struct {
+	Step uint32 // t+1
+	Y    uint32
+	F    uint8
+	KV   merkle.Hash
+	Aux  merkle.Hash
+	Prev merkle.Hash
+}
+
+// Encode is the preimage of S_t.
+func (s *State) Encode() [StateSize]byte {
+	var b [StateSize]byte
+	b[0] = 2
+	binary.BigEndian.PutUint32(b[1:], s.Step)
+	binary.BigEndian.PutUint32(b[5:], s.Y)
+	b[9] = s.F
+	copy(b[10:], s.KV[:])
+	copy(b[42:], s.Aux[:])
+	copy(b[74:], s.Prev[:])
+	return b
+}
+
+// Hash is S_t.
+func (s *State) Hash() merkle.Hash {
+	b := s.Encode()
+	return sha256.Sum256(b[:])
+}
+
+// Initial is S_{-1}. SPEC 06 §3.2.
+func Initial(h *manifest.Header, y0 int32) State {
+	return State{Y: uint32(y0), KV: merkle.Zero(h.KVDepth())}
+}
+
+// Chain hashes the states of a run as its steps complete.
+type Chain struct {
+	h         *manifest.Header
+	dkv       int
+	kv        [][]merkle.Hash // levels of the position tree, complete as far as positions go
+	states    []State
+	hashes    []merkle.Hash
+	positions []merkle.Hash
+	pieces    []merkle.Hash // scratch: one position's rows
+	buf       [2 * opset.KVLeafBytes]byte
+}
+
+// NewChain starts at S_{-1}.
+func NewChain(h *manifest.Header, y0 int32) *Chain {
+	first := Initial(h, y0)
+	return &Chain{h: h, states: []State{first}, hashes: []merkle.Hash{first.Hash()}, kv: make([][]merkle.Hash, int(h.DPos)+1)}
+}
+
+// Append hashes the state of the next step from its token, finish code and the cache's newest row.
+func (c *Chain) Append(y, f int32, cache *machine.Cache) merkle.Hash {
+	t := len(c.positions)
+	leaf := c.position(cache, t)
+	c.positions = append(c.positions, leaf)
+	root := c.grow(leaf, t)
+	s := State{Step: uint32(t) + 1, Y: uint32(y), F: uint8(f), KV: root, Prev: c.hashes[t]}
+	c.states = append(c.states, s)
+	c.hashes = append(c.hashes, s.Hash())
+	return c.hashes[t+1]
+}
+
+// position is the position leaf of t, built without allocation beyond the first call.
+func (c *Chain) position(cache *machine.Cache, t int) merkle.Hash {
+	c.pieces = positionPieces(c.pieces, c.buf[:opset.KVLeafBytes], c.h, cache, t)
+	level := c.pieces
+	for h := range c.h.PositionDepth() {
+		level = halve(level, h)
+	}
+	return level[0]
+}
+
+// halve computes parents in place; absent nodes are zero subtrees of height h.
+func halve(n []merkle.Hash, h int) []merkle.Hash {
+	for i := 0; i < len(n); i += 2 {
+		if n[i] == merkle.Zero(h) && (i+1 == len(n) || n[i+1] == merkle.Zero(h)) {
+			n[i/2] = merkle.Zero(h + 1)
+			continue
+		}
+		r := merkle.Zero(h)
+		if i+1 < len(n) {
+			r = n[i+1]
+		}
+		n[i/2] = merkle.Node(n[i], r)
+	}
+	return n[:(len(n)+1)/2]
+}
+
+// positionPieces hashes the row pieces of every layer at position t into leaves of the position's
+// subtree, absent ones Z_0. SPEC 02 §4.2.
+func positionPieces(dst []merkle.Hash, buf []byte, h *manifest.Header, cache *machine.Cache, t int) []merkle.Hash {
+	per := 1 << h.DRow
+	n := int(h.Layers) * 2 * per
+	if cap(dst) < n {
+		dst = make([]merkle.Hash, n)
+	}
+	dst = dst[:n]
+	for l := range int(h.Layers) {
+		for v, rows := range [2][]int16{cache.K[l], cache.V[l]} {
+			row := rows[t*cache.DKV : (t+1)*cache.DKV]
+			rowPieces(dst[(2*l+v)*per:(2*l+v+1)*per], buf, row)
+		}
+	}
+	return dst
+}
+
+func rowPieces(dst []merkle.Hash, buf []byte, row []int16) {
+	const each = opset.KVLeafBytes / 2
+	for q := range dst {
+		dst[q] = merkle.Hash{}
+		if q*each >= len(row) {
+			continue
+		}
+		piece := row[q*each : min((q+1)*each, len(row))]
+		for i, x := range piece {
+			binary.LittleEndian.PutUint16(buf[2*i:], uint16(x))
+		}
+		clear(buf[2*len(piece):])
+		dst[q] = merkle.Leaf(buf)
+	}
+}
+
+// grow puts the leaf of position t into the position tree and returns KV_t.
+func (c *Chain) grow(leaf merkle.Hash, t int) merkle.Hash {
+	node, base := leaf, c.h.PositionDepth()
+	for l := range c.kv {
+		i := t >> l
+		if i < len(c.kv[l]) {
+			c.kv[l][i] = node
+		} else {
+			c.kv[l] = append(c.kv[l], node)
+		}
+		if l == len(c.kv)-1 {
+			return node
+		}
+		if i&1 == 1 {
+			node = merkle.Node(c.kv[l][i-1], node)
+		} else {
+			node = merkle.Node(node, merkle.Zero(base+l))
+		}
+	}
+	return node
+}
+
+// Answer is the commitment to a whole run: what the node keeps of it and can rebuild openings from.
+type Answer struct {
+	States    []State       // S_{-1}, S_0, ...
+	Hashes    []merkle.Hash // of States
+	Positions []merkle.Hash // position leaves
+	Outputs   []int32
+}
+
+// Answer closes the chain with the produced ids.
+func (c *Chain) Answer(outputs []int32) *Answer {
+	return &Answer{States: c.states, Hashes: c.hashes, Positions: c.positions, Outputs: outputs}
+}
+
+// StateTree is the tree over S_0.. (S_{-1} is not in it). SPEC 06 §3.4.
+func (a *Answer) StateTree() *merkle.Tree {
+	n := uint64(len(a.Hashes) - 1)
+	return merkle.NewTree(a.Hashes[1:], merkle.Depth(n), 0)
+}
+
+// IDBytes are ids as the bytes of an i32 tensor.
+func IDBytes(ids []int32) []byte {
+	b := make([]byte, 0, 4*len(ids))
+	for _, id := range ids {
+		b = binary.LittleEndian.AppendUint32(b, uint32(id))
+	}
+	return b
+}
+
+// IDTree is the tree over ids: prompt, outputs, stop ids. SPEC 06 §3.4.
+func IDTree(ids []int32) *merkle.Tree { return merkle.BytesTree(opset.LeafBytes, IDBytes(ids)) }
+
+// ScalarLeaf is the root of an i32 [1] tensor.
+func ScalarLeaf(v int32) merkle.Hash {
+	return merkle.Root(opset.LeafBytes, IDBytes([]int32{v}))
+}
+
+// TensorTree is the tree over a tensor.
+func TensorTree(x *tensor.Tensor, leaf int) *merkle.Tree {
+	return merkle.BytesTree(leaf, x.Bytes(0, x.Len()))
+}
