@@ -20,10 +20,16 @@ SPACE = "\u2581"
 # GGUF token types.
 NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6
 
-# Merges stay inside one of these: a word, a number or a run of punctuation,
-# each with the space before it. A line feed is always the byte 0x0A.
-CHUNK = re.compile(SPACE + r"?[A-Za-z]+|" + SPACE + r"?[0-9]|"
-                   + SPACE + r"?[^A-Za-z0-9\n" + SPACE + r"]+|" + SPACE)
+# While learning, merges stay inside one of these: a word with its apostrophes
+# ("don't"), a digit or a run of punctuation, each with the space before it.
+# A line feed is always the byte 0x0A.
+LETTERS = r"(?:[A-Za-z]|(?<=[A-Za-z])'(?=[A-Za-z]))+"
+CHUNK = re.compile(f"{SPACE}?{LETTERS}|{SPACE}?[0-9]|"
+                   f"{SPACE}?[^A-Za-z0-9\n{SPACE}]+|{SPACE}")
+
+# So a piece has a space at most as its first character and never a line feed,
+# and encoding these one by one is the same as encoding the whole text.
+WORD = re.compile(f"{SPACE}?[^{SPACE}\n]+|{SPACE}|\n")
 
 
 def mark_spaces(text):
@@ -108,21 +114,14 @@ class Tokenizer:
     def encode(self, text):
         """Token ids without BOS or EOS."""
         ids = []
-        marked = mark_spaces(text)
-        at = 0
-        # No piece spans two chunks, so joining chunk by chunk is the same as
-        # joining over the whole text.
-        while at < len(marked):
-            match = CHUNK.match(marked, at)
-            chunk = match.group() if match else marked[at]
-            at += len(chunk)
-            if chunk not in self._cache:
-                self._cache[chunk] = self._encode_chunk(chunk)
-            ids.extend(self._cache[chunk])
+        for word in WORD.findall(mark_spaces(text)):
+            if word not in self._cache:
+                self._cache[word] = self._encode_word(word)
+            ids.extend(self._cache[word])
         return ids
 
-    def _encode_chunk(self, chunk):
-        symbols = list(chunk)
+    def _encode_word(self, word):
+        symbols = list(word)
         while True:
             best = None
             for i in range(len(symbols) - 1):

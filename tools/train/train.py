@@ -5,11 +5,12 @@
 Writes DIR/tokenizer.json, DIR/model.pt (weights averaged over the last part of
 the run, with the configuration) and prints one line per evaluation. One story
 in twenty is never trained on (corpus.is_validation) unless --all is given.
+Creating the file DIR/cooldown ends the level part of the learning rate after
+the epoch under way; to repeat such a run, give the epochs it printed.
 """
 
 import argparse
 import dataclasses
-import math
 import os
 import random
 import time
@@ -27,8 +28,10 @@ def parse_arguments():
     p.add_argument("--text", required=True, help="stories separated by <|endoftext|>")
     p.add_argument("--out", required=True, help="folder for checkpoints")
     p.add_argument("--all", action="store_true", help="train on the validation stories too")
-    p.add_argument("--epochs", type=float, default=20)
-    p.add_argument("--batch-tokens", type=int, default=8192)
+    p.add_argument("--epochs", type=float, default=24)
+    p.add_argument("--cooldown", type=float, default=5,
+                   help="epochs at the end over which the rates fall to zero")
+    p.add_argument("--batch-tokens", type=int, default=4096)
     p.add_argument("--matrix-rate", type=float, default=0.02, help="Muon learning rate")
     p.add_argument("--vector-rate", type=float, default=0.003, help="AdamW learning rate")
     p.add_argument("--decay", type=float, default=0.1, help="weight decay of the matrices")
@@ -91,7 +94,7 @@ def loss_of(model, inputs, targets, reduction="mean"):
 
 @torch.no_grad()
 def evaluate(model, sequences, tokenizer, limit):
-    """Nats per byte over the first `limit` ids of each sequence; no EOS scored."""
+    """Nats per byte of text over the first `limit` ids of each sequence."""
     model.eval()
     ordered = sorted((ids[:limit] for ids in sequences), key=len)
     nats = 0.0
@@ -100,7 +103,7 @@ def evaluate(model, sequences, tokenizer, limit):
         nats += loss_of(model, inputs, targets, "sum").item()
     model.train()
     size = sum(len(tokenizer.token_bytes(i)) for ids in ordered for i in ids[1:])
-    return nats / size
+    return nats / (size - len(ordered))  # without the space that opens each story
 
 
 def optimizers(model, args):
@@ -119,12 +122,9 @@ def optimizers(model, args):
     return muon, adam
 
 
-def rate_factor(step, steps):
-    """Linear warm-up over 30 steps, then a half cosine down to one hundredth."""
-    if step < 30:
-        return (step + 1) / 30
-    progress = (step - 30) / max(1, steps - 30)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+def rate_factor(step, steps, cooldown):
+    """Linear up over 30 steps, level, linear down to zero over the last `cooldown`."""
+    return min(1.0, (step + 1) / 30, (steps - step) / cooldown)
 
 
 def save(path, config, weights):
@@ -175,36 +175,42 @@ def train(args):
     print(f"{sum(p.numel() for p in model.parameters())} parameters, "
           f"{sum(map(len, training))} tokens, {len(validation)} validation stories", flush=True)
     per_epoch = len(batches(training, config.context, args.batch_tokens, random.Random(0)))
-    steps = int(per_epoch * args.epochs)
+    steps, cooldown = int(per_epoch * args.epochs), int(per_epoch * args.cooldown)
     pair = optimizers(model, args)
-    base = [group["lr"] for optimizer in pair for group in optimizer.param_groups]
     began = saved = time.time()
-    queue, recent = [], []
-    for step in range(steps):
+    queue, recent, step = [], [], 0
+    while step < steps:
         if not queue:
             queue = batches(training, config.context, args.batch_tokens, rng)
-        loss = loss_of(model, *queue.pop())
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        groups = [group for optimizer in pair for group in optimizer.param_groups]
-        for group, rate in zip(groups, base):
-            group["lr"] = rate * rate_factor(step, steps)
-        for optimizer in pair:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        recent.append(update(model, pair, *queue.pop(), rate_factor(step, steps, cooldown)))
         average.update(model)
-        recent.append(loss.item())
-        last = step + 1 == steps
-        if last or (step + 1) % per_epoch == 0:
-            shadow.load_state_dict(average.weights(), strict=False)
+        step += 1
+        if step == steps or step % per_epoch == 0:
+            shadow.load_state_dict(average.weights())
             held_out = evaluate(shadow, validation, tokenizer, 256)
-            print(f"step {step + 1}/{steps} epoch {(step + 1) / per_epoch:.1f} "
+            print(f"step {step}/{steps} epoch {step / per_epoch:.1f} "
                   f"loss {sum(recent) / len(recent):.4f} validation {held_out:.4f} nats/byte "
                   f"{time.time() - began:.0f} s", flush=True)
             recent = []
-        if last or time.time() - saved > args.checkpoint_seconds:
+            if os.path.exists(os.path.join(args.out, "cooldown")):
+                steps = min(steps, step + cooldown)
+        if step == steps or time.time() - saved > args.checkpoint_seconds:
             save(os.path.join(args.out, "model.pt"), config, average.weights())
             saved = time.time()
+
+
+def update(model, pair, inputs, targets, factor):
+    """One step of both optimizers at `factor` times their rates; returns the loss."""
+    loss = loss_of(model, inputs, targets)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimizer in pair:
+        for group in optimizer.param_groups:
+            group.setdefault("full_rate", group["lr"])
+            group["lr"] = group["full_rate"] * factor
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return loss.item()
 
 
 if __name__ == "__main__":
