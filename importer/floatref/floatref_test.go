@@ -201,8 +201,8 @@ func TestLoadRefusesWhatItDoesNotCompute(t *testing.T) {
 		{"no sizes", func(b *ggufwrite.Builder) { b.SetString("general.architecture", "llama") }, "llama.embedding_length"},
 		{"unsupported type", func(b *ggufwrite.Builder) {
 			b.SetString("general.architecture", "llama")
-			b.Add("x", 12, []uint64{256}, make([]byte, 144))
-		}, "Q4_K x1"},
+			b.Add("x", 18, []uint64{256}, make([]byte, 98))
+		}, "IQ3_XXS x1"},
 	} {
 		var b ggufwrite.Builder
 		c.edit(&b)

@@ -241,13 +241,13 @@ func TestHalvesConvertBothWays(t *testing.T) {
 
 func TestUnsupportedTypesAreListedAllAtOnce(t *testing.T) {
 	f := build(t, func(b *ggufwrite.Builder) {
-		b.Add("a", 12, []uint64{256, 2}, make([]byte, 288))
-		b.Add("b", 12, []uint64{256}, make([]byte, 144))
+		b.Add("a", 18, []uint64{256, 2}, make([]byte, 196))
+		b.Add("b", 18, []uint64{256}, make([]byte, 98))
 		b.Add("c", 77, []uint64{5}, nil)
 		b.AddF32("d", []uint64{1}, []float32{1})
 	})
 	err := f.Unsupported()
-	if err == nil || !strings.Contains(err.Error(), "Q4_K x2, type 77 x1;") {
+	if err == nil || !strings.Contains(err.Error(), "IQ3_XXS x2, type 77 x1;") {
 		t.Fatalf("error %v", err)
 	}
 	for _, name := range []string{"a", "c"} {
@@ -263,9 +263,35 @@ func TestRealFilesOpen(t *testing.T) {
 	if err := f.Unsupported(); err != nil || f.Version() != 3 || len(f.Tensors()) != 48 {
 		t.Errorf("version %d, %d tensors, %v", f.Version(), len(f.Tensors()), err)
 	}
-	mixed := openModel(t, "llama", "stories260K-Q4_K_M-mixed.gguf")
-	if err := mixed.Unsupported(); err == nil || !strings.Contains(err.Error(), "Q5_0 x29;") {
-		t.Errorf("error %v", err)
+}
+
+// The mixed file holds the weights of the float32 file in Q5_0, Q8_0, F16 and
+// F32, quantised by llama.cpp.
+func TestQuantisedWeightsAreNearTheFloats(t *testing.T) {
+	exact, mixed := openModel(t, "llama", "stories260K-f32.gguf"), openModel(t, "llama", "stories260K-Q4_K_M-mixed.gguf")
+	bounds := map[string]float64{"F32": 0, "F16": 1e-3, "Q8_0": 0.01, "Q5_0": 0.06}
+	seen := map[string]int{}
+	for _, q := range mixed.Tensors() {
+		x, ok := exact.Tensor(q.Name)
+		if !ok || !slices.Equal(x.Dims, q.Dims) {
+			t.Fatalf("%s: %+v %v", q.Name, x, ok)
+		}
+		want, got := make([]float32, x.RowLen()*x.Rows()), make([]float32, x.RowLen()*x.Rows())
+		if err := errors.Join(exact.ReadRows(x, 0, want), mixed.ReadRows(q, 0, got)); err != nil {
+			t.Fatal(err)
+		}
+		var difference, size float64
+		for i, w := range want {
+			difference += math.Pow(float64(got[i]-w), 2)
+			size += math.Pow(float64(w), 2)
+		}
+		if ratio := math.Sqrt(difference / size); !(ratio <= bounds[q.Type.String()]) {
+			t.Errorf("%s: %s differs by %.3g of its size", q.Name, q.Type, ratio)
+		}
+		seen[q.Type.String()]++
+	}
+	if seen["Q5_0"] != 29 || seen["Q8_0"] != 3 {
+		t.Errorf("types %v", seen)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 // Type is the element type of a tensor.
 type Type uint32
 
-// The tensor types that can be read as rows.
+// The tensor types this module names elsewhere; layouts has them all.
 const (
 	F32  Type = 0
 	F16  Type = 1
@@ -37,17 +37,17 @@ type layout struct {
 var layouts = map[Type]layout{
 	F32:  {"F32", 1, 4, readF32},
 	F16:  {"F16", 1, 2, readF16},
-	2:    {"Q4_0", 32, 18, nil},
-	3:    {"Q4_1", 32, 20, nil},
-	6:    {"Q5_0", 32, 22, nil},
-	7:    {"Q5_1", 32, 24, nil},
+	2:    {"Q4_0", BlockLen, 18, eachBlock(BlockLen, 18, readQ40)},
+	3:    {"Q4_1", BlockLen, 20, eachBlock(BlockLen, 20, readQ41)},
+	6:    {"Q5_0", BlockLen, 22, eachBlock(BlockLen, 22, readQ50)},
+	7:    {"Q5_1", BlockLen, 24, eachBlock(BlockLen, 24, readQ51)},
 	Q8_0: {"Q8_0", BlockLen, q8Bytes, readQ8},
 	9:    {"Q8_1", 32, 36, nil},
-	10:   {"Q2_K", 256, 84, nil},
-	11:   {"Q3_K", 256, 110, nil},
-	12:   {"Q4_K", 256, 144, nil},
-	13:   {"Q5_K", 256, 176, nil},
-	14:   {"Q6_K", 256, 210, nil},
+	10:   {"Q2_K", superLen, 84, eachBlock(superLen, 84, readQ2K)},
+	11:   {"Q3_K", superLen, 110, eachBlock(superLen, 110, readQ3K)},
+	12:   {"Q4_K", superLen, 144, eachBlock(superLen, 144, readQ4K)},
+	13:   {"Q5_K", superLen, 176, eachBlock(superLen, 176, readQ5K)},
+	14:   {"Q6_K", superLen, 210, eachBlock(superLen, 210, readQ6K)},
 	15:   {"Q8_K", 256, 292, nil},
 	16:   {"IQ2_XXS", 256, 66, nil},
 	17:   {"IQ2_XS", 256, 74, nil},
@@ -63,7 +63,7 @@ var layouts = map[Type]layout{
 	27:   {"I64", 1, 8, nil},
 	28:   {"F64", 1, 8, nil},
 	29:   {"IQ1_M", 256, 56, nil},
-	30:   {"BF16", 1, 2, nil},
+	30:   {"BF16", 1, 2, readBF16},
 	34:   {"TQ1_0", 256, 54, nil},
 	35:   {"TQ2_0", 256, 66, nil},
 	39:   {"MXFP4", 32, 17, nil},
