@@ -57,7 +57,9 @@ func pump(ctx context.Context, s Stream, d Decoder, job Job, out outlet, keepAli
 			}
 			return end, err
 		default:
-			end.tokens++
+			if end.tokens++; end.tokens > job.MaxNew {
+				return end, fmt.Errorf("the backend sent more than the %d tokens it was asked for", job.MaxNew)
+			}
 			if !isStop(job.Stop, ev.Token) {
 				err = put(out, d.Write(ev.Token))
 			}
@@ -154,15 +156,14 @@ func (c *chunker) chunk(choices []choice) error {
 	return gone(c.data(marshal(c.frame)))
 }
 
-// close ends the stream. The receipt travels on the last chunk, the one without choices; a client that has sent
-// include_usage: false gets no such chunk and finds the receipt on the chunk that carries finish_reason.
+// close ends the stream. The receipt travels on its last chunk.
 func (c *chunker) close(end ending, u usage, said usageChoice) error {
 	if err := c.open(); err != nil {
 		return err
 	}
 	last := c.dialect.closing()
 	last.FinishReason = &end.reason
-	separate := said == usageWanted || (said == usageUnsaid && end.receipt != "")
+	separate := hasLastChunk(said, end.receipt)
 	if !separate {
 		c.frame.Receipt = end.receipt
 	}
@@ -176,6 +177,13 @@ func (c *chunker) close(end ending, u usage, said usageChoice) error {
 		}
 	}
 	return gone(c.data([]byte("[DONE]")))
+}
+
+// hasLastChunk decides whether a chunk without choices, but with the usage, ends the stream. Official clients accept it
+// unasked, so it carries the receipt unless the client refused it with include_usage: false, which a loop needs that
+// reads choices[0] of every chunk. Then the chunk with the finish_reason carries the receipt.
+func hasLastChunk(said usageChoice, receipt string) bool {
+	return said == usageWanted || (said == usageUnsaid && receipt != "")
 }
 
 // gone marks an error of the connection.

@@ -70,9 +70,10 @@ func TestDisconnectEndsTheJob(t *testing.T) {
 
 // TestClientThatDoesNotReadIsDropped: a full socket ends the job after WriteTimeout.
 func TestClientThatDoesNotReadIsDropped(t *testing.T) {
+	var log bytes.Buffer
 	options := fixedOptions()
-	options.WriteTimeout = 50 * time.Millisecond
-	b := &toyBackend{ends: make(chan error, 1), script: func(Job) []Event { return make([]Event, 1<<20) }}
+	options.WriteTimeout, options.Log = 50*time.Millisecond, textLog(&log)
+	b := &toyBackend{ends: make(chan error, 1), script: endless}
 	server := httptest.NewServer(newGateway(t, b, options))
 	defer server.Close()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -80,9 +81,17 @@ func TestClientThatDoesNotReadIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(streamBody), streamBody)
+	body := strings.Replace(streamBody, "toy/bytes", "endless", 1)
+	fmt.Fprintf(conn, "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	<-b.ends
+	server.Close() // waits for the handler
+	if !strings.Contains(log.String(), "i/o timeout") {
+		t.Errorf("the job ended for another reason: %s", log.String())
+	}
 }
+
+// endless scripts an answer whose text outgrows every socket buffer.
+func endless(Job) []Event { return make([]Event, 1<<20) }
 
 // TestSlowBodyIsDropped: a body that does not arrive costs the connection, also when its request is refused unread.
 func TestSlowBodyIsDropped(t *testing.T) {
@@ -287,6 +296,31 @@ func TestLongReceiptTravelsInTheBodyOnly(t *testing.T) {
 	w := ask(newGateway(t, b, Options{}), "POST", "/v1/completions", `{"model":"toy/bytes","prompt":"hi"}`)
 	if w.Header().Get("X-Elenchus-Receipt") != "" || !strings.Contains(w.Body.String(), `"elenchus_receipt":"`+long+`"`) {
 		t.Error("the long receipt is misplaced")
+	}
+}
+
+// TestBackendMayNotExceedTheLimit: tokens beyond MaxNew are not sold.
+func TestBackendMayNotExceedTheLimit(t *testing.T) {
+	g := newGateway(t, &toyBackend{script: says("abc", FinishLength)}, Options{})
+	w := ask(g, "POST", "/v1/completions", `{"model":"toy/bytes","prompt":"hi","max_tokens":2}`)
+	if w.Code != 500 {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+}
+
+// BenchmarkStreamedToken measures what the gateway adds to one token of a stream, without the network.
+func BenchmarkStreamedToken(b *testing.B) {
+	events := make([]Event, toyCtx)
+	for i := range events {
+		events[i].Token = 'x'
+	}
+	events = append(events, Event{Finish: FinishLength, Receipt: receipt})
+	g := newGateway(b, &toyBackend{script: func(Job) []Event { return events }}, Options{})
+	b.ReportAllocs()
+	for i := 0; i < b.N; i += toyCtx {
+		if w := ask(g, "POST", "/v1/chat/completions", streamBody); w.Code != 200 {
+			b.Fatal(w.Body)
+		}
 	}
 }
 

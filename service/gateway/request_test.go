@@ -10,91 +10,101 @@ import (
 	"unicode/utf8"
 )
 
+// Bodies that are complete but for one closing brace.
+const (
+	chatStart = `"model":"toy/bytes","messages":[{"role":"user","content":"hi"}]`
+	textStart = `"model":"toy/bytes"`
+)
+
+func withMessages(list string) string { return `{"model":"toy/bytes","messages":` + list + `}` }
+
+// refusal is a request body and the one reason why it is refused.
+type refusal struct {
+	name, path, body string
+	status           int
+	param, want      string // want occurs in the message
+}
+
+// refusedBodies has a row for every rule of the decoders that only that rule refuses.
+var refusedBodies = []refusal{
+	{"empty", "chat/completions", ``, 400, "", "must be a JSON object"},
+	{"array", "chat/completions", `[]`, 400, "", "must be a JSON object"},
+	{"cut short", "chat/completions", `{` + chatStart, 400, "", "not valid JSON"},
+	{"trailing text", "chat/completions", `{` + chatStart + `} {}`, 400, "", "followed by more text"},
+	{"comma at the end", "chat/completions", `{` + chatStart + `,}`, 400, "", "not valid JSON"},
+	{"twice the same member", "chat/completions", `{` + chatStart + `,"seed":1,"seed":2}`, 400, "", `"seed" twice`},
+	{"same member by escape", "chat/completions", `{` + chatStart + `,"seed":1,"\u0073eed":2}`, 400, "", `"seed" twice`},
+	{"not UTF-8", "chat/completions", "{" + chatStart + ",\"user\":\"\xff\"}", 400, "", "UTF-8"},
+	{"overlong UTF-8", "chat/completions", "{" + chatStart + ",\"user\":\"\xc0\xaf\"}", 400, "", "UTF-8"},
+	{"lone high surrogate", "chat/completions", withMessages(`[{"role":"user","content":"\ud83d!"}]`), 400, "", "surrogate"},
+	{"lone low surrogate", "chat/completions", withMessages(`[{"role":"user","content":"\ude00"}]`), 400, "", "surrogate"},
+	{"control character", "chat/completions", withMessages("[{\"role\":\"user\",\"content\":\"\n\"}]"), 400, "", "not valid JSON"},
+	{"too deep", "chat/completions", `{` + chatStart + `,"x":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, 400, "", "nested"},
+	{"too many members", "chat/completions", manyMembers(200), 400, "", "more than 128 members"},
+	{"too large", "chat/completions", `{` + chatStart + `,"x":"` + strings.Repeat("x", maxBody) + `"}`, 413, "", "4 MiB"},
+	{"no model", "chat/completions", `{"messages":[{"role":"user","content":"hi"}]}`, 400, "model", "model must name"},
+	{"null model", "chat/completions", `{"model":null,"messages":[{"role":"user","content":"hi"}]}`, 400, "model", "model must name"},
+	{"model of wrong type", "chat/completions", `{"model":7}`, 400, "model", "must be a string"},
+	{"name in the wrong case", "chat/completions", `{"Model":"toy/bytes","messages":[]}`, 400, "messages", "at least one"},
+	{"unknown model", "chat/completions", `{"model":"gpt-4","messages":[{"role":"user","content":"hi"}]}`, 404, "model", "does not exist"},
+	{"no messages", "chat/completions", `{"model":"toy/bytes"}`, 400, "messages", "missing"},
+	{"messages of wrong type", "chat/completions", withMessages(`"hi"`), 400, "messages", "must be a list"},
+	{"message of wrong type", "chat/completions", withMessages(`["hi"]`), 400, "messages[0]", "JSON object"},
+	{"no role", "chat/completions", withMessages(`[{"content":"x"}]`), 400, "messages[0].role", "missing"},
+	{"odd role", "chat/completions", withMessages(`[{"role":"wizard","content":"x"}]`), 400, "messages[0].role", "wizard"},
+	{"tool role", "chat/completions", withMessages(`[{"role":"tool","content":"x"}]`), 400, "messages[0].role", "not supported"},
+	{"no content", "chat/completions", withMessages(`[{"role":"user","content":null}]`), 400, "messages[0].content", "must be a string"},
+	{"content of wrong type", "chat/completions", withMessages(`[{"role":"user","content":7}]`), 400, "messages[0].content", "must be a string"},
+	{"image part", "chat/completions", withMessages(`[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]`), 400, "messages[0].content[0]", "not supported"},
+	{"part without text", "chat/completions", withMessages(`[{"role":"user","content":[{"type":"text"}]}]`), 400, "messages[0].content[0]", "must be"},
+	{"part of wrong type", "chat/completions", withMessages(`[{"role":"user","content":["x"]}]`), 400, "messages[0].content[0]", "JSON object"},
+	{"tool calls", "chat/completions", withMessages(`[{"role":"assistant","content":"x","tool_calls":[{}]}]`), 400, "messages[0].tool_calls", "not supported"},
+	{"template refuses", "chat/completions", withMessages(`[{"role":"user","content":"a"},{"role":"system","content":"b"}]`), 400, "", "must come first"},
+	{"prompt too long", "chat/completions", withMessages(`[{"role":"user","content":"` + strings.Repeat("x", toyCtx) + `"}]`), 400, "messages", "holds 64 tokens"},
+	{"temperature too high", "chat/completions", `{` + chatStart + `,"temperature":2.0000000001}`, 400, "temperature", "from 0 to 2"},
+	{"temperature negative", "chat/completions", `{` + chatStart + `,"temperature":-0.1}`, 400, "temperature", "from 0 to 2"},
+	{"temperature as text", "chat/completions", `{` + chatStart + `,"temperature":"1"}`, 400, "temperature", "must be a number"},
+	{"temperature endless", "chat/completions", `{` + chatStart + `,"temperature":0.` + strings.Repeat("1", 100) + `}`, 400, "temperature", "64 characters"},
+	{"temperature exponent", "chat/completions", `{` + chatStart + `,"temperature":1e-9999999}`, 400, "temperature", "exponent"},
+	{"max_tokens zero", "chat/completions", `{` + chatStart + `,"max_tokens":0}`, 400, "max_tokens", "integer from 1"},
+	{"max_tokens fraction", "chat/completions", `{` + chatStart + `,"max_tokens":1.5}`, 400, "max_tokens", "integer from 1"},
+	{"max_tokens huge", "chat/completions", `{` + chatStart + `,"max_tokens":99999999999999999999}`, 400, "max_tokens", "integer from 1"},
+	{"limits that differ", "chat/completions", `{` + chatStart + `,"max_tokens":3,"max_completion_tokens":4}`, 400, "max_completion_tokens", "differ"},
+	{"seed fraction", "chat/completions", `{` + chatStart + `,"seed":1.5}`, 400, "seed", "integer"},
+	{"seed too large", "chat/completions", `{` + chatStart + `,"seed":18446744073709551616}`, 400, "seed", "integer"},
+	{"stream as text", "chat/completions", `{` + chatStart + `,"stream":"true"}`, 400, "stream", "true or false"},
+	{"stream_options of wrong type", "chat/completions", `{` + chatStart + `,"stream_options":[]}`, 400, "stream_options", "JSON object"},
+	{"include_usage of wrong type", "chat/completions", `{` + chatStart + `,"stream_options":{"include_usage":1}}`, 400, "include_usage", "true or false"},
+	{"no prompt", "completions", `{` + textStart + `}`, 400, "prompt", "missing"},
+	{"empty prompt", "completions", `{` + textStart + `,"prompt":""}`, 400, "prompt", "at least one token"},
+	{"prompt of wrong type", "completions", `{` + textStart + `,"prompt":7}`, 400, "prompt", "must be a string"},
+	{"empty list", "completions", `{` + textStart + `,"prompt":[ ]}`, 400, "prompt", "empty list"},
+	{"empty inner list", "completions", `{` + textStart + `,"prompt":[[]]}`, 400, "prompt", "empty list"},
+	{"two prompts", "completions", `{` + textStart + `,"prompt":["a","b"]}`, 400, "prompt", "one request for each"},
+	{"two lists", "completions", `{` + textStart + `,"prompt":[[1],[2]]}`, 400, "prompt", "one request for each"},
+	{"mixed list", "completions", `{` + textStart + `,"prompt":[1,"a"]}`, 400, "prompt", "prompt[1] must be a token id"},
+	{"null id", "completions", `{` + textStart + `,"prompt":[null]}`, 400, "prompt", "token id"},
+	{"fractional id", "completions", `{` + textStart + `,"prompt":[1.0]}`, 400, "prompt", "token id"},
+	{"negative id", "completions", `{` + textStart + `,"prompt":[-1]}`, 400, "prompt", "token id"},
+	{"id outside the vocabulary", "completions", `{` + textStart + `,"prompt":[1,257]}`, 400, "prompt", "ids of this model are 0 to 256"},
+	{"echo", "completions", `{` + textStart + `,"prompt":"a","echo":true}`, 400, "echo", "not supported"},
+	{"logprobs of a completion", "completions", `{` + textStart + `,"prompt":"a","logprobs":0}`, 400, "logprobs", "not supported"},
+	{"suffix", "completions", `{` + textStart + `,"prompt":"a","suffix":"b"}`, 400, "suffix", "not supported"},
+}
+
+// refusedValues are values of parameters that would change the answer.
+var refusedValues = map[string]string{
+	"top_p": `0.9`, "n": `2`, "presence_penalty": `0.1`, "frequency_penalty": `-1`, "logit_bias": `{"5":1}`,
+	"stop": `"x"`, "tools": `[{}]`, "tool_choice": `"required"`, "functions": `[{}]`, "logprobs": `true`,
+	"top_logprobs": `3`, "response_format": `{"type":"json_object"}`, "top_k": `40`, "min_p": `0.05`,
+	"repetition_penalty": `1.1`, "modalities": `["audio"]`, "reasoning_effort": `"high"`, "web_search_options": `{}`,
+}
+
 // TestRefusedBodies: each row is refused for the one reason it names, and no job is submitted.
 func TestRefusedBodies(t *testing.T) {
-	const ok = `"model":"toy/bytes","messages":[{"role":"user","content":"hi"}]`
-	const text = `"model":"toy/bytes"`
-	messages := func(list string) string { return `{"model":"toy/bytes","messages":` + list + `}` }
-	rows := []struct {
-		name, path, body string
-		status           int
-		param, want      string // want occurs in the message
-	}{
-		{"empty", "chat/completions", ``, 400, "", "must be a JSON object"},
-		{"array", "chat/completions", `[]`, 400, "", "must be a JSON object"},
-		{"cut short", "chat/completions", `{` + ok, 400, "", "not valid JSON"},
-		{"trailing text", "chat/completions", `{` + ok + `} {}`, 400, "", "followed by more text"},
-		{"comma at the end", "chat/completions", `{` + ok + `,}`, 400, "", "not valid JSON"},
-		{"twice the same member", "chat/completions", `{` + ok + `,"seed":1,"seed":2}`, 400, "", `"seed" twice`},
-		{"same member by escape", "chat/completions", `{` + ok + `,"seed":1,"\u0073eed":2}`, 400, "", `"seed" twice`},
-		{"not UTF-8", "chat/completions", "{" + ok + ",\"user\":\"\xff\"}", 400, "", "UTF-8"},
-		{"overlong UTF-8", "chat/completions", "{" + ok + ",\"user\":\"\xc0\xaf\"}", 400, "", "UTF-8"},
-		{"lone high surrogate", "chat/completions", messages(`[{"role":"user","content":"\ud83d!"}]`), 400, "", "surrogate"},
-		{"lone low surrogate", "chat/completions", messages(`[{"role":"user","content":"\ude00"}]`), 400, "", "surrogate"},
-		{"control character", "chat/completions", messages("[{\"role\":\"user\",\"content\":\"\n\"}]"), 400, "", "not valid JSON"},
-		{"too deep", "chat/completions", `{` + ok + `,"x":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, 400, "", "nested"},
-		{"too many members", "chat/completions", manyMembers(200), 400, "", "more than 128 members"},
-		{"too large", "chat/completions", `{` + ok + `,"x":"` + strings.Repeat("x", maxBody) + `"}`, 413, "", "4 MiB"},
-		{"no model", "chat/completions", `{"messages":[{"role":"user","content":"hi"}]}`, 400, "model", "model must name"},
-		{"null model", "chat/completions", `{"model":null,"messages":[{"role":"user","content":"hi"}]}`, 400, "model", "model must name"},
-		{"model of wrong type", "chat/completions", `{"model":7}`, 400, "model", "must be a string"},
-		{"name in the wrong case", "chat/completions", `{"Model":"toy/bytes","messages":[]}`, 400, "messages", "at least one"},
-		{"unknown model", "chat/completions", `{"model":"gpt-4","messages":[{"role":"user","content":"hi"}]}`, 404, "model", "does not exist"},
-		{"no messages", "chat/completions", `{"model":"toy/bytes"}`, 400, "messages", "missing"},
-		{"messages of wrong type", "chat/completions", messages(`"hi"`), 400, "messages", "must be a list"},
-		{"message of wrong type", "chat/completions", messages(`["hi"]`), 400, "messages[0]", "JSON object"},
-		{"no role", "chat/completions", messages(`[{"content":"x"}]`), 400, "messages[0].role", "missing"},
-		{"odd role", "chat/completions", messages(`[{"role":"wizard","content":"x"}]`), 400, "messages[0].role", "wizard"},
-		{"tool role", "chat/completions", messages(`[{"role":"tool","content":"x"}]`), 400, "messages[0].role", "not supported"},
-		{"no content", "chat/completions", messages(`[{"role":"user","content":null}]`), 400, "messages[0].content", "must be a string"},
-		{"content of wrong type", "chat/completions", messages(`[{"role":"user","content":7}]`), 400, "messages[0].content", "must be a string"},
-		{"image part", "chat/completions", messages(`[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]`), 400, "messages[0].content[0]", "not supported"},
-		{"part without text", "chat/completions", messages(`[{"role":"user","content":[{"type":"text"}]}]`), 400, "messages[0].content[0]", "must be"},
-		{"part of wrong type", "chat/completions", messages(`[{"role":"user","content":["x"]}]`), 400, "messages[0].content[0]", "JSON object"},
-		{"tool calls", "chat/completions", messages(`[{"role":"assistant","content":"x","tool_calls":[{}]}]`), 400, "messages[0].tool_calls", "not supported"},
-		{"template refuses", "chat/completions", messages(`[{"role":"user","content":"a"},{"role":"system","content":"b"}]`), 400, "", "must come first"},
-		{"prompt too long", "chat/completions", messages(`[{"role":"user","content":"` + strings.Repeat("x", toyCtx) + `"}]`), 400, "messages", "holds 64 tokens"},
-		{"temperature too high", "chat/completions", `{` + ok + `,"temperature":2.0000000001}`, 400, "temperature", "from 0 to 2"},
-		{"temperature negative", "chat/completions", `{` + ok + `,"temperature":-0.1}`, 400, "temperature", "from 0 to 2"},
-		{"temperature as text", "chat/completions", `{` + ok + `,"temperature":"1"}`, 400, "temperature", "must be a number"},
-		{"temperature endless", "chat/completions", `{` + ok + `,"temperature":0.` + strings.Repeat("1", 100) + `}`, 400, "temperature", "64 characters"},
-		{"temperature exponent", "chat/completions", `{` + ok + `,"temperature":1e-9999999}`, 400, "temperature", "exponent"},
-		{"max_tokens zero", "chat/completions", `{` + ok + `,"max_tokens":0}`, 400, "max_tokens", "integer from 1"},
-		{"max_tokens fraction", "chat/completions", `{` + ok + `,"max_tokens":1.5}`, 400, "max_tokens", "integer from 1"},
-		{"max_tokens huge", "chat/completions", `{` + ok + `,"max_tokens":99999999999999999999}`, 400, "max_tokens", "integer from 1"},
-		{"limits that differ", "chat/completions", `{` + ok + `,"max_tokens":3,"max_completion_tokens":4}`, 400, "max_completion_tokens", "differ"},
-		{"seed fraction", "chat/completions", `{` + ok + `,"seed":1.5}`, 400, "seed", "integer"},
-		{"seed too large", "chat/completions", `{` + ok + `,"seed":18446744073709551616}`, 400, "seed", "integer"},
-		{"stream as text", "chat/completions", `{` + ok + `,"stream":"true"}`, 400, "stream", "true or false"},
-		{"stream_options of wrong type", "chat/completions", `{` + ok + `,"stream_options":[]}`, 400, "stream_options", "JSON object"},
-		{"include_usage of wrong type", "chat/completions", `{` + ok + `,"stream_options":{"include_usage":1}}`, 400, "include_usage", "true or false"},
-		{"no prompt", "completions", `{` + text + `}`, 400, "prompt", "missing"},
-		{"empty prompt", "completions", `{` + text + `,"prompt":""}`, 400, "prompt", "at least one token"},
-		{"prompt of wrong type", "completions", `{` + text + `,"prompt":7}`, 400, "prompt", "must be a string"},
-		{"empty list", "completions", `{` + text + `,"prompt":[ ]}`, 400, "prompt", "empty list"},
-		{"empty inner list", "completions", `{` + text + `,"prompt":[[]]}`, 400, "prompt", "empty list"},
-		{"two prompts", "completions", `{` + text + `,"prompt":["a","b"]}`, 400, "prompt", "one request for each"},
-		{"two lists", "completions", `{` + text + `,"prompt":[[1],[2]]}`, 400, "prompt", "one request for each"},
-		{"mixed list", "completions", `{` + text + `,"prompt":[1,"a"]}`, 400, "prompt", "prompt[1] must be a token id"},
-		{"null id", "completions", `{` + text + `,"prompt":[null]}`, 400, "prompt", "token id"},
-		{"fractional id", "completions", `{` + text + `,"prompt":[1.0]}`, 400, "prompt", "token id"},
-		{"negative id", "completions", `{` + text + `,"prompt":[-1]}`, 400, "prompt", "token id"},
-		{"id outside the vocabulary", "completions", `{` + text + `,"prompt":[1,257]}`, 400, "prompt", "ids of this model are 0 to 256"},
-		{"echo", "completions", `{` + text + `,"prompt":"a","echo":true}`, 400, "echo", "not supported"},
-		{"logprobs of a completion", "completions", `{` + text + `,"prompt":"a","logprobs":0}`, 400, "logprobs", "not supported"},
-		{"suffix", "completions", `{` + text + `,"prompt":"a","suffix":"b"}`, 400, "suffix", "not supported"},
-	}
-	for name, value := range map[string]string{
-		"top_p": `0.9`, "n": `2`, "presence_penalty": `0.1`, "frequency_penalty": `-1`, "logit_bias": `{"5":1}`,
-		"stop": `"x"`, "tools": `[{}]`, "tool_choice": `"required"`, "functions": `[{}]`, "logprobs": `true`,
-		"top_logprobs": `3`, "response_format": `{"type":"json_object"}`, "top_k": `40`, "min_p": `0.05`,
-		"repetition_penalty": `1.1`, "modalities": `["audio"]`, "reasoning_effort": `"high"`, "web_search_options": `{}`,
-	} {
-		rows = append(rows, struct {
-			name, path, body string
-			status           int
-			param, want      string
-		}{name, "chat/completions", `{` + ok + `,"` + name + `":` + value + `}`, 400, name, "not supported"})
+	rows := slices.Clone(refusedBodies)
+	for name, value := range refusedValues {
+		rows = append(rows, refusal{name, "chat/completions", `{` + chatStart + `,"` + name + `":` + value + `}`, 400, name, "not supported"})
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

@@ -80,7 +80,8 @@ type toyBackend struct {
 
 func (b *toyBackend) models() []Model {
 	out := []Model{{ID: toyID, Name: "toy/bytes", Created: 1700000000, ContextLength: toyCtx, Vocab: 257, Stop: []int32{toyEOS}}}
-	for _, name := range []string{"busy", "down", "late", "endless"} {
+	out = append(out, Model{ID: modelID("endless"), Name: "endless", ContextLength: 1 << 20, Vocab: 257})
+	for _, name := range []string{"busy", "down", "late"} {
 		out = append(out, Model{ID: modelID(name), Name: name, ContextLength: toyCtx, Vocab: 257})
 	}
 	return append(out, Model{ID: modelID("nameless"), ContextLength: toyCtx, Vocab: 257})
