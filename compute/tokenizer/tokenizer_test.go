@@ -274,3 +274,20 @@ func TestNewCopiesThePieces(t *testing.T) {
 		t.Fatalf("piece 0 is %q, %v", p.Text, err)
 	}
 }
+
+// A quadratic merge would need minutes for this; the queue needs a second.
+func TestAMillionEqualCharactersMergeInPairs(t *testing.T) {
+	var powers []Piece
+	for n := 2; n <= MaxPieceBytes; n *= 2 {
+		powers = append(powers, Piece{strings.Repeat("a", n), int32(n), Normal})
+	}
+	c := sample(powers...)
+	c.AddSpacePrefix = false
+	tok := build(t, c)
+	text := strings.Repeat("a", 1<<20)
+	ids := tok.Encode(text)
+	longest, _ := tok.ID(text[:MaxPieceBytes])
+	if len(ids) != len(text)/MaxPieceBytes || slices.ContainsFunc(ids, func(id int32) bool { return id != longest }) {
+		t.Fatalf("%d ids, want %d times %d", len(ids), len(text)/MaxPieceBytes, longest)
+	}
+}

@@ -191,23 +191,99 @@ func TestRandomModelsOfEveryShapeRun(t *testing.T) {
 	}
 }
 
+// shaped writes the metadata of a model of width 4 with one head and no layer's
+// weights, then whatever edit adds.
+func shaped(edit func(*ggufwrite.Builder)) []byte {
+	var b ggufwrite.Builder
+	b.SetString("general.architecture", "llama")
+	for key, n := range map[string]uint32{
+		"embedding_length": 4, "feed_forward_length": 4, "context_length": 8, "block_count": 1, "attention.head_count": 1,
+	} {
+		b.SetUint32("llama."+key, n)
+	}
+	b.SetFloat32("llama.attention.layer_norm_rms_epsilon", 1e-5)
+	edit(&b)
+	return b.Bytes()
+}
+
 func TestLoadRefusesWhatItDoesNotCompute(t *testing.T) {
+	raw := func(edit func(*ggufwrite.Builder)) []byte {
+		var b ggufwrite.Builder
+		edit(&b)
+		return b.Bytes()
+	}
+	whole := func(edit func(*ggufwrite.Builder)) []byte {
+		return shaped(func(b *ggufwrite.Builder) {
+			b.AddF32("token_embd.weight", []uint64{4, 3}, make([]float32, 12))
+			b.AddF32("output_norm.weight", []uint64{4}, make([]float32, 4))
+			edit(b)
+		})
+	}
 	for _, c := range []struct {
 		name string
-		edit func(*ggufwrite.Builder)
+		file []byte
 		want string
 	}{
-		{"other architecture", func(b *ggufwrite.Builder) { b.SetString("general.architecture", "gpt2") }, `architecture "gpt2"`},
-		{"no sizes", func(b *ggufwrite.Builder) { b.SetString("general.architecture", "llama") }, "llama.embedding_length"},
-		{"unsupported type", func(b *ggufwrite.Builder) {
+		{"no architecture", raw(func(b *ggufwrite.Builder) {}), "general.architecture"},
+		{"other architecture", raw(func(b *ggufwrite.Builder) { b.SetString("general.architecture", "gpt2") }), `architecture "gpt2"`},
+		{"no sizes", raw(func(b *ggufwrite.Builder) { b.SetString("general.architecture", "llama") }), "llama.embedding_length"},
+		{"unsupported type", raw(func(b *ggufwrite.Builder) {
 			b.SetString("general.architecture", "llama")
 			b.Add("x", 18, []uint64{256}, make([]byte, 98))
-		}, "IQ3_XXS x1"},
+		}), "IQ3_XXS x1"},
+		{"no embedding", shaped(func(b *ggufwrite.Builder) {}), `no tensor "token_embd.weight"`},
+		{"no layer", whole(func(b *ggufwrite.Builder) {}), `no tensor "blk.0.attn_norm.weight"`},
+		{"wrong shape", whole(func(b *ggufwrite.Builder) {
+			b.AddF32("blk.0.attn_norm.weight", []uint64{5}, make([]float32, 5))
+		}), `tensor "blk.0.attn_norm.weight" has rows of 5`},
+		{"odd head groups", shaped(func(b *ggufwrite.Builder) { b.SetUint32("llama.attention.head_count_kv", 3) }), "multiple of the 3"},
+		{"values of another size", shaped(func(b *ggufwrite.Builder) { b.SetUint32("llama.attention.value_length", 2) }), "values of 2"},
+		{"rope scaling", shaped(func(b *ggufwrite.Builder) { b.SetString("llama.rope.scaling.type", "yarn") }), `"yarn"`},
+		{"rope of odd width", shaped(func(b *ggufwrite.Builder) { b.SetUint32("llama.rope.dimension_count", 3) }), "rope over 3"},
+		{"negative base", shaped(func(b *ggufwrite.Builder) { b.SetFloat32("llama.rope.freq_base", -1) }), "base -1"},
 	} {
-		var b ggufwrite.Builder
-		c.edit(&b)
-		if _, err := loadBytes(t, b.Bytes()); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := loadBytes(t, c.file); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", c.name, err, c.want)
 		}
+	}
+}
+
+func TestLoadRefusesATensorItHasNoUseFor(t *testing.T) {
+	b := ggufwrite.Model(ggufwrite.Llama{Dim: 8, Hidden: 8, Layers: 1, Heads: 2, KVHeads: 1})
+	b.AddF32("blk.0.attn_q.bias", []uint64{8}, make([]float32, 8))
+	if _, err := loadBytes(t, b.Bytes()); err == nil || !strings.Contains(err.Error(), "attn_q.bias") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Factors of 1 change nothing; a linear factor f equals factors of f.
+func TestRotationFactorsDivideTheAngles(t *testing.T) {
+	run := func(edit func(*ggufwrite.Builder)) []float64 {
+		b := ggufwrite.Model(ggufwrite.Llama{Dim: 8, Hidden: 8, Layers: 1, Heads: 2, KVHeads: 1, Seed: 3})
+		edit(b)
+		m, err := loadBytes(t, b.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := m.NewState()
+		s.Step(7)
+		if s.Step(8); s.Position() != 2 {
+			t.Fatalf("position %d", s.Position())
+		}
+		return s.Step(9)
+	}
+	factors := func(v ...float32) func(*ggufwrite.Builder) {
+		return func(b *ggufwrite.Builder) { b.AddF32("rope_freqs.weight", []uint64{2}, v) }
+	}
+	plain := run(func(*ggufwrite.Builder) {})
+	linear := run(func(b *ggufwrite.Builder) {
+		b.SetString("llama.rope.scaling.type", "linear")
+		b.SetFloat32("llama.rope.scaling.factor", 4)
+	})
+	if !slices.Equal(run(factors(1, 1)), plain) {
+		t.Error("factors of 1 change the logits")
+	}
+	if !slices.Equal(run(factors(4, 4)), linear) || slices.Equal(linear, plain) {
+		t.Error("a linear factor is not what factors are")
 	}
 }

@@ -27,7 +27,10 @@ const MinPieces = 3 + 256 + 1 + 26
 
 // TinyLlama returns a complete GGUF file with weights drawn from the seed and a
 // SentencePiece vocabulary. Equal arguments give equal bytes.
-func TinyLlama(l Llama) []byte {
+func TinyLlama(l Llama) []byte { return Model(l).Bytes() }
+
+// Model returns the builder that holds what TinyLlama writes, to add to.
+func Model(l Llama) *Builder {
 	if l.Context == 0 {
 		l.Context = 128
 	}
@@ -65,7 +68,7 @@ func TinyLlama(l Llama) []byte {
 		b.matrix(r, l.Type, name("ffn_up"), l.Dim, l.Hidden)
 		b.matrix(r, l.Type, name("ffn_down"), l.Hidden, l.Dim)
 	}
-	return b.Bytes()
+	return &b
 }
 
 // Vocabulary adds tokenizer metadata with n >= MinPieces pieces; those beyond
