@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {INodeRegistry} from "./interfaces/INodeRegistry.sol";
+
+/// @title Endpoints, keys and delegates; see INodeRegistry
+contract NodeRegistry is INodeRegistry {
+    /// @inheritdoc INodeRegistry
+    mapping(address party => mapping(address delegate => bool allowed)) public isDelegate;
+
+    /// @inheritdoc INodeRegistry
+    function setEndpoint(string calldata url) external {
+        uint256 length = bytes(url).length;
+        if (length == 0 || length > 512) revert BadURL(length);
+        emit Endpoint(msg.sender, url);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function clearEndpoint() external {
+        emit Endpoint(msg.sender, "");
+    }
+
+    /// @inheritdoc INodeRegistry
+    function publishKey(uint8 kind, bytes calldata key) external {
+        emit Key(msg.sender, kind, key);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function setDelegate(address delegate, bool allowed) external {
+        isDelegate[msg.sender][delegate] = allowed;
+        emit Delegate(msg.sender, delegate, allowed);
+    }
+}

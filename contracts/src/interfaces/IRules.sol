@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @title The rules of the game without clocks and money: pure functions from state and payload to state
+/// @notice Three stateless contracts, because one would not fit into 24,576 bytes. They hold no value and trust nobody;
+/// the arena fixes them at construction.
+interface IGameRules {
+    /// @notice The child, layer, stage, tensor or element named is not below its bound.
+    error OutOfRange(uint256 got, uint256 bound);
+    /// @notice A field of S_{t-1}, S_t or of the boundaries contradicts claim or predecessor.
+    error Contradiction(string field, uint256 got, uint256 want);
+    /// @notice The descriptor of tensor 0 is not that of an input with 2 to 128 tensors and rows among them.
+    error BadStage(uint256 op, uint256 tensors, uint256 k, uint256 v);
+    /// @notice A leaf has non-zero bytes beyond the end of its tensor.
+    error BadPadding(uint256 offset);
+
+    /// @notice Moves 3 to 12 (SPEC 08 §4).
+    /// @return next The state after the move, phase included; deadlines, escrow, cost and the void flag are the arena's.
+    function step(uint8 move, bytes calldata state, bytes calldata payload) external view returns (bytes memory next);
+}
+
+interface IAnswerRules {
+    /// @notice A read has a kind that names no source.
+    error BadRead(uint256 kind);
+
+    /// @notice Move 13, answer.
+    function answer(bytes calldata state, bytes calldata payload) external view returns (bytes memory next);
+}
+
+interface IOpenRules {
+    /// @notice The model header is not one of version 1.
+    error BadHeader(string field, uint256 value);
+    /// @notice The claim is malformed for the kind of its model.
+    error BadClaim(string field, uint256 value);
+    /// @notice The signature is not the node's, or the batch does not contain the claim.
+    error NoEvidence(address node, bytes32 claimDigest);
+    /// @notice t names no step of the claim.
+    error BadStep(uint256 t, uint256 count);
+
+    /// @param key The commit's key.
+    /// @param state The state after the move, without clocks, escrow and cost.
+    /// @param job The job (SPEC 08 §1).
+    /// @param windowEnd Unix seconds: the last second at which a commit against the claim counts.
+    /// @param work Positions that the node re-executes to reply.
+    struct Opening {
+        bytes32 key;
+        bytes state;
+        bytes job;
+        uint256 windowEnd;
+        uint256 work;
+    }
+
+    /// @notice Move 2, open: checks everything that the payload (SPEC 08 §7.2) claims.
+    /// @param domain EIP-712 domain separator of the arena.
+    function open(bytes32 domain, bytes calldata payload) external view returns (Opening memory opening);
+}
