@@ -216,12 +216,34 @@ func (r *Run) head(c *opset.Context, x *tensor.Tensor) {
 	}
 }
 
-// logits finds the row results of the head: the first row operation of the EMIT stage.
+// logits are what the head takes the greedy key of.
 func (r *Run) logits(s int, t []*tensor.Tensor) []int32 {
 	for i := range r.m.Stages[s].Ops {
-		if r.m.Stages[s].Ops[i].Op == opset.Row {
-			return t[i].I32
+		if o := &r.m.Stages[s].Ops[i]; o.Op == opset.ArgKey {
+			return t[o.Src[0].Index].I32
 		}
+	}
+	return nil
+}
+
+// LogitBits are the fraction bits of logits: they are natural-log units in Q16. SPEC 04 §2.
+const LogitBits = 16
+
+// Teacher feeds ids one after the other, whatever the model would draw, and hands the logits after
+// each position to visit: the program of a claim, its head run at every position. The slice is
+// valid during the call.
+func Teacher(m *model.Model, ids []int32, split machine.Split, visit func(t int, logits []int32)) error {
+	r, err := New(m, Job{Prompt: ids, MaxNew: 1}, split, Hooks{})
+	if err != nil {
+		return err
+	}
+	for t := range ids {
+		c := []opset.Context{r.at(t)}
+		if err := r.layers(c); err != nil {
+			return err
+		}
+		r.stage(m.Layers+1, &c[0], r.x[0])
+		visit(t, r.logits(m.Layers+1, r.work.Tensors()))
 	}
 	return nil
 }

@@ -111,11 +111,18 @@ func Llama(s *LlamaSpec) (*Model, error) {
 
 func (s *LlamaSpec) embed() machine.Stage {
 	g := newStage(tensor.I32, 1, s.TMax)
-	e := g.add(opset.Embed, tensor.I32, vec(s.Dim),
-		[]int64{int64(s.Vocab), int64(s.Embed.Chunks() * Chunk(s.Dim)), int64(Chunk(s.Dim))})
-	g.root(e, 0, opset.RootA, s.Embed.W)
-	g.root(e, 1, opset.RootB, s.Embed.Scale)
+	e := s.gather(g, &s.Embed)
+	if low := s.Embed.Low; low != nil {
+		g.add(opset.Add, tensor.I32, vec(s.Dim), []int64{int64(s.Dim)}, e, s.gather(g, low))
+	}
 	return g.done(-1, 0, 0)
+}
+
+func (s *LlamaSpec) gather(g *stage, m *Matrix) int {
+	e := g.add(opset.Embed, tensor.I32, vec(s.Dim), []int64{int64(s.Vocab), int64(m.Chunks() * Chunk(s.Dim)), int64(Chunk(s.Dim))})
+	g.root(e, 0, opset.RootA, m.W)
+	g.root(e, 1, opset.RootB, m.Scale)
+	return e
 }
 
 func (s *LlamaSpec) layer(i int) machine.Stage {

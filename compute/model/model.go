@@ -49,6 +49,11 @@ type Matrix struct {
 	K     int            // columns
 	W     *tensor.Tensor // i8 [rows, ceil(k/chunk), chunk], zero-padded
 	Scale *tensor.Tensor // i32 [rows, 2]
+
+	// Low is the second digit of 16-bit weights, with scales of its own, or nil: results are the
+	// sum of both. Narrow is then the shift from that int32 sum to an int16 result.
+	Low    *Matrix
+	Narrow int64
 }
 
 // Chunk is the number of weights in a leaf of a matrix with k columns. SPEC 02 §3.
@@ -69,7 +74,13 @@ func (m *Matrix) check(name string, rows, k int) error {
 	if m.Scale.Type != tensor.I32 || m.Scale.Len() != 2*rows {
 		return fmt.Errorf("%w: scales of %s are not int32 [%d, 2]", ErrModel, name, rows)
 	}
-	return nil
+	if m.Low == nil {
+		return nil
+	}
+	if m.Low.Low != nil {
+		return fmt.Errorf("%w: matrix %s has more than two digits", ErrModel, name)
+	}
+	return m.Low.check(name, rows, k)
 }
 
 // TokenInput is the input of stage 0 of a token model.
@@ -185,8 +196,20 @@ func (s *stage) norm(x, d int, n *Norm) int {
 }
 
 // linear appends a matrix product of x (i16 [k]) and its row results of type t; shift is the index
-// of an activation scale or 0.
+// of an activation scale or 0. Weights of two digits are two products and their sum.
 func (s *stage) linear(x int, m *Matrix, t tensor.DType, shift int) int {
+	if m.Low == nil {
+		return s.digit(x, m, t, shift)
+	}
+	n := m.Rows()
+	y := s.add(opset.Add, tensor.I32, vec(n), []int64{int64(n)}, s.digit(x, m, tensor.I32, shift), s.digit(x, m.Low, tensor.I32, shift))
+	if t == tensor.I16 {
+		y = s.add(opset.Quant, tensor.I16, vec(n), []int64{int64(n), m.Narrow}, y)
+	}
+	return y
+}
+
+func (s *stage) digit(x int, m *Matrix, t tensor.DType, shift int) int {
 	part := s.add(opset.MatMul, tensor.I64, mat(m.Rows(), m.Chunks()), []int64{int64(m.K), int64(Chunk(m.K))}, x)
 	s.root(part, 1, opset.RootA, m.W)
 	y := s.add(opset.Row, t, vec(m.Rows()), []int64{int64(m.Chunks())}, part)

@@ -14,7 +14,7 @@ func RS(x *big.Int, s int64) *big.Int {
 	case s == 0:
 		return x
 	case s < 0:
-		return new(big.Int).Lsh(x, uint(min(-s, MaxShift)))
+		return new(big.Int).Lsh(x, uint(-max(s, -MaxShift)))
 	}
 	n := uint(min(s, MaxShift))
 	half := new(big.Int).Lsh(big.NewInt(1), n-1)

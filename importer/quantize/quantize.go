@@ -1,0 +1,209 @@
+// Package quantize turns float weights into class R: int8 rows with a 24-bit mantissa and an exponent.
+//
+// It stands on the importer floor, the only one with floats. Invariant: every result is a function
+// of the input bits alone: only operations that IEEE 754 rounds correctly, and no product that a
+// compiler may fuse into a sum, so every machine gets the same integers. SPEC 04 §2.
+//
+//	m := quantize.Matrix(rows, k, func(n int, dst []float32) error { ... }, gamma)
+//	scale := m.Scales(16 - 11)
+package quantize
+
+import (
+	"math"
+	"math/big"
+
+	"elenchus/compute/model"
+	"elenchus/compute/tensor"
+)
+
+// Rows is a matrix on its way: int8 weights and the real scale of each row.
+type Rows struct {
+	K      int
+	W      *tensor.Tensor
+	Low    *tensor.Tensor // 16 bits: the low digit, weight = (256 W + Low) * Scale; else nil
+	Scale  []float64      // 8 bits: weight = W * Scale
+	MaxRow float64        // largest Euclidean norm of a row, of the weights before quantisation
+}
+
+// Matrix quantises rows x k weights that read delivers row by row; column j is multiplied by
+// gamma[j] first when gamma is not nil. Rounding is to nearest, ties to even; the largest
+// magnitude of a row becomes 127, or 127 * 256 in the two digits of 16 bits.
+func Matrix(rows, k, bits int, read func(n int, dst []float32) error, gamma []float32) (*Rows, error) {
+	ch := model.Chunk(k)
+	per := (k + ch - 1) / ch * ch
+	m := &Rows{K: k, W: tensor.New(tensor.I8, rows, per/ch, ch), Scale: make([]float64, rows)}
+	most := 127.0
+	if bits == 16 {
+		m.Low, most = tensor.New(tensor.I8, rows, per/ch, ch), 127*256
+	}
+	row, wide := make([]float32, k), make([]float64, k)
+	for n := range rows {
+		if err := read(n, row); err != nil {
+			return nil, err
+		}
+		top, square := 0.0, 0.0
+		for j, w := range row {
+			wide[j] = float64(w)
+			if gamma != nil {
+				wide[j] = float64(w) * float64(gamma[j])
+			}
+			top = max(top, math.Abs(wide[j]))
+			square += float64(wide[j] * wide[j])
+		}
+		m.MaxRow = max(m.MaxRow, math.Sqrt(square))
+		m.Scale[n] = top / most
+		if top == 0 {
+			continue
+		}
+		for j, w := range wide {
+			m.put(n*per+j, int(max(-most, min(most, math.RoundToEven(w/m.Scale[n])))))
+		}
+	}
+	return m, nil
+}
+
+// put stores a weight in one or two balanced digits.
+func (m *Rows) put(i, w int) {
+	if m.Low != nil {
+		m.Low.I8[i] = int8(w)
+		w = (w - int(int8(w))) >> 8
+	}
+	m.W.I8[i] = int8(w)
+}
+
+// Finish gives the rows their integer scales so that results have shift more fraction bits than
+// their inputs.
+func (m *Rows) Finish(shift int) model.Matrix {
+	if m.Low == nil {
+		return model.Matrix{K: m.K, W: m.W, Scale: m.scales(shift)}
+	}
+	low := model.Matrix{K: m.K, W: m.Low, Scale: m.scales(shift)}
+	return model.Matrix{K: m.K, W: m.W, Scale: m.scales(shift + 8), Low: &low}
+}
+
+// FinishNarrow is Finish for results that are stored as int16: with 16 bits the digits are summed
+// at wide more fraction bits and narrowed afterwards.
+func (m *Rows) FinishNarrow(shift, wide int) model.Matrix {
+	if m.Low == nil {
+		return m.Finish(shift)
+	}
+	out := m.Finish(wide)
+	out.Narrow = int64(wide - shift)
+	return out
+}
+
+func (m *Rows) scales(shift int) *tensor.Tensor {
+	sc := tensor.New(tensor.I32, 1, len(m.Scale), 2)
+	for n, s := range m.Scale {
+		sc.I32[2*n], sc.I32[2*n+1] = Mantissa(s, shift)
+	}
+	return sc
+}
+
+// Mantissa writes f * 2^shift as m * 2^-e with 2^23 <= m < 2^24, or 0, 0 for f = 0. f is finite
+// and not negative.
+func Mantissa(f float64, shift int) (m, e int32) {
+	if f == 0 {
+		return 0, 0
+	}
+	frac, exp := math.Frexp(f)
+	mant := int32(math.RoundToEven(math.Ldexp(frac, 24)))
+	if mant == 1<<24 {
+		mant, exp = 1<<23, exp+1
+	}
+	return mant, int32(24 - exp - shift)
+}
+
+// FracBits is the largest q in 0..24 with bound * 2^q <= 32768: the bound itself saturates by one.
+func FracBits(bound float64) int {
+	q := 24
+	for q > 0 && math.Ldexp(bound, q) > 32768 {
+		q--
+	}
+	return q
+}
+
+// Fixed is round(x * 2^bits), ties to even.
+func Fixed(x float64, bits int) int64 { return int64(math.RoundToEven(math.Ldexp(x, bits))) }
+
+// angleBits is the precision of the rotary recurrence: after 2^20 positions 2^-130 is left.
+const angleBits = 160
+
+// Rotary is the table of (cos, sin) in Q30, [positions, rd/2, 2]: pair i turns by base^(-2i/rd)
+// per position. It is computed in exact fixed point, so it is the same on every machine.
+func Rotary(positions, rd int, base float64) *tensor.Tensor {
+	t := tensor.New(tensor.I32, positions, rd/2, 2)
+	theta := newFloat(1)
+	step := new(big.Float).SetPrec(256).Quo(newFloat(1), root(newFloat(base), rd/2))
+	one := new(big.Int).Lsh(big.NewInt(1), angleBits)
+	for i := range rd / 2 {
+		c1, s1 := turn(theta)
+		c, s := new(big.Int).Set(one), new(big.Int)
+		for p := range positions {
+			t.I32[(p*rd/2+i)*2] = q30(c)
+			t.I32[(p*rd/2+i)*2+1] = q30(s)
+			c, s = rotate(c, s, c1, s1)
+		}
+		theta.Mul(theta, step)
+	}
+	return t
+}
+
+func newFloat(x float64) *big.Float { return new(big.Float).SetPrec(256).SetFloat64(x) }
+
+// rotate multiplies two complex numbers in fixed point.
+func rotate(c, s, c1, s1 *big.Int) (x, y *big.Int) {
+	a, b := new(big.Int).Mul(c, c1), new(big.Int).Mul(s, s1)
+	x = a.Rsh(a.Sub(a, b), angleBits)
+	d, e := new(big.Int).Mul(s, c1), new(big.Int).Mul(c, s1)
+	return x, d.Rsh(d.Add(d, e), angleBits)
+}
+
+// q30 rounds half up from angleBits to 30 fraction bits.
+func q30(x *big.Int) int32 {
+	h := new(big.Int).Lsh(big.NewInt(1), angleBits-31)
+	return int32(h.Rsh(h.Add(h, x), angleBits-30).Int64())
+}
+
+// turn is (cos, sin) of an angle in [0, 1] by its series, in fixed point.
+func turn(theta *big.Float) (c, s *big.Int) {
+	scaled := new(big.Float).SetPrec(256).SetMantExp(theta, angleBits)
+	x, _ := scaled.Int(nil)
+	c, s = new(big.Int), new(big.Int)
+	term := new(big.Int).Lsh(big.NewInt(1), angleBits)
+	for k := int64(0); term.Sign() != 0; k++ {
+		switch k % 4 {
+		case 0:
+			c.Add(c, term)
+		case 1:
+			s.Add(s, term)
+		case 2:
+			c.Sub(c, term)
+		default:
+			s.Sub(s, term)
+		}
+		term = new(big.Int).Rsh(new(big.Int).Mul(term, x), angleBits)
+		term.Quo(term, big.NewInt(k+1))
+	}
+	return c, s
+}
+
+// root is the h-th root of x >= 1 by Newton's iteration from above, to 256 bits.
+func root(x *big.Float, h int) *big.Float {
+	y := new(big.Float).SetPrec(256).Set(x)
+	n, m := newFloat(float64(h)), newFloat(float64(h-1))
+	for range 4096 {
+		p := newFloat(1)
+		for range h - 1 {
+			p.Mul(p, y)
+		}
+		next := new(big.Float).SetPrec(256).Quo(x, p)
+		next.Add(next, new(big.Float).SetPrec(256).Mul(m, y))
+		next.Quo(next, n)
+		if next.Cmp(y) >= 0 {
+			return y
+		}
+		y = next
+	}
+	return y
+}
