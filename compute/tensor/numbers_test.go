@@ -1,6 +1,7 @@
 package tensor_test
 
 import (
+	"math"
 	"math/big"
 	"testing"
 
@@ -49,7 +50,7 @@ func TestFastArithmeticEqualsExact(t *testing.T) {
 func TestRoundingTable(t *testing.T) {
 	for _, c := range []struct{ x, s, want int64 }{
 		{5, 0, 5}, {65025, 1, 32513}, {65025, 2, 16256}, {-1, 1, 0}, {-3, 1, -1}, {1, 62, 0}, {1 << 61, 62, 1},
-		{1 << 61, 99, 1}, {3, -2, 12}, {1, -62, 1 << 62},
+		{1 << 61, 99, 1}, {3, -2, 12}, {1, -62, 1 << 62}, {1, -99, 1 << 62}, {1, math.MinInt64, 1 << 62}, {1 << 61, math.MaxInt64, 1},
 	} {
 		if got := tensor.RS(big.NewInt(c.x), c.s); got.Int64() != c.want {
 			t.Errorf("rs(%d, %d) = %s, want %d", c.x, c.s, got, c.want)
