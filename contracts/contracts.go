@@ -19,6 +19,24 @@ import (
 //go:embed generated/*.json
 var generated embed.FS
 
+// Evaluator names a contract of generated/ and the op codes that it evaluates.
+type Evaluator struct {
+	Name string
+	Ops  []uint8
+}
+
+// Evaluators lists the evaluators of op set version 1: every op but input, each once. A deployment
+// registers them with StepVerifier in this order. SPEC 02 §4.
+func Evaluators() []Evaluator {
+	return []Evaluator{
+		{"LinearEvaluator", []uint8{1, 9, 10}},
+		{"ReduceEvaluator", []uint8{2, 3, 4, 5, 6}},
+		{"ElementwiseEvaluator", []uint8{7, 8, 11, 12, 13, 14, 15, 16}},
+		{"AttentionEvaluator", []uint8{17, 18, 19, 20, 21, 22}},
+		{"SamplerEvaluator", []uint8{23, 24, 25, 26, 27, 28}},
+	}
+}
+
 // artifact is one file of generated/.
 type artifact struct {
 	ABI      json.RawMessage `json:"abi"`

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Evaluator, Frame} from "./Evaluator.sol";
 import {Descriptors} from "../libraries/Descriptors.sol";
 import {Numbers} from "../libraries/Numbers.sol";
+import {NumbersVector} from "../libraries/NumbersVector.sol";
 
 /// @title Attention over the KV cache: rope (17), score (18), exp2 (19), transpose (20), mix (21), div (22)
 contract AttentionEvaluator is Evaluator {
@@ -80,7 +81,7 @@ contract AttentionEvaluator is Evaluator {
         uint256 q = _take(f, d, 0, Numbers.I16, _param(d, 6, 0) * hd, h * hd, (h + 1) * hd);
         uint256 lo = h / _param(d, 1, 1) * hd;
         uint256 k = _kvRow(f, d, 1, 2, 0, lo, lo + hd);
-        int256 product = Numbers.dot(Numbers.decode(q, Numbers.I16, hd), Numbers.decode(k, Numbers.I16, hd));
+        int256 product = NumbersVector.dot16x16(q, k, hd);
         return Numbers.rs(product * Descriptors.param(d, 2), Descriptors.param(d, 3));
     }
 
@@ -134,7 +135,7 @@ contract AttentionEvaluator is Evaluator {
         uint256 p = _take(f, d, 0, Numbers.I32, _param(d, 2, 0) * f.len, row + lo, row + hi);
         row = (h / _param(d, 1, 1) * hd + f.index / f.last % hd) * f.len;
         uint256 v = _take(f, d, 1, Numbers.I16, _param(d, 5, 0) * f.len, row + lo, row + hi);
-        return Numbers.dot(Numbers.decode(p, Numbers.I32, hi - lo), Numbers.decode(v, Numbers.I16, hi - lo));
+        return NumbersVector.dot32x16(p, v, hi - lo);
     }
 
     function _div(Frame memory f, bytes calldata d) private pure returns (int256) {

@@ -60,9 +60,7 @@ abstract contract Evaluator is IStepVerifier {
 
     /// @dev Checks lengths, geometry and index.
     function _open(bytes calldata d, bytes calldata c, uint256 index) private pure returns (Frame memory f) {
-        (uint64 total,, uint8 dtype) = Descriptors.target(d, c);
-        uint256 count = uint256(total) >> (dtype - 1);
-        if (index >= count) revert IndexOutOfRange(index, count);
+        Descriptors.requireLengths(d, c);
         f.op = Descriptors.op(d);
         f.index = index;
         f.t = Descriptors.time(c);
@@ -70,7 +68,18 @@ abstract contract Evaluator is IStepVerifier {
         (uint256 n0, uint256 n1, uint256 n2) = Descriptors.dims(d, f.t);
         f.rows = n0 * n1;
         f.last = n2;
-        f.reads = new Read[](4);
+        uint256 count = f.rows * n2;
+        uint256 dtype = Descriptors.elementType(d);
+        if (dtype == 0 || dtype > Numbers.I64 || count >> 60 != 0) revert Descriptors.BadTarget();
+        if (index >= count) revert IndexOutOfRange(index, count);
+        Read[] memory reads;
+        assembly ("memory-safe") {
+            // Four slots, filled as reads are taken; the length becomes their number at the end.
+            reads := mload(0x40)
+            mstore(reads, 4)
+            mstore(0x40, add(reads, 160))
+        }
+        f.reads = reads;
     }
 
     /// @dev Takes elements [lo, hi) of type `dtype` of source `slot`, which has `count` elements in 64-byte leaves.
@@ -106,9 +115,7 @@ abstract contract Evaluator is IStepVerifier {
         if (kind == 0 || lo >= hi || hi > total || total > type(uint64).max || leafBytes > type(uint16).max) {
             revert BadDescriptor(uint8(f.op));
         }
-        Read memory r = f.reads[f.count++];
-        (r.kind, r.index, r.totalBytes, r.leafBytes) = (kind, tensor, uint64(total), uint32(leafBytes));
-        (r.lo, r.hi) = (uint64(lo), uint64(hi));
+        f.reads[f.count++] = Read(kind, tensor, uint64(total), uint32(leafBytes), uint64(lo), uint64(hi));
         unchecked {
             // leafBytes > 0: it is a constant or was checked by the op.
             uint256 first = lo / leafBytes * leafBytes;

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Evaluator, Frame} from "./Evaluator.sol";
 import {Descriptors} from "../libraries/Descriptors.sol";
 import {Numbers} from "../libraries/Numbers.sol";
+import {NumbersVector} from "../libraries/NumbersVector.sol";
 
 /// @title Ops on weights: embed (1), matmul (9), row (10)
 contract LinearEvaluator is Evaluator {
@@ -26,16 +27,14 @@ contract LinearEvaluator is Evaluator {
         uint256 x = _take(f, d, 0, Numbers.I16, k, lo, hi);
         uint256 offset = f.index * chunk;
         uint256 w = _takeBytes(f, d, 1, chunk, f.rows * f.last * chunk, offset, offset + hi - lo);
-        return Numbers.dot16x8(x, w, hi - lo);
+        return NumbersVector.dot16x8(x, w, hi - lo);
     }
 
     function _row(Frame memory f, bytes calldata d) private pure returns (int256 sum) {
         uint256 chunks = _param(d, 0, 1);
         uint256 n = f.rows * f.last;
         uint256 offset = _take(f, d, 0, Numbers.I64, n * chunks, f.index * chunks, (f.index + 1) * chunks);
-        for (uint256 end = offset + 8 * chunks; offset < end; offset += 8) {
-            sum += Numbers.i64(offset);
-        }
+        sum = NumbersVector.sum64(offset, chunks);
         (int256 mantissa, int256 exponent) = _rowScale(f, d, n, f.index);
         if (_has(d, 2)) exponent -= _one(f, d, 2, Numbers.I64, 1, 0);
         return Numbers.rs(sum * mantissa, exponent);

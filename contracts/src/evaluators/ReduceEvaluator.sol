@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Evaluator, Frame} from "./Evaluator.sol";
 import {Descriptors} from "../libraries/Descriptors.sol";
 import {Numbers} from "../libraries/Numbers.sol";
+import {NumbersVector} from "../libraries/NumbersVector.sol";
 
 /// @title One level of a reduction over the last axis (SPEC 02 §4.1): max_abs (2), max (3), sum (4), arg_key (5),
 /// sum_squares (6)
@@ -13,24 +14,46 @@ contract ReduceEvaluator is Evaluator {
 
     function _element(Frame memory f, bytes calldata d, bytes calldata) internal pure override returns (int256) {
         if (f.op < 2 || f.op > 6) revert UnknownOp(uint8(f.op));
-        (int256[] memory x, uint256 first) = _chunk(f, d);
+        (uint256 offset, uint256 count, uint256 first, uint256 dtype) = _chunk(f, d);
+        uint256 shift = f.op == 6 ? _normShift(_one(f, d, 1, Numbers.I64, 1, 0)) : 0;
+        if (dtype == Numbers.I32) return _words(f.op, offset, count, first, shift);
+        int256[] memory x = NumbersVector.decode(offset, dtype, count);
         if (f.op == 2) return _maxAbs(x);
         if (f.op == 3) return _max(x);
         if (f.op == 4) return _sum(x);
-        if (f.op == 5) return _argKey(x, first);
-        return _sumSquares(x, _normShift(_one(f, d, 1, Numbers.I64, 1, 0)));
+        return f.op == 5 ? _argKey(x, first) : _sumSquares(x, shift);
     }
 
-    /// @dev The elements that the target element covers, and the index of the first within its row.
-    function _chunk(Frame memory f, bytes calldata d) private pure returns (int256[] memory x, uint256 first) {
+    /// @dev Where the elements that the target element covers lie, how many they are, the index of the first within
+    /// its row, and their type.
+    function _chunk(Frame memory f, bytes calldata d)
+        private
+        pure
+        returns (uint256 offset, uint256 count, uint256 first, uint256 dtype)
+    {
         uint256 n = Descriptors.extent(uint32(_param(d, 0, 0)), uint32(_param(d, 1, 0)), f.len);
         uint256 fanIn = _param(d, 2, 1);
-        uint256 dtype = _param(d, 3, 0);
+        dtype = _param(d, 3, 0);
         if (n == 0 || fanIn > MAX_FAN_IN || dtype == 0 || dtype > Numbers.I64) revert BadDescriptor(uint8(f.op));
         uint256 row = f.index / f.last * n;
         first = _min(f.index % f.last * fanIn, n - 1);
-        uint256 hi = _min(first + fanIn, n);
-        x = Numbers.decode(_take(f, d, 0, dtype, f.rows * n, row + first, row + hi), dtype, hi - first);
+        count = _min(fanIn, n - first);
+        offset = _take(f, d, 0, dtype, f.rows * n, row + first, row + first + count);
+    }
+
+    /// @dev The reductions over i32, eight elements at a time.
+    function _words(uint256 op, uint256 offset, uint256 count, uint256 first, uint256 shift)
+        private
+        pure
+        returns (int256)
+    {
+        if (op == 4) return NumbersVector.sum32(offset, count);
+        if (op == 6) return NumbersVector.squares32(offset, count, shift);
+        int256 m = NumbersVector.max32(offset, count, op == 2);
+        if (op != 5) return m;
+        // The key is greatest at the first place of the greatest element.
+        uint256 i = first + NumbersVector.find32(offset, count, m);
+        return m * (1 << 32) + int256(0xffffffff - i);
     }
 
     function _maxAbs(int256[] memory x) private pure returns (int256 m) {

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Evaluator, Frame} from "./Evaluator.sol";
 import {Descriptors} from "../libraries/Descriptors.sol";
 import {Numbers} from "../libraries/Numbers.sol";
+import {NumbersVector} from "../libraries/NumbersVector.sol";
 
 /// @title From logits to token and finish code: temper (23), draw (24), select (25), token (26), stop (27), prompt (28)
 contract SamplerEvaluator is Evaluator {
@@ -57,18 +58,11 @@ contract SamplerEvaluator is Evaluator {
         (uint256 chunk, int256 rest) = _position(f, d, (n + fanIn - 1) / fanIn - 1);
         uint256 lo = chunk * fanIn;
         uint256 hi = _min(lo + fanIn, n);
-        int256[] memory x = Numbers.decode(_take(f, d, 0, dtype, n, lo, hi), dtype, hi - lo);
+        uint256 offset = _take(f, d, 0, dtype, n, lo, hi);
         uint256 j;
-        assembly ("memory-safe") {
-            // Subtract while the prefix sum does not exceed the remainder; the last index ends the search.
-            let p := add(x, 32)
-            for { let last := add(x, shl(5, mload(x))) } lt(p, last) { p := add(p, 32) } {
-                let v := mload(p)
-                if sgt(v, rest) { break }
-                rest := sub(rest, v)
-            }
-            j := shr(5, sub(p, add(x, 32)))
-        }
+        if (dtype == Numbers.I32) (j, rest) = NumbersVector.skip32(offset, hi - lo, rest);
+        lo += j;
+        (j, rest) = NumbersVector.walk(NumbersVector.decode(offset + (j << (dtype - 1)), dtype, hi - lo), rest);
         return f.index == 0 ? int256(lo + j) : rest;
     }
 
@@ -93,9 +87,7 @@ contract SamplerEvaluator is Evaluator {
         uint256 n = _min(Descriptors.stopCount(c), MAX_STOP);
         if (n != 0) {
             uint256 offset = _take(f, d, 1, Numbers.I32, n, 0, n);
-            for (uint256 end = offset + 4 * n; offset < end; offset += 4) {
-                if (Numbers.i32(offset) == y) return END;
-            }
+            if (NumbersVector.find32(offset, n, y) < n) return END;
         }
         int256 next = int256(f.t) + 2;
         if (next - int256(Descriptors.promptCount(c)) >= int256(Descriptors.maxNew(c))) return LENGTH;

@@ -87,8 +87,12 @@ library Descriptors {
 
     /// @notice Kind and tensor index of source i < 4.
     function source(bytes calldata d, uint256 i) internal pure returns (uint8 kind, uint8 index) {
-        kind = uint8(d[32 + 2 * i]);
-        index = uint8(d[33 + 2 * i]);
+        uint256 word;
+        assembly ("memory-safe") {
+            word := calldataload(add(d.offset, add(32, shl(1, i))))
+        }
+        kind = uint8(word >> 248);
+        index = uint8(word >> 240);
     }
 
     /// @notice Parameter i < 11.
