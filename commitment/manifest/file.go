@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 
 	"elenchus/compute/machine"
 	"elenchus/compute/model"
@@ -157,14 +158,24 @@ func Decode(in io.Reader, size int64) (m *Manifest, name string, err error) {
 	if mod.DKV, err = rowWidth(mod); err != nil {
 		return nil, "", err
 	}
+	read := descriptors(mod)
 	got, err := Bind(mod)
 	if err != nil {
 		return nil, "", err
 	}
-	if got.Header != want {
+	if got.Header != want || !slices.Equal(read, descriptors(mod)) {
 		return nil, "", fmt.Errorf("%w: the contents have id %s, the header says %s: the file is damaged", ErrModel, got.ID(), want.ID())
 	}
 	return got, name, nil
+}
+
+func descriptors(m *model.Model) (out []opset.Descriptor) {
+	for s := range m.Stages {
+		for i := range m.Stages[s].Ops {
+			out = append(out, m.Stages[s].Ops[i].Descriptor)
+		}
+	}
+	return out
 }
 
 // rowWidth is the number of elements of a K row: that of the K tensor which layer 1 declares.
