@@ -25,6 +25,7 @@ func Bind(m *model.Model) (*Manifest, error) {
 		ops := m.Stages[s].Ops
 		for i := range ops {
 			o := &ops[i]
+			o.RootA, o.RootB = merkle.Hash{}, merkle.Hash{}
 			if o.A != nil {
 				o.RootA = rootOf(roots, o.A, leafOf(o.A))
 			}
