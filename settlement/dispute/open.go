@@ -1,0 +1,156 @@
+package dispute
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
+	"elenchus/commitment/merkle"
+	"elenchus/compute/opset"
+)
+
+// Steps of a commit that names no step. SPEC 08 §4.
+const (
+	AnyState  uint32 = 1<<32 - 1
+	AnyOutput uint32 = 1<<32 - 2
+)
+
+// Inclusion shows that a batch of the node contains the claim.
+type Inclusion struct {
+	Root  Hash
+	Index uint16
+	Path  []Hash
+}
+
+// OpenMove opens a game on a claim. Model, request digest, version and extras of claim and request
+// are computed, not sent. SPEC 08 §7.2.
+type OpenMove struct {
+	Opener     claim.Address
+	T          uint32 // a step, AnyState or AnyOutput
+	Salt       Hash
+	MaxBond    claim.Amount
+	Claim      claim.Claim
+	Request    claim.Request
+	Header     manifest.Header
+	Batch      *Inclusion // else Signature
+	Signature  claim.Signature
+	PromptLeaf []byte // 64 bytes; token models
+	PromptPath []Hash
+	Before     Hash // only with 0 < T a step
+	After      Hash // only with T a step of a token model
+	StatePath  []Hash
+}
+
+// Key is the slot that a commit takes and its game keeps.
+func Key(opener claim.Address, claimID Hash, t uint32, salt Hash) Hash {
+	return claim.Keccak(opener[:], claimID[:], binary.BigEndian.AppendUint32(nil, t), salt[:])
+}
+
+// Sealed fills in what request and claim do not send: model, version, request digest.
+func (m *OpenMove) Sealed(d claim.Domain) (claim.Request, claim.Claim) {
+	r, c := m.Request, m.Claim
+	r.Model, r.Extras = Hash(m.Header.ID()), Hash{}
+	c.Version, c.RequestDigest = claim.Version, r.Digest(d)
+	return r, c
+}
+
+func (m *OpenMove) graph() bool { return m.Header.Kind == uint16(GraphModel) }
+
+// named says whether the move names a step of a token model.
+func (m *OpenMove) named() bool { return !m.graph() && m.T != AnyState && m.T != AnyOutput }
+
+// Encode is the payload of SPEC 08 §7.2.
+func (m *OpenMove) Encode() []byte {
+	c, r := &m.Claim, &m.Request
+	header, value, price, bond := m.Header.Encode(), c.Value.Bytes(), r.Price.Bytes(), m.MaxBond.Bytes()
+	w := new(writer).bytes(m.Opener[:]).u32(m.T).hash(m.Salt).bytes(bond[:])
+	w.bytes(c.Node[:]).u32(c.Count).u8(c.Finish).hash(c.StateRoot).hash(c.OutputRoot).bytes(value[:])
+	w.u64(c.Issued).u64(c.BatchBy).u64(c.ChallengeUntil)
+	w.hash(r.PromptRoot).u32(r.PromptCount).u32(r.MaxNew).u32(r.Temperature).u64(r.Seed).hash(r.StopRoot)
+	w.u8(r.StopCount).u8(r.DataClass).bytes(r.User[:]).u64(r.Nonce).bytes(price[:]).bytes(header[:])
+	if m.Batch != nil {
+		w.u8(1).hash(m.Batch.Root).u16(m.Batch.Index).hashes(m.Batch.Path)
+	} else {
+		w.u8(0).bytes(m.Signature[:])
+	}
+	if !m.graph() {
+		w.bytes(m.PromptLeaf).hashes(m.PromptPath)
+	}
+	if m.named() {
+		if m.T > 0 {
+			w.hash(m.Before)
+		}
+		w.hash(m.After).hashes(m.StatePath)
+	}
+	return w.b
+}
+
+// DecodeOpen reads the payload of open; count is the number of claims of the batch that it names,
+// which the chain knows, and is not used with a signature.
+func DecodeOpen(payload []byte, count uint32) (OpenMove, error) {
+	var m OpenMove
+	r := &reader{b: payload}
+	copy(m.Opener[:], r.take(20))
+	m.T, m.Salt, m.MaxBond = r.u32(), r.hash(), r.amount()
+	r.claim(&m.Claim)
+	r.request(&m.Request)
+	header := r.take(manifest.HeaderSize)
+	if r.bad {
+		return m, r.end(KindOpen)
+	}
+	h, err := manifest.DecodeHeader(header)
+	if err != nil {
+		return m, fmt.Errorf("%w: %w", ErrHeader, err)
+	}
+	m.Header = h
+	switch kind := r.u8(); kind {
+	case 0:
+		copy(m.Signature[:], r.take(65))
+	case 1:
+		m.Batch = &Inclusion{Root: r.hash(), Index: r.u16(), Path: r.path(count)}
+	default:
+		return m, fmt.Errorf("%w: evidence of kind %d", ErrEvidence, kind)
+	}
+	m.decodeStates(r)
+	return m, r.end(KindOpen)
+}
+
+func (m *OpenMove) decodeStates(r *reader) {
+	if m.graph() {
+		return
+	}
+	prompt := merkle.Leaves(4*uint64(m.Request.PromptCount), opset.LeafBytes)
+	m.PromptLeaf, m.PromptPath = r.take(opset.LeafBytes), r.hashes(uint64(merkle.Depth(prompt)))
+	if !m.named() {
+		return
+	}
+	if m.T > 0 {
+		m.Before = r.hash()
+	}
+	m.After = r.hash()
+	t := uint64(m.T)
+	states := uint64(m.Request.PromptCount) + uint64(m.Claim.Count) - 1
+	m.StatePath = r.siblings(max(t, 1)-1, t+1, merkle.Depth(states))
+}
+
+func (r *reader) amount() claim.Amount {
+	b := r.take(16)
+	if b == nil {
+		return claim.Amount{}
+	}
+	return claim.AmountFrom([16]byte(b))
+}
+
+func (r *reader) claim(c *claim.Claim) {
+	copy(c.Node[:], r.take(20))
+	c.Count, c.Finish, c.StateRoot, c.OutputRoot = r.u32(), r.u8(), r.hash(), r.hash()
+	c.Value, c.Issued, c.BatchBy, c.ChallengeUntil = r.amount(), r.u64(), r.u64(), r.u64()
+}
+
+func (r *reader) request(q *claim.Request) {
+	q.PromptRoot, q.PromptCount, q.MaxNew, q.Temperature = r.hash(), r.u32(), r.u32(), r.u32()
+	q.Seed, q.StopRoot, q.StopCount, q.DataClass = r.u64(), r.hash(), r.u8(), r.u8()
+	copy(q.User[:], r.take(20))
+	q.Nonce, q.Price = r.u64(), r.amount()
+}

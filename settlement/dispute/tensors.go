@@ -1,0 +1,201 @@
+package dispute
+
+import (
+	"fmt"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/merkle"
+	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
+)
+
+func applyTensors(s *State, m Tensors) error {
+	d, err := s.verifyDescriptor(0, m.Input[:], m.InputPath)
+	if err != nil {
+		return err
+	}
+	if err := checkInput(&d, len(m.Roots)); err != nil {
+		return err
+	}
+	if err := checkFirst(s, &m); err != nil {
+		return err
+	}
+	if err := checkLast(s, &m); err != nil {
+		return err
+	}
+	if d.P[1] != 0 || d.P[2] != 0 {
+		if !s.hasRows() {
+			return fmt.Errorf("%w: stage %d makes KV rows", ErrRange, s.Stage)
+		}
+		if err := checkRow(s, &m, m.Roots[d.P[1]], m.Roots[d.P[2]]); err != nil {
+			return err
+		}
+	}
+	s.Count, s.Tensors, s.Phase = uint8(len(m.Roots)), claim.TreeRoot(m.Roots), Pick
+	return nil
+}
+
+// checkInput checks the descriptor of tensor 0 against the number of roots. SPEC 08 §7.7.
+func checkInput(d *opset.Descriptor, roots int) error {
+	n, k, v := d.P[0], d.P[1], d.P[2]
+	if d.Op != opset.Input || n < 2 || n > descriptorsPerStage || k < 0 || k >= n || v < 0 || v >= n {
+		return fmt.Errorf("%w: tensor 0 is %s with %d tensors, rows %d and %d", ErrStage, d.Op, n, k, v)
+	}
+	if int64(roots) != n {
+		return fmt.Errorf("%w: %d roots, want %d", ErrBadPayload, roots, n)
+	}
+	return nil
+}
+
+func checkFirst(s *State, m *Tensors) error {
+	if at, ok := s.inputBoundary(); ok {
+		return s.inBoundaries(at, m.Roots[0], m.FirstPath)
+	}
+	if want := idLeaf(s.YPrev); m.Roots[0] != want {
+		return fmt.Errorf("%w: input is %x, want the leaf of id %d", ErrOpening, m.Roots[0][:8], s.YPrev)
+	}
+	return nil
+}
+
+func checkLast(s *State, m *Tensors) error {
+	n := len(m.Roots)
+	if at, ok := s.outputBoundary(); ok {
+		return s.inBoundaries(at, m.Roots[n-1], m.LastPath)
+	}
+	want := []Hash{idLeaf(s.Y)}
+	if !s.absorb() {
+		want = append(want, idLeaf(uint32(s.F)))
+	}
+	for i, h := range want {
+		if m.Roots[n-len(want)+i] != h {
+			return fmt.Errorf("%w: y and f of the head are not those of the state", ErrOpening)
+		}
+	}
+	return nil
+}
+
+// checkRow says that the K and V rows of the stage are those of the position leaf.
+func checkRow(s *State, m *Tensors, k, v Hash) error {
+	if err := s.inBoundaries(uint32(s.Layers)+1, m.PositionLeaf, m.PositionPath); err != nil {
+		return err
+	}
+	if err := opens(m.PositionLeaf, int(s.DLayer), uint64(s.Stage-1), merkle.Node(k, v), m.LayerPath); err != nil {
+		return fmt.Errorf("rows: %w", err)
+	}
+	return nil
+}
+
+func applyPick(s *State, m PickTensor) error {
+	if m.Tensor == 0 || m.Tensor >= s.Count {
+		return fmt.Errorf("%w: tensor %d of %d", ErrRange, m.Tensor, s.Count)
+	}
+	if m.Index != Descend {
+		s.Tensor, s.Index, s.Phase = m.Tensor, m.Index, Answer
+		return nil
+	}
+	if err := inTree(s.Tensors, uint32(s.Count), uint32(m.Tensor), m.Root, m.RootPath); err != nil {
+		return err
+	}
+	d, err := s.verifyDescriptor(m.Tensor, m.Descriptor[:], m.GraphPath)
+	if err != nil {
+		return err
+	}
+	c := opset.Context{T: s.T}
+	s.Tensor = m.Tensor
+	s.into(&d, &c, m.Root)
+	return nil
+}
+
+func applyAnswer(s *State, m AnswerMove, effect *Effect) error {
+	if m.Job.Hash() != s.JobHash {
+		return fmt.Errorf("%w: it hashes to %x, want %x", ErrBadJob, m.Job.Hash(), s.JobHash)
+	}
+	d, err := s.verifyDescriptor(s.Tensor, m.Descriptor[:], m.GraphPath)
+	if err != nil {
+		return err
+	}
+	c := s.context(&m.Job)
+	if s.Index >= d.Count(&c) {
+		s.Phase = Lost
+		return nil
+	}
+	posted, err := verifyTarget(s, &m, &d, &c)
+	if err != nil {
+		return err
+	}
+	reads, value, err := readsOf(&d, &c, s.Index, m.Data)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrBadPayload, err)
+	}
+	if err := verifyReads(s, &m, &d, reads); err != nil {
+		return err
+	}
+	s.Phase = Lost
+	if posted != value {
+		s.Phase = Refuted
+		effect.Convicts, effect.Op, effect.Tensor, effect.Element = true, uint8(d.Op), s.Tensor, s.Index
+	}
+	return nil
+}
+
+// verifyTarget opens the picked element and reads what the node posted there.
+func verifyTarget(s *State, m *AnswerMove, d *opset.Descriptor, c *opset.Context) (int64, error) {
+	if len(m.Leaf) != int(d.Leaf) {
+		return 0, fmt.Errorf("%w: target leaf of %d bytes, want %d", ErrBadPayload, len(m.Leaf), d.Leaf)
+	}
+	at := s.Index * uint64(d.Type.Size())
+	leaf := at / uint64(d.Leaf)
+	if s.Flags&FlagDescended != 0 {
+		if got := merkle.Leaf(m.Leaf); got != s.Subtree {
+			return 0, fmt.Errorf("%w: target leaf hashes to %x, want %x", ErrOpening, got[:8], s.Subtree[:8])
+		}
+	} else {
+		if err := inTree(s.Tensors, uint32(s.Count), uint32(s.Tensor), m.Root, m.RootPath); err != nil {
+			return 0, err
+		}
+		depth := merkle.Depth(merkle.Leaves(d.Bytes(c), int(d.Leaf)))
+		if err := opens(m.Root, depth, leaf, merkle.Leaf(m.Leaf), m.Siblings); err != nil {
+			return 0, err
+		}
+	}
+	return tensor.Element(d.Type, m.Leaf[at%uint64(d.Leaf):], 0), nil
+}
+
+// verifyReads opens every read against the root that its kind names.
+func verifyReads(s *State, m *AnswerMove, d *opset.Descriptor, reads []opset.Read) error {
+	if len(reads) != len(m.Reads) {
+		return fmt.Errorf("%w: %d reads opened, want %d", ErrBadPayload, len(m.Reads), len(reads))
+	}
+	data := m.Data
+	for i, q := range reads {
+		a, b := q.Leaves()
+		n := (b - a) * uint64(q.Leaf)
+		root, err := rootOf(s, m, d, q, &m.Reads[i])
+		if err != nil {
+			return err
+		}
+		if err := merkle.Verify(root, readDepth(q), a, q.Leaf, data[:n], m.Reads[i].Siblings); err != nil {
+			return fmt.Errorf("%w: read %d: %w", ErrOpening, i, err)
+		}
+		data = data[n:]
+	}
+	return nil
+}
+
+func rootOf(s *State, m *AnswerMove, d *opset.Descriptor, q opset.Read, o *ReadOpening) (Hash, error) {
+	switch q.Kind {
+	case opset.Tensor:
+		return o.Root, inTree(s.Tensors, uint32(s.Count), uint32(q.Index), o.Root, o.RootPath)
+	case opset.RootA:
+		return d.RootA, nil
+	case opset.RootB:
+		return d.RootB, nil
+	case opset.KV:
+		return s.KV, nil
+	case opset.Prompt:
+		return m.Job.PromptRoot, nil
+	case opset.Stop:
+		return m.Job.StopRoot, nil
+	}
+	return Hash{}, fmt.Errorf("%w: read of source kind %d", ErrRead, q.Kind)
+}
