@@ -3,7 +3,6 @@ package dispute
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/merkle"
@@ -132,7 +131,7 @@ func (m *OpenMove) target(s *State, j *Job) error {
 	case m.T == AnyState:
 		s.descend(States, 32*j.States(), 32, 0, j.StateRoot)
 		return nil
-	case uint64(m.T) >= j.States() || uint64(m.T) > math.MaxUint32-2:
+	case uint64(m.T) >= j.States():
 		return fmt.Errorf("%w: step %d of %d", ErrStep, m.T, j.States())
 	}
 	s.T, s.Before, s.After = m.T, m.Before, m.After

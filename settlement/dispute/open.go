@@ -112,6 +112,9 @@ func DecodeOpen(payload []byte, count uint32) (OpenMove, error) {
 	default:
 		return m, fmt.Errorf("%w: evidence of kind %d", ErrEvidence, kind)
 	}
+	if states := m.states(); m.named() && uint64(m.T) >= states {
+		return m, fmt.Errorf("%w: step %d of %d", ErrStep, m.T, states)
+	}
 	m.decodeStates(r)
 	return m, r.end(KindOpen)
 }
@@ -130,8 +133,12 @@ func (m *OpenMove) decodeStates(r *reader) {
 	}
 	m.After = r.hash()
 	t := uint64(m.T)
-	states := uint64(m.Request.PromptCount) + uint64(m.Claim.Count) - 1
-	m.StatePath = r.siblings(max(t, 1)-1, t+1, merkle.Depth(states))
+	m.StatePath = r.siblings(max(t, 1)-1, t+1, merkle.Depth(m.states()))
+}
+
+// states is m+n-1, 0 for a claim without prompt and outputs.
+func (m *OpenMove) states() uint64 {
+	return max(uint64(m.Request.PromptCount)+uint64(m.Claim.Count), 1) - 1
 }
 
 func (r *reader) amount() claim.Amount {

@@ -179,8 +179,8 @@ func DecodeState(b []byte) (State, error) {
 	s.Leaf = binary.BigEndian.Uint16(b[409:])
 	s.Layers = binary.BigEndian.Uint16(b[412:])
 	s.Cost = claim.AmountFrom([16]byte(b[416:]))
-	if b[79] != 0 || s.Phase < States || s.Phase > Lost || s.Flags > 15 {
-		return State{}, fmt.Errorf("%w: phase %d, flags %d, byte 79 is %d", ErrBadState, s.Phase, s.Flags, b[79])
+	if b[79] != 0 || s.Level > merkle.MaxDepth || s.Phase < States || s.Phase > Lost || s.Flags > 15 {
+		return State{}, fmt.Errorf("%w: phase %d, flags %d, level %d, byte 79 is %d", ErrBadState, s.Phase, s.Flags, s.Level, b[79])
 	}
 	return s, nil
 }
