@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -55,8 +56,8 @@ func Start(t testing.TB, args ...string) *Chain {
 	}()
 	t.Cleanup(func() {
 		cancel()
-		<-drained
 		cmd.Wait() // it was killed: its status says nothing
+		<-drained  // Wait has closed the pipe
 	})
 	select {
 	case address := <-found:
@@ -84,6 +85,35 @@ func listen(lines *bufio.Scanner, found chan<- string) {
 // Find returns the path of anvil: the environment variable ELENCHUS_ANVIL, the
 // search path, or tools/node_modules/.bin in this folder or one above.
 func Find() (string, error) {
+	path, err := find()
+	if err != nil {
+		return "", err
+	}
+	return native(path), nil
+}
+
+// native returns the program behind npm's starter script at path. Killing the
+// script would leave the program running.
+func native(path string) string {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil || filepath.Base(real) != "bin.mjs" {
+		return path
+	}
+	system := map[string]string{"windows": "win32"}[runtime.GOOS]
+	if system == "" {
+		system = runtime.GOOS
+	}
+	name := "anvil-" + system + "-" + runtime.GOARCH
+	for _, file := range []string{"anvil", "anvil.exe"} {
+		program := filepath.Join(filepath.Dir(real), "..", name, "bin", file)
+		if _, err := os.Stat(program); err == nil {
+			return program
+		}
+	}
+	return path
+}
+
+func find() (string, error) {
 	if path := os.Getenv("ELENCHUS_ANVIL"); path != "" {
 		if _, err := os.Stat(path); err != nil {
 			return "", fmt.Errorf("anvil not found at ELENCHUS_ANVIL: %w", err)
