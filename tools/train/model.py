@@ -25,7 +25,7 @@ class Config:
     context: int = 512
     rope_base: float = 10000.0
     norm_epsilon: float = 1e-5
-    dropout: float = 0.2
+    dropout: float = 0.15
 
     @property
     def head_dim(self):

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 import bpe
 import corpus
+import names
 from model import Config, Llama
 
 
@@ -32,6 +33,8 @@ def parse_arguments():
     p.add_argument("--cooldown", type=float, default=5,
                    help="epochs at the end over which the rates fall to zero")
     p.add_argument("--batch-tokens", type=int, default=4096)
+    p.add_argument("--rename", type=float, default=0.9,
+                   help="share of stories whose people are renamed, anew every epoch")
     p.add_argument("--matrix-rate", type=float, default=0.02, help="Muon learning rate")
     p.add_argument("--vector-rate", type=float, default=0.003, help="AdamW learning rate")
     p.add_argument("--decay", type=float, default=0.1, help="weight decay of the matrices")
@@ -58,14 +61,18 @@ def windows(ids, context, rng):
     return ids[start:start + context + 1]
 
 
-def batches(stories, context, batch_tokens, rng):
+def batches(stories, tokenizer, args, rng):
     """Batches of one epoch: stories of like length together, in random order."""
-    sequences = [windows(ids, context, rng) for ids in stories]
+    sequences = []
+    for story in stories:
+        if rng.random() < args.rename:
+            story = names.rename(story, rng)
+        sequences.append(windows(encode(story, tokenizer), args.context, rng))
     sequences.sort(key=lambda ids: len(ids) + rng.uniform(0, 24))
     result, current = [], []
     for ids in sequences:
         longest = max([len(ids)] + [len(other) for other in current])
-        if current and longest * (len(current) + 1) > batch_tokens:
+        if current and longest * (len(current) + 1) > args.batch_tokens:
             result.append(current)
             current = []
         current.append(ids)
@@ -150,16 +157,18 @@ class Average:
 
 
 def prepare(args):
-    """Returns the tokenizer and the encoded training and validation stories."""
+    """Returns the tokenizer and the training and validation stories."""
     stories = corpus.read_stories(args.text)
     training, validation = corpus.split(stories)
-    tokenizer = bpe.train(stories if args.all else training, args.vocabulary)
+    if args.all:
+        training = stories
+    tokenizer = bpe.train(training, args.vocabulary)
     tokenizer.save(os.path.join(args.out, "tokenizer.json"))
+    return tokenizer, training, validation
 
-    def encode(texts):
-        return [[bpe.BOS] + tokenizer.encode(text) + [bpe.EOS] for text in texts]
 
-    return tokenizer, encode(stories if args.all else training), encode(validation)
+def encode(story, tokenizer):
+    return [bpe.BOS] + tokenizer.encode(story) + [bpe.EOS]
 
 
 def train(args):
@@ -173,15 +182,16 @@ def train(args):
     shadow = Llama(config)
     average = Average(model, args.average)
     print(f"{sum(p.numel() for p in model.parameters())} parameters, "
-          f"{sum(map(len, training))} tokens, {len(validation)} validation stories", flush=True)
-    per_epoch = len(batches(training, config.context, args.batch_tokens, random.Random(0)))
+          f"{len(training)} training stories, {len(validation)} validation stories", flush=True)
+    validation = [encode(story, tokenizer) for story in validation]
+    per_epoch = len(batches(training, tokenizer, args, random.Random(0)))
     steps, cooldown = int(per_epoch * args.epochs), int(per_epoch * args.cooldown)
     pair = optimizers(model, args)
     began = saved = time.time()
     queue, recent, step = [], [], 0
     while step < steps:
         if not queue:
-            queue = batches(training, config.context, args.batch_tokens, rng)
+            queue = batches(training, tokenizer, args, rng)
         recent.append(update(model, pair, *queue.pop(), rate_factor(step, steps, cooldown)))
         average.update(model)
         step += 1
