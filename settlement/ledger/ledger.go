@@ -37,6 +37,9 @@ type Fact struct {
 	Event   Event
 }
 
+// Head is the latest block that was read.
+type Head struct{ Number, Time uint64 }
+
 // Event is one of the structures below.
 type Event interface{ event() }
 
