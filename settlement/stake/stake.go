@@ -1,0 +1,195 @@
+// Package stake does the money of the game: bonds, repayments, reserves, slashes and who gets them.
+//
+// It stands above claim and beside nothing: the arena, the vault and the book of claims are its
+// twins in Solidity. All amounts are token units. Invariants: what comes in is what is there plus
+// what went out, to the unit; at least half of every slash is burned; the escrow of a game pays
+// for its replies before anybody shares it. SPEC 08 §5, §6, 09.
+//
+//	bond, err := p.Bond(node.Games, work, baseFee)
+//	cut := p.Split(slashed, cost, price)
+package stake
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+
+	"elenchus/commitment/claim"
+)
+
+// Amount is a number of token units.
+type Amount = claim.Amount
+
+// Errors that callers match.
+var (
+	ErrParams       = errors.New("parameter out of range")
+	ErrInsufficient = errors.New("not enough token units")
+	ErrLocked       = errors.New("stake is locked")
+	ErrJailed       = errors.New("node is jailed")
+	ErrBatch        = errors.New("batch is not valid")
+	ErrCommit       = errors.New("commit cannot be opened now")
+	ErrBond         = errors.New("bond is above what the opener accepted")
+	ErrSettle       = errors.New("nothing to settle")
+)
+
+// Params are those of an arena, fixed at its deployment.
+type Params struct {
+	Window        uint64 // W in seconds
+	ReplyTime     uint64 // D0 in seconds
+	Grace         uint64 // seconds from D1 to D2
+	Rate          uint64 // positions per second that a node must recompute
+	RewardDelay   uint64 // D3 in seconds
+	PriceCap      uint64 // wei per gas that bonds assume at least
+	TipCap        uint64 // wei per gas above the base fee that is repaid
+	TokenPerEther Amount // token units per 10^18 wei
+	WorstGas      uint64 // gas of all replies in the longest branch
+	WorkFee       Amount // token units per position of work
+	RefundFactor  uint64 // K
+}
+
+// limits are the ranges that the constructor of the arena accepts.
+var limits = [...]struct {
+	name      string
+	low, high uint64
+	get       func(*Params) uint64
+}{
+	{"window", 4, 365 * day, func(p *Params) uint64 { return p.Window }},
+	{"replyTime", 1, 90 * day, func(p *Params) uint64 { return p.ReplyTime }},
+	{"grace", 1, 90 * day, func(p *Params) uint64 { return p.Grace }},
+	{"rate", 1, 1<<32 - 1, func(p *Params) uint64 { return p.Rate }},
+	{"rewardDelay", 1, 365 * day, func(p *Params) uint64 { return p.RewardDelay }},
+	{"priceCap", 1, 1e15, func(p *Params) uint64 { return p.PriceCap }},
+	{"tipCap", 0, 1e15, func(p *Params) uint64 { return p.TipCap }},
+	{"worstGas", 100_000, 100_000_000, func(p *Params) uint64 { return p.WorstGas }},
+	{"refundFactor", 1, 1000, func(p *Params) uint64 { return p.RefundFactor }},
+}
+
+const day = 24 * 60 * 60
+
+// maxFactor is 10^30, the most token units per ether and per position.
+var maxFactor, _ = claim.ParseAmount("1000000000000000000000000000000")
+
+// Check says ErrParams for the first parameter that the arena's constructor refuses.
+func (p *Params) Check() error {
+	for _, l := range limits {
+		if v := l.get(p); v < l.low || v > l.high {
+			return fmt.Errorf("%w: %s is %d, want %d..%d", ErrParams, l.name, v, l.low, l.high)
+		}
+	}
+	if p.TokenPerEther.IsZero() || p.TokenPerEther.Cmp(maxFactor) > 0 {
+		return fmt.Errorf("%w: tokenPerEther is %s, want 1..10^30", ErrParams, p.TokenPerEther)
+	}
+	if p.WorkFee.Cmp(maxFactor) > 0 {
+		return fmt.Errorf("%w: workFee is %s, at most 10^30", ErrParams, p.WorkFee)
+	}
+	return nil
+}
+
+// base is 1.5 times the price of the longest branch's replies, in token units.
+// WorstGas * price * 3 * TokenPerEther <= 10^8 * 2^66 * 3 * 10^30 needs more than 128 bits.
+func (p *Params) base(price *big.Int) *big.Int {
+	v := new(big.Int).SetUint64(p.WorstGas)
+	v.Mul(v, price).Mul(v, big.NewInt(3)).Mul(v, p.TokenPerEther.Big())
+	return v.Div(v, big.NewInt(2e18))
+}
+
+// CommitBond is what a commit locks.
+func (p *Params) CommitBond() (Amount, error) {
+	v := p.base(new(big.Int).SetUint64(p.PriceCap))
+	return claim.AmountFromBig(v.Rsh(v, 1))
+}
+
+// maxDoublings bounds how often open games double a bond.
+const maxDoublings = 32
+
+// Bond is what commit and open lock together: base * 2^(open games / 8) plus the fee for the work,
+// in positions. baseFee is in wei. ErrAmount (of claim) above 2^128-1.
+func (p *Params) Bond(openGames, work, baseFee uint64) (Amount, error) {
+	price := new(big.Int).SetUint64(baseFee)
+	price.Lsh(price, 2)
+	if limit := new(big.Int).SetUint64(p.PriceCap); price.Cmp(limit) < 0 {
+		price = limit
+	}
+	v := p.base(price)
+	v.Lsh(v, uint(min(openGames/8, maxDoublings)))
+	fee := p.WorkFee.Big()
+	return claim.AmountFromBig(v.Add(v, fee.Mul(fee, new(big.Int).SetUint64(work))))
+}
+
+// Gas of a transaction that the arena's meter does not see.
+const (
+	intrinsicGas = 21_000
+	byteGas      = 16
+	floorByteGas = 40
+)
+
+// Repay is what a move that used gas, with calldata of so many bytes, is worth in token units: the
+// larger of execution price and calldata floor, at most TipCap above the base fee. gas includes
+// what the arena adds for its tail. Prices are in wei.
+func (p *Params) Repay(gas, calldata, gasPrice, baseFee uint64) (Amount, error) {
+	used := new(big.Int).SetUint64(intrinsicGas + byteGas*calldata)
+	used.Add(used, new(big.Int).SetUint64(gas))
+	if floor := new(big.Int).SetUint64(intrinsicGas + floorByteGas*calldata); used.Cmp(floor) < 0 {
+		used = floor
+	}
+	price := new(big.Int).SetUint64(baseFee)
+	price.Add(price, new(big.Int).SetUint64(p.TipCap))
+	if paid := new(big.Int).SetUint64(gasPrice); paid.Cmp(price) < 0 {
+		price = paid
+	}
+	used.Mul(used, price).Mul(used, p.TokenPerEther.Big())
+	return claim.AmountFromBig(used.Div(used, big.NewInt(1e18)))
+}
+
+// Cut is a slash divided. Costs go to the opener, Refund to the user, Reward to the earliest
+// winning committer after a delay.
+type Cut struct{ Costs, Refund, Reward, Burned Amount }
+
+// Split divides a slash: at most half is paid out, in the order costs, refund (at most K times the
+// price), reward (3 times the costs and a fifth of the slash). SPEC 09 §4.
+func (p *Params) Split(slashed, cost, price Amount) Cut {
+	left := slashed.Div(2)
+	var c Cut
+	c.Costs = cost.Min(left)
+	left = left.Less(c.Costs)
+	c.Refund = saturate(price.Mul(p.RefundFactor)).Min(left)
+	left = left.Less(c.Refund)
+	c.Reward = saturate(saturate(cost.Mul(3)).Add(slashed.Div(5))).Min(left)
+	c.Burned = slashed.Less(c.Costs).Less(c.Refund).Less(c.Reward)
+	return c
+}
+
+// saturate turns an overflow into the largest amount; the callers take a minimum of it.
+func saturate(a Amount, err error) Amount {
+	if err != nil {
+		return claim.MaxAmount
+	}
+	return a
+}
+
+// Forfeit divides what is left of the escrow of a lost challenge: half to the node, the rest,
+// rounded up, is burned.
+func Forfeit(escrow Amount) (node, burned Amount) {
+	node = escrow.Div(2)
+	return node, escrow.Less(node)
+}
+
+// Queue is when a node has worked off its queue with work more positions: max(now, queue) plus
+// ceil(work / rate) seconds.
+func (p *Params) Queue(now, queue, work uint64) uint64 {
+	return max(now, queue) + (work+p.Rate-1)/p.Rate
+}
+
+// CheckOpen says ErrCommit unless a commit of that block and time may be opened in this block at
+// this time, on a claim whose window ends at windowEnd. SPEC 08 §4.
+func (p *Params) CheckOpen(commitBlock, commitTime, block, now, windowEnd uint64) error {
+	switch {
+	case block <= commitBlock:
+		return fmt.Errorf("%w: in block %d, committed in %d", ErrCommit, block, commitBlock)
+	case now > commitTime+p.Window/2:
+		return fmt.Errorf("%w: at %d, it ended at %d", ErrCommit, now, commitTime+p.Window/2)
+	case commitTime > windowEnd:
+		return fmt.Errorf("%w: committed at %d, the claim's window ended at %d", ErrCommit, commitTime, windowEnd)
+	}
+	return nil
+}

@@ -1,0 +1,282 @@
+package stake
+
+import (
+	"errors"
+	"math/big"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"elenchus/commitment/claim"
+)
+
+func devnet() Params {
+	return Params{Window: 90, ReplyTime: 8, Grace: 8, Rate: 50, RewardDelay: 30, PriceCap: 2e9, TipCap: 1e9,
+		TokenPerEther: claim.Units(3_000_000_000), WorstGas: 3_000_000, WorkFee: claim.Units(10), RefundFactor: 5}
+}
+
+func amount(t *rapid.T, name string) Amount {
+	a := Amount{Lo: rapid.Uint64().Draw(t, name)}
+	if rapid.Bool().Draw(t, name+" wide") {
+		a.Hi = rapid.Uint64().Draw(t, name+" hi")
+	}
+	return a
+}
+
+func add(t *rapid.T, as ...Amount) Amount {
+	t.Helper()
+	var s Amount
+	for _, a := range as {
+		var err error
+		if s, err = s.Add(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// SPEC 08 §6: at least half of every slash is burned, and every unit of it goes somewhere.
+func TestSlashIsConservedAndHalfBurned(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := devnet()
+		p.RefundFactor = rapid.Uint64Range(1, 1000).Draw(t, "K")
+		slashed, cost, price := amount(t, "slashed"), amount(t, "cost"), amount(t, "price")
+		c := p.Split(slashed, cost, price)
+		if add(t, c.Costs, c.Refund, c.Reward, c.Burned) != slashed {
+			t.Fatalf("%+v of %s", c, slashed)
+		}
+		if c.Burned.Cmp(slashed.Less(slashed.Div(2))) < 0 {
+			t.Fatalf("burned %s of %s", c.Burned, slashed)
+		}
+		if c.Costs.Cmp(cost) > 0 || slashed.Div(2).Cmp(cost) >= 0 && c.Costs != cost {
+			t.Fatalf("costs %s of %s", c.Costs, cost)
+		}
+		if c.Reward.Cmp(saturate(saturate(cost.Mul(3)).Add(slashed.Div(5)))) > 0 {
+			t.Fatalf("reward %s", c.Reward)
+		}
+	})
+}
+
+func TestForfeitIsConserved(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e := amount(t, "escrow")
+		node, burned := Forfeit(e)
+		if add(t, node, burned) != e || burned.Cmp(node) < 0 {
+			t.Fatalf("%s = %s + %s", e, node, burned)
+		}
+	})
+}
+
+// The bond pays for the longest branch of replies at 1.5 times the price that it assumes.
+func TestBondCoversTheReplies(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := devnet()
+		fee, games, work := rapid.Uint64Max(1e12).Draw(t, "fee"), rapid.Uint64Max(400).Draw(t, "games"), rapid.Uint64Max(1<<20).Draw(t, "work")
+		bond, err := p.Bond(games, work, fee)
+		if err != nil {
+			t.Fatal(err)
+		}
+		half, _ := p.CommitBond()
+		if bond.Cmp(saturate(half.Mul(2))) < 0 {
+			t.Fatalf("bond %s is below both halves of %s", bond, half)
+		}
+		more, _ := p.Bond(games+8, work, fee)
+		if games < 8*maxDoublings && more.Cmp(bond) <= 0 {
+			t.Fatalf("8 more games cost %s after %s", more, bond)
+		}
+		price := max(4*fee, p.PriceCap)
+		if paid, _ := p.Repay(p.WorstGas-intrinsicGas, 0, price, price); paid.Cmp(bond) > 0 {
+			t.Fatalf("the longest branch costs %s, the bond is %s", paid, bond)
+		}
+	})
+}
+
+// At the bounds of the constructor nothing wraps: it is an error.
+func TestBondAtTheBounds(t *testing.T) {
+	p := devnet()
+	p.PriceCap, p.WorstGas, p.TokenPerEther, p.WorkFee = 1e15, 100_000_000, maxFactor, maxFactor
+	if err := p.Check(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.CommitBond(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Bond(8*maxDoublings, 1, 1<<63); !errors.Is(err, claim.ErrAmount) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := p.Repay(1<<63, 1<<50, 1<<63, 1<<63); !errors.Is(err, claim.ErrAmount) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestParamsRefused(t *testing.T) {
+	for name, edit := range map[string]func(*Params){
+		"window": func(p *Params) { p.Window = 3 }, "reply": func(p *Params) { p.ReplyTime = 0 },
+		"grace": func(p *Params) { p.Grace = 90*day + 1 }, "rate": func(p *Params) { p.Rate = 0 },
+		"price": func(p *Params) { p.PriceCap = 0 }, "tip": func(p *Params) { p.TipCap = 1e15 + 1 },
+		"gas": func(p *Params) { p.WorstGas = 1 }, "factor": func(p *Params) { p.RefundFactor = 1001 },
+		"delay": func(p *Params) { p.RewardDelay = 0 }, "token": func(p *Params) { p.TokenPerEther = Amount{} },
+		"fee": func(p *Params) { p.WorkFee = claim.MaxAmount },
+	} {
+		p := devnet()
+		if err := p.Check(); err != nil {
+			t.Fatal(err)
+		}
+		edit(&p)
+		if err := p.Check(); !errors.Is(err, ErrParams) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// world is all the money of one node, one batch and a purse that stands for every other account.
+type world struct {
+	n      Node
+	b      Batch
+	v      [3]Verdict
+	purse  Amount
+	held   Amount // bonds and rewards
+	burned Amount
+	now    uint64
+}
+
+func (w *world) total(t *rapid.T) Amount { return add(t, w.n.Stake, w.purse, w.held, w.burned) }
+
+// Whatever happens in whatever order, the sum of all money stays and the reserve stays inside the
+// stake; what the honest opener of a won game gets back is his escrow and his costs.
+func TestMoneyIsConserved(t *testing.T) {
+	reserve := claim.Units(100)
+	rapid.Check(t, func(t *rapid.T) {
+		p := devnet()
+		w := world{purse: claim.Units(1 << 40), now: 1000}
+		w.n.Stake = claim.Units(5000)
+		start := w.total(t)
+		t.Repeat(map[string]func(*rapid.T){
+			"post": func(t *rapid.T) {
+				if w.b.Count != 0 {
+					t.Skip()
+				}
+				b, err := NewBatch(&w.n, reserve, rapid.Uint64Range(1, 5).Draw(t, "n"), claim.Units(rapid.Uint64Max(300).Draw(t, "cover")), w.now+90, w.now, 90)
+				if err == nil {
+					w.b = b
+				}
+			},
+			"release": func(t *rapid.T) { _ = w.b.Release(&w.n, reserve, w.now) },
+			"unbond": func(t *rapid.T) {
+				_ = w.n.RequestUnbond(claim.Units(rapid.Uint64Max(6000).Draw(t, "unbond")), w.now, 60)
+			},
+			"withdraw": func(t *rapid.T) {
+				if out, err := w.n.Withdraw(w.now); err == nil {
+					w.purse = add(t, w.purse, out)
+				}
+			},
+			"lose": func(t *rapid.T) {
+				escrow := claim.Units(rapid.Uint64Max(1000).Draw(t, "escrow"))
+				node, burned := Forfeit(escrow)
+				w.purse = add(t, w.purse.Less(escrow), node)
+				w.burned = add(t, w.burned, burned)
+			},
+			"refute": func(t *rapid.T) { w.refute(t, &p, reserve) },
+			"settle": func(t *rapid.T) {
+				v := &w.v[rapid.IntRange(0, 2).Draw(t, "claim")]
+				if _, paid, err := v.Settle(w.now); err == nil {
+					w.held, w.purse = w.held.Less(paid), add(t, w.purse, paid)
+				}
+			},
+			"wait": func(t *rapid.T) { w.now += rapid.Uint64Max(100).Draw(t, "wait") },
+			"": func(t *rapid.T) {
+				if w.total(t) != start {
+					t.Fatalf("%s of %s: %+v", w.total(t), start, w)
+				}
+				if w.n.Reserved.Cmp(w.n.Stake) > 0 {
+					t.Fatalf("reserved %s of %s", w.n.Reserved, w.n.Stake)
+				}
+			},
+		})
+	})
+}
+
+func (w *world) refute(t *rapid.T, p *Params, reserve Amount) {
+	v := &w.v[rapid.IntRange(0, 2).Draw(t, "claim")]
+	first := !v.Refuted
+	b := &w.b
+	if w.b.Count == w.b.Refuted || rapid.Bool().Draw(t, "signed only") {
+		b = nil
+	}
+	cost := claim.Units(rapid.Uint64Max(500).Draw(t, "cost"))
+	free := w.n.Stake.Less(w.n.Reserved)
+	cut, err := p.Refute(v, &w.n, b, Win{CommittedAt: w.now, Cost: cost, Price: claim.Units(rapid.Uint64Max(50).Draw(t, "price")),
+		Value: claim.Units(rapid.Uint64Max(400).Draw(t, "value"))}, reserve, w.now, 60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !first && cut != (Cut{Costs: cost.Min(free)}) {
+		t.Fatalf("a later winner gets %+v, cost %s, free %s", cut, cost, free)
+	}
+	w.purse = add(t, w.purse, cut.Costs, cut.Refund)
+	w.held, w.burned = add(t, w.held, cut.Reward), add(t, w.burned, cut.Burned)
+	if first && (!w.n.Jailed || !v.Refuted) {
+		t.Fatal("the first refutation does not jail")
+	}
+}
+
+// A later game with an earlier commit takes the held reward over until it is settled.
+func TestEarliestCommitGetsTheReward(t *testing.T) {
+	p, reserve := devnet(), claim.Units(1000)
+	n := Node{Stake: claim.Units(5000)}
+	var v Verdict
+	win := func(who byte, at, now uint64) {
+		if _, err := p.Refute(&v, &n, nil, Win{Opener: claim.Address{who}, CommittedAt: at, Cost: claim.Units(1)}, reserve, now, 60); err != nil {
+			t.Fatal(err)
+		}
+	}
+	win(1, 50, 100)
+	win(2, 60, 101)
+	win(3, 40, 102)
+	win(4, 30, 100+p.RewardDelay+1)
+	if _, _, err := v.Settle(100 + p.RewardDelay); !errors.Is(err, ErrSettle) {
+		t.Fatal(err)
+	}
+	who, paid, err := v.Settle(100 + p.RewardDelay + 1)
+	if err != nil || who != (claim.Address{3}) || paid != claim.Units(203) {
+		t.Fatalf("%x gets %s, %v", who[:1], paid, err)
+	}
+	if _, _, err := v.Settle(1 << 40); !errors.Is(err, ErrSettle) {
+		t.Fatal("settled twice")
+	}
+}
+
+// SPEC 08 §4 move 2 and §5.1, at the bounds.
+func TestOpenWindowAndQueue(t *testing.T) {
+	p := devnet()
+	for _, c := range []struct {
+		commitBlock, commitTime, block, now, end uint64
+		ok                                       bool
+	}{
+		{5, 100, 6, 101, 100, true}, {5, 100, 5, 101, 200, false}, {5, 100, 6, 145, 200, true},
+		{5, 100, 6, 146, 200, false}, {5, 101, 6, 110, 100, false},
+	} {
+		if err := p.CheckOpen(c.commitBlock, c.commitTime, c.block, c.now, c.end); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrCommit) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	if q := p.Queue(100, 50, 51); q != 102 {
+		t.Errorf("queue %d", q)
+	}
+	if q := p.Queue(100, 500, 50); q != 501 {
+		t.Errorf("queue %d", q)
+	}
+}
+
+// Repay is the meter of the arena in exact integers.
+func TestRepay(t *testing.T) {
+	p := devnet()
+	// 100,000 gas and 1,000 bytes: 137,000 gas at 2 gwei and 3 * 10^9 units an ether.
+	want := new(big.Int).Div(big.NewInt(137_000*2*3), big.NewInt(1))
+	if got, err := p.Repay(100_000, 1000, 2e9, 1e9); err != nil || got.Big().Cmp(want) != 0 {
+		t.Errorf("got %s, want %s, %v", got, want, err)
+	}
+	if got, _ := p.Repay(0, 1000, 9e9, 1e9); got != claim.Units(61_000*2*3) {
+		t.Errorf("calldata floor: %s", got)
+	}
+}
