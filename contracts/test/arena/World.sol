@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {Check} from "../Check.sol";
+import {Build} from "./Build.sol";
+import {AnswerRules} from "../../src/AnswerRules.sol";
+import {ClaimBook} from "../../src/ClaimBook.sol";
+import {DisputeArena} from "../../src/DisputeArena.sol";
+import {GameRules} from "../../src/GameRules.sol";
+import {NodeRegistry} from "../../src/NodeRegistry.sol";
+import {OpenRules} from "../../src/OpenRules.sol";
+import {StakeVault} from "../../src/StakeVault.sol";
+import {StepVerifier} from "../../src/StepVerifier.sol";
+import {TestToken} from "../../src/TestToken.sol";
+import {IDisputeArena} from "../../src/interfaces/IDisputeArena.sol";
+import {Digests} from "../../src/libraries/Digests.sol";
+import {GameState as G} from "../../src/libraries/GameState.sol";
+import {ElementwiseEvaluator} from "../../src/evaluators/ElementwiseEvaluator.sol";
+import {LinearEvaluator} from "../../src/evaluators/LinearEvaluator.sol";
+import {SamplerEvaluator} from "../../src/evaluators/SamplerEvaluator.sol";
+
+interface VmLogs {
+    struct Log {
+        bytes32[] topics;
+        bytes data;
+        address emitter;
+    }
+
+    function recordLogs() external;
+    function getRecordedLogs() external returns (Log[] memory);
+    function cool(address account) external;
+}
+
+/// @notice A deployment with a node, a challenger and a stranger, and the moves as calls that follow the game's state.
+abstract contract World is Check {
+    VmLogs internal constant logs = VmLogs(address(uint160(uint256(keccak256("hevm cheat code")))));
+    bytes32 internal constant OPENED = keccak256("Opened(bytes32,address,bytes32,bytes)");
+    bytes32 internal constant MOVED = keccak256("Moved(bytes32,uint8,bytes)");
+
+    uint256 internal constant NODE_KEY = 0xA11CE;
+    uint256 internal constant OPENER_KEY = 0xB0B;
+    uint256 internal constant RESERVE = 100e18;
+    uint256 internal constant VALUE = 7e18;
+    uint256 internal constant PRICE = 2e18;
+    uint256 internal constant STAKE = 10_000e18;
+    uint256 internal constant FUNDS = 5_000e18;
+    uint256 internal constant START = 1_800_000_000;
+    bytes32 internal constant SALT = bytes32(uint256(0x5A17));
+    uint32 internal constant ANY_STATES = type(uint32).max;
+    uint32 internal constant ANY_OUTPUTS = type(uint32).max - 1;
+
+    address internal node;
+    address internal opener;
+    address internal stranger = address(0x577A);
+    address internal user = address(0x05E2);
+
+    TestToken internal token;
+    StakeVault internal vault;
+    ClaimBook internal book;
+    NodeRegistry internal registry;
+    DisputeArena internal arena;
+
+    bytes32 internal game;
+    bytes internal state;
+    bytes internal job;
+
+    function setUp() public virtual {
+        vm.warp(START);
+        vm.fee(1 gwei);
+        vm.txGasPrice(2 gwei);
+        node = vm.addr(NODE_KEY);
+        opener = vm.addr(OPENER_KEY);
+        token = new TestToken();
+        vault = new StakeVault(address(token), 7 days);
+        book = new ClaimBook(address(vault), RESERVE, 90);
+        registry = new NodeRegistry();
+        address[6] memory modules = [
+            address(vault),
+            address(book),
+            address(registry),
+            address(new OpenRules(address(book))),
+            address(new GameRules()),
+            address(new AnswerRules(address(_steps())))
+        ];
+        arena = new DisputeArena(_params(), modules);
+        vault.initialize(address(book), address(arena));
+        _endow(node);
+        vm.prank(node);
+        vault.deposit(STAKE);
+        _endow(opener);
+        vm.prank(opener);
+        vault.fund(FUNDS);
+    }
+
+    function _params() internal pure returns (IDisputeArena.Params memory p) {
+        p.window = 90;
+        p.replyTime = 8;
+        p.grace = 8;
+        p.rate = 100;
+        p.rewardDelay = 600;
+        p.priceCap = 4 gwei;
+        p.tipCap = 1 gwei;
+        p.tokenPerEther = 3000e18;
+        p.worstGas = 2_500_000;
+        p.workFee = 1e15;
+        p.refundFactor = 3;
+    }
+
+    function _steps() private returns (StepVerifier) {
+        address linear = address(new LinearEvaluator());
+        address wise = address(new ElementwiseEvaluator());
+        address sampler = address(new SamplerEvaluator());
+        uint8[] memory ops = new uint8[](7);
+        address[] memory by = new address[](7);
+        (ops[0], by[0], ops[1], by[1], ops[2], by[2]) = (1, linear, 9, linear, 10, linear);
+        (ops[3], by[3], ops[4], by[4]) = (13, wise, 16, wise);
+        (ops[5], by[5], ops[6], by[6]) = (27, sampler, 28, sampler);
+        return new StepVerifier(address(0), ops, by);
+    }
+
+    function _endow(address account) internal {
+        token.mint(account, 100_000e18);
+        vm.prank(account);
+        token.approve(address(vault), type(uint256).max);
+    }
+
+    // ---- claims
+
+    struct Terms {
+        bytes header;
+        bytes32 promptRoot;
+        uint32 m;
+        uint32 n;
+        uint32 maxNew;
+        uint8 finish;
+        bytes32 stateRoot;
+        bytes32 outputRoot;
+        uint64 challengeUntil;
+        bytes prompt; // leaf 0 and its siblings
+    }
+
+    function _digests(Terms memory c) internal view returns (bytes32 digest, bytes32 id) {
+        bytes32 domain = arena.domainSeparator();
+        Digests.Request memory r;
+        (r.model, r.promptRoot, r.promptCount, r.maxNew) = (sha256(c.header), c.promptRoot, c.m, c.maxNew);
+        (r.user, r.price) = (user, PRICE);
+        Digests.Claim memory k;
+        (k.node, k.requestDigest, k.count, k.finish) = (node, Digests.request(domain, r), c.n, c.finish);
+        (k.stateRoot, k.outputRoot, k.value) = (c.stateRoot, c.outputRoot, VALUE);
+        (k.issued, k.batchBy, k.challengeUntil) = (START, START + 30, c.challengeUntil);
+        return Digests.claim(domain, k);
+    }
+
+    function _signed(bytes32 digest, uint256 key) internal returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
+        return abi.encodePacked(r, s, v);
+    }
+
+    /// @param tail What stands after the evidence.
+    function _openPayload(Terms memory c, uint32 t, bytes memory evidence, bytes memory tail)
+        internal
+        view
+        returns (bytes memory)
+    {
+        bytes memory head = abi.encodePacked(opener, t, SALT, type(uint128).max);
+        bytes memory claim = abi.encodePacked(
+            node, c.n, c.finish, c.stateRoot, c.outputRoot, uint128(VALUE), uint64(START), uint64(START + 30)
+        );
+        bytes memory request =
+            abi.encodePacked(c.challengeUntil, c.promptRoot, c.m, c.maxNew, uint32(0), uint64(0), bytes32(0), uint8(0));
+        request = abi.encodePacked(request, uint8(0), user, uint64(0), uint128(PRICE));
+        return bytes.concat(head, claim, request, c.header, evidence, c.prompt, tail);
+    }
+
+    function _key(Terms memory c, uint32 t) internal view returns (bytes32) {
+        (, bytes32 id) = _digests(c);
+        return keccak256(abi.encodePacked(opener, id, t, SALT));
+    }
+
+    function _commit(Terms memory c, uint32 t) internal {
+        game = _key(c, t);
+        vm.prank(opener);
+        arena.commit(game);
+        vm.roll(block.number + 1);
+        vm.warp(block.timestamp + 1);
+    }
+
+    /// @notice Commits and opens with the node's signature as evidence.
+    function _open(Terms memory c, uint32 t, bytes memory tail) internal {
+        _commit(c, t);
+        (bytes32 digest,) = _digests(c);
+        bytes memory payload = _openPayload(c, t, bytes.concat(hex"00", _signed(digest, NODE_KEY)), tail);
+        _as(opener, abi.encodeCall(arena.open, (payload, "")));
+    }
+
+    // ---- moves
+
+    uint256 internal gasOfMove;
+    uint256 internal bytesOfMove;
+
+    /// @notice Calls the arena and takes the game's state from the event.
+    function _as(address who, bytes memory call) internal {
+        bytes memory result = _try(who, call);
+        if (result.length != 0) {
+            assembly {
+                revert(add(result, 32), mload(result))
+            }
+        }
+    }
+
+    /// @return failure Empty if the call succeeded.
+    function _try(address who, bytes memory call) internal returns (bytes memory failure) {
+        logs.recordLogs();
+        _cool();
+        vm.prank(who);
+        uint256 before = gasleft();
+        (bool ok, bytes memory result) = address(arena).call(call);
+        gasOfMove = before - gasleft();
+        bytesOfMove = _intrinsic(call, gasOfMove);
+        if (!ok) return result;
+        VmLogs.Log[] memory all = logs.getRecordedLogs();
+        for (uint256 i = 0; i < all.length; ++i) {
+            if (all[i].topics[0] == MOVED) (, state) = abi.decode(all[i].data, (uint8, bytes));
+            if (all[i].topics[0] == OPENED) job = abi.decode(all[i].data, (bytes));
+        }
+    }
+
+    /// @notice A call to another contract than the arena fails with the error.
+    function _reverts(address target, address who, bytes memory call, bytes4 selector, string memory what) internal {
+        vm.prank(who);
+        (bool ok, bytes memory failure) = target.call(call);
+        check(!ok && failure.length >= 4, what);
+        same(bytes32(bytes4(failure)), bytes32(selector), what);
+    }
+
+    function _cool() internal {
+        logs.cool(address(arena));
+        logs.cool(address(vault));
+        logs.cool(address(book));
+        logs.cool(address(registry));
+    }
+
+    /// @dev Gas of the whole transaction: 21,000, calldata at 4/16 or the floor of 10/40, whichever is more.
+    function _intrinsic(bytes memory call, uint256 executed) internal pure returns (uint256) {
+        uint256 tokens;
+        for (uint256 i = 0; i < call.length; ++i) {
+            tokens += call[i] == 0 ? 1 : 4;
+        }
+        uint256 used = 21_000 + 4 * tokens + executed;
+        uint256 floor = 21_000 + 10 * tokens;
+        return used > floor ? used : floor;
+    }
+
+    function _move(address who, bytes4 selector, bytes memory payload) internal {
+        _as(who, _call(selector, payload, ""));
+    }
+
+    function _call(bytes4 selector, bytes memory payload, bytes memory signature) internal view returns (bytes memory) {
+        return abi.encodeWithSelector(selector, game, state, payload, signature);
+    }
+
+    function _answer(address who, bytes memory payload) internal {
+        _as(who, abi.encodeCall(arena.answer, (game, state, payload)));
+    }
+
+    function _timeout() internal {
+        _as(stranger, abi.encodeCall(arena.timeout, (game, state)));
+    }
+
+    function _fails(address who, bytes memory call, bytes4 selector, string memory what) internal {
+        bytes memory failure = _try(who, call);
+        check(failure.length >= 4, what);
+        same(bytes32(bytes4(failure)), bytes32(selector), what);
+    }
+
+    function _get(uint256 field) internal view returns (uint256) {
+        return G.get(state, field);
+    }
+
+    function _phase(uint256 want) internal view {
+        same(_get(G.PHASE), want, "phase");
+    }
+
+    // ---- money
+
+    /// @notice What the vault owes adds up to what it holds; `held` is what the arena holds.
+    function _solvent(uint256 held) internal view {
+        (uint128 stake,,,,,,) = vault.nodes(node);
+        uint256 sum = uint256(stake) + vault.creditOf(node) + vault.creditOf(opener) + vault.creditOf(stranger)
+            + vault.creditOf(user) + vault.burned() + held;
+        same(token.balanceOf(address(vault)), sum, "solvency");
+    }
+
+    // ---- descriptors
+
+    struct Tensor {
+        uint8 op;
+        uint8 kind; // element type
+        uint16 leafBytes;
+        uint32[2] dims; // the last two
+        uint16[4] sources; // kind << 8 | index
+        uint64[3] params;
+        bytes32 a;
+        bytes32 b;
+    }
+
+    function _descriptor(Tensor memory x) internal pure returns (bytes memory d) {
+        d = abi.encodePacked(x.op, x.kind, x.leafBytes, uint32(0), uint32(1), uint32(0));
+        d = abi.encodePacked(d, x.dims[0], uint32(0), x.dims[1], uint32(0));
+        d = abi.encodePacked(d, x.sources[0], x.sources[1], x.sources[2], x.sources[3]);
+        d = abi.encodePacked(d, x.params[0], x.params[1], x.params[2], new bytes(64), x.a, x.b);
+    }
+
+    function _header(uint16 kind, uint16 layers, uint24 depths, bytes32 graphRoot)
+        internal
+        pure
+        returns (bytes memory)
+    {
+        bytes memory head =
+            abi.encodePacked("elenchus/model/1", uint16(1), kind, uint32(kind == 1 ? 4 : 0), uint32(64), layers, depths);
+        return bytes.concat(head, new bytes(31), graphRoot, new bytes(128));
+    }
+}
