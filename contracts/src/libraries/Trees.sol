@@ -236,7 +236,7 @@ library Trees {
         bool ok = true;
         next = siblings;
         assembly ("memory-safe") {
-            for { let h := 0 } lt(h, levels) { h := add(h, 1) } {
+            for {} and(gt(levels, 0), gt(sub(b, a), 1)) { levels := sub(levels, 1) } {
                 let count := sub(b, a)
                 if and(a, 1) {
                     base := sub(base, 32)
@@ -249,17 +249,31 @@ library Trees {
                     next := add(next, 32)
                     count := add(count, 1)
                 }
-                count := shr(1, count)
-                for { let i := 0 } lt(i, count) { i := add(i, 1) } {
-                    let pair := sub(add(base, shl(6, i)), 1)
-                    mstore8(pair, 1)
-                    let done := staticcall(gas(), 2, pair, 65, add(base, shl(5, i)), 32)
-                    ok := and(ok, and(done, eq(returndatasize(), 32)))
+                let out := base
+                for { let last := add(base, shl(5, count)) } lt(base, last) { base := add(base, 64) } {
+                    mstore8(sub(base, 1), 1)
+                    ok := and(and(ok, eq(returndatasize(), 32)), staticcall(gas(), 2, sub(base, 1), 65, out, 32))
+                    out := add(out, 32)
                 }
+                base := sub(out, shl(4, count))
                 a := shr(1, a)
                 b := shr(1, add(b, 1))
             }
-            root := mload(base)
+            // One node is left: it and its sibling take the two places behind a prefix byte, by the bits of its index.
+            let slot := shl(5, and(a, 1))
+            let pair := sub(base, 33)
+            mstore(add(add(pair, 1), slot), mload(base))
+            mstore8(pair, 1)
+            for { let last := add(next, shl(5, levels)) } lt(next, last) { next := add(next, 32) } {
+                mstore(add(add(pair, 1), xor(slot, 32)), calldataload(next))
+                a := shr(1, a)
+                slot := shl(5, and(a, 1))
+                ok := and(
+                    and(ok, eq(returndatasize(), 32)),
+                    staticcall(gas(), 2, pair, 65, add(add(pair, 1), slot), 32)
+                )
+            }
+            root := mload(add(add(pair, 1), slot))
         }
         if (!ok) revert HashFailed();
         if (next > end) revert SiblingsMissing(end, next);
