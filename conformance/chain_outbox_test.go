@@ -383,6 +383,51 @@ func TestOutboxRefusesWhatNoNodeTakes(t *testing.T) {
 	})
 }
 
+// Another program took the nonce of an intent that was signed but not sent: the
+// intent gets a new one, and only once that is beyond the reach of a reorg.
+func TestOutboxTakesANewNonceOnlyWhenTheOldIsSpentForGood(t *testing.T) {
+	bed := newOutboxBed(t, devchain.OnDemand)
+	stranger := *bed
+	stranger.path = filepath.Join(t.TempDir(), "stranger.db")
+	o := bed.opts
+	died := make(chan struct{})
+	o.CrashPoint = func(at string) {
+		if at == "stored" {
+			close(died)
+			panic(at)
+		}
+	}
+	bed.with(t, o, func(b *chain.Outbox) {
+		if err := b.Submit(testContext(t), bed.call("mine")); err != nil {
+			t.Fatal(err)
+		}
+		<-died
+	})
+	var taken *chain.Receipt
+	stranger.with(t, stranger.opts, func(b *chain.Outbox) {
+		taken = stranger.mined(t, b, chain.Intent{Key: "theirs", To: &common.Address{9}})
+	})
+	bed.with(t, bed.opts, func(b *chain.Outbox) {
+		short, cancel := context.WithTimeout(testContext(t), 200*time.Millisecond)
+		defer cancel()
+		if _, err := b.Wait(short, "mine"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("mined again while a reorg could bring the first back: %v", err)
+		}
+		for range bed.opts.Depth {
+			if err := bed.Advance(time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := b.Wait(testContext(t), "mine")
+		if err != nil || r.BlockNumber.Uint64() <= taken.BlockNumber.Uint64()+bed.opts.Depth {
+			t.Fatalf("receipt %v, %v", r, err)
+		}
+	})
+	if n := bed.count(t); n != 1 {
+		t.Fatalf("one intent was mined %d times", n)
+	}
+}
+
 func TestOutboxBelongsToOneAccount(t *testing.T) {
 	bed := newOutboxBed(t, devchain.OnDemand)
 	key, _ := crypto.ToECDSA(crypto.Keccak256([]byte("other")))
@@ -395,98 +440,6 @@ func TestOutboxBelongsToOneAccount(t *testing.T) {
 	}
 	if _, err := chain.Dial(testContext(t), bed.HTTP(), 1); !errors.Is(err, chain.ErrChainID) {
 		t.Fatalf("dialled another chain: %v", err)
-	}
-}
-
-// A reorg takes logs back, and their successors come once.
-func TestWatchFollowsReorgs(t *testing.T) {
-	bed := newOutboxBed(t, devchain.OnDemand)
-	ctx, cancel := context.WithCancel(testContext(t))
-	batches := make(chan chain.Batch)
-	done := make(chan error, 1)
-	go func() {
-		done <- bed.client.Watch(ctx, chain.WatchOptions{
-			Query: chain.Query{Addresses: []common.Address{bed.counter}},
-			Depth: 8, Interval: 2 * time.Millisecond, MaxRange: 2,
-		}, func(ctx context.Context, b chain.Batch) error {
-			select {
-			case batches <- b:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
-	}()
-	live, removed := map[int64]int{}, 0
-	follow := func(want map[int64]int) {
-		t.Helper()
-		for fmt.Sprint(live) != fmt.Sprint(want) {
-			select {
-			case b := <-batches:
-				for _, l := range b.Removed {
-					live[l.Topics[0].Big().Int64()]--
-					removed++
-					if live[l.Topics[0].Big().Int64()] == 0 {
-						delete(live, l.Topics[0].Big().Int64())
-					}
-				}
-				for _, l := range b.Added {
-					live[l.Topics[0].Big().Int64()]++
-				}
-			case <-ctx.Done():
-				t.Fatalf("saw %v, want %v", live, want)
-			}
-		}
-	}
-	bed.with(t, bed.opts, func(b *chain.Outbox) {
-		for i := range 3 {
-			bed.mined(t, b, bed.call(fmt.Sprint(i)))
-		}
-	})
-	follow(map[int64]int{1: 1, 2: 1, 3: 1})
-	if err := bed.Reorg(2); err != nil { // nobody sends them again: the outbox is closed
-		t.Fatal(err)
-	}
-	follow(map[int64]int{1: 1})
-	bed.with(t, bed.opts, func(b *chain.Outbox) {
-		wait(t, "the count to come back", func() bool { return bed.count(t) == 3 })
-	})
-	follow(map[int64]int{1: 1, 2: 1, 3: 1})
-	if removed != 2 {
-		t.Fatalf("%d logs were taken back", removed)
-	}
-	cancel()
-	for {
-		select {
-		case <-batches:
-			continue
-		case err := <-done:
-			if !errors.Is(err, context.Canceled) {
-				t.Fatalf("watch ended with %v", err)
-			}
-		}
-		return
-	}
-}
-
-func TestWatchNoticesAReorgBelowItsDepth(t *testing.T) {
-	bed := newOutboxBed(t, devchain.OnDemand)
-	for range 6 {
-		if err := bed.Advance(time.Second); err != nil {
-			t.Fatal(err)
-		}
-	}
-	once := false
-	err := bed.client.Watch(testContext(t), chain.WatchOptions{Depth: 2, Interval: time.Millisecond},
-		func(_ context.Context, b chain.Batch) error {
-			if !once {
-				once = true
-				return bed.Reorg(5)
-			}
-			return nil
-		})
-	if !errors.Is(err, chain.ErrDeepReorg) {
-		t.Fatalf("watch ended with %v", err)
 	}
 }
 

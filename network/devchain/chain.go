@@ -33,6 +33,7 @@ type Chain struct {
 	gov      governor
 	offset   time.Duration // the chain's clock minus the wall clock
 	lastSeal time.Time
+	lastTx   uint64 // timestamp of the last block with transactions, or of the start
 	barren   bool
 	sealErr  error
 
@@ -192,9 +193,11 @@ func (c *Chain) step() time.Duration {
 	defer c.mu.Unlock()
 	for {
 		pending, _ := c.eth.TxPool().Stats()
+		head := c.eth.BlockChain().CurrentBlock().Time
 		seal, wait := c.gov.next(view{
 			now:       c.now(),
-			head:      c.eth.BlockChain().CurrentBlock().Time,
+			head:      head,
+			quiet:     time.Duration(head-min(head, c.lastTx)) * time.Second,
 			sinceSeal: time.Since(c.lastSeal),
 			pending:   pending > 0,
 			barren:    c.barren,
@@ -225,6 +228,9 @@ func (c *Chain) seal() error {
 		return c.sealErr
 	}
 	c.barren = pending > 0 && after.GasUsed == 0
+	if after.GasUsed > 0 || c.lastTx == 0 {
+		c.lastTx = after.Time
+	}
 	return c.flush()
 }
 

@@ -303,6 +303,7 @@ func TestOptionsOutOfRangeAreRefused(t *testing.T) {
 		"fork":     {Fork: 9},
 		"mode":     {Mode: 9},
 		"idle":     {IdleBlock: time.Millisecond},
+		"idle max": {IdleBlock: 2 * time.Second, IdleMax: time.Second},
 		"negative": {Alloc: map[common.Address]*big.Int{{}: big.NewInt(-1)}},
 		"nil":      {Alloc: map[common.Address]*big.Int{{}: nil}},
 	} {

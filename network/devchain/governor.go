@@ -15,6 +15,7 @@ const never = time.Duration(1<<63 - 1)
 type governor struct {
 	mode Mode
 	idle time.Duration // 0: no empty blocks
+	most time.Duration // idle grows to this with the quiet time
 }
 
 // view is what the governor is shown.
@@ -23,6 +24,7 @@ type view struct {
 	head      uint64        // timestamp of the head, seconds since 1970
 	sinceSeal time.Duration // real time since this process sealed the head
 	pending   bool          // the pool holds executable transactions
+	quiet     time.Duration // block time from the last transaction to the head
 	barren    bool          // the last block left out everything that was pending
 }
 
@@ -45,7 +47,8 @@ func (g governor) next(v view) (seal bool, wait time.Duration) {
 		}
 	}
 	if g.idle > 0 {
-		due := time.Unix(int64(v.head), 0).Add(g.idle + idleLateness)
+		idle := max(g.idle, min(g.most, v.quiet/8).Truncate(time.Second))
+		due := time.Unix(int64(v.head), 0).Add(idle + idleLateness)
 		if wait = min(wait, due.Sub(v.now)); wait <= 0 {
 			return true, 0
 		}

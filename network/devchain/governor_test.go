@@ -38,6 +38,10 @@ func TestGovernorTable(t *testing.T) {
 		{"idle block is late in its second", governor{idle: time.Second},
 			view{now: at(5), head: stamp(4)}, false, 900 * ms},
 		{"idle block is due", governor{idle: time.Second}, view{now: at(5.9), head: stamp(4)}, true, 0},
+		{"idle time grows with the quiet time", governor{idle: time.Second, most: time.Minute},
+			view{now: at(5), head: stamp(4), quiet: 80 * time.Second}, false, 9900 * ms},
+		{"idle time grows to its limit", governor{idle: time.Second, most: time.Minute},
+			view{now: at(5), head: stamp(5), quiet: 24 * time.Hour}, false, 60900 * ms},
 		{"no idle block on a head ahead of the clock", governor{idle: time.Second},
 			view{now: at(5), head: stamp(9), sinceSeal: time.Hour}, false, 5900 * ms},
 	} {

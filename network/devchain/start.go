@@ -128,7 +128,7 @@ func assemble(stack *node.Node, o Options) (*Chain, error) {
 	c := &Chain{
 		opts: o, stack: stack, eth: backend, beacon: beacon,
 		stop: cancel, done: make(chan struct{}), wake: make(chan struct{}, 1),
-		gov: governor{mode: o.Mode, idle: o.IdleBlock},
+		gov: governor{mode: o.Mode, idle: o.IdleBlock, most: o.IdleMax},
 	}
 	c.mu.Lock()
 	err = c.seal() // brings the head's timestamp to the present
