@@ -1,0 +1,236 @@
+package dispute
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"testing"
+
+	"elenchus/compute/model/modeltest"
+	"elenchus/settlement/ledger"
+)
+
+var update = flag.Bool("update", false, "rewrite the shared vectors")
+
+// moveVector is one call of the rules of the game: state and payload to the next state without
+// clocks, escrow and cost, or to one of the named custom errors. Bytes are hex without 0x.
+type moveVector struct {
+	Game    string   `json:"game"`
+	Move    uint8    `json:"move"`
+	State   string   `json:"state"`
+	Payload string   `json:"payload"`
+	Next    string   `json:"next,omitempty"`
+	Errors  []string `json:"errors,omitempty"`
+}
+
+// openVector is one call of open. State and job are what the rules make of it.
+type openVector struct {
+	Game    string `json:"game"`
+	ChainID uint64 `json:"chainId"`
+	Arena   string `json:"arena"`
+	Payload string `json:"payload"`
+	Key     string `json:"key"`
+	State   string `json:"state"`
+	Job     string `json:"job"`
+	Work    uint64 `json:"work"`
+}
+
+// digestVector binds slots and signed moves.
+type digestVector struct {
+	ChainID uint64 `json:"chainId"`
+	Arena   string `json:"arena"`
+	Game    string `json:"game"`
+	State   string `json:"state"`
+	Slot    string `json:"slot"`
+	Payload string `json:"payload"`
+	Digest  string `json:"digest"`
+}
+
+func hx(b []byte) string { return hex.EncodeToString(b) }
+
+// customErrors are the names in the contracts of what a sentinel stands for.
+func customErrors(t *testing.T, err error) []string {
+	t.Helper()
+	for _, e := range []struct {
+		err   error
+		names []string
+	}{
+		{ErrBadJob, []string{"WrongJob"}}, {ErrBadPayload, []string{"PayloadLength", "SiblingsMissing", "DataLength"}},
+		{ErrPhase, []string{"WrongPhase"}}, {ErrPadding, []string{"BadPadding"}},
+		{ErrRange, []string{"OutOfRange", "RangeOutside"}}, {ErrContradiction, []string{"Contradiction"}},
+		{ErrStage, []string{"BadStage"}}, {ErrOpening, []string{"NotOpened"}},
+	} {
+		if errors.Is(err, e.err) {
+			return e.names
+		}
+	}
+	t.Fatalf("no custom error for %v", err)
+	return nil
+}
+
+// bare is a state as the rules see it leave: without what the arena keeps.
+func bare(s, before State) State {
+	s.Deadline, s.Last, s.Escrow, s.Cost = before.Deadline, before.Last, before.Escrow, before.Cost
+	s.Flags = s.Flags&^FlagVoid | before.Flags&FlagVoid
+	return s
+}
+
+// collector records every move of a game.
+type collector struct {
+	t       *testing.T
+	name    string
+	moves   []moveVector
+	opens   []openVector
+	digests []digestVector
+	chain   ledger.Game
+}
+
+func (c *collector) open(g *game) {
+	p := g.w.open.Encode()
+	s := bare(g.s, State{})
+	s.OpenedAt, s.CommittedAt = 0, 0
+	key := Key(g.w.open.Opener, g.s.ClaimID, g.w.open.T, g.w.open.Salt)
+	c.opens = append(c.opens, openVector{c.name, domain.ChainID, hx(domain.Arena[:]), hx(p), hx(key[:]), hx(s.Encode()), hx(g.j.Encode()), g.w.open.Work()})
+	c.chain = ledger.Game{Key: key, Job: g.j.Encode(), Moves: []ledger.Moved{{Game: key, Move: uint8(KindOpen), State: g.s.Encode()}}}
+}
+
+func (c *collector) move(s State, m Move) {
+	c.t.Helper()
+	next, e := s, Effect{}
+	if err := step(&next, m, &e); err != nil {
+		c.t.Fatalf("%s: %s: %v", c.name, m.Kind(), err)
+	}
+	c.moves = append(c.moves, moveVector{Game: c.name, Move: uint8(m.Kind()), State: hx(s.Encode()), Payload: hx(m.Encode()), Next: hx(next.Encode())})
+}
+
+// refused records what the rules say to a changed payload.
+func (c *collector) refused(s State, k Kind, payload []byte) {
+	c.t.Helper()
+	m, err := DecodeMove(&s, k, payload)
+	if err == nil {
+		err = step(&s, m, &Effect{})
+	}
+	if err == nil {
+		c.t.Fatalf("%s: a changed %s passed", c.name, k)
+	}
+	c.moves = append(c.moves, moveVector{Game: c.name, Move: uint8(k), State: hx(s.Encode()), Payload: hx(payload), Errors: customErrors(c.t, err)})
+}
+
+// hostile records changed payloads of a move: cut, extended, one byte changed in front and behind.
+func (c *collector) hostile(s State, m Move) {
+	c.t.Helper()
+	b := m.Encode()
+	c.refused(s, m.Kind(), append(append([]byte(nil), b...), 0))
+	c.refused(s, m.Kind(), b[:len(b)-1])
+	flip := append([]byte(nil), b...)
+	flip[len(b)-1] ^= 1
+	switch m.Kind() {
+	case KindStage, KindLayer, KindPick, KindElement:
+		flip[0], flip[len(flip)-1] = 0xee, 0xee
+	}
+	c.refused(s, m.Kind(), flip)
+}
+
+// record plays a game and writes down every move, and once per kind what is refused.
+func (c *collector) record(name string, w *world, refused map[Kind]bool) *game {
+	c.t.Helper()
+	c.name = name
+	g := begin(c.t, w)
+	c.open(g)
+	for g.s.Phase.Turn() != Nobody {
+		g.now++
+		before := g.s
+		m, err := honest(g)
+		mover := g.s.Opener
+		if g.s.Phase.Turn() == Node && g.s.Phase != Answer {
+			m, err = NextForNode(g.s, g.j, w.node)
+			mover = g.s.Node
+		}
+		if err != nil {
+			c.t.Fatalf("%s: %s: %v", name, g.s.Phase, err)
+		}
+		if err := g.apply(m, mover); err != nil {
+			c.t.Fatalf("%s: %s: %v", name, m.Kind(), err)
+		}
+		c.move(before, m)
+		if !refused[m.Kind()] {
+			refused[m.Kind()] = true
+			c.hostile(before, m)
+		}
+		c.follow(g, before, m)
+	}
+	return g
+}
+
+// follow keeps the logs of the game and checks that they alone suffice to play. SPEC 08 §4.5.
+func (c *collector) follow(g *game, before State, m Move) {
+	c.t.Helper()
+	slot, b := before.Slot(), m.Encode()
+	if d := Digest(domain, c.chain.Key, slot, b); m.Kind() == KindStage || m.Kind() == KindLayer {
+		c.digests = append(c.digests, digestVector{domain.ChainID, hx(domain.Arena[:]), hx(c.chain.Key[:]), hx(before.Encode()), hx(slot[:]), hx(b), hx(d[:])})
+	}
+	if m.Kind().posts() {
+		c.chain.Posts = append(c.chain.Posts, ledger.Posted{Game: c.chain.Key, Move: uint8(m.Kind()), Payload: b})
+	}
+	c.chain.Moves = append(c.chain.Moves, ledger.Moved{Game: c.chain.Key, Move: uint8(m.Kind()), State: g.s.Encode()})
+	s, j, seen, err := Replay(c.chain)
+	if err != nil || s != g.s || j != g.j {
+		c.t.Fatalf("%s: replay after %s: %v", c.name, m.Kind(), err)
+	}
+	if s.Phase.Turn() == Nobody || s.Phase.Turn() == Node && s.Phase != Answer {
+		return
+	}
+	want, err1 := honest(g)
+	got, err2 := NextForOpener(s, j, seen, g.w.opener, g.w.served)
+	if err1 != nil || err2 != nil || hx(want.Encode()) != hx(got.Encode()) {
+		c.t.Fatalf("%s: from the logs the opener plays otherwise in %s: %v, %v", c.name, s.Phase, err1, err2)
+	}
+}
+
+// SPEC 08: the vectors that the contract side replays.
+func TestSharedVectors(t *testing.T) {
+	llama, toy := bind(t, modeltest.Llama(3, modeltest.Tiny())), bind(t, modeltest.Toy())
+	c, refused := &collector{t: t}, map[Kind]bool{}
+	served := tokenWorld(t, llama, tokenJob(11), &lie{1, 2, 12, 1, 1 << 9})
+	if !served.name() {
+		t.Fatal("the served lie is harmless")
+	}
+	served.serveAll()
+	c.record("served", served, refused)
+	k := int(llama.Model.Stages[2].Ops[0].P[1])
+	c.record("row", tokenWorld(t, llama, tokenJob(11), &lie{0, 2, k, 3, 1 << 9}), refused)
+	head := len(llama.Model.Stages[llama.Emit()].Ops) - 2
+	c.record("token", tokenWorld(t, llama, tokenJob(11), &lie{3, llama.Emit(), head, 0, 1}), refused)
+	c.record("graph", graphWorld(t, toy, &lie{0, 0, 3, 2, 1 << 4}), refused)
+	for _, f := range []struct {
+		name string
+		v    any
+	}{{"moves", c.moves}, {"opens", c.opens}, {"digests", c.digests}} {
+		golden(t, "../../testvectors/dispute/"+f.name+".json", f.v)
+	}
+	for k := KindChildren; k <= KindAnswer; k++ {
+		if !refused[k] && k != KindRaw {
+			t.Errorf("no game made the move %s", k)
+		}
+	}
+}
+
+func golden(t *testing.T, file string, v any) {
+	t.Helper()
+	got, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, '\n')
+	if *update {
+		if err := os.WriteFile(file, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil || string(got) != string(want) {
+		t.Fatalf("vectors differ from %s (%v); rewrite them with -update and say why", file, err)
+	}
+}
