@@ -1,0 +1,103 @@
+package conformance_test
+
+import (
+	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
+)
+
+func dim(c, k uint32) opset.Dim { return opset.Dim{C: c, K: k} }
+
+// vec, mat are right-aligned dims.
+func vec(n uint32) [3]opset.Dim                 { return [3]opset.Dim{dim(1, 0), dim(1, 0), dim(n, 0)} }
+func mat(n uint32, last opset.Dim) [3]opset.Dim { return [3]opset.Dim{dim(1, 0), dim(n, 0), last} }
+
+// shape1B is an op at the shape of a 1B model (d 2048, ff 8192, 32/8 heads of 64, 16 layers, V 128256)
+// near the end of a context of 8192.
+func shape1B(code opset.Code) (opset.Descriptor, opset.Context) {
+	return shapeOf(code, size{d: 2048, ff: 8192, heads: 32, kv: 8, hd: 64, layers: 16, dPos: 13})
+}
+
+// shape70B is the same for a 70B model (d 8192, ff 28672, 64/8 heads of 128, 80 layers) and 131072.
+func shape70B(code opset.Code) (opset.Descriptor, opset.Context) {
+	return shapeOf(code, size{d: 8192, ff: 28672, heads: 64, kv: 8, hd: 128, layers: 80, dPos: 17})
+}
+
+type size struct {
+	d, ff, heads, kv, hd, layers uint32
+	dPos                         uint
+}
+
+const vocabulary = 128256
+
+// shapeOf gives each op the widest form that it has in a model of that size.
+func shapeOf(code opset.Code, z size) (opset.Descriptor, opset.Context) {
+	c := opset.Context{T: 1<<z.dPos - 2, M: 100, YPrev: 777, MaxNew: 1 << 20, TMax: 1 << z.dPos, Temperature: 1 << 16, Seed: 42, StopCount: 64}
+	d := opset.Descriptor{Op: code, Type: code.Targets()[0], Leaf: 64, Dims: vec(z.d)}
+	for i := range 2 {
+		d.Src[i] = opset.Source{Kind: opset.Tensor, Index: uint8(1 + i)}
+	}
+	d.P[0], d.P[1], d.P[2] = int64(z.d), 16, 16
+	dkv := z.kv * z.hd
+	switch code {
+	case opset.Embed:
+		d.Src[0], d.Src[1] = opset.Source{Kind: opset.RootA}, opset.Source{Kind: opset.RootB}
+		d.P[0], d.P[1], d.P[2] = vocabulary, int64(z.d), 512
+	case opset.MaxAbs, opset.Max, opset.Sum, opset.ArgKey, opset.SumSquares:
+		d.Dims = mat(1, dim(vocabulary/256, 0))
+		d.P[0], d.P[1], d.P[2], d.P[3] = vocabulary, 0, 256, int64(tensor.I32)
+	case opset.NormInv:
+		d.Dims = vec(2)
+		d.P[0], d.P[1] = 1<<60, 1<<30
+	case opset.NormApply:
+		d.Src[2] = opset.Source{Kind: opset.RootA}
+	case opset.MatMul:
+		d.Dims, d.Src[1] = mat(z.ff, dim(z.d/512, 0)), opset.Source{Kind: opset.RootA}
+		d.P[0], d.P[1] = int64(z.d), 512
+	case opset.Row:
+		d.Src[1], d.Src[2] = opset.Source{Kind: opset.RootB}, opset.Source{Kind: opset.Tensor, Index: 7}
+		d.P[0] = int64(z.ff / 512)
+	case opset.Scale:
+		d.Dims = vec(1)
+	case opset.RoPE:
+		d.Dims, d.Src[1] = vec(z.heads*z.hd), opset.Source{Kind: opset.RootA}
+		d.P = [11]int64{int64(z.heads * z.hd), int64(z.hd), int64(z.hd), 8, 1, 1 << z.dPos}
+	case opset.Score, opset.Exp2Op, opset.Transpose, opset.Mix, opset.DivOp:
+		z.attention(&d, dkv)
+	case opset.Select:
+		d.Dims = vec(2)
+		d.P[0], d.P[1], d.P[2], d.P[3] = vocabulary, 256, int64(tensor.I32), 0
+	case opset.Draw, opset.Token, opset.StopOp, opset.PromptOp:
+		d.Dims = vec(1)
+		d.Src[1].Kind, d.Src[2] = opset.Stop, opset.Source{Kind: opset.Tensor, Index: 5}
+	}
+	return d, c
+}
+
+func (z size) attention(d *opset.Descriptor, dkv uint32) {
+	group := z.heads / z.kv
+	d.P[0], d.P[1], d.P[5] = int64(z.hd), int64(group), int64(dkv)
+	dLayer, dRow := int64(0), int64(0)
+	for 1<<dLayer < z.layers {
+		dLayer++
+	}
+	for 512<<dRow < 2*dkv {
+		dRow++
+	}
+	d.P[4], d.P[7] = int64(z.layers-1), int64(z.dPos)<<16|dLayer<<8|dRow
+	switch d.Op {
+	case opset.Score:
+		d.Dims, d.Src[2] = mat(z.heads, dim(1, 1)), opset.Source{Kind: opset.KV}
+		d.P[2], d.P[3], d.P[6] = 12345, 20, int64(z.heads)
+	case opset.Exp2Op:
+		d.Dims = mat(z.heads, dim(1, 1))
+		d.P[0], d.P[1], d.P[2] = 1, 1, 24
+	case opset.Transpose:
+		d.Dims, d.Src[0] = mat(dkv, dim(1, 1)), opset.Source{Kind: opset.KV}
+	case opset.Mix:
+		d.Dims = [3]opset.Dim{dim(z.heads, 0), dim(z.hd, 0), dim(1, 128)}
+		d.P[2] = int64(z.heads)
+	default:
+		d.Dims = vec(z.heads * z.hd)
+		d.P[0], d.P[1] = int64(z.heads*z.hd), int64(z.hd)
+	}
+}
