@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"math/rand/v2"
 	"os"
 	"testing"
 
 	"elenchus/compute/model/modeltest"
+	"elenchus/compute/opset"
 	"elenchus/settlement/ledger"
 )
 
@@ -215,6 +217,63 @@ func TestSharedVectors(t *testing.T) {
 			t.Errorf("no game made the move %s", k)
 		}
 	}
+}
+
+// answerOf drives an honest game to one element and returns its answer.
+func answerOf(t *testing.T, w *world, step uint32, stage, tensor int, element uint64) (State, Move) {
+	t.Helper()
+	w.open.T, w.open.Before, w.open.After = step, w.theirs.Hashes[step], w.theirs.Hashes[step+1]
+	w.open.StatePath = w.theirs.StateTree().Siblings(0, uint64(step)-1, uint64(step)+1)
+	g := begin(t, w)
+	for g.s.Phase != Answer {
+		var m Move
+		err := error(nil)
+		mover := g.s.Opener
+		switch g.s.Phase {
+		case Stage:
+			m = PickStage{uint16(stage)}
+		case Pick:
+			m = PickTensor{Tensor: uint8(tensor), Index: element}
+		default:
+			m, err = NextForNode(g.s, g.j, w.node)
+			mover = g.s.Node
+		}
+		if err == nil {
+			err = g.apply(m, mover)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := NextForNode(g.s, g.j, w.node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g.s, m
+}
+
+// One answer for every operation of a decoder, all of them true: the challenge is lost.
+func TestSharedAnswers(t *testing.T) {
+	man := bind(t, modeltest.Llama(3, modeltest.Tiny()))
+	r, done := rand.New(rand.NewPCG(6, 6)), map[opset.Code]bool{}
+	c := &collector{t: t}
+	for _, step := range []uint32{1, 4} {
+		for _, l := range lies(man, int(step), len(tokenJob(11).Prompt), r) {
+			op := man.Model.Stages[l.stage].Ops[l.tensor].Op
+			if done[op] {
+				continue
+			}
+			done[op] = true
+			w := tokenWorld(t, man, tokenJob(11), nil)
+			c.name = op.String()
+			s, m := answerOf(t, w, step, l.stage, l.tensor, l.element)
+			c.move(s, m)
+			if next, _, err := Apply(s, m, Env{}); err != nil || next.Phase != Lost {
+				t.Errorf("%s: ended in %s, %v", op, next.Phase, err)
+			}
+		}
+	}
+	golden(t, "../../testvectors/dispute/answers.json", c.moves)
 }
 
 func golden(t *testing.T, file string, v any) {

@@ -1,0 +1,218 @@
+package conformance_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"math/big"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/accounts/abi"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/vm/runtime"
+
+	"elenchus/commitment/claim"
+	"elenchus/settlement/dispute"
+)
+
+// rules are the three contracts that hold the rules of the game.
+type rules struct {
+	*judge
+	game, answer, open       abi.ABI
+	gameAt, answerAt, openAt common.Address
+}
+
+func newRules(t testing.TB) *rules {
+	t.Helper()
+	r := &rules{judge: newJudge(t)}
+	r.game, r.gameAt = r.deploy(t, "GameRules")
+	r.answer, r.answerAt = r.deploy(t, "AnswerRules", r.step)
+	r.open, r.openAt = r.deploy(t, "OpenRules", r.step)
+	return r
+}
+
+// play asks the contracts for the state after a move; name is the custom error of a refusal.
+func (r *rules) play(t testing.TB, move uint8, state, payload []byte) (next []byte, name string) {
+	t.Helper()
+	face, at, method, args := r.game, r.gameAt, "step", []any{move, state, payload}
+	if move == uint8(dispute.KindAnswer) {
+		face, at, method, args = r.answer, r.answerAt, "answer", []any{state, payload}
+	}
+	input, err := face.Pack(method, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _, err := runtime.Call(at, input, r.cfg)
+	if err != nil {
+		return nil, refusal(out, face, r.abi, r.registry)
+	}
+	values, err := face.Unpack(method, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return values[0].([]byte), ""
+}
+
+func refusal(out []byte, faces ...abi.ABI) string {
+	for _, f := range faces {
+		for _, e := range f.Errors {
+			if len(out) >= 4 && bytes.Equal(out[:4], e.ID[:4]) {
+				return e.Name
+			}
+		}
+	}
+	return "0x" + hex.EncodeToString(out)
+}
+
+func vectorsOf[T any](t testing.TB, file string) (v []T) {
+	t.Helper()
+	b, err := os.ReadFile("../testvectors/" + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func fromHex(t testing.TB, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+type moveCase struct {
+	Game, State, Payload, Next string
+	Move                       uint8
+	Errors                     []string
+}
+
+// moveCases are the moves of whole games and one answer for every operation.
+func moveCases(t testing.TB) []moveCase {
+	return append(vectorsOf[moveCase](t, "dispute/moves.json"), vectorsOf[moveCase](t, "dispute/answers.json")...)
+}
+
+// Every move of the shared games does on chain what its vector says. SPEC 08 §4, §7.
+func TestRulesOfTheGameOnChain(t *testing.T) {
+	r := newRules(t)
+	for i, v := range moveCases(t) {
+		next, name := r.play(t, v.Move, fromHex(t, v.State), fromHex(t, v.Payload))
+		switch {
+		case v.Next != "" && hex.EncodeToString(next) != v.Next:
+			t.Errorf("vector %d, %s move %d: %s\n got %x\nwant %s", i, v.Game, v.Move, name, next, v.Next)
+		case v.Next == "" && !slices.Contains(v.Errors, name):
+			t.Errorf("vector %d, %s move %d: %q, want one of %v", i, v.Game, v.Move, name, v.Errors)
+		}
+	}
+}
+
+// twin is what the Go rules make of a payload, without clocks and money.
+func twin(t testing.TB, move uint8, state, payload []byte) ([]byte, error) {
+	t.Helper()
+	s, err := dispute.DecodeState(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := dispute.DecodeMove(&s, dispute.Kind(move), payload)
+	if err != nil {
+		return nil, err
+	}
+	mover := s.Node
+	if s.Phase.Turn() == dispute.Opener {
+		mover = s.Opener
+	}
+	next, _, err := dispute.Apply(s, m, dispute.Env{Mover: mover})
+	next.Deadline, next.Last, next.Cost = s.Deadline, s.Last, s.Cost
+	return next.Encode(), err
+}
+
+// rounds is how often each payload is changed.
+const rounds = 40
+
+// Changed payloads are accepted by both sides or by neither, and lead both to the same state.
+func TestTwinsAgreeOnChangedPayloads(t *testing.T) {
+	r := newRules(t)
+	g := rand.New(rand.NewPCG(20, 26))
+	cases, accepted := moveCases(t), 0
+	for i, v := range cases {
+		state, payload := fromHex(t, v.State), fromHex(t, v.Payload)
+		for range rounds {
+			p := mutate(g, payload)
+			want, err := twin(t, v.Move, state, p)
+			got, name := r.play(t, v.Move, state, p)
+			if (err == nil) != (name == "") || err == nil && !bytes.Equal(got, want) {
+				t.Fatalf("vector %d, %s move %d: Go says %v, the chain %q\npayload %x\n got %x\nwant %x", i, v.Game, v.Move, err, name, p, got, want)
+			}
+			if err == nil {
+				accepted++
+			}
+		}
+	}
+	if accepted == 0 || accepted == rounds*len(cases) {
+		t.Fatalf("%d of %d payloads were accepted: the test decides nothing", accepted, rounds*len(cases))
+	}
+	t.Logf("%d of %d changed payloads were accepted by both", accepted, rounds*len(cases))
+}
+
+func mutate(g *rand.Rand, payload []byte) []byte {
+	p := bytes.Clone(payload)
+	switch g.IntN(6) {
+	case 0:
+		return append(p, byte(g.Uint32()))
+	case 1:
+		return p[:g.IntN(len(p))]
+	case 2:
+		p[g.IntN(len(p))] = byte(g.Uint32())
+	default:
+		p[g.IntN(min(len(p), 12))] ^= 1 << g.IntN(8)
+	}
+	return p
+}
+
+type openCase struct {
+	Game, Arena, Payload, Key, State, Job string
+	ChainID, Work                         uint64
+}
+
+// What open makes of claim, request and evidence is the same on both sides. SPEC 08 §1, §2, §7.2.
+func TestOpenOnChain(t *testing.T) {
+	r := newRules(t)
+	for _, v := range vectorsOf[openCase](t, "dispute/opens.json") {
+		d := claim.Domain{ChainID: v.ChainID, Arena: claim.Address(fromHex(t, v.Arena))}
+		input, err := r.open.Pack("open", [32]byte(d.Separator()), fromHex(t, v.Payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, _, err := runtime.Call(r.openAt, input, r.cfg)
+		if err != nil {
+			t.Fatalf("%s: %s", v.Game, refusal(out, r.open))
+		}
+		values, err := r.open.Unpack("open", out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := *abi.ConvertType(values[0], new(struct {
+			Key       [32]byte
+			State     []byte
+			Job       []byte
+			WindowEnd *big.Int
+			Work      *big.Int
+		})).(*struct {
+			Key       [32]byte
+			State     []byte
+			Job       []byte
+			WindowEnd *big.Int
+			Work      *big.Int
+		})
+		if hex.EncodeToString(o.Key[:]) != v.Key || hex.EncodeToString(o.State) != v.State || hex.EncodeToString(o.Job) != v.Job || o.Work.Uint64() != v.Work {
+			t.Errorf("%s: opened as\n%x\n%x\n%x, work %s\nwant\n%s\n%s\n%s, work %d", v.Game, o.Key, o.State, o.Job, o.Work, v.Key, v.State, v.Job, v.Work)
+		}
+	}
+}
