@@ -23,7 +23,7 @@ func CommitRecord(block, time uint64) Hash {
 	return Hash(w.b)
 }
 
-// posts are the moves whose payload the chain publishes. SPEC 08 §4.5.
+// posts are the moves whose payload the chain publishes. SPEC 08 §4.7.
 func (k Kind) posts() bool {
 	switch k {
 	case KindChildren, KindReveal, KindRows, KindTensors, KindRaw:

@@ -7,8 +7,12 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 
+	"elenchus/commitment/manifest"
+	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
 	"elenchus/compute/model/modeltest"
 	"elenchus/compute/opset"
 	"elenchus/settlement/ledger"
@@ -135,7 +139,8 @@ func (c *collector) hostile(s State, m Move) {
 	c.refused(s, m.Kind(), flip)
 }
 
-// record plays a game and writes down every move, and once per kind what is refused.
+// record plays a game and writes down every move, and once per kind what is refused. It ends with
+// the game, or where the node has no move that the rules allow.
 func (c *collector) record(name string, w *world, refused map[Kind]bool) *game {
 	c.t.Helper()
 	c.name = name
@@ -154,7 +159,11 @@ func (c *collector) record(name string, w *world, refused map[Kind]bool) *game {
 			c.t.Fatalf("%s: %s: %v", name, g.s.Phase, err)
 		}
 		if err := g.apply(m, mover); err != nil {
-			c.t.Fatalf("%s: %s: %v", name, m.Kind(), err)
+			if mover != g.s.Node {
+				c.t.Fatalf("%s: %s: %v", name, m.Kind(), err)
+			}
+			c.refused(before, m.Kind(), m.Encode())
+			return g
 		}
 		c.move(before, m)
 		if !refused[m.Kind()] {
@@ -166,7 +175,7 @@ func (c *collector) record(name string, w *world, refused map[Kind]bool) *game {
 	return g
 }
 
-// follow keeps the logs of the game and checks that they alone suffice to play. SPEC 08 §4.5.
+// follow keeps the logs of the game and checks that they alone suffice to play. SPEC 08 §4.7.
 func (c *collector) follow(g *game, before State, m Move) {
 	c.t.Helper()
 	slot, b := before.Slot(), m.Encode()
@@ -191,6 +200,35 @@ func (c *collector) follow(g *game, before State, m Move) {
 	}
 }
 
+// longJob has more states than one descent shows and more outputs than one leaf holds.
+func longJob() decode.Job {
+	job := decode.Job{MaxNew: 20, Temperature: 1 << 17, Seed: 4}
+	for i := range 70 {
+		job.Prompt = append(job.Prompt, int32(i*13%290))
+	}
+	return job
+}
+
+// editedWorld is an honest run whose outputs were edited beyond the first leaf.
+func editedWorld(t *testing.T, man *manifest.Manifest) *world {
+	t.Helper()
+	w := tokenWorld(t, man, longJob(), nil)
+	n := len(w.theirs.Outputs)
+	if n <= idsPerLeaf {
+		t.Fatalf("%d outputs fit into one leaf", n)
+	}
+	w.theirs.Outputs = slices.Clone(w.theirs.Outputs)
+	w.theirs.Outputs[n-1] ^= 1
+	w.open.Claim.OutputRoot, w.open.T = trace.IDTree(w.theirs.Outputs).Root(), AnyOutput
+	w.sign(t)
+	return w
+}
+
+func longWorld(t *testing.T, man *manifest.Manifest) *world {
+	t.Helper()
+	return tokenWorld(t, man, longJob(), &lie{66, 1, 4, 2, 1 << 9})
+}
+
 // SPEC 08: the vectors that the contract side replays.
 func TestSharedVectors(t *testing.T) {
 	llama, toy := bind(t, modeltest.Llama(3, modeltest.Tiny())), bind(t, modeltest.Toy())
@@ -206,6 +244,8 @@ func TestSharedVectors(t *testing.T) {
 	head := len(llama.Model.Stages[llama.Emit()].Ops) - 2
 	c.record("token", tokenWorld(t, llama, tokenJob(11), &lie{3, llama.Emit(), head, 0, 1}), refused)
 	c.record("graph", graphWorld(t, toy, &lie{0, 0, 3, 2, 1 << 4}), refused)
+	c.record("outputs", editedWorld(t, llama), refused)
+	c.record("long", longWorld(t, llama), refused)
 	for _, f := range []struct {
 		name string
 		v    any
