@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"elenchus/commitment/merkle"
+	"elenchus/compute/machine"
 	"elenchus/compute/model"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
@@ -98,4 +99,27 @@ func (m *Manifest) Descriptor(stage, index int) (d opset.Descriptor, siblings []
 	}
 	at := uint64(stage*StageTensors + index)
 	return m.Model.Stages[stage].Ops[index].Descriptor, m.tree.Siblings(0, at, at+1), nil
+}
+
+// With is the same identity over model tensors replaced by change, which returns its argument where
+// it changes nothing: a model that is not what its header says. It serves experiments and tests
+// of what a dispute finds.
+func (m *Manifest) With(change func(*tensor.Tensor) *tensor.Tensor) *Manifest {
+	known := map[*tensor.Tensor]*tensor.Tensor{nil: nil}
+	of := func(t *tensor.Tensor) *tensor.Tensor {
+		if _, ok := known[t]; !ok {
+			known[t] = change(t)
+		}
+		return known[t]
+	}
+	mod := *m.Model
+	mod.Stages = make([]machine.Stage, len(m.Model.Stages))
+	for s := range mod.Stages {
+		mod.Stages[s] = machine.Stage{Layer: m.Model.Stages[s].Layer, Ops: append([]machine.Op(nil), m.Model.Stages[s].Ops...)}
+		for i := range mod.Stages[s].Ops {
+			o := &mod.Stages[s].Ops[i]
+			o.A, o.B = of(o.A), of(o.B)
+		}
+	}
+	return &Manifest{Header: m.Header, Model: &mod, tree: m.tree}
 }

@@ -1,0 +1,228 @@
+// Package peer talks to nodes over HTTP: it asks for answers and fetches what they serve.
+//
+// It stands on the network floor. What comes back is bounded, decoded strictly and not believed:
+// callers check it against roots and signatures. SPEC 15.
+//
+//	c := peer.New(http.DefaultClient)
+//	info, err := c.Info(ctx, "http://127.0.0.1:9001")
+package peer
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/receipt"
+)
+
+// Bounds on what a node may send.
+const (
+	maxJSON = 64 << 20
+	maxLine = 16 << 20
+)
+
+// StatusError is an answer other than 200.
+type StatusError struct {
+	Status int
+	Text   string // the node's own words
+}
+
+// Error gives status and text.
+func (e *StatusError) Error() string { return fmt.Sprintf("node answers %d: %s", e.Status, e.Text) }
+
+// ErrReply marks a reply that is not what the protocol says.
+var ErrReply = errors.New("malformed reply of a node")
+
+// Client talks to nodes. It is safe for concurrent use.
+type Client struct{ http *http.Client }
+
+// New uses the given HTTP client.
+func New(c *http.Client) *Client { return &Client{c} }
+
+// Model is a model that a node serves.
+type Model struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Vocab   int    `json:"vocab"`
+	Context int    `json:"context"`
+}
+
+// Info is what a node says of itself.
+type Info struct {
+	Address string  `json:"address"`
+	ChainID uint64  `json:"chain_id"`
+	Arena   string  `json:"arena"`
+	Models  []Model `json:"models"`
+}
+
+func (c *Client) get(ctx context.Context, url string, top int64) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to the end or given up
+	b, err := io.ReadAll(io.LimitReader(resp.Body, top+1))
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, &StatusError{resp.StatusCode, errorText(b)}
+	}
+	if int64(len(b)) > top {
+		return nil, fmt.Errorf("%w: %s sends more than %d bytes", ErrReply, url, top)
+	}
+	return b, nil
+}
+
+// errorText is the error field of a JSON body, or the body cut short.
+func errorText(b []byte) string {
+	var e struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(b, &e) == nil && e.Error != "" {
+		return e.Error
+	}
+	return strings.TrimSpace(string(b[:min(len(b), 200)]))
+}
+
+// Info asks a node who it is.
+func (c *Client) Info(ctx context.Context, url string) (Info, error) {
+	var i Info
+	b, err := c.get(ctx, url+"/v1/node", 1<<20)
+	if err != nil {
+		return i, err
+	}
+	if err := json.Unmarshal(b, &i); err != nil {
+		return i, fmt.Errorf("%w: %w", ErrReply, err)
+	}
+	return i, nil
+}
+
+func (c *Client) receipts(ctx context.Context, url string) ([]*receipt.Receipt, uint64, error) {
+	b, err := c.get(ctx, url, maxJSON)
+	if err != nil {
+		return nil, 0, err
+	}
+	var body struct {
+		Receipts []string `json:"receipts"`
+		Next     uint64   `json:"next"`
+	}
+	if err := json.Unmarshal(b, &body); err != nil {
+		return nil, 0, fmt.Errorf("%w: %w", ErrReply, err)
+	}
+	out := make([]*receipt.Receipt, len(body.Receipts))
+	for i, text := range body.Receipts {
+		if out[i], err = receipt.Parse(text); err != nil {
+			return nil, 0, fmt.Errorf("%w: receipt %d: %w", ErrReply, i, err)
+		}
+	}
+	return out, body.Next, nil
+}
+
+// Batch returns the receipts of a batch in order.
+func (c *Client) Batch(ctx context.Context, url string, root claim.Hash) ([]*receipt.Receipt, error) {
+	rs, _, err := c.receipts(ctx, url+"/v1/batches/"+hex.EncodeToString(root[:]))
+	return rs, err
+}
+
+// Claims lists receipts after a sequence number, and the number to go on from.
+func (c *Client) Claims(ctx context.Context, url string, after uint64) ([]*receipt.Receipt, uint64, error) {
+	return c.receipts(ctx, fmt.Sprintf("%s/v1/claims?after=%d", url, after))
+}
+
+// States returns the n state hashes of a claim.
+func (c *Client) States(ctx context.Context, url string, id claim.Hash, n int) ([]claim.Hash, error) {
+	b, err := c.get(ctx, fmt.Sprintf("%s/v1/claims/%x/states", url, id), int64(n)*32)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) != 32*n {
+		return nil, fmt.Errorf("%w: %d bytes are not %d states", ErrReply, len(b), n)
+	}
+	out := make([]claim.Hash, n)
+	for i := range out {
+		copy(out[i][:], b[32*i:])
+	}
+	return out, nil
+}
+
+// Tensor returns at most size bytes of a tensor of a step.
+func (c *Client) Tensor(ctx context.Context, url string, id claim.Hash, t uint32, stage, tensor, size int) ([]byte, error) {
+	return c.get(ctx, fmt.Sprintf("%s/v1/claims/%x/steps/%d/%d/%d", url, id, t, stage, tensor), int64(size))
+}
+
+// Answer is a running answer of a node. It is not safe for concurrent use.
+type Answer struct {
+	body io.Closer
+	scan *bufio.Scanner
+}
+
+// Line is a token or, last, the receipt.
+type Line struct {
+	Token   *int32 `json:"token"`
+	Receipt string `json:"receipt"`
+	Error   string `json:"error"`
+}
+
+// Job asks a node for an answer; the answer ends with ctx. Close it.
+func (c *Client) Job(ctx context.Context, url string, r claim.Request, prompt, stop []int32) (*Answer, error) {
+	body, err := json.Marshal(map[string]any{
+		"request": base64.RawURLEncoding.EncodeToString(r.Encode()), "prompt": prompt, "stop": stop,
+	})
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/jobs", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+		return nil, errors.Join(&StatusError{resp.StatusCode, errorText(b)}, resp.Body.Close())
+	}
+	a := &Answer{body: resp.Body, scan: bufio.NewScanner(resp.Body)}
+	a.scan.Buffer(make([]byte, 0, 4096), maxLine)
+	return a, nil
+}
+
+// Next is the next line; io.EOF follows the receipt.
+func (a *Answer) Next() (Line, error) {
+	var l Line
+	if !a.scan.Scan() {
+		if err := a.scan.Err(); err != nil {
+			return l, err
+		}
+		return l, io.EOF
+	}
+	if err := json.Unmarshal(a.scan.Bytes(), &l); err != nil {
+		return l, fmt.Errorf("%w: %w", ErrReply, err)
+	}
+	if l.Error != "" {
+		return l, fmt.Errorf("node: %s", l.Error)
+	}
+	if l.Token == nil && l.Receipt == "" {
+		return l, fmt.Errorf("%w: a line without token or receipt", ErrReply)
+	}
+	return l, nil
+}
+
+// Close ends the answer.
+func (a *Answer) Close() error { return a.body.Close() }

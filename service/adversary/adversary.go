@@ -1,0 +1,284 @@
+// Package adversary is the ordinary node around a false computation: attacks as values.
+//
+// It stands on the service floor and is used by the demo and by tests, never by a role that earns.
+// An attack wraps what a node is given (its computer, its chain, its HTTP face): the node itself is
+// the real one, commits honestly to what it did, keeps a complete self-consistent trace and plays
+// every move it can. GAME §1 rule 42, SPEC 08 §8.
+//
+//	a, err := adversary.New("bad-kv", 7)
+//	computer := a.Computer(honest)
+package adversary
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+
+	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+	"elenchus/compute/machine"
+	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
+	"elenchus/engine"
+	"elenchus/settlement/ledger"
+)
+
+// Names lists the attacks of a node, in the order of the documentation.
+func Names() []string {
+	return []string{"model-swap", "wrong-token", "truncated", "bad-kv", "needle", "byte", "silent"}
+}
+
+// Attack is one way to cheat; the zero value is honest.
+type Attack struct {
+	Name string
+	Seed uint64
+	// Step and what follows say where the lie is, once a job ran; for reports.
+	Note string
+}
+
+// New finds an attack by name.
+func New(name string, seed uint64) (*Attack, error) {
+	if !slices.Contains(Names(), name) {
+		return nil, fmt.Errorf("attack %q is none of %s", name, strings.Join(Names(), ", "))
+	}
+	return &Attack{Name: name, Seed: seed}, nil
+}
+
+// Computer is the interface that nodes compute through.
+type Computer interface {
+	Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error)
+	Step(job decode.Job, t int) (*trace.Step, error)
+}
+
+// Computer builds the false computation over an honest one.
+func (a *Attack) Computer(honest engine.Computer) Computer {
+	c := honest
+	switch a.Name {
+	case "model-swap":
+		c.Manifest = honest.Manifest.With(coarse)
+	case "bad-kv":
+		c.Tamper = badRow(honest)
+	case "needle", "silent":
+		c.Tamper = needle(honest)
+	case "truncated":
+		c.Tamper = truncate(honest)
+	case "byte":
+		return a.flipped(honest)
+	case "wrong-token":
+		return edited{&c}
+	}
+	return &c
+}
+
+// coarse keeps the upper four bits of a weight: a 4-bit model under the 8-bit model's name.
+func coarse(t *tensor.Tensor) *tensor.Tensor {
+	if t.Type != tensor.I8 {
+		return t
+	}
+	out := tensor.New(tensor.I8, t.Shape[:]...)
+	for i, w := range t.I8 {
+		out.I8[i] = int8(max(-112, min(112, (int(w)+8)>>4<<4)))
+	}
+	return out
+}
+
+// middle is a layer stage in the middle of the model.
+func middle(c engine.Computer) int { return 1 + int(c.Manifest.Layers)/2 }
+
+// badRow corrupts the K row that the middle layer writes at the position before the last prompt
+// token (or the first): everything later is computed from it.
+func badRow(c engine.Computer) trace.Tamper {
+	s := min(middle(c), int(c.Manifest.Layers))
+	k := int(c.Manifest.Model.Stages[s].Ops[0].P[1])
+	return func(stage int, ctx *opset.Context, index int, x *tensor.Tensor) {
+		if stage == s && index == k && ctx.T == max(ctx.M, 2)-2 {
+			x.I16[len(x.I16)/2] ^= 0x2000
+		}
+	}
+}
+
+// needle changes one coordinate of the residual stream behind the last layer, at the step that
+// draws the first token.
+func needle(c engine.Computer) trace.Tamper {
+	s := int(c.Manifest.Layers)
+	last := len(c.Manifest.Model.Stages[s].Ops) - 1
+	return func(stage int, ctx *opset.Context, index int, x *tensor.Tensor) {
+		if stage == s && index == last && ctx.T+1 == ctx.M {
+			x.I32[len(x.I32)/3] += 1 << 19
+		}
+	}
+}
+
+// truncate claims that the answer ended by length after half of the tokens, four at most.
+func truncate(c engine.Computer) trace.Tamper {
+	s := c.Manifest.Emit()
+	f := len(c.Manifest.Model.Stages[s].Ops) - 1
+	return func(stage int, ctx *opset.Context, index int, x *tensor.Tensor) {
+		if stage == s && index == f && ctx.T+2-ctx.M >= min(4, max(1, ctx.MaxNew/2)) {
+			x.I32[0] = opset.FinishLength
+		}
+	}
+}
+
+// edited changes the last output id after an honest run: the states stay honest.
+type edited struct{ *engine.Computer }
+
+func (e edited) Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error) {
+	a, f, err := e.Computer.Generate(ctx, job, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	out := slices.Clone(a.Outputs)
+	i := len(out) / 2
+	out[i] = (out[i] + 1) % int32(e.Manifest.Vocab)
+	lie := *a
+	lie.Outputs = out
+	for _, id := range out {
+		if emit == nil {
+			break
+		}
+		if err := emit(id); err != nil {
+			return nil, 0, err
+		}
+	}
+	return &lie, f, nil
+}
+
+// flipped flips one bit, chosen by the seed: in a weight, in a cached row, or in an output id.
+func (a *Attack) flipped(honest engine.Computer) Computer {
+	r := rand.New(rand.NewPCG(a.Seed, 0xb17))
+	switch r.IntN(3) {
+	case 0:
+		return a.flipWeight(honest, r)
+	case 1:
+		return a.flipCache(honest, r)
+	}
+	bit := r.IntN(8)
+	at := r.IntN(1 << 20)
+	a.Note = fmt.Sprintf("bit %d of an output id", bit)
+	return flippedOutput{&honest, at, bit}
+}
+
+func (a *Attack) flipWeight(honest engine.Computer, r *rand.Rand) Computer {
+	var all []*tensor.Tensor
+	seen := map[*tensor.Tensor]bool{}
+	total := 0
+	for s := range honest.Manifest.Model.Stages {
+		ops := honest.Manifest.Model.Stages[s].Ops
+		for i := range ops {
+			if w := ops[i].A; w != nil && w.Type == tensor.I8 && !seen[w] {
+				seen[w] = true
+				all = append(all, w)
+				total += w.Len()
+			}
+		}
+	}
+	at, bit := r.IntN(total), r.IntN(8)
+	var hit *tensor.Tensor
+	for _, w := range all {
+		if at < w.Len() {
+			hit = w
+			break
+		}
+		at -= w.Len()
+	}
+	a.Note = fmt.Sprintf("bit %d of weight %d of a matrix %v", bit, at, hit.Shape)
+	c := honest
+	c.Manifest = honest.Manifest.With(func(t *tensor.Tensor) *tensor.Tensor {
+		if t != hit {
+			return t
+		}
+		out := tensor.New(tensor.I8, t.Shape[:]...)
+		copy(out.I8, t.I8)
+		out.I8[at] ^= int8(1 << bit)
+		return out
+	})
+	return &c
+}
+
+func (a *Attack) flipCache(honest engine.Computer, r *rand.Rand) Computer {
+	layer, bit, v := r.IntN(int(honest.Manifest.Layers)), r.IntN(16), r.IntN(2)
+	when, what := r.Float64(), r.Uint64()
+	a.Note = fmt.Sprintf("bit %d of a cached row of layer %d", bit, layer)
+	c := honest
+	c.Flip = func(job decode.Job, t int, kv *machine.Cache) {
+		if t != int(when*float64(len(job.Prompt)+int(job.MaxNew))) {
+			return
+		}
+		rows := kv.K[layer]
+		if v == 1 {
+			rows = kv.V[layer]
+		}
+		rows[what%uint64((t+1)*kv.DKV)] ^= int16(1 << bit)
+	}
+	return &c
+}
+
+// flippedOutput flips a bit of an output id after an honest run, if the result is an id.
+type flippedOutput struct {
+	*engine.Computer
+	at, bit int
+}
+
+func (e flippedOutput) Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error) {
+	a, f, err := e.Computer.Generate(ctx, job, nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	lie := *a
+	lie.Outputs = slices.Clone(a.Outputs)
+	i := e.at % len(lie.Outputs)
+	if id := lie.Outputs[i] ^ 1<<e.bit; int(id) < int(e.Manifest.Vocab) {
+		lie.Outputs[i] = id
+	}
+	for _, id := range lie.Outputs {
+		if emit == nil {
+			break
+		}
+		if err := emit(id); err != nil {
+			return nil, 0, err
+		}
+	}
+	return &lie, f, nil
+}
+
+// Handler is the node's HTTP face as the attack shows it: a needle serves neither tensors nor states.
+func (a *Attack) Handler(h http.Handler) http.Handler {
+	if a.Name != "needle" {
+		return h
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/steps/") || strings.HasSuffix(r.URL.Path, "/states") {
+			http.Error(w, `{"error":"not served"}`, http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// Chain is the interface through which nodes reach the chain.
+type Chain interface {
+	Follow(ctx context.Context, report func([]ledger.Fact, ledger.Head) error) error
+	Submit(ctx context.Context, o ledger.Order) error
+}
+
+// Chain is the node's chain as the attack uses it: the silent one makes no move.
+func (a *Attack) Chain(c Chain) Chain {
+	if a.Name != "silent" {
+		return c
+	}
+	return mute{c}
+}
+
+type mute struct{ Chain }
+
+func (m mute) Submit(ctx context.Context, o ledger.Order) error {
+	switch o.(type) {
+	case ledger.Move, ledger.Timeout, ledger.Resolve:
+		return nil
+	}
+	return m.Chain.Submit(ctx, o)
+}

@@ -1,0 +1,232 @@
+// Package challenger re-computes what nodes claim and takes every lie to the arena.
+//
+// It stands on the service floor: batches and receipts come in, orders to the chain go out. Each
+// claim of a model that it holds is computed again; where the claim differs, a challenge is kept on
+// disk, committed, opened and played to the end, whatever strangers do in games of their own.
+// Invariants: it never challenges what equals its own computation; a move is a function of the
+// game's state, so a restart at any point goes on where it stopped. SPEC 08, GAME rule 32.
+//
+//	c, err := challenger.New(challenger.Options{Account: me, Chain: chain, Source: peers, Models: models, Dir: dir})
+//	err = c.Run(ctx)
+package challenger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
+	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+	"elenchus/settlement/dispute"
+	"elenchus/settlement/ledger"
+)
+
+// Chain is what the challenger needs of a chain; see node.Chain.
+type Chain interface {
+	Follow(ctx context.Context, report func([]ledger.Fact, ledger.Head) error) error
+	Submit(ctx context.Context, o ledger.Order) error
+}
+
+// Source fetches what nodes serve. Nothing of it is trusted.
+type Source interface {
+	// Batch returns the receipts of a batch in order.
+	Batch(ctx context.Context, url string, root claim.Hash) ([]*receipt.Receipt, error)
+	// States returns the n state hashes of a claim.
+	States(ctx context.Context, url string, id claim.Hash, n int) ([]claim.Hash, error)
+	// Tensor returns at most size bytes of a tensor of a step.
+	Tensor(ctx context.Context, url string, id claim.Hash, t uint32, stage, tensor, size int) ([]byte, error)
+}
+
+// Computer runs a model honestly.
+type Computer interface {
+	Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error)
+	Step(job decode.Job, t int) (*trace.Step, error)
+}
+
+// Model is a model that the challenger holds.
+type Model struct {
+	Manifest *manifest.Manifest
+	Computer Computer
+}
+
+// Options configure a challenger. All fields are required unless said otherwise.
+type Options struct {
+	Account     claim.Address
+	Secret      [32]byte // salts of commits are derived from it
+	Domain      claim.Domain
+	Chain       Chain
+	Source      Source
+	Models      []Model
+	Dir         string
+	MaxBond     claim.Amount // the most to lock in one game
+	RewardDelay uint64       // D3 in seconds
+	Log         *slog.Logger // nil: silent
+	// Believes decides whether a claim that equals the own computation is challenged all the same;
+	// nil: never. An adversary's challenger sets it.
+	Believes func(r *receipt.Receipt, own *trace.Answer) bool
+	// CrashPoint, when set, is called at the named points of a challenge. Tests kill there.
+	CrashPoint func(name string)
+}
+
+// Challenger is a running challenger. Create it with New.
+type Challenger struct {
+	o      Options
+	store  *store
+	models map[[32]byte]*Model
+	queue  chan *receipt.Receipt // receipts that came over HTTP
+
+	mu      sync.Mutex // guards checked and verdicts
+	checked map[claim.Hash]Verdict
+
+	// What follows belongs to the follower alone.
+	games     ledger.Games
+	urls      map[claim.Address]string
+	batches   map[claim.Hash]batch
+	committed map[claim.Hash]uint64 // game -> block of its commit
+	own       map[claim.Hash]dispute.Knowledge
+	played    map[string]bool
+	settled   map[claim.Hash]uint64 // claim -> time from which its reward can be settled
+}
+
+type batch struct {
+	ledger.BatchPosted
+	done bool
+}
+
+// Verdict is what the challenger found out about a claim.
+type Verdict struct {
+	Claim claim.Hash
+	True  bool
+	Why   string // the first difference, or why it could not be checked
+	Known bool   // false: could not be checked
+}
+
+// New opens the challenger's state.
+func New(o Options) (*Challenger, error) {
+	if o.Chain == nil || o.Source == nil || len(o.Models) == 0 {
+		return nil, errors.New("a challenger needs a chain, a source and at least one model")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	st, err := openStore(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	c := &Challenger{
+		o: o, store: st, models: map[[32]byte]*Model{}, queue: make(chan *receipt.Receipt, 1024), checked: map[claim.Hash]Verdict{},
+		urls: map[claim.Address]string{}, batches: map[claim.Hash]batch{}, committed: map[claim.Hash]uint64{},
+		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, settled: map[claim.Hash]uint64{},
+	}
+	for i := range o.Models {
+		c.models[o.Models[i].Manifest.ID()] = &o.Models[i]
+	}
+	return c, nil
+}
+
+// Close closes the state directory.
+func (c *Challenger) Close() error { return c.store.close() }
+
+// Run watches and plays until ctx ends; it returns nil then, or the error that stopped it.
+func (c *Challenger) Run(ctx context.Context) error {
+	err := c.o.Chain.Follow(ctx, func(f []ledger.Fact, h ledger.Head) error { return c.observe(ctx, f, h) })
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// Verdicts lists what has been checked, by claim id.
+func (c *Challenger) Verdicts() map[claim.Hash]Verdict {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make(map[claim.Hash]Verdict, len(c.checked))
+	for k, v := range c.checked {
+		out[k] = v
+	}
+	return out
+}
+
+// Submit takes a receipt to check, as a gateway or a user hands it over.
+func (c *Challenger) Submit(r *receipt.Receipt) error {
+	select {
+	case c.queue <- r:
+		return nil
+	default:
+		return fmt.Errorf("%d receipts are waiting: try again later", cap(c.queue))
+	}
+}
+
+func (c *Challenger) crash(name string) {
+	if c.o.CrashPoint != nil {
+		c.o.CrashPoint(name)
+	}
+}
+
+// observe folds news of the chain into what is known, then audits and plays.
+func (c *Challenger) observe(ctx context.Context, facts []ledger.Fact, head ledger.Head) error {
+	for _, f := range facts {
+		c.note(f)
+	}
+	if err := c.drain(ctx); err != nil {
+		return err
+	}
+	for root, b := range c.batches {
+		if b.done || b.Until < head.Time {
+			continue
+		}
+		if err := c.auditBatch(ctx, b.BatchPosted); err != nil {
+			c.o.Log.Warn("batch not checked", "root", fmt.Sprintf("%x", root), "err", err)
+			continue
+		}
+		b.done = true
+		c.batches[root] = b
+	}
+	if err := c.open(ctx, head); err != nil {
+		return err
+	}
+	return c.playAll(ctx, head)
+}
+
+func (c *Challenger) note(f ledger.Fact) {
+	c.games.Apply(f)
+	switch e := f.Event.(type) {
+	case ledger.Endpoint:
+		c.urls[e.Node] = e.URL
+	case ledger.BatchPosted:
+		if _, ok := c.batches[e.Root]; !ok && !f.Removed {
+			c.batches[e.Root] = batch{BatchPosted: e}
+		}
+	case ledger.Committed:
+		if f.Removed {
+			delete(c.committed, e.Game)
+			return
+		}
+		c.committed[e.Game] = f.Block
+	case ledger.Resolved:
+		if e.Reward != (claim.Amount{}) {
+			c.settled[e.ClaimID] = f.Time + c.o.RewardDelay + 1
+		}
+	case ledger.Settled:
+		delete(c.settled, e.ClaimID)
+	}
+}
+
+// drain checks the receipts that were handed over.
+func (c *Challenger) drain(ctx context.Context) error {
+	for {
+		select {
+		case r := <-c.queue:
+			if err := c.audit(ctx, r, nil); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+}

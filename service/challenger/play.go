@@ -1,0 +1,190 @@
+package challenger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
+	"elenchus/settlement/dispute"
+	"elenchus/settlement/ledger"
+)
+
+// submit hands an order to the chain once; what the chain refuses is logged, not fatal.
+func (c *Challenger) submit(ctx context.Context, o ledger.Order) error {
+	if c.played[o.Key()] {
+		return nil
+	}
+	if err := c.o.Chain.Submit(ctx, o); err != nil {
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		c.o.Log.Error("order not submitted", "order", o.Key(), "err", err)
+		return nil
+	}
+	c.played[o.Key()] = true
+	c.o.Log.Info("order", "order", o.Key())
+	return nil
+}
+
+// open turns commits that are a block old into games. It also sends commits that an earlier life
+// kept but did not send.
+func (c *Challenger) open(ctx context.Context, head ledger.Head) error {
+	rs, err := c.store.all()
+	if err != nil {
+		return err
+	}
+	for _, r := range rs {
+		if _, opened := c.games.Game(r.Game); opened {
+			continue
+		}
+		at, ok := c.committed[r.Game]
+		switch {
+		case !ok:
+			err = c.submit(ctx, ledger.Commit{Game: r.Game})
+		case head.Number > at:
+			c.crash("committed, not opened")
+			err = c.submit(ctx, ledger.Open{Game: r.Game, Payload: r.Open})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// playAll makes every move that is due in the own games, and collects rewards.
+func (c *Challenger) playAll(ctx context.Context, head ledger.Head) error {
+	for _, g := range c.games.Open() {
+		s, err := dispute.DecodeState(g.State)
+		if err != nil {
+			return fmt.Errorf("game %x: %w", g.Key, err)
+		}
+		if s.Opener != c.o.Account {
+			continue
+		}
+		if err := c.play(ctx, g, s, head.Time); err != nil {
+			return err
+		}
+	}
+	for id, at := range c.settled {
+		if head.Time >= at {
+			if err := c.submit(ctx, ledger.Settle{ClaimID: id}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, now uint64) error {
+	switch {
+	case s.Phase == dispute.Refuted || s.Phase == dispute.Lost:
+		return c.submit(ctx, ledger.Resolve{Game: g.Key, State: g.State, Job: g.Job})
+	case s.Phase.Turn() != dispute.Opener && dispute.Overdue(&s, now):
+		return c.submit(ctx, ledger.Timeout{Game: g.Key, State: g.State})
+	case s.Phase.Turn() != dispute.Opener && s.Phase != dispute.Answer:
+		return nil
+	}
+	o := ledger.Move{Game: g.Key, State: g.State}
+	if c.played[o.Key()] {
+		return nil
+	}
+	m, err := c.move(ctx, g, s)
+	if err != nil {
+		c.played[o.Key()] = true
+		if s.Phase != dispute.Answer {
+			c.o.Log.Error("no move", "game", fmt.Sprintf("%x", g.Key), "phase", s.Phase.String(), "err", err)
+		}
+		return nil
+	}
+	o.Kind, o.Payload = uint8(m.Kind()), m.Encode()
+	c.crash("move computed, not sent")
+	return c.submit(ctx, o)
+}
+
+// move computes the move that the state asks of the opener.
+func (c *Challenger) move(ctx context.Context, g ledger.Game, s dispute.State) (dispute.Move, error) {
+	j, err := dispute.DecodeJob(g.Job)
+	if err != nil {
+		return nil, err
+	}
+	own, r, err := c.knowledge(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	seen, err := seen(g)
+	if err != nil {
+		return nil, err
+	}
+	served := func(t uint32, stage, tensor int) ([]byte, bool) {
+		size := int(1 << 26)
+		b, err := c.o.Source.Tensor(ctx, c.urls[r.Claim.Node], g.ClaimID, t, stage, tensor, size)
+		return b, err == nil
+	}
+	return dispute.NextForOpener(s, j, seen, own, served)
+}
+
+// seen are the moves of a game whose payloads were posted, in order.
+func seen(g ledger.Game) ([]dispute.Move, error) {
+	var out []dispute.Move
+	at := 0
+	for i, mv := range g.Moves {
+		if i == 0 {
+			continue
+		}
+		if at >= len(g.Posts) || g.Posts[at].Move != mv.Move {
+			continue // a move without a posted payload: a position, a timeout
+		}
+		before, err := dispute.DecodeState(g.Moves[i-1].State)
+		if err != nil {
+			return nil, err
+		}
+		m, err := dispute.DecodeMove(&before, dispute.Kind(mv.Move), g.Posts[at].Payload)
+		if err != nil {
+			return nil, fmt.Errorf("game %x, move %d: %w", g.Key, i, err)
+		}
+		out = append(out, m)
+		at++
+	}
+	return out, nil
+}
+
+// knowledge is the own computation of the disputed claim, kept while the game lasts.
+func (c *Challenger) knowledge(ctx context.Context, g ledger.Game) (dispute.Knowledge, *receipt.Receipt, error) {
+	rec, err := c.store.get(g.Key)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := receipt.Decode(rec.Receipt)
+	if err != nil {
+		return nil, nil, err
+	}
+	if k, ok := c.own[g.Key]; ok {
+		return k, r, nil
+	}
+	m, ok := c.models[r.Request.Model]
+	if !ok {
+		return nil, nil, fmt.Errorf("model %x is not held here any more", r.Request.Model)
+	}
+	j := job(r)
+	a, _, err := m.Computer.Generate(ctx, j, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	k := dispute.NewOwn(m.Manifest, j, a, r.Claim.Count, func(t int) (*trace.Step, error) { return m.Computer.Step(j, t) })
+	c.own[g.Key] = k
+	return k, r, nil
+}
+
+// Games are the challenges on disk, for people.
+func (c *Challenger) Games() ([]claim.Hash, error) {
+	rs, err := c.store.all()
+	out := make([]claim.Hash, len(rs))
+	for i := range rs {
+		out[i] = rs[i].Game
+	}
+	return out, err
+}

@@ -1,0 +1,105 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/trace"
+	"elenchus/settlement/dispute"
+	"elenchus/settlement/ledger"
+)
+
+// observe folds news of the chain into what the node knows and makes every move that is due.
+func (n *Node) observe(ctx context.Context, facts []ledger.Fact, head ledger.Head) error {
+	n.mu.Lock()
+	n.head = head
+	for _, f := range facts {
+		n.games.Apply(f)
+	}
+	open := n.games.Open()
+	n.mu.Unlock()
+	for _, g := range open {
+		if g.Node != n.addr {
+			continue
+		}
+		if err := n.play(ctx, g, head.Time); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// play makes the node's due move in a game, if there is one. A move that cannot be made is logged:
+// the clock decides then.
+func (n *Node) play(ctx context.Context, g ledger.Game, now uint64) error {
+	s, err := dispute.DecodeState(g.State)
+	if err != nil {
+		return fmt.Errorf("game %x: %w", g.Key, err)
+	}
+	var o ledger.Order
+	switch {
+	case s.Phase == dispute.Refuted || s.Phase == dispute.Lost:
+		o = ledger.Resolve{Game: g.Key, State: g.State, Job: g.Job}
+	case s.Phase.Turn() == dispute.Opener && dispute.Overdue(&s, now):
+		o = ledger.Timeout{Game: g.Key, State: g.State}
+	case s.Phase.Turn() == dispute.Node && now <= s.Last:
+		o = ledger.Move{Game: g.Key, State: g.State}
+	default:
+		return nil
+	}
+	if n.played[o.Key()] {
+		return nil
+	}
+	if m, ok := o.(ledger.Move); ok {
+		if o, err = n.move(ctx, g, s, m); err != nil {
+			n.o.Log.Error("no move", "game", fmt.Sprintf("%x", g.Key), "phase", s.Phase.String(), "err", err)
+			n.played[m.Key()] = true
+			return nil
+		}
+	}
+	if err := n.o.Chain.Submit(ctx, o); err != nil {
+		if errors.Is(err, context.Canceled) {
+			return err
+		}
+		n.o.Log.Error("move not submitted", "game", fmt.Sprintf("%x", g.Key), "phase", s.Phase.String(), "err", err)
+		return nil
+	}
+	n.played[o.Key()] = true
+	n.o.Log.Info("move", "game", fmt.Sprintf("%x", g.Key), "phase", s.Phase.String(), "order", o.Key())
+	return nil
+}
+
+// move computes the move that the state asks of the node.
+func (n *Node) move(ctx context.Context, g ledger.Game, s dispute.State, o ledger.Move) (ledger.Order, error) {
+	job, err := dispute.DecodeJob(g.Job)
+	if err != nil {
+		return nil, err
+	}
+	own, err := n.knowledge(ctx, g.ClaimID)
+	if err != nil {
+		return nil, err
+	}
+	m, err := dispute.NextForNode(s, job, own)
+	if err != nil {
+		return nil, err
+	}
+	o.Kind, o.Payload = uint8(m.Kind()), m.Encode()
+	return o, nil
+}
+
+// knowledge is what the node knows of its own claim; it is kept while the claim is disputed.
+func (n *Node) knowledge(ctx context.Context, id claim.Hash) (dispute.Knowledge, error) {
+	if k, ok := n.own[id]; ok {
+		return k, nil
+	}
+	r, a, m, err := n.answer(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	job := (&Job{r.Request, r.Prompt, r.Stop}).decoded()
+	k := dispute.NewOwn(m.Manifest, job, a, r.Claim.Count, func(t int) (*trace.Step, error) { return m.Computer.Step(job, t) })
+	n.own[id] = k
+	return k, nil
+}

@@ -1,0 +1,301 @@
+package node
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+)
+
+// Bounds of the HTTP face.
+const (
+	maxBody     = 8 << 20
+	maxList     = 256
+	writeWithin = 30 * time.Second
+)
+
+// Handler is the node's HTTP face. SPEC 15.
+//
+//	GET  /v1/node                                  who, which models, which arena
+//	POST /v1/jobs                                  lines of {"token"}, then {"receipt"} or {"error"}
+//	GET  /v1/claims?after=SEQ                      receipts in order
+//	GET  /v1/claims/{claim}                        one receipt
+//	GET  /v1/claims/{claim}/states                 S_0.. as raw 32-byte hashes
+//	GET  /v1/claims/{claim}/steps/{t}/{stage}/{i}  a tensor's bytes
+//	GET  /v1/batches/{root}                        the receipts of a batch, in order
+func (n *Node) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/node", n.info)
+	mux.HandleFunc("POST /v1/jobs", n.jobs)
+	mux.HandleFunc("GET /v1/claims", n.listClaims)
+	mux.HandleFunc("GET /v1/claims/{claim}", n.oneClaim)
+	mux.HandleFunc("GET /v1/claims/{claim}/states", n.states)
+	mux.HandleFunc("GET /v1/claims/{claim}/steps/{t}/{stage}/{tensor}", n.tensor)
+	mux.HandleFunc("GET /v1/batches/{root}", n.batchClaims)
+	return http.MaxBytesHandler(mux, maxBody)
+}
+
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // a client that went away is not our error
+}
+
+// fail maps errors to statuses; the text goes to the client.
+func fail(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	switch {
+	case errors.Is(err, ErrUnknownModel), errors.Is(err, errNotFound):
+		status = http.StatusNotFound
+	case errors.Is(err, ErrRefused), errors.Is(err, errBadPath), errors.Is(err, trace.ErrTrace), errors.Is(err, decode.ErrJob):
+		status = http.StatusBadRequest
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
+}
+
+type modelInfo struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Vocab   int    `json:"vocab"`
+	Context int    `json:"context"`
+}
+
+func (n *Node) info(w http.ResponseWriter, _ *http.Request) {
+	models := make([]modelInfo, 0, len(n.o.Models))
+	for i := range n.o.Models {
+		m := &n.o.Models[i]
+		models = append(models, modelInfo{m.Manifest.ID().String(), m.Name, int(m.Manifest.Vocab), int(m.Manifest.TMax)})
+	}
+	reply(w, map[string]any{
+		"address": "0x" + hex.EncodeToString(n.addr[:]), "chain_id": n.o.Domain.ChainID,
+		"arena": "0x" + hex.EncodeToString(n.o.Domain.Arena[:]), "models": models,
+	})
+}
+
+// jobBody is the request of POST /v1/jobs: the canonical request and the ids behind its roots.
+type jobBody struct {
+	Request string  `json:"request"`
+	Prompt  []int32 `json:"prompt"`
+	Stop    []int32 `json:"stop"`
+}
+
+// jobLine is a line of the answer.
+type jobLine struct {
+	Token   *int32 `json:"token,omitempty"`
+	Receipt string `json:"receipt,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+func decodeJob(body io.Reader) (Job, error) {
+	var b jobBody
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&b); err != nil {
+		return Job{}, fmt.Errorf("%w: body: %w", ErrRefused, err)
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(b.Request)
+	if err != nil {
+		return Job{}, fmt.Errorf("%w: field request is not base64url: %w", ErrRefused, err)
+	}
+	r, err := claim.DecodeRequest(raw)
+	if err != nil {
+		return Job{}, fmt.Errorf("%w: field request: %w", ErrRefused, err)
+	}
+	return Job{r, b.Prompt, b.Stop}, nil
+}
+
+func (n *Node) jobs(w http.ResponseWriter, r *http.Request) {
+	job, err := decodeJob(r.Body)
+	if err == nil {
+		_, err = n.check(&job)
+	}
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	out := lineWriter{w: w, c: http.NewResponseController(w)}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	rec, err := n.Serve(r.Context(), job, func(id int32) error { return out.line(jobLine{Token: &id}) })
+	if err != nil {
+		n.o.Log.Warn("job failed", "err", err)
+		_ = out.line(jobLine{Error: err.Error()})
+		return
+	}
+	text, err := rec.Text()
+	if err != nil {
+		text = ""
+		_ = out.line(jobLine{Error: err.Error()})
+		return
+	}
+	_ = out.line(jobLine{Receipt: text})
+}
+
+// lineWriter writes JSON lines, each flushed under a deadline of its own.
+type lineWriter struct {
+	w io.Writer
+	c *http.ResponseController
+}
+
+func (l lineWriter) line(v jobLine) error {
+	_ = l.c.SetWriteDeadline(time.Now().Add(writeWithin)) // not every writer has deadlines
+	if err := json.NewEncoder(l.w).Encode(v); err != nil {
+		return err
+	}
+	return l.c.Flush()
+}
+
+var errBadPath = errors.New("malformed path")
+
+func pathHash(r *http.Request, name string) (h claim.Hash, err error) {
+	b, err := hex.DecodeString(r.PathValue(name))
+	if err != nil || len(b) != len(h) {
+		return h, fmt.Errorf("%w: %s %q is not 64 hex digits", errBadPath, name, r.PathValue(name))
+	}
+	return claim.Hash(b), nil
+}
+
+func pathInt(r *http.Request, name string, top int) (int, error) {
+	v, err := strconv.Atoi(r.PathValue(name))
+	if err != nil || v < 0 || v > top {
+		return 0, fmt.Errorf("%w: %s %q is not in 0..%d", errBadPath, name, r.PathValue(name), top)
+	}
+	return v, nil
+}
+
+// texts turns stored receipts into their canonical text.
+func texts(raw [][]byte) []string {
+	out := make([]string, len(raw))
+	for i, b := range raw {
+		out[i] = base64.RawURLEncoding.EncodeToString(b)
+	}
+	return out
+}
+
+func (n *Node) listClaims(w http.ResponseWriter, r *http.Request) {
+	after, err := strconv.ParseUint(r.URL.Query().Get("after"), 10, 64)
+	if err != nil && r.URL.Query().Has("after") {
+		fail(w, fmt.Errorf("%w: after %q is no sequence number", errBadPath, r.URL.Query().Get("after")))
+		return
+	}
+	raw, last, err := n.store.after(after, maxList)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	reply(w, map[string]any{"receipts": texts(raw), "next": last})
+}
+
+func (n *Node) oneClaim(w http.ResponseWriter, r *http.Request) {
+	id, err := pathHash(r, "claim")
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	raw, err := n.store.get(id)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	reply(w, map[string]any{"receipts": texts([][]byte{raw})})
+}
+
+func (n *Node) batchClaims(w http.ResponseWriter, r *http.Request) {
+	root, err := pathHash(r, "root")
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	ids, until, err := n.store.batchOf(root)
+	raw := make([][]byte, len(ids))
+	for i := range ids {
+		if err == nil {
+			raw[i], err = n.store.get(ids[i])
+		}
+	}
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	reply(w, map[string]any{"receipts": texts(raw), "until": until})
+}
+
+func (n *Node) states(w http.ResponseWriter, r *http.Request) {
+	id, err := pathHash(r, "claim")
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	_, a, _, err := n.answer(r.Context(), id)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	for _, h := range a.Hashes[1:] {
+		if _, err := w.Write(h[:]); err != nil {
+			return
+		}
+	}
+}
+
+func (n *Node) tensor(w http.ResponseWriter, r *http.Request) {
+	id, err := pathHash(r, "claim")
+	t, err1 := pathInt(r, "t", 1<<20)
+	stage, err2 := pathInt(r, "stage", 1<<11)
+	index, err3 := pathInt(r, "tensor", 127)
+	if err := errors.Join(err, err1, err2, err3); err != nil {
+		fail(w, err)
+		return
+	}
+	b, err := n.tensorBytes(r, id, t, stage, index)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	_, _ = w.Write(b)
+}
+
+func (n *Node) tensorBytes(r *http.Request, id claim.Hash, t, stage, index int) ([]byte, error) {
+	rec, _, m, err := n.answer(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	n.steps.Lock()
+	defer n.steps.Unlock()
+	step, err := n.step(m, rec, id, t)
+	if err != nil {
+		return nil, err
+	}
+	st, err := step.Stage(stage)
+	if err != nil {
+		return nil, err
+	}
+	if index >= len(st.Tensors) {
+		return nil, fmt.Errorf("%w: stage %d has %d tensors, no %d", trace.ErrTrace, stage, len(st.Tensors), index)
+	}
+	return st.Tensors[index].Bytes(0, st.Tensors[index].Len()), nil
+}
+
+// step is the last step that was asked for, or a new re-execution. The caller holds steps.
+func (n *Node) step(m *Model, rec *receipt.Receipt, id claim.Hash, t int) (*trace.Step, error) {
+	if n.lastStep != nil && n.lastClaim == id && int(n.lastStep.Ctx.T) == t {
+		return n.lastStep, nil
+	}
+	step, err := m.Computer.Step((&Job{rec.Request, rec.Prompt, rec.Stop}).decoded(), t)
+	if err == nil {
+		n.lastStep, n.lastClaim = step, id
+	}
+	return step, err
+}

@@ -1,0 +1,150 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+)
+
+// Job is a request with the ids that its roots commit to.
+type Job struct {
+	Request claim.Request
+	Prompt  []int32
+	Stop    []int32
+}
+
+// decoded is what the machine needs of the job.
+func (j *Job) decoded() decode.Job {
+	r := &j.Request
+	return decode.Job{Prompt: j.Prompt, StopIDs: j.Stop, MaxNew: r.MaxNew, Temperature: r.Temperature, Seed: r.Seed}
+}
+
+// check refuses what the node cannot answer for; the error names the value. SPEC 07 §2.
+func (n *Node) check(j *Job) (*Model, error) {
+	r := &j.Request
+	m, ok := n.models[r.Model]
+	if !ok {
+		return nil, fmt.Errorf("%w: %x", ErrUnknownModel, r.Model)
+	}
+	if err := r.Check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	if r.DataClass != claim.Public {
+		return nil, fmt.Errorf("%w: data class %d, this node serves class 0 (public)", ErrRefused, r.DataClass)
+	}
+	d := j.decoded()
+	if err := d.Check(m.Manifest.Model); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	if got := trace.IDTree(j.Prompt).Root(); got != r.PromptRoot || int(r.PromptCount) != len(j.Prompt) {
+		return nil, fmt.Errorf("%w: the prompt's %d ids have root %x, the request says %d, %x", ErrRefused, len(j.Prompt), got, r.PromptCount, r.PromptRoot)
+	}
+	if len(j.Stop) != int(r.StopCount) || len(j.Stop) > 0 && trace.IDTree(j.Stop).Root() != r.StopRoot {
+		return nil, fmt.Errorf("%w: the %d stop ids do not have the request's root %x", ErrRefused, len(j.Stop), r.StopRoot)
+	}
+	return m, nil
+}
+
+// Serve computes a job, handing ids to emit as they come, and returns the receipt, which is stored
+// before Serve returns. If ctx ends, nothing is claimed.
+func (n *Node) Serve(ctx context.Context, j Job, emit func(id int32) error) (*receipt.Receipt, error) {
+	m, err := n.check(&j)
+	if err != nil {
+		return nil, err
+	}
+	answer, finish, err := m.Computer.Generate(ctx, j.decoded(), emit)
+	if err != nil {
+		return nil, err
+	}
+	n.crash("before signing")
+	r, err := n.sign(&j, answer, finish)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := r.Encode()
+	if err != nil {
+		return nil, err
+	}
+	id := r.Claim.ID(n.o.Domain)
+	if err := n.store.put(id, raw); err != nil {
+		return nil, fmt.Errorf("keep claim %x: %w", id, err)
+	}
+	n.crash("signed, not sent")
+	n.remember(id, answer)
+	n.o.Log.Info("claim", "claim", fmt.Sprintf("%x", id), "tokens", len(answer.Outputs), "finish", finish)
+	return r, nil
+}
+
+// sign makes the claim of an answer and signs it. The same answer gives the same claim id.
+func (n *Node) sign(j *Job, a *trace.Answer, finish uint8) (*receipt.Receipt, error) {
+	now := n.now()
+	c := claim.Claim{
+		Version: claim.Version, Node: n.addr, RequestDigest: j.Request.Digest(n.o.Domain), Count: uint32(len(a.Outputs)),
+		Finish: finish, StateRoot: a.StateTree().Root(), OutputRoot: trace.IDTree(a.Outputs).Root(),
+		Issued: now, BatchBy: now + uint64(batchWithin/time.Second), ChallengeUntil: now + 2*uint64(n.o.Window/time.Second),
+	}
+	if err := c.Check(j.Request); err != nil {
+		return nil, err
+	}
+	sig, err := claim.Sign(c.Digest(n.o.Domain), n.o.Key)
+	if err != nil {
+		return nil, err
+	}
+	return &receipt.Receipt{
+		Domain: n.o.Domain, Request: j.Request, Claim: c, Signature: sig, Prompt: j.Prompt, Stop: j.Stop, Output: a.Outputs,
+	}, nil
+}
+
+// batchWithin is how long a claim may wait for its batch.
+const batchWithin = 10 * time.Minute
+
+// now is the chain's time as far as it is known, never behind the own clock.
+func (n *Node) now() uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return max(n.head.Time, uint64(n.o.Now().Unix()))
+}
+
+// maxRecent is the number of answers whose states are kept in memory; older ones are recomputed.
+const maxRecent = 1024
+
+func (n *Node) remember(id claim.Hash, a *trace.Answer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.recent) >= maxRecent {
+		clear(n.recent)
+	}
+	n.recent[id] = a
+}
+
+// answer is the commitment of a claim, from memory or by computing it again.
+func (n *Node) answer(ctx context.Context, id claim.Hash) (*receipt.Receipt, *trace.Answer, *Model, error) {
+	raw, err := n.store.get(id)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	r, err := receipt.Decode(raw)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	m, ok := n.models[r.Request.Model]
+	if !ok {
+		return nil, nil, nil, fmt.Errorf("%w: %x", ErrUnknownModel, r.Request.Model)
+	}
+	n.mu.Lock()
+	a := n.recent[id]
+	n.mu.Unlock()
+	if a == nil {
+		j := Job{r.Request, r.Prompt, r.Stop}
+		if a, _, err = m.Computer.Generate(ctx, j.decoded(), nil); err != nil {
+			return nil, nil, nil, err
+		}
+		n.remember(id, a)
+	}
+	return r, a, m, nil
+}

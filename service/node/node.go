@@ -1,0 +1,157 @@
+// Package node serves inference, signs what it computed, posts it in batches and defends it.
+//
+// It stands on the service floor: requests come in over HTTP, tokens and a receipt go out; the
+// claim is stored before anyone sees it, batched, posted through the chain interface, and in every
+// game against it the node plays the move that its own re-execution dictates. Invariants: nothing
+// is signed twice differently, a stored claim is never lost, a move is a function of the game's
+// state, so a restart at any point goes on where it stopped. SPEC 07, 08, 16.
+//
+//	n, err := node.New(node.Options{Key: key, Domain: d, Chain: chain, Models: models, Dir: dir})
+//	go n.Run(ctx)
+//	http.Serve(listener, n.Handler())
+package node
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
+	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+	"elenchus/compute/model"
+	"elenchus/settlement/dispute"
+	"elenchus/settlement/ledger"
+)
+
+// Chain is what the node needs of a chain: what happened, and something to be done, once.
+type Chain interface {
+	// Follow reports all facts from the first on, then new ones, each with the head they were read
+	// at, also when nothing happened, until ctx ends or report fails.
+	Follow(ctx context.Context, report func([]ledger.Fact, ledger.Head) error) error
+	// Submit brings an order about; an order whose key was submitted before is not sent again.
+	Submit(ctx context.Context, o ledger.Order) error
+}
+
+// Computer runs a model. Step must reproduce what Generate did, bit for bit.
+type Computer interface {
+	Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error)
+	Step(job decode.Job, t int) (*trace.Step, error)
+}
+
+// Model is a model that the node serves.
+type Model struct {
+	Name     string
+	Manifest *manifest.Manifest
+	Computer Computer
+}
+
+// Options configure a node. All fields are required unless said otherwise.
+type Options struct {
+	Key        *ecdsa.PrivateKey
+	Domain     claim.Domain
+	Chain      Chain
+	Models     []Model
+	Dir        string        // state directory
+	Window     time.Duration // W of the arena
+	BatchEvery time.Duration // 0: 2 s
+	Log        *slog.Logger  // nil: silent
+	Now        func() time.Time
+	// CrashPoint, when set, is called at the named points of the life of a claim. Tests kill there.
+	CrashPoint func(name string)
+}
+
+// Node is a running node. Create it with New.
+type Node struct {
+	o      Options
+	addr   claim.Address
+	store  *store
+	models map[model32]*Model
+	mu     sync.Mutex // guards games, head, recent
+	games  ledger.Games
+	head   ledger.Head
+	recent map[claim.Hash]*trace.Answer
+	own    map[claim.Hash]dispute.Knowledge // by claim; only the follower uses it
+	played map[string]bool                  // orders submitted; only the follower uses it
+
+	steps     sync.Mutex // guards the two below, and serialises re-executions for others
+	lastStep  *trace.Step
+	lastClaim claim.Hash
+}
+
+type model32 = [32]byte
+
+// ErrUnknownModel says that the node does not serve a model.
+var ErrUnknownModel = errors.New("this node does not serve the model")
+
+// ErrRefused says that the node does not take a request.
+var ErrRefused = errors.New("request refused")
+
+// New opens the node's state.
+func New(o Options) (*Node, error) {
+	if o.Key == nil || o.Chain == nil || len(o.Models) == 0 || o.Window <= 0 {
+		return nil, errors.New("a node needs a key, a chain, a window and at least one model")
+	}
+	if o.BatchEvery == 0 {
+		o.BatchEvery = 2 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	st, err := openStore(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		o: o, addr: claim.AddressOf(o.Key), store: st, models: map[model32]*Model{}, recent: map[claim.Hash]*trace.Answer{},
+		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{},
+	}
+	for i := range o.Models {
+		m := &o.Models[i]
+		if m.Manifest.Kind != model.KindToken {
+			return nil, fmt.Errorf("model %s is a graph model: nodes serve token models", m.Name)
+		}
+		n.models[m.Manifest.ID()] = m
+	}
+	return n, nil
+}
+
+// Address is the node's account.
+func (n *Node) Address() claim.Address { return n.addr }
+
+// Close closes the state directory.
+func (n *Node) Close() error { return n.store.close() }
+
+// Run batches and defends until ctx ends. It returns nil then, or the first error that stops it.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make(chan error, 2)
+	go func() { errs <- n.batchLoop(ctx) }()
+	go func() {
+		errs <- n.o.Chain.Follow(ctx, func(f []ledger.Fact, h ledger.Head) error { return n.observe(ctx, f, h) })
+	}()
+	err := <-errs
+	cancel()
+	if second := <-errs; err == nil || errors.Is(err, context.Canceled) {
+		err = second
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (n *Node) crash(name string) {
+	if n.o.CrashPoint != nil {
+		n.o.CrashPoint(name)
+	}
+}
