@@ -1,0 +1,220 @@
+package chain
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"elenchus/commitment/claim"
+	"elenchus/contracts"
+)
+
+// Addresses are the contracts of one deployment. The zero value names none and is illegal.
+type Addresses struct {
+	Version  int            `json:"version"` // of this record: 1
+	ChainID  uint64         `json:"chainId"`
+	Block    uint64         `json:"block"` // the first block that can hold their logs
+	Token    common.Address `json:"token"`
+	Registry common.Address `json:"registry"`
+	Vault    common.Address `json:"vault"`
+	Book     common.Address `json:"book"`
+	Arena    common.Address `json:"arena"`
+	Steps    common.Address `json:"steps"`
+	Open     common.Address `json:"openRules"`
+	Game     common.Address `json:"gameRules"`
+	Answer   common.Address `json:"answerRules"`
+}
+
+const (
+	addressesVersion = 1
+	maxAddresses     = 4 << 10 // bytes of the record
+)
+
+// Encode is the record as JSON.
+func (a Addresses) Encode() ([]byte, error) {
+	a.Version = addressesVersion
+	b, err := json.MarshalIndent(a, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode addresses: %w", err)
+	}
+	return append(b, '\n'), nil
+}
+
+// DecodeAddresses reads what Encode writes. Every address must be there.
+func DecodeAddresses(b []byte) (Addresses, error) {
+	var a Addresses
+	if len(b) > maxAddresses {
+		return a, fmt.Errorf("addresses of %d bytes: use at most %d", len(b), maxAddresses)
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&a); err != nil {
+		return Addresses{}, fmt.Errorf("read addresses: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return Addresses{}, errors.New("read addresses: text after the record")
+	}
+	if a.Version != addressesVersion {
+		return Addresses{}, fmt.Errorf("addresses have version %d: this program reads %d", a.Version, addressesVersion)
+	}
+	for name, at := range a.named() {
+		if at == (common.Address{}) {
+			return Addresses{}, fmt.Errorf("addresses lack %s", name)
+		}
+	}
+	return a, nil
+}
+
+// named are the addresses under the names of their artifacts.
+func (a Addresses) named() map[string]common.Address {
+	return map[string]common.Address{
+		tokenName: a.Token, registryName: a.Registry, vaultName: a.Vault, bookName: a.Book, arenaName: a.Arena,
+		stepsName: a.Steps, openName: a.Open, gameName: a.Game, answerName: a.Answer,
+	}
+}
+
+// Contracts is one deployment on one chain: it reads it, names its errors, watches its logs and
+// turns orders into intents. Its methods may be called from any goroutine.
+type Contracts struct {
+	c      *Client
+	at     Addresses
+	bind   *bindings
+	params DeployParams
+}
+
+// ErrWiring: contracts of a deployment name other modules than each other.
+var ErrWiring = errors.New("contracts are not wired to each other")
+
+// Load takes a deployment into use: it checks chain id, code, wiring, evaluators, precompiles and
+// the domain of signatures, and reads the parameters. Errors match ErrChainID, ErrOtherCode,
+// ErrWiring.
+func Load(ctx context.Context, c *Client, at Addresses) (*Contracts, error) {
+	if c.id.Cmp(new(big.Int).SetUint64(at.ChainID)) != 0 {
+		return nil, fmt.Errorf("%w: contracts are on chain %d, rpc serves %v", ErrChainID, at.ChainID, c.id)
+	}
+	bind, err := newBindings()
+	if err != nil {
+		return nil, err
+	}
+	k := &Contracts{c: c, at: at, bind: bind}
+	if err := k.checkCode(ctx); err != nil {
+		return nil, err
+	}
+	if err := k.checkWiring(ctx); err != nil {
+		return nil, err
+	}
+	if err := k.checkEvaluators(ctx); err != nil {
+		return nil, err
+	}
+	if err := checkPrecompiles(ctx, c); err != nil {
+		return nil, err
+	}
+	if k.params, err = k.readParams(ctx); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// Addresses returns where the contracts are.
+func (k *Contracts) Addresses() Addresses { return k.at }
+
+// Params returns the parameters of the deployment, which never change.
+func (k *Contracts) Params() DeployParams { return k.params }
+
+// Client returns the connection.
+func (k *Contracts) Client() *Client { return k.c }
+
+// Domain separates the signatures of this deployment. SPEC 07 §1.
+func (k *Contracts) Domain() claim.Domain {
+	return claim.Domain{ChainID: k.at.ChainID, Arena: claim.Address(k.at.Arena)}
+}
+
+func (k *Contracts) checkCode(ctx context.Context) error {
+	for name, at := range k.at.named() {
+		code, err := k.c.Code(ctx, at)
+		if err != nil {
+			return err
+		}
+		if name == tokenName { // a deployment may bring its own token
+			if len(code) == 0 {
+				return fmt.Errorf("%w: no token at %v", ErrOtherCode, at)
+			}
+			continue
+		}
+		if err := sameCode(name, code); err != nil {
+			return fmt.Errorf("%s at %v: %w", name, at, err)
+		}
+	}
+	return nil
+}
+
+// checkWiring compares who names whom, and the domain of signatures.
+func (k *Contracts) checkWiring(ctx context.Context) error {
+	for _, w := range []struct {
+		contract string
+		at       common.Address
+		method   string
+		want     common.Address
+	}{
+		{vaultName, k.at.Vault, "TOKEN", k.at.Token},
+		{vaultName, k.at.Vault, "arena", k.at.Arena},
+		{vaultName, k.at.Vault, "book", k.at.Book},
+		{bookName, k.at.Book, "VAULT", k.at.Vault},
+		{openName, k.at.Open, "BOOK", k.at.Book},
+		{answerName, k.at.Answer, "STEPS", k.at.Steps},
+		{arenaName, k.at.Arena, "VAULT", k.at.Vault},
+		{arenaName, k.at.Arena, "BOOK", k.at.Book},
+		{arenaName, k.at.Arena, "REGISTRY", k.at.Registry},
+		{arenaName, k.at.Arena, "OPEN_RULES", k.at.Open},
+		{arenaName, k.at.Arena, "GAME_RULES", k.at.Game},
+		{arenaName, k.at.Arena, "ANSWER_RULES", k.at.Answer},
+	} {
+		got, err := read[common.Address](ctx, k, w.contract, w.at, w.method)
+		if err != nil {
+			return err
+		}
+		if got != w.want {
+			return fmt.Errorf("%w: %s.%s is %v, want %v", ErrWiring, w.contract, w.method, got, w.want)
+		}
+	}
+	separator, err := read[[32]byte](ctx, k, arenaName, k.at.Arena, "domainSeparator")
+	if err != nil {
+		return err
+	}
+	if want := k.Domain().Separator(); separator != want {
+		return fmt.Errorf("%w: domain separator is %x, want %x", ErrWiring, separator, want)
+	}
+	return nil
+}
+
+// checkEvaluators wants the evaluator of this version behind every operation.
+func (k *Contracts) checkEvaluators(ctx context.Context) error {
+	for _, e := range contracts.Evaluators() {
+		var first common.Address
+		for i, op := range e.Ops {
+			at, err := read[common.Address](ctx, k, stepsName, k.at.Steps, "verifierOf", op)
+			if err != nil {
+				return fmt.Errorf("evaluator of op %d: %w", op, err)
+			}
+			if i == 0 {
+				first = at
+			} else if at == first {
+				continue
+			}
+			code, err := k.c.Code(ctx, at)
+			if err != nil {
+				return err
+			}
+			if err := sameCode(e.Name, code); err != nil {
+				return fmt.Errorf("evaluator of op %d at %v: %w", op, at, err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,230 @@
+package chain
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"elenchus/contracts"
+)
+
+// ErrPrecompile: the chain computes a hash or signature otherwise than Ethereum.
+var ErrPrecompile = errors.New("precompiled contract gives a wrong result")
+
+// deployer sends the transactions of a deployment, in batches that wait for each other where a
+// constructor looks at the code of another contract.
+type deployer struct {
+	c     *Client
+	s     *Signer
+	bind  *bindings
+	fees  Fees
+	nonce uint64
+	sent  []sentTx
+	first uint64 // block of the earliest transaction
+	err   error  // the first failure; nothing is sent after it
+}
+
+type sentTx struct {
+	name string
+	hash common.Hash
+}
+
+// Deploy puts a new set of contracts on the chain, wires it and checks it as Load does. It sends
+// for the account of s, which must not send anything else meanwhile and pays about 24 million gas
+// (Amsterdam: 150 million). After an error part of the contracts may be there, unused; a new
+// Deploy starts anew. Keep the addresses (Addresses.Encode).
+func Deploy(ctx context.Context, c *Client, s *Signer, p DeployParams) (Addresses, error) {
+	if err := p.Check(); err != nil {
+		return Addresses{}, err
+	}
+	if err := checkPrecompiles(ctx, c); err != nil {
+		return Addresses{}, err
+	}
+	if !c.id.IsUint64() {
+		return Addresses{}, fmt.Errorf("chain id %v is above 2^64-1", c.id)
+	}
+	bind, err := newBindings()
+	if err != nil {
+		return Addresses{}, err
+	}
+	d := &deployer{c: c, s: s, bind: bind}
+	if d.nonce, err = c.eth.PendingNonceAt(ctx, s.addr); err != nil {
+		return Addresses{}, fmt.Errorf("read the nonce of %v: %w", s.addr, err)
+	}
+	at, err := d.all(ctx, p)
+	if err != nil {
+		return Addresses{}, err
+	}
+	if _, err := Load(ctx, c, at); err != nil {
+		return Addresses{}, fmt.Errorf("check the deployment: %w", err)
+	}
+	return at, nil
+}
+
+// all deploys in the order in which constructors need each other.
+func (d *deployer) all(ctx context.Context, p DeployParams) (Addresses, error) {
+	at := Addresses{Version: addressesVersion, ChainID: d.c.id.Uint64(), Token: p.Token}
+	if at.Token == (common.Address{}) {
+		at.Token = d.create(ctx, tokenName)
+	}
+	at.Registry, at.Game = d.create(ctx, registryName), d.create(ctx, gameName)
+	var ops []uint8
+	var evaluators []common.Address
+	for _, e := range contracts.Evaluators() {
+		address := d.create(ctx, e.Name)
+		for _, op := range e.Ops {
+			ops, evaluators = append(ops, op), append(evaluators, address)
+		}
+	}
+	d.wait(ctx)
+	at.Vault = d.create(ctx, vaultName, at.Token, new(big.Int).SetUint64(p.Unbonding))
+	at.Steps = d.create(ctx, stepsName, p.Registrar, ops, evaluators)
+	d.wait(ctx)
+	at.Answer = d.create(ctx, answerName, at.Steps)
+	at.Book = d.create(ctx, bookName, at.Vault, p.Reserve.Big(), new(big.Int).SetUint64(p.Window))
+	at.Open = d.create(ctx, openName, at.Book)
+	d.wait(ctx)
+	at.Arena = d.create(ctx, arenaName, arenaParams(p),
+		[6]common.Address{at.Vault, at.Book, at.Registry, at.Open, at.Game, at.Answer})
+	d.wait(ctx)
+	d.call(ctx, vaultName, at.Vault, "initialize", at.Book, at.Arena)
+	d.wait(ctx)
+	at.Block = d.first
+	return at, d.err
+}
+
+// arenaParams is the constructor's structure; abi matches its fields by name.
+func arenaParams(p DeployParams) any {
+	return struct {
+		Window, ReplyTime, Grace, Rate, RewardDelay, PriceCap, TipCap uint64
+		TokenPerEther                                                 *big.Int
+		WorstGas                                                      uint64
+		WorkFee                                                       *big.Int
+		RefundFactor                                                  uint64
+	}{p.Window, p.ReplyTime, p.Grace, p.Rate, p.RewardDelay, p.PriceCap, p.TipCap,
+		p.TokenPerEther.Big(), p.WorstGas, p.WorkFee.Big(), p.RefundFactor}
+}
+
+// create sends the creation of a contract and returns where it will be.
+func (d *deployer) create(ctx context.Context, name string, args ...any) common.Address {
+	data, err := d.bind.creation(name, args...)
+	at := crypto.CreateAddress(d.s.addr, d.nonce)
+	d.send(ctx, name, nil, data, err)
+	return at
+}
+
+func (d *deployer) call(ctx context.Context, name string, to common.Address, method string, args ...any) {
+	data, err := d.bind.pack(name, method, args...)
+	d.send(ctx, name+"."+method, &to, data, err)
+}
+
+// send estimates, signs and sends; after an earlier error it does nothing.
+func (d *deployer) send(ctx context.Context, name string, to *common.Address, data []byte, err error) {
+	if d.err != nil {
+		return
+	}
+	if d.err = err; err != nil {
+		return
+	}
+	tx, err := d.sign(ctx, to, data)
+	if err == nil {
+		err = d.c.eth.SendTransaction(ctx, tx)
+	}
+	if err != nil {
+		d.err = fmt.Errorf("deploy %s: %w", name, err)
+		return
+	}
+	d.nonce++
+	d.sent = append(d.sent, sentTx{name, tx.Hash()})
+}
+
+func (d *deployer) sign(ctx context.Context, to *common.Address, data []byte) (*types.Transaction, error) {
+	if len(d.sent) == 0 {
+		fees, err := d.c.SuggestFees(ctx)
+		if err != nil {
+			return nil, err
+		}
+		d.fees = fees
+	}
+	gas, err := d.c.EstimateGas(ctx, d.s.addr, to, nil, data)
+	if err != nil {
+		return nil, err
+	}
+	return d.s.sign(d.c, txData(d.c, d.nonce, Margin(gas), d.fees, to, new(big.Int), data))
+}
+
+// receiptPoll is the pause between looks for a receipt.
+const receiptPoll = 20 * time.Millisecond
+
+// wait returns when all that was sent is mined.
+func (d *deployer) wait(ctx context.Context) {
+	for _, tx := range d.sent {
+		if d.err != nil {
+			return
+		}
+		d.err = d.mined(ctx, tx)
+	}
+	d.sent = nil
+}
+
+func (d *deployer) mined(ctx context.Context, tx sentTx) error {
+	tick := time.NewTicker(receiptPoll)
+	defer tick.Stop()
+	for {
+		r, err := d.c.Receipt(ctx, tx.hash)
+		switch {
+		case err == nil && r.Status != types.ReceiptStatusSuccessful:
+			return fmt.Errorf("deploy %s: transaction %v failed after %d gas", tx.name, tx.hash, r.GasUsed)
+		case err == nil:
+			if n := r.BlockNumber.Uint64(); d.first == 0 || n < d.first {
+				d.first = n
+			}
+			return nil
+		case !errors.Is(err, ErrNotMined):
+			return fmt.Errorf("deploy %s: %w", tx.name, err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("deploy %s: transaction %v: %w", tx.name, tx.hash, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// checkPrecompiles asks the chain for a SHA-256 hash and a recovered signer and compares.
+func checkPrecompiles(ctx context.Context, c *Client) error {
+	text := []byte("elenchus")
+	want := sha256.Sum256(text)
+	got, err := c.Call(ctx, common.Address{}, common.BytesToAddress([]byte{2}), text)
+	if err != nil {
+		return fmt.Errorf("call the SHA-256 precompile: %w", err)
+	}
+	if !bytes.Equal(got, want[:]) {
+		return fmt.Errorf("%w: SHA-256 is %x, want %x", ErrPrecompile, got, want)
+	}
+	key, err := crypto.ToECDSA(bytes.Repeat([]byte{1}, 32)) // a throw-away key; signs the hash above only
+	if err != nil {
+		return err
+	}
+	sig, err := crypto.Sign(want[:], key)
+	if err != nil {
+		return err
+	}
+	input := append(want[:], common.LeftPadBytes([]byte{27 + sig[64]}, 32)...)
+	got, err = c.Call(ctx, common.Address{}, common.BytesToAddress([]byte{1}), append(input, sig[:64]...))
+	if err != nil {
+		return fmt.Errorf("call the signature precompile: %w", err)
+	}
+	if signer := crypto.PubkeyToAddress(key.PublicKey); common.BytesToAddress(got) != signer {
+		return fmt.Errorf("%w: recovered signer is %x, want %v", ErrPrecompile, got, signer)
+	}
+	return nil
+}
