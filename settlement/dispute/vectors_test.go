@@ -115,8 +115,8 @@ func (c *collector) move(s State, m Move) {
 func (c *collector) refused(s State, k Kind, payload []byte) {
 	c.t.Helper()
 	m, err := DecodeMove(&s, k, payload)
-	if err == nil {
-		err = step(&s, m, &Effect{})
+	if next := s; err == nil {
+		err = step(&next, m, &Effect{})
 	}
 	if err == nil {
 		c.t.Fatalf("%s: a changed %s passed", c.name, k)
