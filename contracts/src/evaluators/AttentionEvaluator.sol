@@ -92,15 +92,11 @@ contract AttentionEvaluator is Evaluator {
 
     /// @dev Takes i16 elements [lo, hi) of the K (isV 0) or V (isV 1) row of the position of f.index: at t of the stage's
     /// own row (source `own`), before it of the KV tree (source `tree`), SPEC 02 §4.2.
-    function _kvRow(
-        Frame memory f,
-        bytes calldata d,
-        uint256 own,
-        uint256 tree,
-        uint256 isV,
-        uint256 lo,
-        uint256 hi
-    ) private pure returns (uint256) {
+    function _kvRow(Frame memory f, bytes calldata d, uint256 own, uint256 tree, uint256 isV, uint256 lo, uint256 hi)
+        private
+        pure
+        returns (uint256)
+    {
         uint256 rowBytes = 2 * _param(d, 5, 0);
         uint256 position = f.t + 1 - f.len + f.index % f.len;
         if (position == f.t) return _takeBytes(f, d, own, KV_LEAF_BYTES, rowBytes, 2 * lo, 2 * hi);

@@ -135,7 +135,11 @@ library Trees {
 
     /// @notice Root of `count` hashes at calldata position `offset`, as the first nodes of level `level` of a subtree that
     /// is `levels` high above them; the rest are Z_level.
-    function rootOver(uint256 offset, uint256 count, uint256 level, uint256 levels) internal view returns (bytes32 root) {
+    function rootOver(uint256 offset, uint256 count, uint256 level, uint256 levels)
+        internal
+        view
+        returns (bytes32 root)
+    {
         if (count == 0) return zero(level + levels);
         if (levels > 64 || count > (uint256(1) << levels)) revert RangeOutside(0, count, levels);
         bytes32 z = zero(level);
