@@ -2,8 +2,11 @@ package dispute
 
 import (
 	"bytes"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -270,6 +273,9 @@ func FuzzDecodeState(f *testing.F) {
 func FuzzDecodeMove(f *testing.F) {
 	s := State{Phase: Stage, Layers: 2}
 	f.Add(s.Encode(), uint8(KindStage), []byte{0, 1})
+	for _, v := range movesOf(f) {
+		f.Add(v[0], v[1][0], v[2])
+	}
 	f.Fuzz(func(t *testing.T, state []byte, kind uint8, payload []byte) {
 		s, err := DecodeState(state)
 		if err != nil {
@@ -283,6 +289,27 @@ func FuzzDecodeMove(f *testing.F) {
 			Apply(s, m, Env{Now: s.Last, Mover: s.Node})
 		}
 	})
+}
+
+// movesOf reads state, move number and payload of the shared vectors.
+func movesOf(f *testing.F) (out [][3][]byte) {
+	b, err := os.ReadFile("../../testvectors/dispute/moves.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var vs []moveVector
+	if err := json.Unmarshal(b, &vs); err != nil {
+		f.Fatal(err)
+	}
+	for _, v := range vs {
+		s, err1 := hex.DecodeString(v.State)
+		p, err2 := hex.DecodeString(v.Payload)
+		if err1 != nil || err2 != nil {
+			f.Fatal(err1, err2)
+		}
+		out = append(out, [3][]byte{s, {v.Move}, p})
+	}
+	return out
 }
 
 func FuzzDecodeOpen(f *testing.F) {
