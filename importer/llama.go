@@ -7,6 +7,7 @@
 package importer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -68,6 +69,15 @@ func File(path string, o Options) (*manifest.Manifest, error) {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // read only
+	return GGUF(f, o)
+}
+
+// Bytes imports a GGUF file that is in memory.
+func Bytes(b []byte, o Options) (*manifest.Manifest, error) {
+	f, err := gguf.New(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, err
+	}
 	return GGUF(f, o)
 }
 

@@ -111,10 +111,16 @@ func normApply(e *env, j uint64) *big.Int {
 	return tensor.RS(bmul(z, e.one(e.d.Src[2], tensor.I32, n, j)), e.d.P[1])
 }
 
-// satShift adds two shifts without overflow; RS treats everything beyond 62 alike.
+// satShift adds two shifts, saturating at the ends of int64: RS treats everything beyond 62 alike.
 func satShift(a, b int64) int64 {
-	const far = 1 << 40
-	return max(-far, min(far, a)) + max(-far, min(far, b))
+	s := a + b
+	switch {
+	case a > 0 && b > 0 && s < 0:
+		return 1<<63 - 1
+	case a < 0 && b < 0 && s >= 0:
+		return -1 << 63
+	}
+	return s
 }
 
 func matMul(e *env, i uint64) *big.Int {
@@ -143,7 +149,7 @@ func row(e *env, n uint64) *big.Int {
 	m, exp := e.rowScale(e.d.Src[1], rows, n)
 	if e.d.Src[2].Kind != None {
 		s := e.one(e.d.Src[2], tensor.I64, 1, 0)
-		exp = satShift(exp, -max(s, -1<<40))
+		exp = satShift(exp, -max(s, -(1<<63-1)))
 	}
 	return tensor.RS(bmul(sum, m), exp)
 }

@@ -66,7 +66,7 @@ func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.
 	c.checked[id] = v
 	c.mu.Unlock()
 	c.o.Log.Info("claim checked", "claim", fmt.Sprintf("%x", id), "known", v.Known, "true", v.True, "why", v.Why)
-	if !v.Known || v.True && (c.o.Believes == nil || !c.o.Believes(r, own)) {
+	if !v.Known || v.True {
 		return nil
 	}
 	return c.challenge(ctx, r, at, own)

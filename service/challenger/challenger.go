@@ -66,9 +66,6 @@ type Options struct {
 	MaxBond     claim.Amount // the most to lock in one game
 	RewardDelay uint64       // D3 in seconds
 	Log         *slog.Logger // nil: silent
-	// Believes decides whether a claim that equals the own computation is challenged all the same;
-	// nil: never. An adversary's challenger sets it.
-	Believes func(r *receipt.Receipt, own *trace.Answer) bool
 	// CrashPoint, when set, is called at the named points of a challenge. Tests kill there.
 	CrashPoint func(name string)
 }

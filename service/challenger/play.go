@@ -81,8 +81,10 @@ func (c *Challenger) playAll(ctx context.Context, head ledger.Head) error {
 
 func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, now uint64) error {
 	switch {
-	case s.Phase == dispute.Refuted || s.Phase == dispute.Lost:
+	case s.Phase == dispute.Refuted:
 		return c.submit(ctx, ledger.Resolve{Game: g.Key, State: g.State, Job: g.Job})
+	case s.Phase == dispute.Lost: // the node resolves what it won
+		return nil
 	case s.Phase.Turn() != dispute.Opener && dispute.Overdue(&s, now):
 		return c.submit(ctx, ledger.Timeout{Game: g.Key, State: g.State})
 	case s.Phase.Turn() != dispute.Opener && s.Phase != dispute.Answer:
@@ -99,6 +101,13 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 			c.o.Log.Error("no move", "game", fmt.Sprintf("%x", g.Key), "phase", s.Phase.String(), "err", err)
 		}
 		return nil
+	}
+	if m.Kind() == dispute.KindAnswer {
+		// The node answers what is true; the opener what convicts.
+		if next, _, err := dispute.Apply(s, m, dispute.Env{Now: s.OpenedAt, Mover: c.o.Account}); err != nil || next.Phase != dispute.Refuted {
+			c.played[o.Key()] = true
+			return nil
+		}
 	}
 	o.Kind, o.Payload = uint8(m.Kind()), m.Encode()
 	c.crash("move computed, not sent")

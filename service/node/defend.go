@@ -40,7 +40,7 @@ func (n *Node) play(ctx context.Context, g ledger.Game, now uint64) error {
 	}
 	var o ledger.Order
 	switch {
-	case s.Phase == dispute.Refuted || s.Phase == dispute.Lost:
+	case s.Phase == dispute.Lost: // the opener resolves what he won
 		o = ledger.Resolve{Game: g.Key, State: g.State, Job: g.Job}
 	case s.Phase.Turn() == dispute.Opener && dispute.Overdue(&s, now):
 		o = ledger.Timeout{Game: g.Key, State: g.State}
@@ -84,6 +84,12 @@ func (n *Node) move(ctx context.Context, g ledger.Game, s dispute.State, o ledge
 	m, err := dispute.NextForNode(s, job, own)
 	if err != nil {
 		return nil, err
+	}
+	if m.Kind() == dispute.KindAnswer {
+		// An answer that shows the claim to be false is the opener's business.
+		if next, _, err := dispute.Apply(s, m, dispute.Env{Now: s.OpenedAt, Mover: n.addr}); err != nil || next.Phase != dispute.Lost {
+			return nil, fmt.Errorf("%w: the answer does not defend the claim (%v, %v)", dispute.ErrStuck, next.Phase, err)
+		}
 	}
 	o.Kind, o.Payload = uint8(m.Kind()), m.Encode()
 	return o, nil

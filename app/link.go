@@ -1,0 +1,178 @@
+// Package app builds each role of the network from services and adapters.
+//
+// It stands between the command and the floors below: `up`, single roles, the demo and tests use
+// the same wiring. Nothing here decides what is true; it opens, connects, starts and stops.
+//
+//	l, err := app.OpenLink(ctx, rpc, deployment, key, dir, log)
+package app
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/network/chain"
+	"elenchus/settlement/ledger"
+
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// Link connects a role to a deployment: facts in, orders out through the role's own outbox.
+type Link struct {
+	Contracts *chain.Contracts
+	Outbox    *chain.Outbox
+	account   claim.Address
+	log       *slog.Logger
+}
+
+// pollEvery is how often a role looks at the chain.
+const pollEvery = 250 * time.Millisecond
+
+// OpenLink dials the chain, checks the deployment and opens the outbox in dir.
+func OpenLink(ctx context.Context, rpc string, at chain.Addresses, key *ecdsa.PrivateKey, dir string, log *slog.Logger) (*Link, error) {
+	c, err := chain.Dial(ctx, rpc, at.ChainID)
+	if err != nil {
+		return nil, fmt.Errorf("reach the chain at %s: %w", rpc, err)
+	}
+	k, err := chain.Load(ctx, c, at)
+	if err != nil {
+		return nil, err
+	}
+	s, err := chain.NewSigner(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	box, err := chain.OpenOutbox(ctx, filepath.Join(dir, "outbox.db"), c, s, chain.Options{Poll: pollEvery})
+	if err != nil {
+		return nil, err
+	}
+	return &Link{Contracts: k, Outbox: box, account: claim.AddressOf(key), log: log}, nil
+}
+
+// Close frees the outbox and the connection; Run must have ended.
+func (l *Link) Close() error {
+	defer l.Contracts.Client().Close()
+	return l.Outbox.Close()
+}
+
+// Run moves the outbox until ctx ends.
+func (l *Link) Run(ctx context.Context) error {
+	err := l.Outbox.Run(ctx)
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// Follow reports facts from the deployment's first block on. See node.Chain.
+func (l *Link) Follow(ctx context.Context, report func([]ledger.Fact, ledger.Head) error) error {
+	o := chain.FactOptions{Interval: pollEvery}
+	return l.Contracts.Watch(ctx, o, func(_ context.Context, b chain.FactBatch) error {
+		return report(b.Facts, ledger.Head{Number: b.Head.Number, Time: b.Head.Time})
+	})
+}
+
+// Submit hands an order to the outbox and watches over its fate in the log. See node.Chain.
+func (l *Link) Submit(ctx context.Context, o ledger.Order) error {
+	i, err := l.intent(o)
+	if err != nil {
+		return err
+	}
+	if err := l.Outbox.Submit(ctx, i); err != nil {
+		return err
+	}
+	go l.report(ctx, i.Key)
+	return nil
+}
+
+func (l *Link) intent(o ledger.Order) (chain.Intent, error) {
+	if r, ok := o.(ledger.ReleaseBatch); ok {
+		return l.Contracts.ReleaseBatch(l.account, r)
+	}
+	return l.Contracts.Intent(o)
+}
+
+// report logs what became of an intent; it ends with ctx. A revert is news, not a failure: an
+// opponent or a friend may have been faster.
+func (l *Link) report(ctx context.Context, key string) {
+	r, err := l.Outbox.Wait(ctx, key)
+	switch {
+	case errors.Is(err, context.Canceled):
+	case err != nil:
+		l.log.Warn("transaction failed", "order", key, "err", l.Contracts.Explain(err))
+	default:
+		l.log.Debug("mined", "order", key, "gas", r.GasUsed)
+	}
+}
+
+// Do submits intents one after the other and waits until all are mined.
+func (l *Link) Do(ctx context.Context, intents ...chain.Intent) error {
+	for _, i := range intents {
+		if err := l.Outbox.Submit(ctx, i); err != nil {
+			return err
+		}
+	}
+	for _, i := range intents {
+		if _, err := l.Outbox.Wait(ctx, i.Key); err != nil {
+			return fmt.Errorf("%s: %w", i.Key, l.Contracts.Explain(err))
+		}
+	}
+	return nil
+}
+
+// ReadKey reads a secp256k1 key from a file of 64 hex digits.
+func ReadKey(path string) (*ecdsa.PrivateKey, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the key: %w", err)
+	}
+	raw, err := hex.DecodeString(strings.TrimSpace(string(b)))
+	if err != nil || len(raw) != 32 {
+		return nil, fmt.Errorf("key file %s does not hold 64 hex digits", path)
+	}
+	k, err := crypto.ToECDSA(raw)
+	if err != nil {
+		return nil, fmt.Errorf("key file %s does not hold a secp256k1 key", path)
+	}
+	return k, nil
+}
+
+// NewKey makes a key and writes it to a file that only the owner reads; an existing file is used.
+func NewKey(path string) (*ecdsa.PrivateKey, error) {
+	if _, err := os.Stat(path); err == nil {
+		return ReadKey(path)
+	}
+	k, err := crypto.GenerateKey()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	text := hex.EncodeToString(crypto.FromECDSA(k)) + "\n"
+	return k, os.WriteFile(path, []byte(text), 0o600)
+}
+
+// ReadDeployment reads the addresses that chain deploy or up wrote.
+func ReadDeployment(path string) (chain.Addresses, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return chain.Addresses{}, fmt.Errorf("read the deployment: %w", err)
+	}
+	a, err := chain.DecodeAddresses(b)
+	if err != nil {
+		return a, fmt.Errorf("deployment %s: %w", path, err)
+	}
+	return a, nil
+}

@@ -1,0 +1,411 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/network/chain"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// NetworkConfig describes a whole network on one machine: every role a process of its own.
+type NetworkConfig struct {
+	Exe    []string // command that runs a role: the own binary and what goes before the role's name
+	Dir    string   // state of all roles
+	Model  string   // model that every role holds, "" or "default" for the default one
+	Nodes  int
+	Listen string // gateway
+	Fork   string
+	Params chain.DeployParams
+
+	NodeAttack    string // of node 1
+	WatchAttack   string // of a second challenger, which runs only then
+	GatewayAttack string
+	Impostor      bool
+	Seed          uint64
+	Env           []string  // added to the roles' environment
+	Stderr        io.Writer // the roles' logs; nil: a file per role in Dir
+	Log           *slog.Logger
+}
+
+// Network is a running network.
+type Network struct {
+	cfg        NetworkConfig
+	RPC        string
+	Gateway    string
+	Nodes      []string
+	Watch      string
+	Addresses  chain.Addresses
+	Accounts   map[string]claim.Address // by role: node1.., watch, griefer, gateway, deployer
+	Deployment string
+
+	mu    sync.Mutex // guards roles
+	roles map[string]*child
+}
+
+// child is one role's process.
+type child struct {
+	name string
+	args []string
+	env  []string
+	cmd  *exec.Cmd
+	in   io.WriteCloser // closing it tells the role that its parent is gone
+	done chan struct{}
+	err  error
+}
+
+// nodeStake and watchCredit are what devnet roles hold, in token units: 18 decimals.
+var (
+	nodeStake, _   = claim.ParseAmount("100000000000000000000000")
+	watchCredit, _ = claim.ParseAmount("10000000000000000000000")
+)
+
+// StartNetwork starts chain, contracts, nodes, challenger and gateway; it returns when the gateway
+// serves. Close it.
+func StartNetwork(ctx context.Context, cfg NetworkConfig) (*Network, error) {
+	n := &Network{cfg: cfg, roles: map[string]*child{}, Accounts: map[string]claim.Address{}, Deployment: filepath.Join(cfg.Dir, "deployment.json")}
+	if n.cfg.Log == nil {
+		n.cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := n.start(ctx); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+func (n *Network) start(ctx context.Context) error {
+	if err := n.keys(); err != nil {
+		return err
+	}
+	args := []string{"chain", "--dir", filepath.Join(n.cfg.Dir, "chain"), "--fork", n.cfg.Fork}
+	for _, name := range n.roleNames() {
+		a := n.Accounts[name]
+		args = append(args, "--fund", common.Address(a).Hex())
+	}
+	var err error
+	if n.RPC, err = n.spawn(ctx, "chain", args...); err != nil {
+		return err
+	}
+	if err := n.deploy(ctx); err != nil {
+		return err
+	}
+	if err := n.startNodes(ctx); err != nil {
+		return err
+	}
+	return n.startOthers(ctx)
+}
+
+// roleNames are the accounts of the network, in a fixed order: they are part of the genesis.
+func (n *Network) roleNames() []string {
+	out := []string{"deployer", "watch", "griefer", "impostor", "gateway"}
+	for i := range max(n.cfg.Nodes, 3) {
+		out = append(out, "node"+strconv.Itoa(i+1))
+	}
+	return out
+}
+
+func (n *Network) keyFile(name string) string { return filepath.Join(n.cfg.Dir, "keys", name) }
+
+func (n *Network) keys() error {
+	for _, name := range n.roleNames() {
+		k, err := NewKey(n.keyFile(name))
+		if err != nil {
+			return err
+		}
+		n.Accounts[name] = claim.AddressOf(k)
+	}
+	return nil
+}
+
+// deploy puts the contracts on the chain unless an earlier run did.
+func (n *Network) deploy(ctx context.Context) error {
+	c, err := chain.Dial(ctx, n.RPC, 0)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if at, err := ReadDeployment(n.Deployment); err == nil {
+		if _, err := chain.Load(ctx, c, at); err == nil {
+			n.Addresses = at
+			return nil
+		}
+	}
+	key, err := ReadKey(n.keyFile("deployer"))
+	if err != nil {
+		return err
+	}
+	s, err := chain.NewSigner(key)
+	if err != nil {
+		return err
+	}
+	if n.Addresses, err = chain.Deploy(ctx, c, s, n.cfg.Params); err != nil {
+		return fmt.Errorf("deploy the contracts: %w", err)
+	}
+	b, err := n.Addresses.Encode()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(n.Deployment, b, 0o600)
+}
+
+func (n *Network) roleArgs(role, name string, stake claim.Amount) []string {
+	return []string{
+		role, "--rpc", n.RPC, "--deployment", n.Deployment, "--key", n.keyFile(name), "--dir", filepath.Join(n.cfg.Dir, name),
+		"--model", n.model(), "--listen", "127.0.0.1:0", "--stake", stake.String(), "--log-level", "debug",
+	}
+}
+
+func (n *Network) model() string {
+	if n.cfg.Model == "" {
+		return "default"
+	}
+	return n.cfg.Model
+}
+
+// startNodes starts all nodes and the challengers side by side.
+func (n *Network) startNodes(ctx context.Context) error {
+	n.Nodes = make([]string, n.cfg.Nodes)
+	var tasks []func(context.Context) error
+	for i := range n.cfg.Nodes {
+		name := "node" + strconv.Itoa(i+1)
+		args := n.roleArgs("node", name, nodeStake)
+		if i == 0 && n.cfg.NodeAttack != "" {
+			args = append(args, "--attack", n.cfg.NodeAttack, "--seed", strconv.FormatUint(n.cfg.Seed, 10))
+		}
+		tasks = append(tasks, func(ctx context.Context) (err error) {
+			n.Nodes[i], err = n.spawn(ctx, name, args...)
+			return err
+		})
+	}
+	tasks = append(tasks, func(ctx context.Context) (err error) {
+		n.Watch, err = n.spawn(ctx, "watch", n.roleArgs("watch", "watch", watchCredit)...)
+		return err
+	})
+	if n.cfg.WatchAttack != "" {
+		tasks = append(tasks, func(ctx context.Context) error {
+			_, err := n.spawn(ctx, "griefer", append(n.roleArgs("watch", "griefer", watchCredit), "--attack", n.cfg.WatchAttack)...)
+			return err
+		})
+	}
+	if n.cfg.Impostor {
+		tasks = append(tasks, func(ctx context.Context) error {
+			_, err := n.spawn(ctx, "impostor", append(n.roleArgs("watch", "impostor", claim.Amount{}), "--attack", "impostor")...)
+			return err
+		})
+	}
+	return all(ctx, tasks...)
+}
+
+// all runs tasks at once and waits for every one; the result joins their errors.
+func all(ctx context.Context, tasks ...func(context.Context) error) error {
+	errs := make([]error, len(tasks))
+	var wg sync.WaitGroup
+	for i, t := range tasks {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			errs[i] = t(ctx)
+		}()
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (n *Network) startOthers(ctx context.Context) error {
+	args := []string{
+		"gateway", "--deployment", n.Deployment, "--key", n.keyFile("gateway"), "--model", n.model(), "--listen", n.cfg.Listen,
+		"--watcher", n.Watch,
+	}
+	for _, url := range n.Nodes {
+		args = append(args, "--node", url)
+	}
+	if n.cfg.GatewayAttack != "" {
+		args = append(args, "--attack", n.cfg.GatewayAttack)
+	}
+	var err error
+	n.Gateway, err = n.spawn(ctx, "gateway", args...)
+	return err
+}
+
+// spawn starts a role and waits for its ready line, "role URL".
+func (n *Network) spawn(ctx context.Context, name string, args ...string) (string, error) {
+	c := &child{name: name, args: args, env: n.cfg.Env, done: make(chan struct{})}
+	ready := make(chan string, 1)
+	if err := c.start(n.cfg, ready); err != nil {
+		return "", fmt.Errorf("start %s: %w", name, err)
+	}
+	n.mu.Lock()
+	n.roles[name] = c
+	n.mu.Unlock()
+	select {
+	case url := <-ready:
+		n.cfg.Log.Info("role", "name", name, "url", url)
+		return url, nil
+	case <-c.done:
+		return "", fmt.Errorf("%s stopped before it served: %w\n%s", name, c.err, n.tail(name))
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-time.After(startWithin):
+		return "", fmt.Errorf("%s did not serve within %s\n%s", name, startWithin, n.tail(name))
+	}
+}
+
+// startWithin bounds the start of a role; importing a large model takes most of it.
+const startWithin = 5 * time.Minute
+
+func (n *Network) logFile(name string) string { return filepath.Join(n.cfg.Dir, name+".log") }
+
+// tail is the end of a role's log.
+func (n *Network) tail(name string) string {
+	b, err := os.ReadFile(n.logFile(name))
+	if err != nil {
+		return ""
+	}
+	return string(b[max(0, len(b)-2000):])
+}
+
+func (c *child) start(cfg NetworkConfig, ready chan<- string) error {
+	argv := append(append([]string(nil), cfg.Exe...), c.args...)
+	c.cmd = exec.Command(argv[0], argv[1:]...) //nolint:gosec,noctx // the own binary; it ends with its standard input
+	c.cmd.Env = append(os.Environ(), append([]string{childEnv + "=1"}, c.env...)...)
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return err
+	}
+	log, err := os.OpenFile(filepath.Join(cfg.Dir, c.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	c.cmd.Stderr = log
+	out, err1 := c.cmd.StdoutPipe()
+	in, err2 := c.cmd.StdinPipe()
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	c.in = in
+	if err := c.cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if f := strings.Fields(lines.Text()); len(f) == 2 {
+				select {
+				case ready <- f[1]:
+				default:
+				}
+			}
+		}
+		c.err = c.cmd.Wait()
+		_ = log.Close()
+		close(c.done)
+	}()
+	return nil
+}
+
+// stop ends a role by closing its standard input, and kills it after a while.
+func (c *child) stop() {
+	_ = c.in.Close()
+	select {
+	case <-c.done:
+	case <-time.After(8 * time.Second):
+		_ = c.cmd.Process.Kill()
+		<-c.done
+	}
+}
+
+// Kill ends a role at once, as a power cut would.
+func (n *Network) Kill(name string) error {
+	n.mu.Lock()
+	c := n.roles[name]
+	n.mu.Unlock()
+	if c == nil {
+		return fmt.Errorf("there is no role %q", name)
+	}
+	err := c.cmd.Process.Kill()
+	<-c.done
+	return err
+}
+
+// Restart starts a role again with its arguments; extra environment is gone. A gateway keeps its
+// old address only when that was given.
+func (n *Network) Restart(ctx context.Context, name string) (string, error) {
+	n.mu.Lock()
+	c := n.roles[name]
+	n.mu.Unlock()
+	if c == nil {
+		return "", fmt.Errorf("there is no role %q", name)
+	}
+	n.cfg.Env = nil
+	return n.spawn(ctx, name, c.args...)
+}
+
+// Wait returns when a role ends by itself, with its error, or with ctx.
+func (n *Network) Wait(ctx context.Context) error {
+	n.mu.Lock()
+	gone := make(chan *child, len(n.roles))
+	for _, c := range n.roles {
+		go func() {
+			<-c.done
+			gone <- c
+		}()
+	}
+	n.mu.Unlock()
+	select {
+	case c := <-gone:
+		return fmt.Errorf("%s stopped: %w\n%s", c.name, c.err, n.tail(c.name))
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// Close ends all roles, the chain last.
+func (n *Network) Close() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var wg sync.WaitGroup
+	for name, c := range n.roles {
+		if name == "chain" {
+			continue
+		}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			c.stop()
+		}()
+	}
+	wg.Wait()
+	if c := n.roles["chain"]; c != nil {
+		c.stop()
+	}
+	clear(n.roles)
+	return nil
+}
+
+// childEnv marks a process that a network started: it ends when its standard input does.
+const childEnv = "ELENCHUS_CHILD"
+
+// WithParent returns a context that ends when the parent process does, if there is one.
+func WithParent(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if os.Getenv(childEnv) == "" {
+		return ctx, cancel
+	}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		cancel()
+	}()
+	return ctx, cancel
+}

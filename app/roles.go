@@ -1,0 +1,352 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
+	"elenchus/engine"
+	"elenchus/importer"
+	"elenchus/models"
+	"elenchus/network/chain"
+	"elenchus/network/peer"
+	"elenchus/service/adversary"
+	"elenchus/service/challenger"
+	"elenchus/service/gateway"
+	"elenchus/service/node"
+
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// Role is what every role on a chain needs.
+type Role struct {
+	RPC        string // JSON-RPC address of the chain
+	Deployment string // file of addresses
+	Key        string // key file
+	Dir        string // state directory
+	Listen     string // address to serve on; port 0 picks one
+	Models     []string
+	Stake      claim.Amount // nodes: stake to hold; challengers: credit for bonds
+	Attack     string       // experiments: what this role does wrong
+	Seed       uint64
+	Ready      io.Writer // gets the line "role URL" once the role serves
+	Log        *slog.Logger
+}
+
+// LoadModel reads a model: "default", an .elm file, or a file that the importer knows.
+func LoadModel(name string) (*manifest.Manifest, string, error) {
+	switch {
+	case name == "" || name == models.Name:
+		man, err := importer.Bytes(models.Default(), importer.Options{})
+		return man, models.Name, err
+	case strings.HasSuffix(name, ".elm"):
+		return manifest.Open(name)
+	}
+	man, err := importer.File(name, importer.Options{})
+	return man, title(name), err
+}
+
+// title is the name of a model file without folder and extension.
+func title(path string) string {
+	base := filepath.Base(path)
+	return strings.TrimSuffix(base, filepath.Ext(base))
+}
+
+// link opens a role's link.
+func (r *Role) link(ctx context.Context) (*Link, error) {
+	key, err := ReadKey(r.Key)
+	if err != nil {
+		return nil, err
+	}
+	at, err := ReadDeployment(r.Deployment)
+	if err != nil {
+		return nil, err
+	}
+	return OpenLink(ctx, r.RPC, at, key, r.Dir, r.Log)
+}
+
+// serve runs an HTTP face and the tasks beside it until ctx ends or one of them fails.
+func (r *Role) serve(ctx context.Context, name string, h http.Handler, ready func(url string) error, tasks ...func(context.Context) error) error {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", r.Listen, err)
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
+	url := "http://" + ln.Addr().String()
+	tasks = append(tasks, func(ctx context.Context) error {
+		go func() {
+			<-ctx.Done()
+			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+			defer cancel()
+			_ = srv.Shutdown(stop)
+		}()
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	if ready != nil {
+		tasks = append(tasks, func(ctx context.Context) error {
+			if err := ready(url); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(r.Ready, name, url)
+			if err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return nil
+		})
+	}
+	return together(ctx, tasks...)
+}
+
+// together runs tasks until all ended; the first that ends stops the others. The result is the
+// first error that is not a cancellation.
+func together(ctx context.Context, tasks ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make(chan error, len(tasks))
+	for _, t := range tasks {
+		go func() {
+			err := t(ctx)
+			cancel()
+			errs <- err
+		}()
+	}
+	var first error
+	for range tasks {
+		if err := <-errs; first == nil && err != nil && !errors.Is(err, context.Canceled) {
+			first = err
+		}
+	}
+	return first
+}
+
+// computer is the honest computer of a model, with the machine's cores.
+func computer(man *manifest.Manifest) *engine.Computer {
+	return &engine.Computer{Manifest: man}
+}
+
+// Node runs a node until ctx ends.
+func (r *Role) Node(ctx context.Context) error {
+	l, err := r.link(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.Close() //nolint:errcheck // the process ends
+	var served []node.Model
+	lie := &adversary.Attack{}
+	if r.Attack != "" {
+		if lie, err = adversary.New(r.Attack, r.Seed); err != nil {
+			return err
+		}
+	}
+	for _, name := range r.Models {
+		man, title, err := LoadModel(name)
+		if err != nil {
+			return err
+		}
+		served = append(served, node.Model{Name: title, Manifest: man, Computer: lie.Computer(*computer(man))})
+	}
+	key, err := ReadKey(r.Key)
+	if err != nil {
+		return err
+	}
+	n, err := node.New(node.Options{
+		Key: key, Domain: l.Contracts.Domain(), Chain: lie.Chain(l), Models: served, Dir: r.Dir,
+		Window: time.Duration(l.Contracts.Params().Window) * time.Second, Log: r.Log, CrashPoint: crashPoint(),
+	})
+	if err != nil {
+		return err
+	}
+	defer n.Close() //nolint:errcheck // the process ends
+	ready := func(url string) error {
+		if err := l.holdStake(ctx, r.Stake); err != nil {
+			return err
+		}
+		i, err := l.Contracts.SetEndpoint("endpoint/"+url+"/"+fmt.Sprint(time.Now().UnixNano()), url)
+		if err != nil {
+			return err
+		}
+		return l.Do(ctx, i)
+	}
+	return r.serve(ctx, "node", lie.Handler(n.Handler()), ready, l.Run, n.Run)
+}
+
+// Watch runs a challenger until ctx ends.
+func (r *Role) Watch(ctx context.Context) error {
+	l, err := r.link(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.Close() //nolint:errcheck // the process ends
+	o := challenger.Options{
+		Account: l.account, Domain: l.Contracts.Domain(), Chain: l, Source: peer.New(http.DefaultClient), Dir: r.Dir,
+		MaxBond: r.Stake, RewardDelay: l.Contracts.Params().RewardDelay, Log: r.Log, CrashPoint: crashPoint(),
+	}
+	key, err := ReadKey(r.Key)
+	if err != nil {
+		return err
+	}
+	o.Secret = claim.Keccak([]byte("elenchus/watch/1"), crypto.FromECDSA(key))
+	for _, name := range r.Models {
+		man, _, err := LoadModel(name)
+		if err != nil {
+			return err
+		}
+		o.Models = append(o.Models, challenger.Model{Manifest: man, Computer: computer(man)})
+	}
+	if err := disturb(&o, r.Attack); err != nil {
+		return err
+	}
+	c, err := challenger.New(o)
+	if err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // the process ends
+	ready := func(string) error { return l.holdCredit(ctx, r.Stake) }
+	return r.serve(ctx, "watch", watchHandler(c), ready, l.Run, c.Run)
+}
+
+// Gateway runs a gateway over the given nodes until ctx ends.
+func (r *Role) Gateway(ctx context.Context, nodes, watchers, keys []string) error {
+	at, err := ReadDeployment(r.Deployment)
+	if err != nil {
+		return err
+	}
+	key, err := ReadKey(r.Key)
+	if err != nil {
+		return err
+	}
+	b := &Backend{
+		Domain: claim.Domain{ChainID: at.ChainID, Arena: claim.Address(at.Arena)}, User: claim.AddressOf(key),
+		Peers: peer.New(&http.Client{}), Nodes: nodes, Watchers: watchers, Created: time.Now().Unix(),
+		Entropy: func(p []byte) { _, _ = rand.Read(p) }, // never fails since Go 1.24
+	}
+	if r.Attack == "hidden-prompt" {
+		b.Rewrite = hiddenPrompt
+	} else if r.Attack != "" {
+		return fmt.Errorf("a gateway's attack is \"hidden-prompt\", not %q", r.Attack)
+	}
+	for _, name := range r.Models {
+		man, title, err := LoadModel(name)
+		if err != nil {
+			return err
+		}
+		if err := b.AddModel(title, man); err != nil {
+			return err
+		}
+	}
+	defer b.Close()
+	g, err := gateway.New(b, gateway.Options{Keys: keys, Log: r.Log})
+	if err != nil {
+		return err
+	}
+	ln, err := listenFree(ctx, r.Listen)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(r.Ready, "gateway http://%s\n", ln.Addr()); err != nil {
+		return err
+	}
+	return g.Serve(ctx, ln)
+}
+
+// listenFree listens on an address, or on a free port of the same host when that one is taken.
+func listenFree(ctx context.Context, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", addr)
+	if err == nil {
+		return ln, nil
+	}
+	host, _, splitErr := net.SplitHostPort(addr)
+	if splitErr != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	return lc.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
+}
+
+// holdStake brings the account's stake up to least. On a chain with the test token it mints what is
+// missing; elsewhere it says how much that is.
+func (l *Link) holdStake(ctx context.Context, least claim.Amount) error {
+	a, err := l.Contracts.Account(ctx, l.account)
+	if err != nil {
+		return err
+	}
+	missing := least.Less(a.Stake)
+	if missing.IsZero() {
+		return nil
+	}
+	return l.bring(ctx, "stake", missing, l.Contracts.Deposit)
+}
+
+// holdCredit is holdStake for the credit that bonds are taken from.
+func (l *Link) holdCredit(ctx context.Context, least claim.Amount) error {
+	have, err := l.Contracts.Credit(ctx, l.account)
+	if err != nil {
+		return err
+	}
+	missing := least.Less(have)
+	if missing.IsZero() {
+		return nil
+	}
+	return l.bring(ctx, "credit", missing, l.Contracts.Fund)
+}
+
+func (l *Link) bring(ctx context.Context, what string, missing claim.Amount, put func(string, claim.Amount) (chain.Intent, error)) error {
+	have, err := l.Contracts.TokenBalance(ctx, l.account)
+	if err != nil {
+		return err
+	}
+	tag := fmt.Sprintf("%s/%d/", what, time.Now().UnixNano())
+	var todo []chain.Intent
+	if lack := missing.Less(have); !lack.IsZero() {
+		i, err := l.Contracts.Mint(tag+"mint", l.account, lack)
+		if err != nil {
+			return fmt.Errorf("account %x lacks %s token units for its %s: %w", l.account, lack, what, err)
+		}
+		todo = append(todo, i)
+	}
+	approve, err1 := l.Contracts.Approve(tag+"approve", missing)
+	deposit, err2 := put(tag+"put", missing)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	if err := l.Do(ctx, append(todo, approve, deposit)...); err != nil {
+		return fmt.Errorf("bring %s token units of %s for account %x: %w", missing, what, l.account, err)
+	}
+	return nil
+}
+
+// crashEnv names the point at which a role kills itself, for fault tests.
+const crashEnv = "ELENCHUS_CRASH_AT"
+
+// crashPoint ends the process at the point that the environment names, without any clean-up.
+func crashPoint() func(string) {
+	at := os.Getenv(crashEnv)
+	if at == "" {
+		return nil
+	}
+	return func(name string) {
+		if name == at {
+			p, err := os.FindProcess(os.Getpid())
+			if err == nil {
+				_ = p.Kill()
+			}
+			runtime.Goexit()
+		}
+	}
+}

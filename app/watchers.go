@@ -1,0 +1,92 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/receipt"
+	"elenchus/service/challenger"
+	"elenchus/service/gateway"
+)
+
+// finish checks a receipt's signature and hands it to the watchers, apart from the answer.
+func (b *Backend) finish(ctx context.Context, text string) (gateway.FinishCode, string, error) {
+	r, err := receipt.Parse(text)
+	if err != nil {
+		return 0, "", err
+	}
+	if err := claim.VerifySigner(r.Claim.Digest(b.Domain), r.Signature, r.Claim.Node); err != nil {
+		return 0, "", fmt.Errorf("receipt of node %x: %w", r.Claim.Node, err)
+	}
+	for _, w := range b.Watchers {
+		b.wait.Add(1)
+		go func() {
+			defer b.wait.Done()
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			_ = postReceipt(ctx, w, text) // watchers also read the batches
+		}()
+	}
+	return gateway.FinishCode(r.Claim.Finish), text, nil
+}
+
+// Close waits until every receipt has been handed over.
+func (b *Backend) Close() { b.wait.Wait() }
+
+func postReceipt(ctx context.Context, url, text string) error {
+	body, err := json.Marshal(map[string]string{"receipt": text})
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/receipts", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// watchHandler is the challenger's HTTP face: receipts to check come in, verdicts go out.
+func watchHandler(c *challenger.Challenger) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/receipts", func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Receipt string `json:"receipt"`
+		}
+		err := json.NewDecoder(r.Body).Decode(&body)
+		if err == nil {
+			var rec *receipt.Receipt
+			if rec, err = receipt.Parse(body.Receipt); err == nil {
+				err = c.Submit(rec)
+			}
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+	})
+	mux.HandleFunc("GET /v1/verdicts", func(w http.ResponseWriter, _ *http.Request) {
+		type row struct {
+			Claim string `json:"claim"`
+			Known bool   `json:"known"`
+			True  bool   `json:"true"`
+			Why   string `json:"why"`
+		}
+		rows := []row{}
+		for id, v := range c.Verdicts() {
+			rows = append(rows, row{fmt.Sprintf("%x", id), v.Known, v.True, v.Why})
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(rows)
+	})
+	return http.MaxBytesHandler(mux, 8<<20)
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"elenchus/app"
+	"elenchus/commitment/claim"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/spf13/cobra"
+)
+
+// roleFlags are what the roles of a network share.
+type roleFlags struct {
+	app.Role
+	stake, level string
+}
+
+func (f *roleFlags) add(c *cobra.Command, listen string) {
+	p := c.Flags()
+	p.StringVar(&f.RPC, "rpc", "http://127.0.0.1:8545", "JSON-RPC address of the chain")
+	p.StringVar(&f.Deployment, "deployment", "deployment.json", "file with the addresses of the contracts")
+	p.StringVar(&f.Key, "key", "", "file with the account's key: 64 hex digits")
+	p.StringVar(&f.Dir, "dir", "", "state directory of this role")
+	p.StringVar(&f.Listen, "listen", listen, "address to serve on")
+	p.StringSliceVar(&f.Models, "model", []string{"default"}, "model to serve or to check: default, .elm or .gguf file")
+	p.StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
+	p.StringVar(&f.Attack, "attack", "", "experiment: what this role does wrong")
+	p.Uint64Var(&f.Seed, "seed", 0, "experiment: seed of the attack")
+	for _, name := range []string{"attack", "seed"} {
+		_ = p.MarkHidden(name) // it exists
+	}
+	_ = c.MarkFlagRequired("key") // it exists
+}
+
+func (f *roleFlags) finish(c *cobra.Command) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.level)); err != nil {
+		return fmt.Errorf("--log-level %q is none of debug, info, warn, error", f.level)
+	}
+	f.Log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+	f.Ready = c.OutOrStdout()
+	if f.stake == "" {
+		return nil
+	}
+	var err error
+	if f.Stake, err = claim.ParseAmount(f.stake); err != nil {
+		return fmt.Errorf("--stake %q: %w", f.stake, err)
+	}
+	return nil
+}
+
+// untilStopped is a context that ends with an interrupt, or with the parent process.
+func untilStopped(c *cobra.Command) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := app.WithParent(ctx)
+	return ctx, func() { cancel(); stop() }
+}
+
+func nodeCommand() *cobra.Command {
+	f := &roleFlags{}
+	c := &cobra.Command{
+		Use: "node", Short: "Serve inference, sign and post claims, defend them", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := f.finish(c); err != nil {
+				return err
+			}
+			ctx, stop := untilStopped(c)
+			defer stop()
+			return f.Node(ctx)
+		},
+	}
+	f.add(c, "127.0.0.1:9001")
+	_ = c.MarkFlagRequired("dir") // it exists
+	c.Flags().StringVar(&f.stake, "stake", "0", "token units of stake to hold before serving")
+	return c
+}
+
+func watchCommand() *cobra.Command {
+	f := &roleFlags{}
+	c := &cobra.Command{
+		Use: "watch", Short: "Re-compute claims and challenge the false ones", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := f.finish(c); err != nil {
+				return err
+			}
+			ctx, stop := untilStopped(c)
+			defer stop()
+			if f.Attack == "impostor" {
+				return f.Impostor(ctx)
+			}
+			return f.Watch(ctx)
+		},
+	}
+	f.add(c, "127.0.0.1:9101")
+	_ = c.MarkFlagRequired("dir") // it exists
+	c.Flags().StringVar(&f.stake, "stake", "0", "token units of credit to hold for bonds; also the most to lock in one game")
+	return c
+}
+
+func gatewayCommand() *cobra.Command {
+	f := &roleFlags{}
+	var nodes, watchers, keys []string
+	c := &cobra.Command{
+		Use: "gateway", Short: "Serve the OpenAI API over nodes", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := f.finish(c); err != nil {
+				return err
+			}
+			if len(nodes) == 0 {
+				return fmt.Errorf("no node to ask: give at least one --node URL")
+			}
+			ctx, stop := untilStopped(c)
+			defer stop()
+			return f.Gateway(ctx, nodes, watchers, keys)
+		},
+	}
+	f.add(c, "127.0.0.1:8080")
+	c.Flags().StringSliceVar(&nodes, "node", nil, "base URL of a node to ask (repeatable)")
+	c.Flags().StringSliceVar(&watchers, "watcher", nil, "base URL of a challenger that gets each receipt (repeatable)")
+	c.Flags().StringSliceVar(&keys, "api-key", nil, "API key to accept (repeatable); none: any, on loopback")
+	return c
+}
+
+func chainCommand() *cobra.Command {
+	r := &app.ChainRole{}
+	var fund []string
+	c := &cobra.Command{
+		Use: "chain", Short: "Run the embedded chain", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			for _, a := range fund {
+				if !common.IsHexAddress(a) {
+					return fmt.Errorf("--fund %q is not an address", a)
+				}
+				r.Alloc = append(r.Alloc, common.HexToAddress(a))
+			}
+			r.Ready, r.Log = c.OutOrStdout(), slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			ctx, stop := untilStopped(c)
+			defer stop()
+			return r.Run(ctx)
+		},
+	}
+	c.Flags().StringVar(&r.Dir, "dir", "", "data directory")
+	c.Flags().Uint16Var(&r.Port, "port", 0, "port of the JSON-RPC server on 127.0.0.1; 0 picks one")
+	c.Flags().StringVar(&r.Fork, "fork", "osaka", "rules of the chain: osaka or amsterdam")
+	c.Flags().StringSliceVar(&fund, "fund", nil, "address that owns ether at genesis (repeatable)")
+	_ = c.MarkFlagRequired("dir") // it exists
+	return c
+}

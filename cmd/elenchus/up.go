@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"elenchus/app"
+	"elenchus/network/chain"
+
+	"github.com/spf13/cobra"
+)
+
+// stateDir is where state lives unless --dir says otherwise.
+func stateDir(sub string) (string, error) {
+	base := os.Getenv("XDG_DATA_HOME")
+	if base == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("no home directory: give --dir: %w", err)
+		}
+		base = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(base, "elenchus", sub), nil
+}
+
+func upCommand() *cobra.Command {
+	cfg := app.NetworkConfig{Params: chain.DevnetParams()}
+	c := &cobra.Command{
+		Use: "up", Short: "Run a whole network on this machine: chain, contracts, nodes, challenger, gateway", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			exe, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			cfg.Exe = []string{exe}
+			if cfg.Dir == "" {
+				if cfg.Dir, err = stateDir("devnet"); err != nil {
+					return err
+				}
+			}
+			ctx, stop := untilStopped(c)
+			defer stop()
+			n, err := app.StartNetwork(ctx, cfg)
+			if err != nil {
+				return err
+			}
+			n.Announce(c.OutOrStdout())
+			err = n.Wait(ctx)
+			if e := n.Close(); err == nil {
+				err = e
+			}
+			return err
+		},
+	}
+	p := c.Flags()
+	p.StringVar(&cfg.Model, "model", "default", "model that every node serves: default, .elm or .gguf file")
+	p.StringVar(&cfg.Dir, "dir", "", "state directory (default: the user's data directory)")
+	p.StringVar(&cfg.Listen, "listen", "127.0.0.1:8080", "address of the gateway; another port is taken when it is in use")
+	p.IntVar(&cfg.Nodes, "nodes", 3, "number of nodes")
+	p.StringVar(&cfg.Fork, "fork", "osaka", "rules of the embedded chain: osaka or amsterdam")
+	return c
+}
