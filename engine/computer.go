@@ -1,3 +1,13 @@
+// Package engine serves models at speed: it owns the threads that operations are spread over.
+//
+// It stands above the pure floors, which start nothing, and below services; it knows no chain and
+// no sockets. Invariant: threads, batches and the number of runs at once change no bit of what is
+// computed or committed to. SPEC 02, 06.
+//
+//	pool := engine.NewPool(0)
+//	defer pool.Close()
+//	c := &engine.Computer{Manifest: man, Split: pool.Split}
+//	answer, finish, err := c.Generate(ctx, job, emit)
 package engine
 
 import (
@@ -16,6 +26,7 @@ type Computer struct {
 	Manifest *manifest.Manifest
 	Split    machine.Split // nil: one thread
 	Batch    int           // prompt positions per pass; 0: 16
+	Gate     Gate          // how many runs go on at once; nil: all
 
 	// Tamper and Flip disturb the computation on purpose (adversaries, fault injection); both are
 	// functions of their arguments, so that Step repeats what Generate did.
@@ -29,6 +40,10 @@ func (c *Computer) Generate(ctx context.Context, job decode.Job, emit func(id in
 	if err := job.Check(c.Manifest.Model); err != nil {
 		return nil, 0, err
 	}
+	if err := c.Gate.Enter(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer c.Gate.Leave()
 	chain := trace.NewChain(&c.Manifest.Header, job.Prompt[0])
 	hooks := decode.Hooks{Tensor: c.Tamper, Step: func(t int, y, f int32, kv *machine.Cache) {
 		chain.Append(y, f, kv)
