@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Build} from "./Build.sol";
 import {GraphWorld} from "./GraphWorld.sol";
 import {IDisputeArena} from "../../src/interfaces/IDisputeArena.sol";
+import {IClaimBook} from "../../src/interfaces/IClaimBook.sol";
 import {IGameRules, IOpenRules} from "../../src/interfaces/IRules.sol";
 import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
 import {Digests} from "../../src/libraries/Digests.sol";
@@ -471,6 +472,27 @@ contract GraphTest is GraphWorld {
         vm.warp(START + 15 days);
         vm.prank(node);
         same(vault.withdrawStake(), STAKE - RESERVE - VALUE, "what the slash left");
+    }
+
+    function testOnlyModulesMoveMoneyAndNobodyRewires() public {
+        bytes memory again = abi.encodeCall(vault.initialize, (address(book), address(arena)));
+        _reverts(address(vault), address(this), again, IStakeVault.NotDeployer.selector, "initialized twice");
+        bytes4 wrong = IStakeVault.NotModule.selector;
+        _reverts(address(vault), node, abi.encodeCall(vault.pay, (node, 1)), wrong, "pay");
+        _reverts(address(vault), node, abi.encodeCall(vault.lock, (opener, 1)), wrong, "lock");
+        _reverts(address(vault), node, abi.encodeCall(vault.slash, (node, 1, 0)), wrong, "slash");
+        _reverts(address(vault), node, abi.encodeCall(vault.burn, (1)), wrong, "burn");
+        _reverts(address(vault), node, abi.encodeCall(vault.jail, (node)), wrong, "jail");
+        _reverts(address(vault), node, abi.encodeCall(vault.openGame, (node, 1)), wrong, "openGame");
+        _reverts(address(vault), node, abi.encodeCall(vault.closeGame, (node)), wrong, "closeGame");
+        _reverts(address(vault), address(arena), abi.encodeCall(vault.reserve, (node, 1)), wrong, "reserve");
+        _reverts(address(vault), address(arena), abi.encodeCall(vault.unreserve, (node, 1)), wrong, "unreserve");
+        bytes4 arenaOnly = IClaimBook.NotArena.selector;
+        _reverts(address(book), node, abi.encodeCall(book.convict, (0, 1)), arenaOnly, "convict");
+        _reverts(address(book), node, abi.encodeCall(book.openGame, (0)), arenaOnly, "book.openGame");
+        _reverts(address(book), node, abi.encodeCall(book.closeGame, (0)), arenaOnly, "book.closeGame");
+        uint256 more = vault.creditOf(node) + 1;
+        _reverts(address(vault), node, abi.encodeCall(vault.withdraw, (more)), IStakeVault.Insufficient.selector, "credit");
     }
 
     function _claimId() internal view returns (bytes32 id) {

@@ -130,7 +130,7 @@ abstract contract GraphWorld is World {
 
     function _answerPayload(uint256 tensor, uint256 element) internal view returns (bytes memory) {
         bytes memory head = bytes.concat(job, _opened(tensor));
-        (bytes memory leaf, bytes memory opening) = _read(tensor, element);
+        (bytes memory leaf,) = _read(tensor, element);
         if (_get(G.FLAGS) & G.DESCENDED != 0) {
             head = bytes.concat(head, leaf);
         } else {

@@ -28,7 +28,15 @@ interface VmLogs {
 
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
-    function cool(address account) external;
+    function lastCallGas() external returns (Gas memory);
+
+    struct Gas {
+        uint64 gasLimit;
+        uint64 gasTotalUsed;
+        uint64 gasMemoryUsed;
+        int64 gasRefunded;
+        uint64 gasRemaining;
+    }
 }
 
 /// @notice A deployment with a node, a challenger and a stranger, and the moves as calls that follow the game's state.
@@ -71,16 +79,17 @@ abstract contract World is Check {
         node = vm.addr(NODE_KEY);
         opener = vm.addr(OPENER_KEY);
         token = new TestToken();
+        address steps = address(_steps());
+        registry = new NodeRegistry();
         vault = new StakeVault(address(token), 7 days);
         book = new ClaimBook(address(vault), RESERVE, 90);
-        registry = new NodeRegistry();
         address[6] memory modules = [
             address(vault),
             address(book),
             address(registry),
             address(new OpenRules(address(book))),
             address(new GameRules()),
-            address(new AnswerRules(address(_steps())))
+            address(new AnswerRules(steps))
         ];
         arena = new DisputeArena(_params(), modules);
         vault.initialize(address(book), address(arena));
@@ -195,8 +204,8 @@ abstract contract World is Check {
 
     // ---- moves
 
+    /// @notice Gas of the last call; of the whole transaction in tests that forge isolates.
     uint256 internal gasOfMove;
-    uint256 internal bytesOfMove;
 
     /// @notice Calls the arena and takes the game's state from the event.
     function _as(address who, bytes memory call) internal {
@@ -211,12 +220,9 @@ abstract contract World is Check {
     /// @return failure Empty if the call succeeded.
     function _try(address who, bytes memory call) internal returns (bytes memory failure) {
         logs.recordLogs();
-        _cool();
         vm.prank(who);
-        uint256 before = gasleft();
         (bool ok, bytes memory result) = address(arena).call(call);
-        gasOfMove = before - gasleft();
-        bytesOfMove = _intrinsic(call, gasOfMove);
+        gasOfMove = logs.lastCallGas().gasTotalUsed;
         if (!ok) return result;
         VmLogs.Log[] memory all = logs.getRecordedLogs();
         for (uint256 i = 0; i < all.length; ++i) {
@@ -231,24 +237,6 @@ abstract contract World is Check {
         (bool ok, bytes memory failure) = target.call(call);
         check(!ok && failure.length >= 4, what);
         same(bytes32(bytes4(failure)), bytes32(selector), what);
-    }
-
-    function _cool() internal {
-        logs.cool(address(arena));
-        logs.cool(address(vault));
-        logs.cool(address(book));
-        logs.cool(address(registry));
-    }
-
-    /// @dev Gas of the whole transaction: 21,000, calldata at 4/16 or the floor of 10/40, whichever is more.
-    function _intrinsic(bytes memory call, uint256 executed) internal pure returns (uint256) {
-        uint256 tokens;
-        for (uint256 i = 0; i < call.length; ++i) {
-            tokens += call[i] == 0 ? 1 : 4;
-        }
-        uint256 used = 21_000 + 4 * tokens + executed;
-        uint256 floor = 21_000 + 10 * tokens;
-        return used > floor ? used : floor;
     }
 
     function _move(address who, bytes4 selector, bytes memory payload) internal {
