@@ -46,8 +46,11 @@ type ring struct {
 	later  func(seconds uint64) // moves the chain's clock
 	games  ledger.Games         // from the receipts
 	facts  []ledger.Fact
-	used   map[string]uint64 // the most gas of each call
+	used   map[string]uint64      // the most gas of each call
+	repaid map[dispute.Kind]int64 // the least share of its gas that a move of the node got back, percent
 	nonce  uint64
+
+	embedded *devchain.Chain // nil on anvil
 }
 
 func keyOf(t *testing.T, name string) *ecdsa.PrivateKey {
@@ -74,6 +77,7 @@ func newEmbeddedRing(t *testing.T, fork devchain.Fork) *ring {
 	}
 	t.Cleanup(func() { c.Close() })
 	r := newRing(t, c.HTTP(), devchain.DefaultChainID)
+	r.embedded = c
 	r.later = func(seconds uint64) {
 		if err := c.Advance(time.Duration(seconds) * time.Second); err != nil {
 			t.Fatal(err)
@@ -114,7 +118,7 @@ func newRing(t *testing.T, url string, id uint64) *ring {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	return &ring{t: t, ctx: ctx, client: client, user: claim.Address{0xd}, used: map[string]uint64{}}
+	return &ring{t: t, ctx: ctx, client: client, user: claim.Address{0xd}, used: map[string]uint64{}, repaid: map[dispute.Kind]int64{}}
 }
 
 // begin deploys and endows the actors.
@@ -146,13 +150,13 @@ func (r *ring) begin(t *testing.T) {
 		t.Fatalf("parameters are %+v", got)
 	}
 	r.node, r.opener = r.newActor(t, "node"), r.newActor(t, "opener")
-	thousand := tokens(1000)
+	funds := tokens(10_000)
 	for _, a := range []*actor{r.node, r.opener} {
-		r.do(a, "mint")(r.k.Mint("mint", a.address, thousand))
-		r.do(a, "approve")(r.k.Approve("approve", thousand))
+		r.do(a, "mint")(r.k.Mint("mint", a.address, funds))
+		r.do(a, "approve")(r.k.Approve("approve", funds))
 	}
-	r.do(r.node, "deposit")(r.k.Deposit("deposit", thousand))
-	r.do(r.opener, "fund")(r.k.Fund("fund", thousand))
+	r.do(r.node, "deposit")(r.k.Deposit("deposit", funds))
+	r.do(r.opener, "fund")(r.k.Fund("fund", funds))
 	r.do(r.node, "setEndpoint")(r.k.SetEndpoint("url", "http://127.0.0.1:1"))
 }
 
@@ -280,6 +284,8 @@ type match struct {
 	path  []dispute.Kind
 	spent *big.Int // wei that the node paid for its moves
 	last  dispute.Effect
+	// serves is what the node hands out beside the game; nil means nothing.
+	serves dispute.Served
 }
 
 // start commits and opens, and compares the first state with the twin's.
@@ -401,13 +407,17 @@ func (m *match) seen() []dispute.Move {
 // play moves for both sides until the game is decided. answers says who opens the picked element.
 func (m *match) play(answers *actor) {
 	m.t.Helper()
+	served := m.serves
+	if served == nil {
+		served = dispute.Withheld
+	}
 	for m.state.Phase.Turn() != dispute.Nobody {
 		if len(m.path) > 60 {
 			m.t.Fatalf("no end in sight: %v", m.path)
 		}
 		who, move, err := m.opener, dispute.Move(nil), error(nil)
 		if m.state.Phase.Turn() == dispute.Opener || m.state.Phase == dispute.Answer && answers == m.opener {
-			move, err = dispute.NextForOpener(m.state, m.job, m.seen(), m.c.opener, dispute.Withheld)
+			move, err = dispute.NextForOpener(m.state, m.job, m.seen(), m.c.opener, served)
 		} else {
 			who = m.node
 			move, err = dispute.NextForNode(m.state, m.job, m.c.node)
@@ -442,6 +452,9 @@ func (m *match) move(who *actor, move dispute.Move) {
 	}
 	m.same(want)
 	m.last = effect
+	if before.Phase.Turn() == dispute.Node {
+		m.notePay(kind, effect.Credit, receipt)
+	}
 }
 
 // resolve closes the game and returns what the event said.
