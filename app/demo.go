@@ -1,0 +1,558 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/receipt"
+	"elenchus/compute/opset"
+	"elenchus/network/chain"
+	"elenchus/service/adversary"
+	"elenchus/settlement/dispute"
+	"elenchus/settlement/ledger"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+)
+
+// Attacks are the stories that Demo can play.
+func Attacks() []string {
+	return append(append([]string{"none"}, adversary.Names()...), "griefer", "impostor", "hidden-prompt")
+}
+
+// DemoOptions choose a story.
+type DemoOptions struct {
+	Exe    []string // command that runs a role
+	Attack string
+	Seed   uint64
+	Model  string
+	Answer string    // native
+	Dir    string    // "": a new one, removed at the end
+	Story  io.Writer // nil: silence
+}
+
+// DemoResult is what a story came to. DESIGN §5.
+type DemoResult struct {
+	Attack           string            `json:"attack"`
+	Verdict          string            `json:"verdict"` // upheld, slashed, void or refused
+	ConvictedOp      *string           `json:"convicted_op"`
+	ConvictedElement *uint64           `json:"convicted_element"`
+	Answer           string            `json:"answer"`
+	Changed          *bool             `json:"changed,omitempty"`
+	VerifyExit       *int              `json:"verify_exit,omitempty"`
+	Gas              map[string]uint64 `json:"gas"`
+	Moves            int               `json:"moves"`
+	Balances         map[string]string `json:"balances"` // token units: wallet, stake and credit
+	HonestLost       json.Number       `json:"honest_lost"`
+	Seconds          float64           `json:"seconds"`
+	Want             string            `json:"-"`
+	Note             string            `json:"note,omitempty"`
+}
+
+// Failure is an error unless the story ended as it must: nobody honest lost, no cheat got away.
+func (r *DemoResult) Failure() error {
+	if r.Verdict != r.Want {
+		return fmt.Errorf("attack %s ended %s, it must end %s", r.Attack, r.Verdict, r.Want)
+	}
+	if r.HonestLost != "0" {
+		return fmt.Errorf("attack %s: honest parties lost %s token units", r.Attack, r.HonestLost)
+	}
+	if r.VerifyExit != nil && *r.VerifyExit != 1 {
+		return fmt.Errorf("attack %s: verify ended with %d, it must end with 1", r.Attack, *r.VerifyExit)
+	}
+	return nil
+}
+
+// demoParams are clocks in which a whole story fits into two minutes.
+func demoParams() chain.DeployParams {
+	p := chain.DevnetParams()
+	p.Window, p.ReplyTime, p.Grace, p.RewardDelay = 40, 8, 4, 5
+	return p
+}
+
+// demo is a story under way.
+type demo struct {
+	o        DemoOptions
+	n        *Network
+	k        *chain.Contracts
+	began    time.Time
+	prompt   string
+	before   map[string]wealth
+	receipts map[claim.Hash]*receipt.Receipt // by node address
+	games    ledger.Games
+	txs      map[claim.Hash]string // transaction -> what it did
+	head     ledger.Head
+	result   DemoResult
+}
+
+// wealth is what a party owns.
+type wealth struct {
+	tokens claim.Amount
+	wei    *big.Int
+}
+
+// Demo plays a story through the processes and the wiring of `up` and reports how it ended.
+func Demo(ctx context.Context, o DemoOptions) (*DemoResult, error) {
+	if !slices.Contains(Attacks(), o.Attack) {
+		return nil, fmt.Errorf("attack %q is none of %s", o.Attack, strings.Join(Attacks(), ", "))
+	}
+	if o.Answer != "native" {
+		return nil, fmt.Errorf("answer %q: this version answers \"native\"; proofs come with the circuits", o.Answer)
+	}
+	if o.Story == nil {
+		o.Story = io.Discard
+	}
+	if o.Dir == "" {
+		dir, err := os.MkdirTemp("", "elenchus-demo-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir) //nolint:errcheck // best effort
+		o.Dir = dir
+	}
+	d := &demo{o: o, began: time.Now(), receipts: map[claim.Hash]*receipt.Receipt{}, txs: map[claim.Hash]string{}}
+	d.result = DemoResult{Attack: o.Attack, Answer: o.Answer, Gas: map[string]uint64{}, Balances: map[string]string{}}
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
+	defer cancel()
+	if err := d.play(ctx); err != nil {
+		return nil, err
+	}
+	return &d.result, nil
+}
+
+func (d *demo) say(format string, args ...any) {
+	fmt.Fprintf(d.o.Story, "%6.1f s  %s\n", time.Since(d.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (d *demo) play(ctx context.Context) error {
+	cfg := NetworkConfig{
+		Exe: d.o.Exe, Dir: d.o.Dir, Model: d.o.Model, Nodes: 3, Listen: "127.0.0.1:0", Fork: "osaka", Params: demoParams(), Seed: d.o.Seed,
+		Log: slog.New(slog.DiscardHandler),
+	}
+	switch {
+	case slices.Contains(adversary.Names(), d.o.Attack):
+		cfg.NodeAttack = d.o.Attack
+	case d.o.Attack == "griefer":
+		cfg.WatchAttack = "griefer"
+	case d.o.Attack == "impostor":
+		cfg.WatchAttack, cfg.Impostor = "griefer", true
+	case d.o.Attack == "hidden-prompt":
+		cfg.GatewayAttack = "hidden-prompt"
+	}
+	var err error
+	if d.n, err = StartNetwork(ctx, cfg); err != nil {
+		return err
+	}
+	defer d.n.Close() //nolint:errcheck // the story is over
+	d.say("chain, contracts, 3 staked nodes, challenger and gateway are up; attack: %s", d.o.Attack)
+	c, err := chain.Dial(ctx, d.n.RPC, 0)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if d.k, err = chain.Load(ctx, c, d.n.Addresses); err != nil {
+		return err
+	}
+	if d.before, err = d.wealths(ctx); err != nil {
+		return err
+	}
+	if err := d.ask(ctx); err != nil {
+		return err
+	}
+	if err := d.follow(ctx); err != nil {
+		return err
+	}
+	return d.finish(ctx)
+}
+
+// ask puts one question to each node through the gateway.
+func (d *demo) ask(ctx context.Context) error {
+	prompts := []string{"Once upon a time", "One day, Tom", "The little dog"}
+	for i := range d.n.Nodes {
+		text, rec, err := d.chat(ctx, prompts[i%len(prompts)])
+		if err != nil {
+			return err
+		}
+		r, err := receipt.Parse(rec)
+		if err != nil {
+			return err
+		}
+		var key claim.Hash
+		copy(key[:], r.Claim.Node[:])
+		d.receipts[key] = r
+		d.say("node %x answers %q: %q", r.Claim.Node[:4], prompts[i%len(prompts)], clip(text))
+		if d.o.Attack == "hidden-prompt" && i == 0 {
+			if err := d.verifyHidden(prompts[0], text, r); err != nil {
+				return err
+			}
+		}
+	}
+	if len(d.receipts) != len(d.n.Nodes) {
+		return fmt.Errorf("%d nodes answered, want %d", len(d.receipts), len(d.n.Nodes))
+	}
+	return nil
+}
+
+func clip(s string) string {
+	if len(s) > 60 {
+		return s[:60] + "..."
+	}
+	return s
+}
+
+// chat is one request to the gateway, as any client makes it.
+func (d *demo) chat(ctx context.Context, prompt string) (text, rec string, err error) {
+	body, err := json.Marshal(map[string]any{
+		"model": d.n.modelTitle(), "temperature": 0, "max_tokens": 24, "messages": []map[string]string{{"role": "user", "content": prompt}},
+	})
+	if err != nil {
+		return "", "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.n.Gateway+"/v1/chat/completions", bytes.NewReader(body))
+	if err != nil {
+		return "", "", err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", "", err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to the end
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	if err != nil {
+		return "", "", err
+	}
+	var answer struct {
+		Choices []struct {
+			Message struct {
+				Content string `json:"content"`
+			} `json:"message"`
+		} `json:"choices"`
+	}
+	if err := json.Unmarshal(raw, &answer); err != nil || resp.StatusCode != http.StatusOK || len(answer.Choices) != 1 {
+		return "", "", fmt.Errorf("the gateway answers %d: %s", resp.StatusCode, clip(string(raw)))
+	}
+	return answer.Choices[0].Message.Content, resp.Header.Get("X-Elenchus-Receipt"), nil
+}
+
+// guilty says whether the node of the story claimed something false.
+func (d *demo) guilty(ctx context.Context) (bool, error) {
+	r := d.receiptOf("node1")
+	man, _, err := LoadModel(d.n.model())
+	if err != nil {
+		return false, err
+	}
+	job := (&nodeJob{r}).decoded()
+	own, finish, err := computer(man).Generate(ctx, job, nil)
+	if err != nil {
+		return false, err
+	}
+	return falseClaim(&r.Claim, own, finish), nil
+}
+
+func (d *demo) receiptOf(role string) *receipt.Receipt {
+	a := d.n.Accounts[role]
+	var key claim.Hash
+	copy(key[:], a[:])
+	return d.receipts[key]
+}
+
+// follow watches the chain until the story has ended.
+func (d *demo) follow(ctx context.Context) error {
+	want, games := "upheld", 0
+	switch d.o.Attack {
+	case "griefer", "impostor":
+		games = len(d.n.Nodes)
+	case "none", "hidden-prompt":
+	default:
+		lied, err := d.guilty(ctx)
+		if err != nil {
+			return err
+		}
+		if d.o.Attack == "byte" {
+			d.result.Changed = &lied
+		}
+		if lied {
+			want, games = "slashed", 1
+		}
+	}
+	d.result.Want = want
+	done := errors.New("the story is over")
+	err := d.k.Watch(ctx, chain.FactOptions{Interval: pollEvery}, func(ctx context.Context, b chain.FactBatch) error {
+		d.head = ledger.Head{Number: b.Head.Number, Time: b.Head.Time}
+		for _, f := range b.Facts {
+			d.note(f)
+		}
+		over, err := d.over(ctx, games)
+		if err != nil {
+			return err
+		}
+		if over {
+			return done
+		}
+		return nil
+	})
+	if errors.Is(err, done) {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("the story did not end in time: %d of %d games resolved\n%s", d.resolved(), games, d.n.tail("watch"))
+	}
+	return err
+}
+
+func (d *demo) resolved() (n int) {
+	for _, g := range d.games.All() {
+		if g.Resolved != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// over says whether nothing more will happen: all expected games are closed, rewards settled; with
+// none expected, the challenger has checked every claim and found it true.
+func (d *demo) over(ctx context.Context, games int) (bool, error) {
+	if d.resolved() < max(games, len(d.games.All())) {
+		return false, nil
+	}
+	if games == 0 {
+		return d.allChecked(ctx)
+	}
+	for _, g := range d.games.All() {
+		if g.Resolved.Reward.IsZero() {
+			continue
+		}
+		v, err := d.k.Verdict(ctx, g.ClaimID)
+		if err != nil || !v.Reward.IsZero() {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// allChecked asks the challenger for its verdicts.
+func (d *demo) allChecked(ctx context.Context) (bool, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.n.Watch+"/v1/verdicts", nil)
+	if err != nil {
+		return false, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to the end
+	var rows []struct {
+		True bool `json:"true"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&rows); err != nil {
+		return false, err
+	}
+	posted := 0
+	for _, what := range d.txs {
+		if what == "post" {
+			posted++
+		}
+	}
+	return len(rows) >= len(d.receipts) && posted >= len(d.n.Nodes), nil
+}
+
+// note keeps a fact and tells it.
+func (d *demo) note(f ledger.Fact) {
+	d.games.Apply(f)
+	switch e := f.Event.(type) {
+	case ledger.BatchPosted:
+		d.txs[f.Tx] = "post"
+		d.say("batch %x of %d claims posted", e.Root[:4], e.Count)
+	case ledger.Committed:
+		d.txs[f.Tx] = "commit"
+		d.say("a hidden challenge is committed")
+	case ledger.Opened:
+		d.txs[f.Tx] = "open"
+		d.say("game %x opens against claim %x", e.Game[:4], e.ClaimID[:4])
+	case ledger.Moved:
+		if _, known := d.txs[f.Tx]; !known {
+			d.txs[f.Tx] = gasKind(dispute.Kind(e.Move))
+			d.result.Moves++
+			d.say("game %x: %s", e.Game[:4], dispute.Kind(e.Move))
+		}
+	case ledger.Convicted:
+		op := opset.Code(e.Op).String()
+		d.result.ConvictedOp, d.result.ConvictedElement = &op, &e.Element
+		d.say("game %x: %s element %d is false", e.Game[:4], op, e.Element)
+	case ledger.Resolved:
+		d.txs[f.Tx] = "resolve"
+		d.say("game %x resolved: slashed %s", e.Game[:4], e.Slashed)
+	}
+}
+
+// gasKind names the row of the gas table that a move belongs to.
+func gasKind(k dispute.Kind) string {
+	switch k {
+	case dispute.KindReveal, dispute.KindRows, dispute.KindTensors:
+		return "reveal"
+	case dispute.KindChildren, dispute.KindRaw:
+		return "descend"
+	case dispute.KindAnswer:
+		return "answer"
+	case dispute.KindTimeout:
+		return "timeout"
+	case dispute.KindCommit, dispute.KindOpen, dispute.KindResolve:
+		return k.String()
+	}
+	return "pick"
+}
+
+func (d *demo) finish(ctx context.Context) error {
+	slashed := false
+	for _, g := range d.games.All() {
+		slashed = slashed || g.Resolved != nil && !g.Resolved.Slashed.IsZero()
+	}
+	d.result.Verdict = "upheld"
+	if slashed {
+		d.result.Verdict = "slashed"
+	}
+	if err := d.gas(ctx); err != nil {
+		return err
+	}
+	if err := d.losses(ctx); err != nil {
+		return err
+	}
+	d.result.Seconds = float64(time.Since(d.began).Milliseconds()) / 1000
+	d.say("verdict: %s; honest parties lost %s", d.result.Verdict, d.result.HonestLost)
+	return nil
+}
+
+// gas fills the table: the dearest transaction of each kind, and the sum from commit to resolve.
+func (d *demo) gas(ctx context.Context) error {
+	for _, k := range []string{"post", "commit", "open", "reveal", "pick", "descend", "answer", "resolve", "total"} {
+		d.result.Gas[k] = 0
+	}
+	for tx, what := range d.txs {
+		r, err := d.k.Client().Receipt(ctx, common.Hash(tx))
+		if err != nil {
+			return err
+		}
+		d.result.Gas[what] = max(d.result.Gas[what], r.GasUsed)
+		if what != "post" {
+			d.result.Gas["total"] += r.GasUsed
+		}
+	}
+	return nil
+}
+
+// wealths are what the parties own now.
+func (d *demo) wealths(ctx context.Context) (map[string]wealth, error) {
+	out := map[string]wealth{}
+	for name, a := range d.n.Accounts {
+		acc, err1 := d.k.Account(ctx, a)
+		credit, err2 := d.k.Credit(ctx, a)
+		wallet, err3 := d.k.TokenBalance(ctx, a)
+		wei, err4 := d.k.Client().Balance(ctx, common.Address(a))
+		if err := errors.Join(err1, err2, err3, err4); err != nil {
+			return nil, err
+		}
+		sum, err := acc.Stake.Add(credit)
+		if err == nil {
+			sum, err = sum.Add(wallet)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[name] = wealth{sum, wei}
+	}
+	return out, nil
+}
+
+// losses adds up what honest parties are poorer by: tokens, and ether at the fixed rate, without
+// the gas of their posts. A party that gained does not make up for one that lost.
+func (d *demo) losses(ctx context.Context) error {
+	after, err := d.wealths(ctx)
+	if err != nil {
+		return err
+	}
+	posts, err := d.postCosts(ctx)
+	if err != nil {
+		return err
+	}
+	lost := new(big.Int)
+	for name, b := range d.before {
+		a := after[name]
+		d.result.Balances[name] = a.tokens.String()
+		if !d.honest(name) {
+			continue
+		}
+		wei := new(big.Int).Sub(b.wei, a.wei)
+		wei.Sub(wei, posts[d.n.Accounts[name]])
+		delta := new(big.Int).Sub(b.tokens.Big(), a.tokens.Big())
+		delta.Add(delta, toTokens(wei, d.k.Params().TokenPerEther))
+		if delta.Sign() > 0 {
+			lost.Add(lost, delta)
+			d.say("%s is poorer by %s token units", name, delta)
+		}
+	}
+	d.result.HonestLost = json.Number(lost.String())
+	return nil
+}
+
+func toTokens(wei *big.Int, perEther claim.Amount) *big.Int {
+	v := new(big.Int).Mul(wei, perEther.Big())
+	return v.Div(v, big.NewInt(1e18))
+}
+
+// postCosts is what each account paid for posting batches, in wei.
+func (d *demo) postCosts(ctx context.Context) (map[claim.Address]*big.Int, error) {
+	out := map[claim.Address]*big.Int{}
+	for _, a := range d.n.Accounts {
+		out[a] = new(big.Int)
+	}
+	for tx, what := range d.txs {
+		if what != "post" {
+			continue
+		}
+		r, err := d.k.Client().Receipt(ctx, common.Hash(tx))
+		if err != nil {
+			return nil, err
+		}
+		t, _, err := d.k.Client().Backend().TransactionByHash(ctx, common.Hash(tx))
+		if err != nil {
+			return nil, err
+		}
+		from, err := types.Sender(types.LatestSignerForChainID(d.k.Client().ChainID()), t)
+		if err != nil {
+			return nil, err
+		}
+		cost := new(big.Int).Mul(new(big.Int).SetUint64(r.GasUsed), r.EffectiveGasPrice)
+		sum := out[claim.Address(from)]
+		if sum == nil {
+			continue
+		}
+		sum.Add(sum, cost)
+	}
+	return out, nil
+}
+
+// honest says whether a role plays by the rules in this story.
+func (d *demo) honest(role string) bool {
+	switch role {
+	case "griefer", "impostor":
+		return false
+	case "node1":
+		return !slices.Contains(adversary.Names(), d.o.Attack) || d.result.Changed != nil && !*d.result.Changed
+	case "gateway":
+		return d.o.Attack != "hidden-prompt"
+	}
+	return true
+}
