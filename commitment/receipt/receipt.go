@@ -5,7 +5,7 @@
 // never text; whatever is not committed to by its claim is not in it. SPEC 07 §8.
 //
 //	r, err := receipt.Parse(text)
-//	report := receipt.Check(r, facts)
+//	report := receipt.Verify(r, facts)
 package receipt
 
 import (
@@ -66,7 +66,7 @@ func (r *Receipt) Encode() ([]byte, error) {
 // fixed is the length of everything before the lists of ids.
 const fixed = len(tag) + 8 + 20 + claim.RequestSize + claim.ClaimSize + 65
 
-// Decode reads exactly what Encode writes. It checks form alone; Check checks meaning.
+// Decode reads exactly what Encode writes. It checks form alone; Verify checks meaning.
 func Decode(b []byte) (*Receipt, error) {
 	if len(b) < fixed || string(b[:len(tag)]) != tag {
 		return nil, fmt.Errorf("%w: %d bytes without the tag %q", ErrReceipt, len(b), tag)

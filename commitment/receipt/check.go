@@ -1,0 +1,220 @@
+package receipt
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
+	"elenchus/commitment/merkle"
+	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+)
+
+// Outcome is what became of a check.
+type Outcome uint8
+
+// Outcomes. The zero value says that the caller brought nothing to check against.
+const (
+	Unasked Outcome = iota
+	Holds
+	Pending // not yet, and there is still time
+	Cannot  // something that was asked for is missing
+	False
+)
+
+var outcomeNames = [...]string{"unasked", "holds", "pending", "cannot", "false"}
+
+// String is the name that reports use.
+func (o Outcome) String() string {
+	if int(o) >= len(outcomeNames) {
+		return fmt.Sprintf("outcome(%d)", uint8(o))
+	}
+	return outcomeNames[o]
+}
+
+// Check is one statement about a receipt and what became of it.
+type Check struct {
+	Name    string // one of CheckNames
+	Outcome Outcome
+	Detail  string // what holds, or which value is not what it should be
+}
+
+// CheckNames are the checks of a report, in order.
+func CheckNames() []string {
+	return []string{"signature", "ids", "model", "request", "text", "execution", "inclusion", "window", "verdict"}
+}
+
+// Facts are what a receipt is checked against. Whatever is nil is not asked for; what the caller
+// asked for and could not obtain has its reason in the field beside it.
+type Facts struct {
+	Model   *manifest.Manifest // what the user expects to have answered
+	NoModel string
+	Own     *Own // an own computation of the same request
+	NoOwn   string
+	Asked   *Asked   // what the user asked
+	Answers []string // texts of the answer that the user was given or expects
+	Chain   *Chain
+	NoChain string
+}
+
+// Own is what computing the request again gives.
+type Own struct {
+	StateRoot merkle.Hash
+	Output    []int32
+	Finish    uint8
+}
+
+// Report is a receipt with its checks.
+type Report struct {
+	Receipt *Receipt
+	ID      claim.Hash // of the claim
+	Prompt  string     // text of the prompt ids; empty without the model
+	Output  string     // text of the output ids; empty without the model
+	Checks  []Check
+}
+
+// Outcome is False if any check is, else Cannot if any is, else Pending if any is, else Holds.
+// Checks that nobody asked for do not count.
+func (r *Report) Outcome() Outcome {
+	out := Holds
+	for _, c := range r.Checks {
+		out = max(out, c.Outcome)
+	}
+	return out
+}
+
+// Verify checks a receipt against facts. It never stops at a failure: every check is reported.
+// SPEC 07.
+func Verify(r *Receipt, f Facts) *Report {
+	out := &Report{Receipt: r, ID: r.ID()}
+	side, err := textSide(r, f.Model)
+	var bad error
+	if side != nil {
+		out.Prompt = side.prompt(r)
+		out.Output, bad = AnswerText(side.tok, r.Prompt, r.Stop, r.Output)
+	}
+	for _, c := range []func() (Outcome, string){
+		func() (Outcome, string) { return signature(r) },
+		func() (Outcome, string) { return ids(r) },
+		func() (Outcome, string) { return model(r, &f) },
+		func() (Outcome, string) { return request(r, &f, side, err) },
+		func() (Outcome, string) { return text(&f, side, errors.Join(err, bad), out.Output) },
+		func() (Outcome, string) { return execution(r, &f) },
+		func() (Outcome, string) { return inclusion(r, &f) },
+		func() (Outcome, string) { return window(r, &f) },
+		func() (Outcome, string) { return verdict(&f) },
+	} {
+		o, detail := c()
+		out.Checks = append(out.Checks, Check{CheckNames()[len(out.Checks)], o, detail})
+	}
+	return out
+}
+
+// Job is what the machine needs to compute the answer again.
+func (r *Receipt) Job() decode.Job {
+	q := &r.Request
+	return decode.Job{Prompt: r.Prompt, StopIDs: r.Stop, MaxNew: q.MaxNew, Temperature: q.Temperature, Seed: q.Seed}
+}
+
+func signature(r *Receipt) (Outcome, string) {
+	if err := claim.VerifySigner(r.Claim.Digest(r.Domain), r.Signature, r.Claim.Node); err != nil {
+		return False, err.Error()
+	}
+	return Holds, fmt.Sprintf("node 0x%x signed this claim", r.Claim.Node)
+}
+
+// ids binds the ids of the receipt to what is signed.
+func ids(r *Receipt) (Outcome, string) {
+	q, c := &r.Request, &r.Claim
+	if err := q.Check(); err != nil {
+		return False, err.Error()
+	}
+	if err := c.Check(*q); err != nil {
+		return False, err.Error()
+	}
+	if got := q.Digest(r.Domain); got != c.RequestDigest {
+		return False, fmt.Sprintf("the request has digest %x, the claim answers %x", got, c.RequestDigest)
+	}
+	for _, l := range []struct {
+		name  string
+		ids   []int32
+		count uint32
+		root  merkle.Hash
+	}{
+		{"prompt", r.Prompt, q.PromptCount, q.PromptRoot},
+		{"stop", r.Stop, uint32(q.StopCount), q.StopRoot},
+		{"output", r.Output, c.Count, c.OutputRoot},
+	} {
+		if len(l.ids) != int(l.count) {
+			return False, fmt.Sprintf("there are %d %s ids, %d are signed", len(l.ids), l.name, l.count)
+		}
+		if got := rootOf(l.ids, l.name); got != l.root {
+			return False, fmt.Sprintf("the %s ids have root %x, %x is signed", l.name, got, l.root)
+		}
+	}
+	return Holds, fmt.Sprintf("%d prompt and %d output ids are those that were signed", len(r.Prompt), len(r.Output))
+}
+
+// rootOf is the root of a list of ids; an empty stop list has root zero. SPEC 07 §2.
+func rootOf(ids []int32, name string) merkle.Hash {
+	if len(ids) == 0 && name == "stop" {
+		return merkle.Hash{}
+	}
+	return trace.IDTree(ids).Root()
+}
+
+func model(r *Receipt, f *Facts) (Outcome, string) {
+	switch {
+	case f.Model == nil && f.NoModel != "":
+		return Cannot, f.NoModel
+	case f.Model == nil:
+		return Unasked, "no model was named"
+	case merkle.Hash(f.Model.ID()) != r.Request.Model:
+		return False, fmt.Sprintf("the claim is about model %x, not %s", r.Request.Model, f.Model.ID())
+	}
+	return Holds, "the claim is about model " + f.Model.ID().String()
+}
+
+func execution(r *Receipt, f *Facts) (Outcome, string) {
+	c := &r.Claim
+	switch own := f.Own; {
+	case own == nil && f.NoOwn != "":
+		return Cannot, f.NoOwn
+	case own == nil:
+		return Unasked, "nothing was computed again"
+	case len(own.Output) != int(c.Count):
+		return False, fmt.Sprintf("%d tokens are claimed, %d computed%s", c.Count, len(own.Output), differ(r.Output, own.Output))
+	case own.Finish != c.Finish:
+		return False, fmt.Sprintf("finish code %d is claimed, %d computed", c.Finish, own.Finish)
+	case rootOf(own.Output, "output") != c.OutputRoot:
+		return False, "the output is not what the model computes" + differ(r.Output, own.Output)
+	case own.StateRoot != c.StateRoot:
+		return False, fmt.Sprintf("the output is right but the states are not: root %x is claimed, %x computed", c.StateRoot, own.StateRoot)
+	}
+	return Holds, fmt.Sprintf("computing it again gives the same %d tokens and states, bit for bit", c.Count)
+}
+
+// differ says where two outputs part.
+func differ(claimed, own []int32) string {
+	for i := range min(len(claimed), len(own)) {
+		if claimed[i] != own[i] {
+			return fmt.Sprintf(": output %d is id %d, computed %d", i, claimed[i], own[i])
+		}
+	}
+	return ""
+}
+
+// sameIDs says where two lists of ids differ, or "".
+func sameIDs(name string, got, want []int32) string {
+	if slices.Equal(got, want) {
+		return ""
+	}
+	for i := range min(len(got), len(want)) {
+		if got[i] != want[i] {
+			return fmt.Sprintf("%s id %d is %d, should be %d", name, i, got[i], want[i])
+		}
+	}
+	return fmt.Sprintf("there are %d %s ids, should be %d", len(got), name, len(want))
+}

@@ -1,0 +1,164 @@
+package receipt
+
+import (
+	"fmt"
+	"strings"
+
+	"elenchus/commitment/manifest"
+	"elenchus/commitment/merkle"
+	"elenchus/compute/template"
+	"elenchus/compute/tokenizer"
+)
+
+// Asked is what a user asked for, in the user's words. Exactly one of Messages, Text and IDs is
+// set. What is nil was left to the gateway, except Temperature, whose default is 1.
+type Asked struct {
+	Messages    []template.Message
+	Text        *string
+	IDs         []int32
+	MaxNew      *uint32
+	Temperature *uint32 // Q16
+	Seed        *uint64
+}
+
+// side is the text side of a model.
+type side struct {
+	tok  *tokenizer.Tokenizer
+	tmpl template.Template
+	man  *manifest.Manifest
+}
+
+// textSide is nil without a model, or when the receipt is about another one.
+func textSide(r *Receipt, man *manifest.Manifest) (*side, error) {
+	if man == nil || merkle.Hash(man.ID()) != r.Request.Model {
+		return nil, nil
+	}
+	tok, err := tokenizer.Parse(man.Model.Tokenizer)
+	if err != nil {
+		return nil, err
+	}
+	tmpl, err := template.Parse(man.Model.Template)
+	if err != nil {
+		return nil, err
+	}
+	return &side{tok, tmpl, man}, nil
+}
+
+// AnswerText is the text of an answer's ids: what stands for the end of the answer is left out,
+// broken characters are replaced. It fails with tokenizer.ErrID.
+func AnswerText(t *tokenizer.Tokenizer, prompt, stop, output []int32) (string, error) {
+	at := tokenizer.Continuation
+	if len(prompt) <= 1 {
+		at = tokenizer.Start // nothing but the beginning-of-sequence id stands before
+	}
+	d, out := t.NewDecoder(at), strings.Builder{}
+	ends := map[int32]bool{}
+	for _, id := range stop {
+		ends[id] = true
+	}
+	for _, id := range output {
+		if ends[id] {
+			continue
+		}
+		s, err := d.Next(id)
+		if err != nil {
+			return "", err
+		}
+		out.WriteString(s)
+	}
+	return out.String() + d.Flush(), nil
+}
+
+func (s *side) prompt(r *Receipt) string {
+	text, err := s.tok.Decode(r.Prompt)
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// ids are the prompt ids of what was asked.
+func (s *side) ids(a *Asked) []int32 {
+	switch {
+	case a.IDs != nil:
+		return a.IDs
+	case a.Text != nil:
+		return template.Prompt(s.tok, *a.Text)
+	}
+	return template.Prompt(s.tok, s.tmpl.Render(a.Messages))
+}
+
+// withoutText says why text cannot be compared.
+func withoutText(f *Facts, err error) (Outcome, string) {
+	switch {
+	case err != nil:
+		return Cannot, err.Error()
+	case f.Model == nil && f.NoModel != "":
+		return Cannot, f.NoModel
+	}
+	return Cannot, "text and ids are compared by the model's tokenizer, and the model of the claim is not at hand"
+}
+
+// request compares what the user asked with what the node was asked. The most new tokens are those
+// of the user, or else as many as the context holds.
+func request(r *Receipt, f *Facts, s *side, err error) (Outcome, string) {
+	a := f.Asked
+	if a == nil {
+		return Unasked, "no request to compare with"
+	}
+	if s == nil {
+		return withoutText(f, err)
+	}
+	if why := sameIDs("prompt", r.Prompt, s.ids(a)); why != "" {
+		return False, "the node was given another prompt: " + why
+	}
+	if why := sameIDs("stop", r.Stop, s.man.Model.EndIDs); why != "" {
+		return False, "the node was told to end at other tokens than the model's: " + why
+	}
+	most, temperature := s.man.TMax, uint32(1<<16)
+	if a.MaxNew != nil {
+		most = min(most, *a.MaxNew)
+	}
+	if a.Temperature != nil {
+		temperature = *a.Temperature
+	}
+	q := &r.Request
+	switch {
+	case q.MaxNew != most:
+		return False, fmt.Sprintf("the node was asked for at most %d tokens, the user wanted %d", q.MaxNew, most)
+	case q.Temperature != temperature:
+		return False, fmt.Sprintf("the node was given temperature %d/65536, the user wanted %d/65536", q.Temperature, temperature)
+	case a.Seed != nil && q.Seed != *a.Seed:
+		return False, fmt.Sprintf("the node was given seed %d, the user wanted %d", q.Seed, *a.Seed)
+	}
+	return Holds, "the node was asked what the user asked"
+}
+
+// text compares the answers that the user was given with the ids.
+func text(f *Facts, s *side, err error, output string) (Outcome, string) {
+	if len(f.Answers) == 0 {
+		return Unasked, "no answer to compare with"
+	}
+	if s == nil {
+		return withoutText(f, err)
+	}
+	if err != nil {
+		return False, err.Error()
+	}
+	for _, a := range f.Answers {
+		if a != output {
+			return False, fmt.Sprintf("the answer is not the text of the output ids: %s", part(a, output))
+		}
+	}
+	return Holds, "the answer is the text of the output ids"
+}
+
+// part shows where two texts part.
+func part(got, want string) string {
+	i := 0
+	for i < min(len(got), len(want)) && got[i] == want[i] {
+		i++
+	}
+	cut := func(s string) string { return s[i:min(len(s), i+32)] }
+	return fmt.Sprintf("from byte %d on it is %q, the ids say %q", i, cut(got), cut(want))
+}
