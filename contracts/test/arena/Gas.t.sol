@@ -35,6 +35,7 @@ contract GasTest is World {
     bytes private weightPath;
     bytes private targetPath;
     bytes private xPath;
+    bytes32[] private children; // of the target, six levels below its root
     bytes32 private batchRoot;
 
     function setUp() public override {
@@ -71,7 +72,14 @@ contract GasTest is World {
             roots.push(_random("root", i));
         }
         (roots[79], xPath) = _fake(Build.root(Build.ofBytes(x, 64)), 5, 4);
-        (roots[TARGET], targetPath) = _fake(Build.leaf(_target()), 0, 12);
+        (bytes32 child, bytes memory below) = _fake(Build.leaf(_target()), 0, 6);
+        children.push(child);
+        for (uint256 i = 1; i < 64; ++i) {
+            children.push(_random("child", i));
+        }
+        Build.Tree memory top = Build.tree(children, 6, 0);
+        roots[TARGET] = Build.root(top);
+        targetPath = bytes.concat(below, Build.sib(top, 0, 1));
         uint16[4] memory none;
         descriptors[0] = _descriptor(
             Tensor(0, 3, 64, [uint32(1), 2048], none, [uint64(TENSORS), 30, 31], 0, 0)
@@ -212,6 +220,24 @@ contract GasTest is World {
         _phase(G.LOST);
         _as(stranger, abi.encodeCall(arena.resolve, (game, state, job)));
         _check("resolve", 90_000);
+    }
+
+    function testGasOfADescent() public {
+        _openByBatch();
+        _move(node, arena.reveal.selector, bytes.concat(job, reveal));
+        _move(opener, arena.stage.selector, abi.encodePacked(uint16(STAGE)));
+        _move(node, arena.tensors.selector, _tensorsPayload());
+        bytes memory path = Build.path(roots, TARGET);
+        bytes memory descend =
+            abi.encodePacked(uint8(TARGET), type(uint64).max, roots[TARGET], path, _opened(1, TARGET));
+        _move(opener, arena.pick.selector, descend);
+        _check("pick to descend", 90_000);
+        _move(node, arena.children.selector, abi.encodePacked(children));
+        _check("children", 140_000);
+        bytes memory siblings = Build.sib(Build.tree(children, 6, 0), 0, 1);
+        _move(opener, arena.child.selector, abi.encodePacked(uint8(0), children[0], siblings));
+        _check("child", 65_000);
+        same(_get(G.LEVEL), 6, "level");
     }
 
     function testGasOfTheRowsBranch() public {
