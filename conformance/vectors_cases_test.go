@@ -37,7 +37,6 @@ var (
 	vectors    = all(opset.Embed, opset.MaxAbs, opset.Max, opset.Sum, opset.ArgKey, opset.SumSquares, opset.NormInv, opset.NormApply,
 		opset.MatMul, opset.Row, opset.Add, opset.Mul, opset.ReLU, opset.SiLUMul, opset.Quant, opset.RoPE, opset.Score, opset.Exp2Op,
 		opset.Transpose, opset.Mix, opset.DivOp, opset.Temper, opset.Select)
-	scalars = all(opset.Scale, opset.Draw, opset.Token, opset.StopOp, opset.PromptOp)
 )
 
 // shiftOf is the shift that decides the element, where it has one.
@@ -173,10 +172,14 @@ var conditions = []condition{
 	{"shift negative", shifted, func(e *example) bool { return e.shiftOf() < 0 && e.shiftOf() > -30 && e.value != 0 }},
 	{"shift far negative", shifted, func(e *example) bool { return e.shiftOf() <= math.MinInt32 && e.value != 0 }},
 	{"shift far negative of zero", shifted, func(e *example) bool { return e.shiftOf() < -62 && e.value == 0 }},
-	{"tie", all(opset.Embed, opset.Row, opset.NormApply, opset.Mul, opset.Quant, opset.DivOp, opset.Temper, opset.ArgKey, opset.Max, opset.MaxAbs),
-		func(e *example) bool { return e.tie() }},
-	{"negative tie", all(opset.Embed, opset.Row, opset.NormApply, opset.Mul, opset.Quant, opset.DivOp, opset.Temper),
-		func(e *example) bool { return e.tie() && e.value < 0 }},
+	{
+		"tie", all(opset.Embed, opset.Row, opset.NormApply, opset.Mul, opset.Quant, opset.DivOp, opset.Temper, opset.ArgKey, opset.Max, opset.MaxAbs),
+		func(e *example) bool { return e.tie() },
+	},
+	{
+		"negative tie", all(opset.Embed, opset.Row, opset.NormApply, opset.Mul, opset.Quant, opset.DivOp, opset.Temper),
+		func(e *example) bool { return e.tie() && e.value < 0 },
+	},
 	{"t = 0", positional, func(e *example) bool { return e.c.T == 0 && e.positions() }},
 	{"one short of a chunk of positions", positional, func(e *example) bool { return e.positions() && e.span()%128 == 127 }},
 	{"full chunk of positions", positional, func(e *example) bool { return e.positions() && e.span()%128 == 0 }},

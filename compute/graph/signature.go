@@ -67,8 +67,11 @@ var (
 var signatures = [...]func(d *opset.Descriptor) signature{
 	opset.Embed: func(d *opset.Descriptor) signature {
 		n := int64(d.Dims[2].C)
-		return signature{vec(n), []operand{on(rootA, i8, fixed(d.P[0]).times(d.P[1])), on(rootB, i32, fixed(2*d.P[0]))},
-			[]span{{1, maxVocab}, anything, anything}}
+		return signature{
+			vec(n),
+			[]operand{on(rootA, i8, fixed(d.P[0]).times(d.P[1])), on(rootB, i32, fixed(2*d.P[0]))},
+			[]span{{1, maxVocab}, anything, anything},
+		}
 	},
 	opset.MaxAbs: reduction, opset.Max: reduction, opset.Sum: reduction, opset.ArgKey: reduction, opset.SumSquares: reduction,
 	opset.NormInv: func(*opset.Descriptor) signature {
@@ -81,8 +84,11 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 	},
 	opset.MatMul: func(d *opset.Descriptor) signature {
 		n, c := int64(d.Dims[1].C), ceilDiv(d.P[0], chunkOf(d.P[0]))
-		return signature{mat(n, c), []operand{on(aTensor, i16, fixed(d.P[0])), on(rootA, i8, fixed(n).times(c*d.P[1]))},
-			[]span{rowWidth, anything}}
+		return signature{
+			mat(n, c),
+			[]operand{on(aTensor, i16, fixed(d.P[0])), on(rootA, i8, fixed(n).times(c*d.P[1]))},
+			[]span{rowWidth, anything},
+		}
 	},
 	opset.Row: func(d *opset.Descriptor) signature {
 		n, s := int64(d.Dims[2].C), on(aTensor, i64, fixed(1))
@@ -117,26 +123,37 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 	opset.Score: func(d *opset.Descriptor) signature {
 		k := on(aTensor, i16, fixed(d.P[5]))
 		k.leaf = opset.KVLeafBytes
-		return signature{growing(d.P[6], 1), []operand{on(aTensor, i16, fixed(d.P[6]).times(d.P[0])), k, {kinds: kvTree}},
-			[]span{headDim, heads, {-maxMult, maxMult}, shiftUp, anything, anything, heads, anything}}
+		return signature{
+			growing(d.P[6], 1),
+			[]operand{on(aTensor, i16, fixed(d.P[6]).times(d.P[0])), k, {kinds: kvTree}},
+			[]span{headDim, heads, {-maxMult, maxMult}, shiftUp, anything, anything, heads, anything},
+		}
 	},
 	opset.Exp2Op: func(d *opset.Descriptor) signature {
 		n := row(d)
 		rows := int64(d.Dims[0].C) * int64(d.Dims[1].C)
-		return signature{[3]opset.Dim{d.Dims[0], d.Dims[1], {C: uint32(d.P[0]), K: uint32(d.P[1])}},
-			[]operand{on(aTensor, i32, n.times(rows)), on(aTensor, i64, fixed(rows))}, []span{width, {0, 1}, {0, 30}}}
+		return signature{
+			[3]opset.Dim{d.Dims[0], d.Dims[1], {C: uint32(d.P[0]), K: uint32(d.P[1])}},
+			[]operand{on(aTensor, i32, n.times(rows)), on(aTensor, i64, fixed(rows))},
+			[]span{width, {0, 1}, {0, 30}},
+		}
 	},
 	opset.Transpose: func(d *opset.Descriptor) signature {
 		v := on(aTensor, i16, fixed(d.P[5]))
 		v.leaf = opset.KVLeafBytes
-		return signature{growing(d.P[5], 1), []operand{{kinds: kvTree}, v},
-			[]span{zero, zero, zero, zero, anything, anything, zero, anything}}
+		return signature{
+			growing(d.P[5], 1),
+			[]operand{{kinds: kvTree}, v},
+			[]span{zero, zero, zero, zero, anything, anything, zero, anything},
+		}
 	},
 	opset.Mix: func(d *opset.Descriptor) signature {
 		n := size{1, 1, d.Window}
-		return signature{[3]opset.Dim{{C: uint32(d.P[2])}, {C: uint32(d.P[0])}, {C: 1, K: 128}},
+		return signature{
+			[3]opset.Dim{{C: uint32(d.P[2])}, {C: uint32(d.P[0])}, {C: 1, K: 128}},
 			[]operand{on(aTensor, i32, n.times(d.P[2])), on(aTensor, i16, n.times(d.P[5]))},
-			[]span{headDim, heads, heads, zero, zero, {1, maxColumns}}}
+			[]span{headDim, heads, heads, zero, zero, {1, maxColumns}},
+		}
 	},
 	opset.DivOp: func(d *opset.Descriptor) signature {
 		s := single(d, i64, width, width)
@@ -148,8 +165,11 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 		return signature{vec(1), []operand{on(aTensor, i64, fixed(1))}, nil}
 	},
 	opset.Select: func(d *opset.Descriptor) signature {
-		return signature{vec(2), []operand{on(aTensor, []tensor.DType{tensor.DType(d.P[2])}, fixed(d.P[0])), on(aTensor, i64, fixed(2-d.P[3]))},
-			[]span{width, anything, {int64(tensor.I32), int64(tensor.I64)}, {0, 1}}}
+		return signature{
+			vec(2),
+			[]operand{on(aTensor, []tensor.DType{tensor.DType(d.P[2])}, fixed(d.P[0])), on(aTensor, i64, fixed(2-d.P[3]))},
+			[]span{width, anything, {int64(tensor.I32), int64(tensor.I64)}, {0, 1}},
+		}
 	},
 	opset.Token: func(*opset.Descriptor) signature {
 		one := on(aTensor, i64, fixed(1))

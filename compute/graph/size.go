@@ -42,8 +42,6 @@ func (s size) top(tMax uint32) uint64 {
 	return s.c * ((uint64(s.span(tMax)) + uint64(s.k) - 1) / uint64(s.k))
 }
 
-func (s size) fixed() bool { return s.k == 0 }
-
 // dims is the number of elements of a shape; ok is false if two dims depend on t or the product
 // overflows.
 func dims(m [3]opset.Dim, window uint32) (s size, ok bool) {

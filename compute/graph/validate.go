@@ -59,11 +59,26 @@ type invariant struct {
 }
 
 var invariants = [...]invariant{
-	{ErrCount, (*stage).count}, {ErrForm, (*stage).form}, {ErrOp, (*stage).ops}, {ErrTarget, (*stage).targets},
-	{ErrSources, (*stage).sources}, {ErrOrder, (*stage).order}, {ErrDims, (*stage).dims}, {ErrShape, (*stage).shapes},
-	{ErrSize, (*stage).sizes}, {ErrParameter, (*stage).parameters}, {ErrFanIn, (*stage).fanIn}, {ErrWeights, (*stage).weights},
-	{ErrLeaf, (*stage).leaves}, {ErrRows, (*stage).rows}, {ErrState, (*stage).state}, {ErrInterface, (*stage).interfaces},
-	{ErrToken, (*stage).token}, {ErrNorm, (*stage).norms}, {ErrOverflow, (*stage).overflow}, {ErrAnswer, (*stage).answer},
+	{ErrCount, (*stage).count},
+	{ErrForm, (*stage).form},
+	{ErrOp, (*stage).ops},
+	{ErrTarget, (*stage).targets},
+	{ErrSources, (*stage).sources},
+	{ErrOrder, (*stage).order},
+	{ErrDims, (*stage).dims},
+	{ErrShape, (*stage).shapes},
+	{ErrSize, (*stage).sizes},
+	{ErrParameter, (*stage).parameters},
+	{ErrFanIn, (*stage).fanIn},
+	{ErrWeights, (*stage).weights},
+	{ErrLeaf, (*stage).leaves},
+	{ErrRows, (*stage).rows},
+	{ErrState, (*stage).state},
+	{ErrInterface, (*stage).interfaces},
+	{ErrToken, (*stage).token},
+	{ErrNorm, (*stage).norms},
+	{ErrOverflow, (*stage).overflow},
+	{ErrAnswer, (*stage).answer},
 }
 
 // Validate says whether every stage of the program is one that kernels compute as defined and that

@@ -42,8 +42,10 @@ type Read struct {
 // Record makes a vector of an element that was computed with s.
 func Record(name string, d *opset.Descriptor, c *opset.Context, index uint64, s *Supply, value int64) Vector {
 	eb, cb := d.Encode(), c.Encode()
-	v := Vector{Name: name, Op: d.Op.String(), Descriptor: hex.EncodeToString(eb[:]), Context: hex.EncodeToString(cb[:]),
-		Index: index, Value: strconv.FormatInt(value, 10), Data: []string{}, Reads: []Read{}}
+	v := Vector{
+		Name: name, Op: d.Op.String(), Descriptor: hex.EncodeToString(eb[:]), Context: hex.EncodeToString(cb[:]),
+		Index: index, Value: strconv.FormatInt(value, 10), Data: []string{}, Reads: []Read{},
+	}
 	for i, r := range s.Reads {
 		v.Data = append(v.Data, hex.EncodeToString(s.Leaves[i]))
 		v.Reads = append(v.Reads, Read{r.Kind, r.Index, r.Total, r.Leaf, r.Lo, r.Hi})
@@ -113,8 +115,10 @@ func context(text string) (c opset.Context, err error) {
 		return c, fmt.Errorf("%w: context is not %d bytes in hex", ErrVector, opset.ContextSize)
 	}
 	u := func(i int) uint32 { return binary.BigEndian.Uint32(b[4*i:]) }
-	c = opset.Context{T: u(0), M: u(1), YPrev: int32(u(2)), MaxNew: u(3), TMax: u(4), Temperature: u(5),
-		Seed: binary.BigEndian.Uint64(b[24:]), StopCount: b[32]}
+	c = opset.Context{
+		T: u(0), M: u(1), YPrev: int32(u(2)), MaxNew: u(3), TMax: u(4), Temperature: u(5),
+		Seed: binary.BigEndian.Uint64(b[24:]), StopCount: b[32],
+	}
 	if again := c.Encode(); !bytes.Equal(again[:], b) {
 		return c, fmt.Errorf("%w: context does not end in zero bytes", ErrVector)
 	}

@@ -1,0 +1,55 @@
+# Every target works on a machine with Go; contracts and the full gate also want Node and npm.
+GO       ?= go
+FUZZTIME ?= 5s
+SOAK     ?= 2m
+TOOL     := $(GO) tool -modfile=tools/go.mod
+
+.PHONY: check test lint fuzz soak demo bench gas generate tools
+
+## check: everything that a change must pass before it is handed over
+check: lint test
+
+## test: all tests; what a machine lacks is skipped unless ELENCHUS_REQUIRE names it
+test:
+	$(GO) test ./...
+
+## lint: format, vet, staticcheck
+lint:
+	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "not formatted:"; echo "$$files"; exit 1; fi
+	$(GO) vet ./...
+	$(TOOL) staticcheck -checks inherit,-SA1019,-S1016 ./...
+
+## fuzz: each fuzz target for FUZZTIME
+fuzz:
+	@git ls-files -co --exclude-standard '*_test.go' | xargs grep -Ho '^func Fuzz[A-Za-z0-9_]*' | sed 's|/[^/]*:func | |' | sort -u | \
+	while read -r folder name; do \
+		echo "fuzz $$folder $$name"; \
+		$(GO) test "./$$folder" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -parallel 2 || exit 1; \
+	done
+
+## soak: the tests of the pure core and of the house again and again, shuffled, for SOAK
+soak:
+	$(GO) test -count=20 -shuffle=on -timeout 60m ./compute/... ./commitment/... ./settlement/...
+	$(MAKE) fuzz FUZZTIME=$(SOAK)
+
+## demo: an answer, a cheat, the challenge and the slash
+demo:
+	$(GO) run ./cmd/elenchus demo
+
+## bench: benchmarks as benchstat reads them
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem -count 6 ./compute/... ./commitment/... ./engine/...
+
+## gas: what evaluators and games cost, compared with the golden files
+gas:
+	$(GO) test ./conformance -run 'Gas' -count=1 -v
+
+## generate: vectors of the op set, contract artifacts
+generate:
+	$(GO) generate ./...
+	$(GO) test ./conformance -run '^TestOpVectors$$' -count=1 -update
+	cd contracts && npm ci --ignore-scripts --no-audit --no-fund && node build.mjs
+
+## tools: programs that tests use when they are there
+tools:
+	cd tools && npm ci --ignore-scripts --no-audit --no-fund
