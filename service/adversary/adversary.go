@@ -107,7 +107,7 @@ func needle(c engine.Computer) trace.Tamper {
 	last := len(c.Manifest.Model.Stages[s].Ops) - 1
 	return func(stage int, ctx *opset.Context, index int, x *tensor.Tensor) {
 		if stage == s && index == last && ctx.T+1 == ctx.M {
-			x.I32[len(x.I32)/3] += 1 << 19
+			x.I32[len(x.I32)/3] = 1 << 27 // 2048.0: the norm sees little else, so the token changes
 		}
 	}
 }
