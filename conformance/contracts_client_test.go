@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -238,11 +239,31 @@ func (r *ring) try(from claim.Address) func(chain.Intent, error) error {
 	}
 }
 
-// gasTable prints what each call used at most.
+// gasTable prints what each call used at most, and compares with the ceilings.
 func (r *ring) gasTable() {
+	r.t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "calls_gas.txt"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ceilings := map[string][2]uint64{}
+	for line := range strings.Lines(string(text)) {
+		var name string
+		var osaka, amsterdam uint64
+		if _, err := fmt.Sscan(line, &name, &osaka, &amsterdam); err == nil {
+			ceilings[name] = [2]uint64{osaka * 1000, amsterdam * 1000}
+		}
+	}
+	column := 0
+	if r.embedded != nil && r.embedded.Fork() == devchain.Amsterdam {
+		column = 1
+	}
 	var lines []string
 	for name, gas := range r.used {
 		lines = append(lines, fmt.Sprintf("%-12s %9d", name, gas))
+		if most := ceilings[name][column]; gas > most {
+			r.t.Errorf("%s uses %d gas, its ceiling is %d", name, gas, most)
+		}
 	}
 	slices.Sort(lines)
 	r.t.Logf("most gas by call:\n%s", strings.Join(lines, "\n"))

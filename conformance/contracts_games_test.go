@@ -86,7 +86,7 @@ func (r *ring) hunt(man *manifest.Manifest, job decode.Job, at int, done map[ops
 // Each operation of a Llama refutes a lie about one of its elements. GAME rule 32.
 func TestEveryOperationConvictsOnChain(t *testing.T) {
 	if testing.Short() {
-		t.Skip("half a minute")
+		t.Skip("takes half a minute")
 	}
 	r := newEmbeddedRing(t, devchain.Osaka)
 	man := bound(t, modeltest.Llama(3, modeltest.Tiny()))
@@ -126,12 +126,16 @@ func (r *ring) convictOnce(c *claimed, l *lie, n int) {
 // Rows of several leaves, and KV rows of several: the largest answers that a small machine makes.
 func TestWideModelOnChain(t *testing.T) {
 	if testing.Short() {
-		t.Skip("half a minute")
+		t.Skip("takes half a minute")
 	}
-	r := newEmbeddedRing(t, devchain.Osaka)
-	job := tokenTestJob(11)
-	r.hunt(bound(t, modeltest.Llama(3, modeltest.Wide())), job, len(job.Prompt)-1, map[opset.Code]bool{})
-	r.gasTable()
+	man, job := bound(t, modeltest.Llama(3, modeltest.Wide())), tokenTestJob(11)
+	for _, fork := range []devchain.Fork{devchain.Osaka, devchain.Amsterdam} {
+		t.Run(fork.String(), func(t *testing.T) {
+			r := newEmbeddedRing(t, fork)
+			r.hunt(man, job, len(job.Prompt)-1, map[opset.Code]bool{})
+			r.gasTable()
+		})
+	}
 }
 
 // A list of outputs that was edited after an honest run contradicts its states. GAME §3.4.
@@ -317,6 +321,7 @@ func TestHonestNodeNeverLosesOnChain(t *testing.T) {
 				}
 			}
 			r.repayTable()
+			r.gasTable()
 		})
 	}
 }

@@ -11,8 +11,9 @@ import (
 	"elenchus/settlement/ledger"
 )
 
-// gasOf bounds the gas of each call: fixed, and for every byte of calldata. The figures are twice
-// the most that was measured under Osaka and Amsterdam (conformance, contracts_client_test).
+// gasOf bounds the gas of each call: fixed, and for every byte of calldata. The figures are at least
+// twice what conformance measures under Osaka and Amsterdam (testdata/calls_gas.txt) and what an
+// answer may cost at most (345,000). Unused gas is not paid.
 type gasOf struct{ fixed, perByte uint64 }
 
 func (g gasOf) limit(data []byte) uint64 {

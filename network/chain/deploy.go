@@ -38,8 +38,8 @@ type sentTx struct {
 }
 
 // Deploy puts a new set of contracts on the chain, wires it and checks it as Load does. It sends
-// for the account of s, which must not send anything else meanwhile and pays about 24 million gas
-// (Amsterdam: 150 million). After an error part of the contracts may be there, unused; a new
+// for the account of s, which must not send anything else meanwhile and pays about 20 million gas
+// (Amsterdam: 137 million). After an error part of the contracts may be there, unused; a new
 // Deploy starts anew. Keep the addresses (Addresses.Encode).
 func Deploy(ctx context.Context, c *Client, s *Signer, p DeployParams) (Addresses, error) {
 	if err := p.Check(); err != nil {

@@ -16,6 +16,9 @@
 //   - Estimates get a margin, because they run at the time of the latest block,
 //     where code that reads the clock may do less than it will (Margin).
 //   - Keys do not appear in any text.
+//   - A deployment is used only after its code, wiring and domain were compared
+//     with what is embedded (Load). Logs become ledger.Facts, ledger.Orders become
+//     Intents, custom errors match the sentinels of package dispute (Explain).
 //
 // Example:
 //
@@ -24,4 +27,9 @@
 //	go box.Run(ctx)
 //	err = box.Submit(ctx, chain.Intent{Key: "game/7/move/3", To: &arena, Data: calldata})
 //	receipt, err := box.Wait(ctx, "game/7/move/3")
+//
+//	at, err := chain.Deploy(ctx, c, signer, chain.DevnetParams())
+//	k, err := chain.Load(ctx, c, at)
+//	intent, err := k.Intent(ledger.Commit{Game: key})
+//	err = k.Watch(ctx, chain.FactOptions{}, func(ctx context.Context, b chain.FactBatch) error { ... })
 package chain

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"time"
 
+	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 
@@ -56,7 +57,7 @@ func (k *Contracts) Watch(ctx context.Context, o FactOptions, report func(contex
 					continue
 				}
 				if f.Time == 0 && !l.Removed {
-					if f.Time, err = k.timeOf(ctx, l); err != nil {
+					if f.Time, err = k.timeOf(ctx, l, o.Interval); err != nil {
 						return err
 					}
 				}
@@ -67,10 +68,26 @@ func (k *Contracts) Watch(ctx context.Context, o FactOptions, report func(contex
 	})
 }
 
-// timeOf asks for the time of a block where the node did not send it with the log.
-func (k *Contracts) timeOf(ctx context.Context, l types.Log) (uint64, error) {
-	head, err := k.c.HeadAt(ctx, new(big.Int).SetUint64(l.BlockNumber))
-	return head.Time, err
+// timeOf asks for the time of a log's block where the node did not send it with the log, until ctx
+// ends. A block that is gone by now has time 0: its facts are about to be removed.
+func (k *Contracts) timeOf(ctx context.Context, l types.Log, pause time.Duration) (uint64, error) {
+	if pause <= 0 {
+		pause = 500 * time.Millisecond
+	}
+	for {
+		h, err := k.c.eth.HeaderByHash(ctx, l.BlockHash)
+		switch {
+		case err == nil:
+			return h.Time, nil
+		case errors.Is(err, ethereum.NotFound):
+			return 0, nil
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 // Fact reads a log of the deployment; ok is false for events that are no facts and for logs of
