@@ -27,7 +27,7 @@ type Inclusion struct {
 	Until  uint64 // end of the batch's own window
 }
 
-// asked is the outcome without a chain.
+// noChain is the outcome without a chain.
 func (f *Facts) noChain() (Outcome, string) {
 	if f.NoChain != "" {
 		return Cannot, f.NoChain
@@ -87,10 +87,12 @@ func window(r *Receipt, f *Facts) (Outcome, string) {
 	return Holds, fmt.Sprintf("over since %d: the claim can no longer be challenged", until)
 }
 
-func verdict(f *Facts) (Outcome, string) {
+func verdict(r *Receipt, f *Facts) (Outcome, string) {
 	switch c := f.Chain; {
 	case c == nil:
 		return f.noChain()
+	case r.Domain != c.Domain:
+		return Cannot, "another deployment was asked than the one that the claim was signed for"
 	case c.Refuted:
 		return False, "the claim was refuted on the chain"
 	case c.Voided:

@@ -104,7 +104,7 @@ func Verify(r *Receipt, f Facts) *Report {
 		func() (Outcome, string) { return execution(r, &f) },
 		func() (Outcome, string) { return inclusion(r, &f) },
 		func() (Outcome, string) { return window(r, &f) },
-		func() (Outcome, string) { return verdict(&f) },
+		func() (Outcome, string) { return verdict(r, &f) },
 	} {
 		o, detail := c()
 		out.Checks = append(out.Checks, Check{CheckNames()[len(out.Checks)], o, detail})

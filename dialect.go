@@ -1,0 +1,280 @@
+package elenchus
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+
+	"elenchus/commitment/receipt"
+	"elenchus/compute/template"
+)
+
+// Bounds on the text of a number; every float64 that a client prints fits with room to spare.
+const (
+	maxDecimalText     = 64  // bytes
+	maxDecimalExponent = 400 // absolute value
+)
+
+// ParseTemperature reads 0..2 from its decimal text into Q16, rounding half up; no float is involved.
+func ParseTemperature(text string) (uint32, error) {
+	bad := fmt.Errorf("%w: temperature %.64q is not a decimal number from 0 to 2", ErrInput, text)
+	_, exponent, has := strings.Cut(strings.ToLower(text), "e")
+	if len(text) == 0 || len(text) > maxDecimalText || text[0] != '-' && (text[0] < '0' || text[0] > '9') || !json.Valid([]byte(text)) {
+		return 0, bad
+	}
+	if has {
+		if e, err := strconv.Atoi(exponent); err != nil || e > maxDecimalExponent || e < -maxDecimalExponent {
+			return 0, bad
+		}
+	}
+	r, ok := new(big.Rat).SetString(text)
+	if !ok || r.Sign() < 0 || r.Cmp(big.NewRat(2, 1)) > 0 {
+		return 0, bad
+	}
+	twice := new(big.Int).Lsh(r.Num(), 17)
+	twice.Add(twice, r.Denom())
+	return uint32(twice.Div(twice, new(big.Int).Lsh(r.Denom(), 1)).Uint64()), nil
+}
+
+// fields are the members of a JSON object; null counts as absent.
+type fields map[string]json.RawMessage
+
+func (f fields) has(name string) bool {
+	v, ok := f[name]
+	return ok && string(v) != "null"
+}
+
+func (f fields) read(name string, into any) error {
+	if !f.has(name) {
+		return nil
+	}
+	if err := json.Unmarshal(f[name], into); err != nil {
+		return fmt.Errorf("%w: %q: %w", ErrInput, name, err)
+	}
+	return nil
+}
+
+// readRequest reads the body of POST /v1/chat/completions or /v1/completions.
+func readRequest(b []byte) (*receipt.Asked, error) {
+	var f fields
+	if err := json.Unmarshal(b, &f); err != nil {
+		return nil, fmt.Errorf("%w: request: %w", ErrInput, err)
+	}
+	a := &receipt.Asked{}
+	if err := f.prompt(a); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"max_tokens", "max_completion_tokens"} {
+		var n json.Number
+		if err := f.read(name, &n); err != nil {
+			return nil, err
+		}
+		if n == "" {
+			continue
+		}
+		v, err := strconv.ParseUint(n.String(), 10, 32)
+		if err != nil || v < 1 || v > math.MaxInt32 || a.MaxNew != nil && uint64(*a.MaxNew) != v {
+			return nil, fmt.Errorf("%w: request: %s is %s", ErrInput, name, n)
+		}
+		most := uint32(v)
+		a.MaxNew = &most
+	}
+	return a, f.sampler(a)
+}
+
+func (f fields) sampler(a *receipt.Asked) error {
+	if f.has("temperature") {
+		q, err := ParseTemperature(string(f["temperature"]))
+		if err != nil {
+			return err
+		}
+		a.Temperature = &q
+	}
+	if f.has("seed") {
+		seed, err := ParseSeed(string(f["seed"]))
+		if err != nil {
+			return err
+		}
+		a.Seed = &seed
+	}
+	return nil
+}
+
+// ParseSeed reads -2^63..2^64-1; a negative seed is taken modulo 2^64.
+func ParseSeed(text string) (uint64, error) {
+	if v, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return v, nil
+	}
+	v, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%w: seed %.64q is not an integer from -2^63 to 2^64-1", ErrInput, text)
+	}
+	return uint64(v), nil
+}
+
+// prompt reads messages, or a prompt as text, as ids, or as a list of one text or one list of ids.
+func (f fields) prompt(a *receipt.Asked) error {
+	if f.has("messages") == f.has("prompt") {
+		return fmt.Errorf("%w: request: it must have either messages or a prompt", ErrInput)
+	}
+	if f.has("messages") {
+		return f.messages(a)
+	}
+	raw := f["prompt"]
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) == nil && len(list) == 1 && len(list[0]) > 0 && (list[0][0] == '"' || list[0][0] == '[') {
+		raw = list[0]
+	}
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		a.Text = &text
+		return nil
+	}
+	if err := json.Unmarshal(raw, &a.IDs); err != nil || len(a.IDs) == 0 {
+		return fmt.Errorf("%w: request: prompt is neither a text nor a list of token ids", ErrInput)
+	}
+	return nil
+}
+
+func (f fields) messages(a *receipt.Asked) error {
+	var turns []struct {
+		Role    string          `json:"role"`
+		Content json.RawMessage `json:"content"`
+	}
+	if err := f.read("messages", &turns); err != nil {
+		return err
+	}
+	a.Messages = []template.Message{}
+	for i, t := range turns {
+		if t.Role == "developer" {
+			t.Role = "system"
+		}
+		text, err := content(t.Content)
+		if err != nil {
+			return fmt.Errorf("%w: request: messages[%d]: %w", ErrInput, i, err)
+		}
+		a.Messages = append(a.Messages, template.Message{Role: t.Role, Content: text})
+	}
+	return nil
+}
+
+// content is a text, or text parts that are joined.
+func content(raw json.RawMessage) (string, error) {
+	var text string
+	if err := json.Unmarshal(raw, &text); err == nil {
+		return text, nil
+	}
+	var parts []struct {
+		Type string `json:"type"`
+		Text string `json:"text"`
+	}
+	if err := json.Unmarshal(raw, &parts); err != nil {
+		return "", err
+	}
+	for _, p := range parts {
+		if p.Type != "text" {
+			return "", fmt.Errorf("a part of type %q, only text is known", p.Type)
+		}
+		text += p.Text
+	}
+	return text, nil
+}
+
+// Answer is what a gateway answered.
+type Answer struct {
+	Text    string
+	Receipt string // canonical text; empty if there was none
+	// Request and Response are the bodies as they were sent; Client sets them.
+	Request, Response []byte
+}
+
+// chunk is a response, or one event of a streamed one.
+type chunk struct {
+	Choices []struct {
+		Text    string `json:"text"`
+		Message struct {
+			Content string `json:"content"`
+		} `json:"message"`
+		Delta struct {
+			Content string `json:"content"`
+		} `json:"delta"`
+	} `json:"choices"`
+	Receipt string `json:"elenchus_receipt"`
+	Error   *struct {
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// add reads one chunk and returns its text.
+func (a *Answer) add(b []byte) (string, error) {
+	var c chunk
+	if err := json.Unmarshal(b, &c); err != nil {
+		return "", fmt.Errorf("%w: response: %w", ErrInput, err)
+	}
+	if c.Error != nil {
+		return "", fmt.Errorf("the gateway answers: %s", c.Error.Message)
+	}
+	text := ""
+	if len(c.Choices) > 0 {
+		k := &c.Choices[0]
+		text = k.Text + k.Message.Content + k.Delta.Content
+	}
+	a.Text += text
+	if c.Receipt != "" {
+		a.Receipt = c.Receipt
+	}
+	return text, nil
+}
+
+// readResponse reads a response: a JSON object or the lines of a stream.
+func readResponse(b []byte) (*Answer, error) {
+	a := &Answer{Response: b}
+	b = bytes.TrimSpace(b)
+	if len(b) > 0 && b[0] == '{' {
+		_, err := a.add(b)
+		return a, err
+	}
+	events := 0
+	for line := range bytes.Lines(b) {
+		data, ok := eventData(line)
+		if !ok {
+			continue
+		}
+		events++
+		if _, err := a.add(data); err != nil {
+			return nil, err
+		}
+	}
+	if events == 0 {
+		return nil, fmt.Errorf("%w: response: neither a JSON object nor a stream of events", ErrInput)
+	}
+	return a, nil
+}
+
+// eventData is the JSON text of a line of a stream.
+func eventData(line []byte) (data []byte, ok bool) {
+	data, ok = bytes.CutPrefix(bytes.TrimSpace(line), []byte("data:"))
+	data = bytes.TrimSpace(data)
+	return data, ok && string(data) != "[DONE]"
+}
+
+// FindReceipt returns the text of the receipt in b: b itself, or the field elenchus_receipt of a
+// response. The text is not checked.
+func FindReceipt(b []byte) (string, error) {
+	text := strings.TrimSpace(string(b))
+	if !strings.Contains(text, "{") { // no letter of base64url
+		return text, nil
+	}
+	a, err := readResponse(b)
+	if err != nil {
+		return "", err
+	}
+	if a.Receipt == "" {
+		return "", fmt.Errorf("%w: the response carries no elenchus_receipt", ErrInput)
+	}
+	return a.Receipt, nil
+}

@@ -1,0 +1,158 @@
+// Package elenchus checks answers of machines that you do not control.
+//
+// It is the public package and, with commitment/receipt, what importers may rely on. Verify checks
+// a receipt: who signed it, over which ids, whether these are your prompt and your answer, whether
+// the model computes them, and what the chain says. Client asks an OpenAI-compatible gateway and
+// keeps the receipt. SPEC 07.
+//
+//	a, err := (&elenchus.Client{BaseURL: "http://127.0.0.1:8080"}).Chat(ctx, request)
+//	m, err := elenchus.OpenModel("model.elm")
+//	report, err := elenchus.Verify(ctx, a.Receipt, elenchus.Options{Model: m, Request: a.Request, Response: a.Response})
+//	fmt.Println(report.Outcome())
+package elenchus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"elenchus/commitment/manifest"
+	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+	"elenchus/compute/machine"
+)
+
+// Report is a receipt with its checks.
+type Report = receipt.Report
+
+// Outcome is what became of a check, or of all of them together.
+type Outcome = receipt.Outcome
+
+// The outcomes. Unasked checks do not count.
+const (
+	Unasked = receipt.Unasked
+	Holds   = receipt.Holds
+	Pending = receipt.Pending
+	Cannot  = receipt.Cannot
+	False   = receipt.False
+)
+
+// ErrInput marks a receipt, request or response that cannot be read.
+var ErrInput = errors.New("cannot read the input")
+
+// Model is a model at hand. It is immutable and safe for concurrent use.
+type Model struct{ man *manifest.Manifest }
+
+// OpenModel reads a model file (.elm) and checks that its contents have the id that it says.
+func OpenModel(path string) (*Model, error) {
+	man, _, err := manifest.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Model{man}, nil
+}
+
+// NewModel wraps a model that is already in memory.
+func NewModel(man *manifest.Manifest) *Model { return &Model{man} }
+
+// ID is the model id: 64 hex digits.
+func (m *Model) ID() string { return m.man.ID().String() }
+
+// Options say what a receipt is checked against. The zero value checks signature and ids alone.
+type Options struct {
+	// Model is the model that should have answered; with it the answer is computed again.
+	Model *Model
+	// NoModel says why a model that was asked for is missing: what needs it cannot be checked.
+	NoModel string
+	// Request is the JSON body that was sent to the gateway, Response what came back (JSON or the
+	// lines of a stream). Either may be nil.
+	Request, Response []byte
+	// ExpectOutput is the text that the answer should have; nil: any.
+	ExpectOutput *string
+	// Chain looks the claim up on a chain; nil: no chain is asked. Its error does not end Verify.
+	Chain func(ctx context.Context, r *receipt.Receipt) (*receipt.Chain, error)
+	// Split spreads the computation over threads; nil: one.
+	Split machine.Split
+}
+
+// Verify checks the canonical text of a receipt, white space around it aside. The error is ctx's or
+// matches ErrInput or receipt.ErrReceipt: what is false or cannot be checked is in the report.
+func Verify(ctx context.Context, text string, o Options) (*Report, error) {
+	r, err := receipt.Parse(strings.TrimSpace(text))
+	if err != nil {
+		return nil, err
+	}
+	f := receipt.Facts{NoModel: o.NoModel}
+	if o.ExpectOutput != nil {
+		f.Answers = append(f.Answers, *o.ExpectOutput)
+	}
+	if o.Request != nil {
+		if f.Asked, err = readRequest(o.Request); err != nil {
+			return nil, err
+		}
+	}
+	if o.Response != nil {
+		a, err := readResponse(o.Response)
+		if err != nil {
+			return nil, err
+		}
+		f.Answers = append(f.Answers, a.Text)
+	}
+	if err := o.model(ctx, r, &f); err != nil {
+		return nil, err
+	}
+	if o.Chain != nil {
+		if f.Chain, err = o.Chain(ctx, r); err != nil {
+			f.Chain, f.NoChain = nil, fmt.Sprintf("the chain cannot be asked: %v", err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return receipt.Verify(r, f), nil
+}
+
+// model computes the answer again; the error is ctx's.
+func (o *Options) model(ctx context.Context, r *receipt.Receipt, f *receipt.Facts) error {
+	if o.Model == nil {
+		f.NoOwn = o.NoModel
+		return nil
+	}
+	f.Model = o.Model.man
+	if r.Request.Model != [32]byte(o.Model.man.ID()) {
+		f.NoOwn = fmt.Sprintf("model %x is not at hand", r.Request.Model)
+		return nil
+	}
+	var err error
+	f.Own, err = compute(ctx, f.Model, r.Job(), o.Split)
+	if errors.Is(err, decode.ErrJob) {
+		f.NoOwn, err = err.Error(), nil
+	}
+	return err
+}
+
+// batch is the number of prompt positions per pass; it changes no bit.
+const batch = 16
+
+func compute(ctx context.Context, man *manifest.Manifest, job decode.Job, split machine.Split) (*receipt.Own, error) {
+	if err := job.Check(man.Model); err != nil {
+		return nil, err
+	}
+	chain := trace.NewChain(&man.Header, job.Prompt[0])
+	run, err := decode.New(man.Model, job, split, decode.Hooks{Step: func(_ int, y, f int32, kv *machine.Cache) { chain.Append(y, f, kv) }})
+	if err != nil {
+		return nil, err
+	}
+	for !run.Done() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := run.Advance(batch); err != nil {
+			return nil, err
+		}
+	}
+	a := chain.Answer(run.Output())
+	return &receipt.Own{StateRoot: a.StateTree().Root(), Output: a.Outputs, Finish: uint8(run.Finish())}, nil
+}
