@@ -1,0 +1,240 @@
+package conformance_test
+
+import (
+	"bytes"
+	"errors"
+	"math/big"
+	"reflect"
+
+	"elenchus/commitment/claim"
+	"elenchus/network/chain"
+	"elenchus/settlement/dispute"
+	"elenchus/settlement/ledger"
+)
+
+// match is one game on the chain beside its twin.
+type match struct {
+	*ring
+	c     *claimed
+	key   claim.Hash
+	state dispute.State
+	job   dispute.Job
+	path  []dispute.Kind
+	spent *big.Int // wei that the node paid for its moves
+	last  dispute.Effect
+	// serves is what the node hands out beside the game; nil means nothing.
+	serves dispute.Served
+}
+
+// start commits and opens, and compares the first state with the twin's.
+func (r *ring) start(c *claimed) *match {
+	r.t.Helper()
+	d := r.k.Domain()
+	_, cl := c.open.Sealed(d)
+	m := &match{ring: r, c: c, key: dispute.Key(r.opener.address, cl.ID(d), c.open.T, c.open.Salt), spent: new(big.Int)}
+	r.do(r.opener, "commit")(r.k.Intent(ledger.Commit{Game: m.key}))
+	slot, err := r.k.Slot(r.ctx, m.key)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_, committed, ok := slot.Commit()
+	if !ok {
+		r.t.Fatalf("slot %x is no commit", slot)
+	}
+	account := r.account()
+	bond, err := r.k.OpeningBond(r.ctx, r.node.address, c.open.Work())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	receipt := r.do(r.opener, "open")(r.k.Intent(ledger.Open{Game: m.key, Payload: c.open.Encode()}))
+	now := r.timeOf(receipt)
+	p := r.k.Params()
+	chainView := dispute.Chain{Domain: d, Now: now, CommittedAt: committed, Escrow: bond, Params: p.Clocks(),
+		Queue: max(now, account.Queue) + (c.open.Work()+p.Rate-1)/p.Rate, BatchCount: 3}
+	m.state = m.onChain()
+	chainView.Gas = m.state.Cost
+	want, job, err := dispute.Begin(c.open, chainView)
+	if err != nil {
+		r.t.Fatalf("the twin refuses what the arena opened: %v", err)
+	}
+	m.same(want)
+	m.job = job
+	if g, _ := r.games.Game(m.key); !bytes.Equal(g.Job, job.Encode()) {
+		r.t.Fatal("job of the event is not the twin's")
+	}
+	return m
+}
+
+func (r *ring) account() chain.Account {
+	a, err := r.k.Account(r.ctx, r.node.address)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return a
+}
+
+func (r *ring) timeOf(receipt *chain.Receipt) uint64 {
+	h, err := r.client.HeadAt(r.ctx, receipt.BlockNumber)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return h.Time
+}
+
+// onChain is the state of the last event, which the slot must hold.
+func (m *match) onChain() dispute.State {
+	m.t.Helper()
+	g, ok := m.games.Game(m.key)
+	if !ok {
+		m.t.Fatal("game was not opened")
+	}
+	s, err := dispute.DecodeState(g.State)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	slot, err := m.k.Slot(m.ctx, m.key)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if claim.Hash(slot) != s.Slot() {
+		m.t.Fatalf("slot %x is not the hash of the event's state", slot)
+	}
+	return s
+}
+
+func (m *match) same(want dispute.State) {
+	m.t.Helper()
+	if m.state == want {
+		return
+	}
+	a, b := reflect.ValueOf(m.state), reflect.ValueOf(want)
+	for i := range a.NumField() {
+		if !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
+			m.t.Errorf("%s: arena %v, twin %v", a.Type().Field(i).Name, a.Field(i), b.Field(i))
+		}
+	}
+	m.t.FailNow()
+}
+
+// seen are the node's moves, read from logs alone.
+func (m *match) seen() []dispute.Move {
+	m.t.Helper()
+	g, _ := m.games.Game(m.key)
+	var out []dispute.Move
+	posts := g.Posts
+	for i := 1; i < len(g.Moves) && len(posts) > 0; i++ {
+		if g.Moves[i].Move != posts[0].Move {
+			continue
+		}
+		before, err := dispute.DecodeState(g.Moves[i-1].State)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		move, err := dispute.DecodeMove(&before, dispute.Kind(posts[0].Move), posts[0].Payload)
+		if err != nil {
+			m.t.Fatalf("posted %s: %v", dispute.Kind(posts[0].Move), err)
+		}
+		out, posts = append(out, move), posts[1:]
+	}
+	if len(posts) > 0 {
+		m.t.Fatalf("%d posts without a move", len(posts))
+	}
+	return out
+}
+
+// play moves for both sides until the game is decided. answers says who opens the picked element.
+func (m *match) play(answers *actor) {
+	m.t.Helper()
+	served := m.serves
+	if served == nil {
+		served = dispute.Withheld
+	}
+	for m.state.Phase.Turn() != dispute.Nobody {
+		if len(m.path) > 60 {
+			m.t.Fatalf("no end in sight: %v", m.path)
+		}
+		who, move, err := m.opener, dispute.Move(nil), error(nil)
+		if m.state.Phase.Turn() == dispute.Opener || m.state.Phase == dispute.Answer && answers == m.opener {
+			move, err = dispute.NextForOpener(m.state, m.job, m.seen(), m.c.opener, served)
+		} else {
+			who = m.node
+			move, err = dispute.NextForNode(m.state, m.job, m.c.node)
+		}
+		if err != nil {
+			m.t.Fatalf("phase %s after %v: %v", m.state.Phase, m.path, err)
+		}
+		m.move(who, move)
+	}
+}
+
+// move sends a move and compares the arena's state with the twin's.
+func (m *match) move(who *actor, move dispute.Move) {
+	m.t.Helper()
+	kind := move.Kind()
+	order := ledger.Move{Game: m.key, Kind: uint8(kind), State: m.state.Encode(), Payload: move.Encode()}
+	receipt := m.do(who, kind.String())(m.k.Intent(order))
+	if who == m.node {
+		m.spent.Add(m.spent, new(big.Int).Mul(new(big.Int).SetUint64(receipt.GasUsed), receipt.EffectiveGasPrice))
+	}
+	before := m.state
+	m.state = m.onChain()
+	m.path = append(m.path, kind)
+	gas, err := m.state.Cost.Sub(before.Cost)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	env := dispute.Env{Now: m.timeOf(receipt), Mover: who.address, Gas: gas, Params: m.k.Params().Clocks()}
+	want, effect, err := dispute.Apply(before, move, env)
+	if err != nil {
+		m.t.Fatalf("the twin refuses %s, which the arena took: %v", kind, err)
+	}
+	m.same(want)
+	m.last = effect
+	if before.Phase.Turn() == dispute.Node {
+		m.notePay(kind, effect.Credit, receipt)
+	}
+}
+
+// resolve closes the game and returns what the event said.
+func (m *match) resolve() ledger.Resolved {
+	m.t.Helper()
+	m.do(m.opener, "resolve")(m.k.Intent(ledger.Resolve{Game: m.key, State: m.state.Encode(), Job: m.job.Encode()}))
+	g, _ := m.games.Game(m.key)
+	if g.Resolved == nil {
+		m.t.Fatal("no event of the end")
+	}
+	return *g.Resolved
+}
+
+// convicted wants the game to have ended on the lie.
+func (m *match) convicted(l *lie) {
+	m.t.Helper()
+	op := m.c.man.Model.Stages[l.stage].Ops[l.tensor].Op
+	g, _ := m.games.Game(m.key)
+	want := ledger.Convicted{Game: m.key, Op: uint8(op), Tensor: uint8(l.tensor), Element: l.element}
+	if g.Convicted == nil || *g.Convicted != want || int(m.state.Stage) != l.stage || int(m.state.T) != l.t {
+		m.t.Fatalf("lie %+v (%s) ended in %s at step %d stage %d with %+v by %v",
+			*l, op, m.state.Phase, m.state.T, m.state.Stage, g.Convicted, m.path)
+	}
+	if !m.last.Convicts || m.last.Op != want.Op || m.last.Element != want.Element {
+		m.t.Fatalf("the twin says %+v", m.last)
+	}
+}
+
+func (r *ring) credit(who claim.Address) claim.Amount {
+	a, err := r.k.Credit(r.ctx, who)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return a
+}
+
+// wantError runs an intent dry and wants a sentinel.
+func (r *ring) wantError(want error, from *actor) func(chain.Intent, error) {
+	return func(i chain.Intent, err error) {
+		r.t.Helper()
+		if err := r.try(from.address)(i, err); !errors.Is(err, want) {
+			r.t.Fatalf("%s: %v, want %v", i.Key, err, want)
+		}
+	}
+}
