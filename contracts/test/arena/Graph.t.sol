@@ -437,7 +437,7 @@ contract GraphTest is GraphWorld {
         same(vault.creditOf(opener), before + cost + reward, "reward");
     }
 
-    function testRewardIsKeptAgainstALaterCommit() public {
+    function testLostGameOnARefutedClaimBurnsItsHalf() public {
         _run(true);
         testRefutedClaimPaysInOrder();
         vm.warp(block.timestamp + 1);
