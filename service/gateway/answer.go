@@ -163,7 +163,7 @@ func (c *chunker) close(end ending, u usage, said usageChoice) error {
 	}
 	last := c.dialect.closing()
 	last.FinishReason = &end.reason
-	separate := hasLastChunk(said, end.receipt)
+	separate := hasLastChunk(said)
 	if !separate {
 		c.frame.Receipt = end.receipt
 	}
@@ -179,12 +179,10 @@ func (c *chunker) close(end ending, u usage, said usageChoice) error {
 	return gone(c.data([]byte("[DONE]")))
 }
 
-// hasLastChunk decides whether a chunk without choices, but with the usage, ends the stream. Official clients accept it
-// unasked, so it carries the receipt unless the client refused it with include_usage: false, which a loop needs that
-// reads choices[0] of every chunk. Then the chunk with the finish_reason carries the receipt.
-func hasLastChunk(said usageChoice, receipt string) bool {
-	return said == usageWanted || (said == usageUnsaid && receipt != "")
-}
+// hasLastChunk decides whether a chunk without choices, but with the usage, ends the stream: only when the client asked
+// for it, since loops that read choices[0] of every chunk break on it. It then carries the receipt; else the chunk with
+// the finish_reason does.
+func hasLastChunk(said usageChoice) bool { return said == usageWanted }
 
 // gone marks an error of the connection.
 func gone(err error) error {

@@ -46,7 +46,7 @@ equal("receipt", answer.elenchus_receipt, raw.headers["x-elenchus-receipt"])
 equal("request id", answer._request_id, raw.headers["x-request-id"])
 receipt = answer.elenchus_receipt
 
-# chat, streamed; the usage chunk unasked, asked for, and refused
+# chat, streamed; the usage chunk comes when asked for, the receipt always on the last chunk
 for options in (None, {"include_usage": True}, {"include_usage": False}):
     extra = {} if options is None else {"stream_options": options}
     chunks = list(client.chat.completions.create(stream=True, **chat, **extra))
@@ -54,9 +54,9 @@ for options in (None, {"include_usage": True}, {"include_usage": False}):
     equal(f"{options}: streamed text", text, "héllo")
     equal(f"{options}: role", chunks[0].choices[0].delta.role, "assistant")
     equal(f"{options}: receipt", chunks[-1].elenchus_receipt, receipt)
-    refused = options == {"include_usage": False}
-    equal(f"{options}: last chunk has choices", bool(chunks[-1].choices), refused)
-    equal(f"{options}: last chunk has usage", chunks[-1].usage is not None, not refused)
+    wanted = options == {"include_usage": True}
+    equal(f"{options}: last chunk has choices", bool(chunks[-1].choices), not wanted)
+    equal(f"{options}: last chunk has usage", chunks[-1].usage is not None, wanted)
     reasons = [c.choices[0].finish_reason for c in chunks if c.choices and c.choices[0].finish_reason]
     equal(f"{options}: finish", reasons, ["stop"])
 
