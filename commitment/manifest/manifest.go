@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"elenchus/commitment/merkle"
+	"elenchus/compute/graph"
 	"elenchus/compute/machine"
 	"elenchus/compute/model"
 	"elenchus/compute/opset"
@@ -19,8 +21,13 @@ type Manifest struct {
 	tree  *merkle.Tree // over descriptors
 }
 
-// Bind computes roots, graph tree and header. The model is owned by the manifest from then on.
+// Bind checks that the model is one that honest nodes can defend, then computes roots, graph tree
+// and header. The model is owned by the manifest from then on. Errors match ErrModel or those of
+// package graph.
 func Bind(m *model.Model) (*Manifest, error) {
+	if err := validate(m); err != nil {
+		return nil, err
+	}
 	roots := map[*tensor.Tensor]merkle.Hash{}
 	for s := range m.Stages {
 		ops := m.Stages[s].Ops
@@ -50,6 +57,47 @@ func Bind(m *model.Model) (*Manifest, error) {
 		return nil, err
 	}
 	return man, nil
+}
+
+// validate holds the model against the numbered invariants of package graph, model tensors included.
+func validate(m *model.Model) error {
+	p := &graph.Program{Token: m.Kind == model.KindToken, Vocab: uint32(m.Vocab), TMax: uint32(m.TMax), Layers: m.Layers, DKV: m.DKV}
+	for s := range m.Stages {
+		ds := make([]opset.Descriptor, len(m.Stages[s].Ops))
+		for i := range ds {
+			ds[i] = m.Stages[s].Ops[i].Descriptor
+		}
+		p.Stages = append(p.Stages, ds)
+	}
+	if err := graph.Validate(p); err != nil {
+		return err
+	}
+	for s := range m.Stages {
+		for i := range m.Stages[s].Ops {
+			if err := checkOperands(&m.Stages[s].Ops[i]); err != nil {
+				return fmt.Errorf("stage %d tensor %d: %w", s, i, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkOperands wants exactly the model tensors that the descriptor names.
+func checkOperands(o *machine.Op) error {
+	for _, c := range [...]struct {
+		kind uint8
+		x    *tensor.Tensor
+	}{{opset.RootA, o.A}, {opset.RootB, o.B}} {
+		kind, x := c.kind, c.x
+		used := slices.ContainsFunc(o.Src[:], func(s opset.Source) bool { return s.Kind == kind })
+		if !used && x == nil {
+			continue
+		}
+		if err := graph.CheckOperand(&o.Descriptor, kind, x); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // leafOf is the leaf size of a model tensor: its chunk for weights, else 64.
