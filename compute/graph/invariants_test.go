@@ -160,3 +160,32 @@ func TestWorstBoundsEveryAnswer(t *testing.T) {
 		}
 	}
 }
+
+// Validate neither panics nor admits what it has not seen, whatever one descriptor says.
+func FuzzValidate(f *testing.F) {
+	p := program(modeltest.Llama(3, modeltest.Tiny()))
+	for s := range p.Stages {
+		for i := range p.Stages[s] {
+			b := p.Stages[s][i].Encode()
+			f.Add(uint8(s), uint8(i), b[:])
+		}
+	}
+	f.Fuzz(func(t *testing.T, s, i uint8, b []byte) {
+		d, err := opset.Decode(b)
+		if err != nil {
+			return
+		}
+		ds := p.Stages[int(s)%len(p.Stages)]
+		at := &ds[int(i)%len(ds)]
+		before := *at
+		defer func() { *at = before }()
+		*at = d
+		err = graph.Validate(p)
+		if err == nil {
+			return
+		}
+		if !slices.ContainsFunc(graph.Invariants(), func(g error) bool { return errors.Is(err, g) }) {
+			t.Fatalf("refused without an invariant: %v", err)
+		}
+	})
+}
