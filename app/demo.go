@@ -75,6 +75,9 @@ func (r *DemoResult) Failure() error {
 	return nil
 }
 
+// demoTokens is the length of an answer.
+const demoTokens = 24
+
 // demoParams are clocks in which a whole story fits into two minutes.
 func demoParams() chain.DeployParams {
 	p := chain.DevnetParams()
@@ -194,7 +197,7 @@ func (d *demo) ask(ctx context.Context) error {
 		d.receipts[key] = r
 		d.say("node %x answers %q: %q", r.Claim.Node[:4], prompts[i%len(prompts)], clip(text))
 		if d.o.Attack == "hidden-prompt" && i == 0 {
-			if err := d.verifyHidden(prompts[0], text, r); err != nil {
+			if err := d.verifyHidden(ctx, prompts[0], text, r); err != nil {
 				return err
 			}
 		}
@@ -215,7 +218,7 @@ func clip(s string) string {
 // chat is one request to the gateway, as any client makes it.
 func (d *demo) chat(ctx context.Context, prompt string) (text, rec string, err error) {
 	body, err := json.Marshal(map[string]any{
-		"model": d.n.modelTitle(), "temperature": 0, "max_tokens": 24, "messages": []map[string]string{{"role": "user", "content": prompt}},
+		"model": d.n.modelTitle(), "temperature": 0, "max_tokens": demoTokens, "messages": []map[string]string{{"role": "user", "content": prompt}},
 	})
 	if err != nil {
 		return "", "", err
@@ -245,21 +248,6 @@ func (d *demo) chat(ctx context.Context, prompt string) (text, rec string, err e
 		return "", "", fmt.Errorf("the gateway answers %d: %s", resp.StatusCode, clip(string(raw)))
 	}
 	return answer.Choices[0].Message.Content, resp.Header.Get("X-Elenchus-Receipt"), nil
-}
-
-// guilty says whether the node of the story claimed something false.
-func (d *demo) guilty(ctx context.Context) (bool, error) {
-	r := d.receiptOf("node1")
-	man, _, err := LoadModel(d.n.model())
-	if err != nil {
-		return false, err
-	}
-	job := (&nodeJob{r}).decoded()
-	own, finish, err := computer(man).Generate(ctx, job, nil)
-	if err != nil {
-		return false, err
-	}
-	return falseClaim(&r.Claim, own, finish), nil
 }
 
 func (d *demo) receiptOf(role string) *receipt.Receipt {

@@ -1,47 +1,65 @@
 package app
 
 import (
-	"errors"
+	"context"
 
-	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
-	"elenchus/commitment/trace"
-	"elenchus/compute/decode"
 	"elenchus/compute/template"
-	"elenchus/compute/tokenizer"
 )
 
-// nodeJob is what the machine needs of a receipt.
-type nodeJob struct{ r *receipt.Receipt }
-
-func (j *nodeJob) decoded() decode.Job {
-	q := &j.r.Request
-	return decode.Job{Prompt: j.r.Prompt, StopIDs: j.r.Stop, MaxNew: q.MaxNew, Temperature: q.Temperature, Seed: q.Seed}
-}
-
-// falseClaim says whether a claim differs from the own computation.
-func falseClaim(c *claim.Claim, own *trace.Answer, finish uint8) bool {
-	return int(c.Count) != len(own.Outputs) || c.Finish != finish ||
-		c.OutputRoot != trace.IDTree(own.Outputs).Root() || c.StateRoot != own.StateTree().Root()
-}
-
-// verifyHidden checks a receipt against what the user asked, as `verify` does.
-func (d *demo) verifyHidden(prompt, _ string, r *receipt.Receipt) error {
+// own computes the answer of a receipt again.
+func (d *demo) own(ctx context.Context, r *receipt.Receipt) (receipt.Facts, error) {
 	man, _, err := LoadModel(d.n.model())
+	if err != nil {
+		return receipt.Facts{}, err
+	}
+	a, finish, err := computer(man).Generate(ctx, r.Job(), nil)
+	if err != nil {
+		return receipt.Facts{}, err
+	}
+	return receipt.Facts{Model: man, Own: &receipt.Own{StateRoot: a.StateTree().Root(), Output: a.Outputs, Finish: finish}}, nil
+}
+
+// guilty says whether the node of the story claimed something that it did not compute.
+func (d *demo) guilty(ctx context.Context) (bool, error) {
+	r := d.receiptOf("node1")
+	f, err := d.own(ctx, r)
+	if err != nil {
+		return false, err
+	}
+	return receipt.Verify(r, f).Outcome() == receipt.False, nil
+}
+
+// verifyHidden is what `verify --model --request --response` does for the user, who knows nothing
+// of what the gateway did to the prompt.
+func (d *demo) verifyHidden(ctx context.Context, prompt, text string, r *receipt.Receipt) error {
+	f, err := d.own(ctx, r)
 	if err != nil {
 		return err
 	}
-	tok, err1 := tokenizer.Parse(man.Model.Tokenizer)
-	t, err2 := template.Parse(man.Model.Template)
-	if err := errors.Join(err1, err2); err != nil {
-		return err
+	most, temperature := uint32(demoTokens), uint32(0)
+	f.Asked = &receipt.Asked{Messages: []template.Message{{Role: "user", Content: prompt}}, MaxNew: &most, Temperature: &temperature}
+	f.Answers = []string{text}
+	report := receipt.Verify(r, f)
+	for _, c := range report.Checks {
+		if c.Outcome == receipt.False {
+			d.say("verify: %s is false: %s", c.Name, c.Detail)
+		}
 	}
-	ids := template.Prompt(tok, t.Render([]template.Message{{Role: "user", Content: prompt}}))
-	exit := 0
-	if trace.IDTree(ids).Root() != r.Request.PromptRoot {
-		exit = 1
-		d.say("verify: the receipt's prompt is not what the user asked: the gateway changed it")
-	}
+	exit := VerifyExit(report.Outcome())
 	d.result.VerifyExit = &exit
 	return nil
+}
+
+// VerifyExit is the exit code of `verify`: 0 holds, 1 false, 2 cannot be checked, 3 pending.
+func VerifyExit(o receipt.Outcome) int {
+	switch o {
+	case receipt.False:
+		return 1
+	case receipt.Cannot, receipt.Unasked:
+		return 2
+	case receipt.Pending:
+		return 3
+	}
+	return 0
 }
