@@ -1,0 +1,166 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"elenchus/commitment/manifest"
+	"elenchus/compute/decode"
+	"elenchus/compute/machine"
+	"elenchus/compute/template"
+	"elenchus/compute/tokenizer"
+	"elenchus/engine"
+	"elenchus/importer/gguf"
+)
+
+// ErrCannot marks what this machine, this build or this file cannot do.
+var ErrCannot = errors.New("not possible here")
+
+// maxStory is the number of tokens of a story, its beginning included, that perplexity counts.
+const maxStory = 256
+
+// storyEnd separates the stories of a text.
+const storyEnd = "<|endoftext|>"
+
+// Perplexity is the result of EvalPerplexity.
+type Perplexity struct {
+	Tokens  int     `json:"tokens"` // predicted
+	NLL     float64 `json:"nll"`    // mean natural-log nats per predicted token
+	ModelID string  `json:"model_id"`
+}
+
+// EvalPerplexity measures how well a model predicts stories: each is encoded with the beginning of
+// sequence, cut to 256 tokens, and starts at position 0; its tokens from the second on are
+// predicted by the program that a claim commits to. progress is told stories done and in all.
+func EvalPerplexity(ctx context.Context, man *manifest.Manifest, text string, split machine.Split, progress func(done, all int)) (Perplexity, error) {
+	out := Perplexity{ModelID: man.ID().String()}
+	tok, err := textSide(man)
+	if err != nil {
+		return out, err
+	}
+	stories := slices.DeleteFunc(strings.Split(text, storyEnd), func(s string) bool { return strings.TrimSpace(s) == "" })
+	sum := 0.0
+	for i, s := range stories {
+		if err := ctx.Err(); err != nil {
+			return out, err
+		}
+		ids := template.Prompt(tok, strings.TrimSpace(s))
+		ids = ids[:min(len(ids), maxStory, int(man.TMax))]
+		err := decode.Teacher(man.Model, ids, split, func(at int, logits []int32) {
+			if at+1 < len(ids) {
+				sum += nll(logits, ids[at+1])
+				out.Tokens++
+			}
+		})
+		if err != nil {
+			return out, err
+		}
+		if progress != nil {
+			progress(i+1, len(stories))
+		}
+	}
+	if out.Tokens == 0 {
+		return out, errors.New("the text has no token to predict: it must hold at least one story of two tokens")
+	}
+	out.NLL = sum / float64(out.Tokens)
+	return out, nil
+}
+
+// nll is the negative log-likelihood of an id in nats.
+func nll(logits []int32, id int32) float64 {
+	const unit = 1 << decode.LogitBits
+	top, z := float64(slices.Max(logits)), 0.0
+	for _, l := range logits {
+		z += math.Exp((float64(l) - top) / unit)
+	}
+	return math.Log(z) - (float64(logits[id])-top)/unit
+}
+
+// textSide is the tokenizer of a token model.
+func textSide(man *manifest.Manifest) (*tokenizer.Tokenizer, error) {
+	if man.Vocab == 0 {
+		return nil, fmt.Errorf("%w: model %s computes tensors, not text", ErrCannot, man.ID())
+	}
+	return tokenizer.Parse(man.Model.Tokenizer)
+}
+
+// kernels are the names of --kernel, and whether this build has them. All give the same integers.
+func kernels() map[string]bool {
+	return map[string]bool{"generic": true, "auto": true, "avx2": false, "avx512": false, "amx": false, "neon": false}
+}
+
+// CheckKernel says ErrCannot for a kernel that this processor or this build lacks.
+func CheckKernel(name string) error {
+	have, known := kernels()[name]
+	switch {
+	case !known:
+		return fmt.Errorf("%w: kernel %q is none of generic, avx2, avx512, amx, neon, auto", ErrCannot, name)
+	case !have:
+		return fmt.Errorf("%w: this build has no %s kernel for %s: use generic or auto", ErrCannot, name, runtime.GOARCH)
+	}
+	return nil
+}
+
+// DigestOptions say what EvalDigest runs and how.
+type DigestOptions struct {
+	Prompt  string
+	Tokens  uint32
+	Kernel  string // see CheckKernel
+	Threads int    // 0: one for each processor
+	Batch   int    // prompt positions per pass
+}
+
+// EvalDigest is engine.Digest of a greedy run: one value for all kernels, threads and batches.
+func EvalDigest(ctx context.Context, man *manifest.Manifest, o DigestOptions) ([32]byte, error) {
+	if err := CheckKernel(o.Kernel); err != nil {
+		return [32]byte{}, err
+	}
+	tok, err := textSide(man)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	pool := engine.NewPool(o.Threads)
+	defer pool.Close()
+	job := decode.Job{Prompt: template.Prompt(tok, o.Prompt), StopIDs: man.Model.EndIDs, MaxNew: o.Tokens}
+	return engine.Digest(ctx, man, job, pool.Split, o.Batch)
+}
+
+// OpenTokenizer reads the tokenizer of a model that Load knows; a GGUF file may be vocabulary only.
+func (s Store) OpenTokenizer(ref string) (*tokenizer.Tokenizer, error) {
+	if filepath.Ext(ref) != ".gguf" {
+		man, _, err := s.Load(ref)
+		if err != nil {
+			return nil, err
+		}
+		return textSide(man)
+	}
+	f, err := gguf.Open(ref)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	tok, err := f.Tokenizer()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrCannot, ref, err)
+	}
+	return tok, nil
+}
+
+// EvalTokenizer encodes each line of a text by itself, without beginning or end of sequence.
+func EvalTokenizer(tok *tokenizer.Tokenizer, text string) [][]int32 {
+	out := [][]int32{}
+	for line := range strings.Lines(text) {
+		ids := tok.Encode(strings.TrimSuffix(line, "\n"))
+		if ids == nil {
+			ids = []int32{}
+		}
+		out = append(out, ids)
+	}
+	return out
+}

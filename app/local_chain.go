@@ -1,0 +1,152 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"net/http"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/receipt"
+	"elenchus/network/chain"
+	"elenchus/network/peer"
+	"elenchus/settlement/ledger"
+
+	"github.com/ethereum/go-ethereum"
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// ChainLookup asks a deployment what it says about receipts. It needs no key.
+type ChainLookup struct {
+	RPC   string
+	At    chain.Addresses
+	Peers *peer.Client // nil: one of its own
+}
+
+// lookupRange is the number of blocks of one query for logs.
+const lookupRange = 2000
+
+// Lookup reads head, verdict and, from the batches that the node posted since the claim was issued,
+// the one with the claim. Claims of a batch come from the node's registered address and are
+// believed only if they lead to the root on the chain.
+func (l *ChainLookup) Lookup(ctx context.Context, r *receipt.Receipt) (*receipt.Chain, error) {
+	c, err := chain.Dial(ctx, l.RPC, l.At.ChainID)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	k, err := chain.Load(ctx, c, l.At)
+	if err != nil {
+		return nil, err
+	}
+	head, err := c.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &receipt.Chain{Domain: k.Domain(), Now: head.Time, Window: k.Params().Window}
+	if out.Domain != r.Domain {
+		return out, nil
+	}
+	v, err := k.Verdict(ctx, r.ID())
+	if err != nil {
+		return nil, err
+	}
+	out.Refuted, out.Voided = v.Refuted, v.Voided
+	batches, url, err := l.postedBy(ctx, k, r, head.Number)
+	if err != nil {
+		return nil, err
+	}
+	return out, l.find(ctx, r, batches, url, out)
+}
+
+// posted is a batch with the time of its block.
+type posted struct {
+	ledger.BatchPosted
+	at uint64
+}
+
+// postedBy lists the batches that may hold the claim, and the node's last registered address.
+func (l *ChainLookup) postedBy(ctx context.Context, k *chain.Contracts, r *receipt.Receipt, head uint64) (out []posted, url string, err error) {
+	at := k.Addresses()
+	for from := at.Block; from <= head; from += lookupRange {
+		logs, err := k.Client().Backend().FilterLogs(ctx, ethereum.FilterQuery{
+			FromBlock: new(big.Int).SetUint64(from), ToBlock: new(big.Int).SetUint64(min(head, from+lookupRange-1)),
+			Addresses: []common.Address{at.Book, at.Registry},
+		})
+		if err != nil {
+			return nil, "", fmt.Errorf("read logs from block %d on: %w", from, err)
+		}
+		for _, log := range logs {
+			f, ok, err := k.Fact(log)
+			if err != nil {
+				return nil, "", err
+			}
+			if !ok {
+				continue
+			}
+			switch e := f.Event.(type) {
+			case ledger.Endpoint:
+				if e.Node == r.Claim.Node {
+					url = e.URL
+				}
+			case ledger.BatchPosted:
+				if e.Node != r.Claim.Node {
+					continue
+				}
+				if f.Time == 0 {
+					h, err := k.Client().HeadAt(ctx, new(big.Int).SetUint64(f.Block))
+					if err != nil {
+						return nil, "", err
+					}
+					f.Time = h.Time
+				}
+				if f.Time >= r.Claim.Issued {
+					out = append(out, posted{e, f.Time})
+				}
+			}
+		}
+	}
+	return out, url, nil
+}
+
+// find looks for the claim in batches, the oldest first; what cannot be read is noted, not an error.
+func (l *ChainLookup) find(ctx context.Context, r *receipt.Receipt, batches []posted, url string, out *receipt.Chain) error {
+	peers := l.Peers
+	if peers == nil {
+		peers = peer.New(&http.Client{Timeout: 30 * time.Second})
+	}
+	want := r.Claim.Digest(r.Domain)
+	for _, b := range batches {
+		if url == "" {
+			out.Unread = fmt.Sprintf("node 0x%x has registered no address", r.Claim.Node)
+			return nil
+		}
+		rs, err := peers.Batch(ctx, url, b.Root)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			out.Unread = fmt.Sprintf("batch %x is not served by %s: %v", b.Root, url, err)
+			continue
+		}
+		at := -1
+		digests := make([]claim.Hash, len(rs))
+		for i, x := range rs {
+			if digests[i] = x.Claim.Digest(r.Domain); digests[i] == want {
+				at = i
+			}
+		}
+		if len(rs) != int(b.Count) || claim.TreeRoot(digests) != b.Root {
+			out.Unread = fmt.Sprintf("the %d claims that %s serves are not batch %x", len(rs), url, b.Root)
+			continue
+		}
+		if at >= 0 {
+			out.Batch = &receipt.Inclusion{
+				Root: b.Root, Count: b.Count, Index: uint32(at), Path: claim.NewTree(digests).Path(at), Posted: b.at, Until: b.Until,
+			}
+			return nil
+		}
+	}
+	return nil
+}
