@@ -35,7 +35,7 @@ func harmfulLie(t *testing.T, honest *claimed, job decode.Job, at, stage, i int,
 	d := &honest.man.Model.Stages[stage].Ops[i].Descriptor
 	w := 8 * d.Type.Size()
 	for _, bit := range []int{w - 2, w / 2, w * 3 / 4, w / 3, 0, w - 2, w - 2, w - 2, w / 2, w / 2} {
-		l := &lie{at, stage, i, g.Uint64N(d.Count(&opset.Context{T: uint32(at)})), 1 << bit}
+		l := &lie{at, stage, i, g.Uint64N(d.Count(&opset.Context{T: uint32(at)})), 1 << bit, nil}
 		run, finish := tokenRun(t, honest.man, job, l.tamper())
 		if finish != claim.FinishRun && finish <= claim.FinishGrammar && !slices.Equal(run.Hashes, honest.theirs.Hashes) {
 			return l

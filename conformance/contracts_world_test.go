@@ -21,6 +21,7 @@ type lie struct {
 	t, stage, tensor int
 	element          uint64
 	mask             int64
+	then             trace.Tamper // what else the liar bends in this step, behind the element; or nil
 }
 
 func (l *lie) tamper() trace.Tamper {
@@ -28,8 +29,12 @@ func (l *lie) tamper() trace.Tamper {
 		return nil
 	}
 	return func(stage int, c *opset.Context, i int, x *tensor.Tensor) {
-		if int(c.T) == l.t && stage == l.stage && i == l.tensor {
+		switch {
+		case int(c.T) != l.t:
+		case stage == l.stage && i == l.tensor:
 			x.Set(int(l.element), x.At(int(l.element))^l.mask)
+		case l.then != nil:
+			l.then(stage, c, i, x)
 		}
 	}
 }

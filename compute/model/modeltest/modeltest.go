@@ -7,7 +7,9 @@ package modeltest
 import (
 	"math/rand/v2"
 
+	"elenchus/compute/machine"
 	"elenchus/compute/model"
+	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
 )
 
@@ -45,6 +47,11 @@ func Tiny() Config {
 // Wide has rows of more than one weight leaf and KV rows of more than one leaf.
 func Wide() Config {
 	return Config{Vocab: 520, TMax: 160, Dim: 600, Heads: 6, KVHeads: 3, HeadDim: 100, FF: 1100, Layers: 1}
+}
+
+// Deep has two chunks in every reduction over its width, which Tiny has only over its vocabulary.
+func Deep() Config {
+	return Config{Vocab: 300, TMax: 300, Dim: 264, Heads: 4, KVHeads: 2, HeadDim: 6, FF: 272, Layers: 2}
 }
 
 // Llama draws a decoder; the same seed gives the same model.
@@ -119,3 +126,21 @@ func MLP(seed uint64) *model.Model {
 	}
 	return m
 }
+
+// Cube is a graph model of one stage of two products, x * x and x * x * x, which neither Llama nor
+// MLP have.
+func Cube() *model.Model {
+	const n, shift = 40, 4
+	product := func(a, b uint8) machine.Op {
+		d := opset.Descriptor{Op: opset.Mul, Type: tensor.I32, Leaf: opset.LeafBytes, Dims: row(n)}
+		d.Src[0], d.Src[1] = opset.Source{Kind: opset.Tensor, Index: a}, opset.Source{Kind: opset.Tensor, Index: b}
+		d.P[0], d.P[1] = n, shift
+		return machine.Op{Descriptor: d}
+	}
+	in := opset.Descriptor{Op: opset.Input, Type: tensor.I32, Leaf: opset.LeafBytes, Dims: row(n)}
+	in.P[0] = 3
+	stage := machine.Stage{Layer: -1, Ops: []machine.Op{{Descriptor: in}, product(0, 0), product(1, 0)}}
+	return &model.Model{Kind: model.KindGraph, Layers: 1, Stages: []machine.Stage{stage}}
+}
+
+func row(n uint32) [3]opset.Dim { return [3]opset.Dim{{C: 1}, {C: 1}, {C: n}} }
