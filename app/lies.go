@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 
+	"elenchus/engine"
 	"elenchus/service/adversary"
 	"elenchus/service/challenger"
 	"elenchus/service/gateway"
@@ -10,7 +11,7 @@ import (
 
 // disturb turns a challenger into one that attacks honest claims: it believes a false computation
 // of its own.
-func disturb(o *challenger.Options, attack string) error {
+func disturb(o *challenger.Options, attack string, pool *engine.Pool) error {
 	switch attack {
 	case "":
 		return nil
@@ -20,7 +21,7 @@ func disturb(o *challenger.Options, attack string) error {
 			return err
 		}
 		for i := range o.Models {
-			o.Models[i].Computer = lie.Computer(*computer(o.Models[i].Manifest))
+			o.Models[i].Computer = lie.Computer(*computer(o.Models[i].Manifest, pool))
 		}
 		return nil
 	}

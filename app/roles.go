@@ -135,9 +135,13 @@ func together(ctx context.Context, tasks ...func(context.Context) error) error {
 	return first
 }
 
-// computer is the honest computer of a model, with the machine's cores.
-func computer(man *manifest.Manifest) *engine.Computer {
-	return &engine.Computer{Manifest: man}
+// computer is the honest computer of a model; a nil pool means one thread.
+func computer(man *manifest.Manifest, pool *engine.Pool) *engine.Computer {
+	c := &engine.Computer{Manifest: man}
+	if pool != nil {
+		c.Split = pool.Split
+	}
+	return c
 }
 
 // Node runs a node until ctx ends.
@@ -147,6 +151,8 @@ func (r *Role) Node(ctx context.Context) error {
 		return err
 	}
 	defer l.Close() //nolint:errcheck // the process ends
+	pool := engine.NewPool(0)
+	defer pool.Close()
 	var served []node.Model
 	lie := &adversary.Attack{}
 	if r.Attack != "" {
@@ -159,7 +165,7 @@ func (r *Role) Node(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		served = append(served, node.Model{Name: title, Manifest: man, Computer: lie.Computer(*computer(man))})
+		served = append(served, node.Model{Name: title, Manifest: man, Computer: lie.Computer(*computer(man, pool))})
 	}
 	key, err := ReadKey(r.Key)
 	if err != nil {
@@ -202,14 +208,16 @@ func (r *Role) Watch(ctx context.Context) error {
 		return err
 	}
 	o.Secret = claim.Keccak([]byte("elenchus/watch/1"), crypto.FromECDSA(key))
+	pool := engine.NewPool(0)
+	defer pool.Close()
 	for _, name := range r.Models {
 		man, _, err := LoadModel(name)
 		if err != nil {
 			return err
 		}
-		o.Models = append(o.Models, challenger.Model{Manifest: man, Computer: computer(man)})
+		o.Models = append(o.Models, challenger.Model{Manifest: man, Computer: computer(man, pool)})
 	}
-	if err := disturb(&o, r.Attack); err != nil {
+	if err := disturb(&o, r.Attack, pool); err != nil {
 		return err
 	}
 	c, err := challenger.New(o)
