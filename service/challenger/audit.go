@@ -3,13 +3,12 @@ package challenger
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"elenchus/commitment/claim"
-	"elenchus/commitment/merkle"
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
+	"elenchus/compute/opset"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 )
@@ -41,10 +40,10 @@ func (c *Challenger) auditBatch(ctx context.Context, b ledger.BatchPosted) error
 	return nil
 }
 
-// job is what the machine needs of a receipt.
-func job(r *receipt.Receipt) decode.Job {
+// receiptJob is what the machine needs of a receipt.
+func receiptJob(r *receipt.Receipt) *decode.Job {
 	q := &r.Request
-	return decode.Job{Prompt: r.Prompt, StopIDs: r.Stop, MaxNew: q.MaxNew, Temperature: q.Temperature, Seed: q.Seed}
+	return &decode.Job{Prompt: r.Prompt, StopIDs: r.Stop, MaxNew: q.MaxNew, Temperature: q.Temperature, Seed: q.Seed}
 }
 
 // audit checks one claim, once, and begins a challenge if it is false. at is its place in a batch,
@@ -57,7 +56,7 @@ func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.
 	if done || c.store.has(id) {
 		return nil
 	}
-	v, own, err := c.verify(ctx, r)
+	v, open, err := c.verify(ctx, r, at)
 	if err != nil {
 		return err
 	}
@@ -66,14 +65,15 @@ func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.
 	c.checked[id] = v
 	c.mu.Unlock()
 	c.o.Log.Info("claim checked", "claim", fmt.Sprintf("%x", id), "known", v.Known, "true", v.True, "why", v.Why)
-	if !v.Known || v.True {
+	if open == nil {
 		return nil
 	}
-	return c.challenge(ctx, r, at, own)
+	return c.challenge(ctx, r, open)
 }
 
-// verify re-computes a claim. The error is ctx's; what cannot be checked is a verdict.
-func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt) (Verdict, *trace.Answer, error) {
+// verify re-computes a claim and, where it is false, says where to open. The error is ctx's; what
+// cannot be checked is a verdict.
+func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion) (Verdict, *dispute.OpenMove, error) {
 	m, ok := c.models[r.Request.Model]
 	if !ok {
 		return Verdict{Why: fmt.Sprintf("model %x is not held here", r.Request.Model)}, nil, nil
@@ -81,33 +81,57 @@ func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt) (Verdict, *
 	if why := consistent(r, c.o.Domain); why != "" {
 		return Verdict{Why: why}, nil, nil
 	}
-	j := job(r)
-	if err := j.Check(m.Manifest.Model); err != nil {
+	if err := receiptJob(r).Check(m.Manifest.Model); err != nil {
 		return Verdict{Why: err.Error()}, nil, nil
 	}
-	own, finish, err := m.Computer.Generate(ctx, j, nil)
+	own, err := c.compute(ctx, r)
 	if err != nil {
 		return Verdict{}, nil, err
 	}
-	v := Verdict{Known: true, True: true}
-	cl := &r.Claim
-	switch {
-	case int(cl.Count) != len(own.Outputs):
-		v.True, v.Why = false, fmt.Sprintf("%d tokens are claimed, %d computed", cl.Count, len(own.Outputs))
-	case cl.Finish != finish:
-		v.True, v.Why = false, fmt.Sprintf("finish %d is claimed, %d computed", cl.Finish, finish)
-	case cl.OutputRoot != trace.IDTree(own.Outputs).Root():
-		v.True, v.Why = false, "the output ids differ"
-	case cl.StateRoot != own.StateTree().Root():
-		v.True, v.Why = false, "the states differ"
+	open := c.opening(r, at, m)
+	lie, err := open.Accuse(own, nil)
+	if err != nil {
+		return Verdict{Why: err.Error()}, nil, nil //nolint:nilerr // it is the verdict
 	}
-	return v, own, nil
+	if !lie {
+		return Verdict{Known: true, True: true}, nil, nil
+	}
+	if _, err := open.Accuse(own, c.servedStates(ctx, r)); err != nil {
+		return Verdict{Why: err.Error()}, nil, nil //nolint:nilerr // it is the verdict
+	}
+	return Verdict{Known: true, Why: difference(open.T)}, open, nil
+}
+
+// difference says what a challenge is about.
+func difference(t uint32) string {
+	switch t {
+	case dispute.AnyState:
+		return "the states differ; the node withholds them"
+	case dispute.AnyOutput:
+		return "the output ids are not those of the states"
+	}
+	return fmt.Sprintf("state %d differs", t)
+}
+
+// opening is the challenge of a claim before it is known where it is false.
+func (c *Challenger) opening(r *receipt.Receipt, at *dispute.Inclusion, m *Model) *dispute.OpenMove {
+	id := r.Claim.ID(c.o.Domain)
+	prompt := trace.IDTree(r.Prompt)
+	leaf := make([]byte, opset.LeafBytes)
+	copy(leaf, trace.IDBytes(r.Prompt))
+	return &dispute.OpenMove{
+		Opener: c.o.Account, Salt: claim.Keccak([]byte("elenchus/salt/1"), c.o.Secret[:], id[:]), MaxBond: c.o.MaxBond,
+		Claim: r.Claim, Request: r.Request, Header: m.Manifest.Header, Batch: at, Signature: r.Signature,
+		PromptLeaf: leaf, PromptPath: prompt.Siblings(0, 0, 1),
+	}
 }
 
 // consistent says why the ids of a receipt are not those that its request commits to, or "".
 func consistent(r *receipt.Receipt, d claim.Domain) string {
 	q := &r.Request
 	switch {
+	case r.Domain != d:
+		return "the receipt is of another arena"
 	case r.Claim.RequestDigest != q.Digest(d):
 		return "the claim is not about the request that comes with it"
 	case len(r.Prompt) == 0 || int(q.PromptCount) != len(r.Prompt) || trace.IDTree(r.Prompt).Root() != q.PromptRoot:
@@ -124,27 +148,10 @@ func consistent(r *receipt.Receipt, d claim.Domain) string {
 	return ""
 }
 
-// challenge decides where to open, keeps the opening on disk and commits to it.
-func (c *Challenger) challenge(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion, own *trace.Answer) error {
-	m := c.models[r.Request.Model]
+// challenge keeps the opening on disk and commits to it.
+func (c *Challenger) challenge(ctx context.Context, r *receipt.Receipt, open *dispute.OpenMove) error {
 	id := r.Claim.ID(c.o.Domain)
-	states := c.servedStates(ctx, r)
-	t := where(r, own, states)
-	salt := claim.Keccak([]byte("elenchus/salt/1"), c.o.Secret[:], id[:])
-	open := dispute.OpenMove{
-		Opener: c.o.Account, T: t, Salt: salt, MaxBond: c.o.MaxBond, Claim: r.Claim, Request: r.Request, Header: m.Manifest.Header,
-		Batch: at, Signature: r.Signature,
-	}
-	prompt := trace.IDBytes(r.Prompt)
-	open.PromptLeaf = append(slices.Clone(prompt[:min(64, len(prompt))]), make([]byte, max(0, 64-len(prompt)))...)
-	open.PromptPath = trace.IDTree(r.Prompt).Siblings(0, 0, 1)
-	if t < dispute.AnyOutput {
-		tree := merkle.NewTree(states, merkle.Depth(uint64(len(states))), 0)
-		lo := max(t, 1) - 1
-		open.Before, open.After = states[lo], states[t]
-		open.StatePath = tree.Siblings(0, uint64(lo), uint64(t)+1)
-	}
-	key := dispute.Key(c.o.Account, id, t, salt)
+	key := dispute.Key(open.Opener, id, open.T, open.Salt)
 	raw, err := r.Encode()
 	if err != nil {
 		return err
@@ -153,45 +160,17 @@ func (c *Challenger) challenge(ctx context.Context, r *receipt.Receipt, at *disp
 		return err
 	}
 	c.crash("challenge recorded, not sent")
-	c.o.Log.Info("challenge", "claim", fmt.Sprintf("%x", id), "t", t, "game", fmt.Sprintf("%x", key))
+	c.o.Log.Info("challenge", "claim", fmt.Sprintf("%x", id), "t", open.T, "game", fmt.Sprintf("%x", key))
 	return c.submit(ctx, ledger.Commit{Game: key})
 }
 
-// servedStates are the node's states when it serves what its claim commits to, else nil.
+// servedStates are the node's states if it serves them.
 func (c *Challenger) servedStates(ctx context.Context, r *receipt.Receipt) []claim.Hash {
 	n := len(r.Prompt) + int(r.Claim.Count) - 1
 	hs, err := c.o.Source.States(ctx, c.urls[r.Claim.Node], r.Claim.ID(c.o.Domain), n)
-	if err != nil || len(hs) != n || merkle.RootOf(hs, merkle.Depth(uint64(n))) != r.Claim.StateRoot {
+	if err != nil {
 		c.o.Log.Info("states are withheld", "claim", fmt.Sprintf("%x", r.Claim.ID(c.o.Domain)), "err", err)
 		return nil
 	}
 	return hs
-}
-
-// where is the step to open at: the first whose state is not the own one; with equal states the
-// first output id that is not its state's token, or else the end of the claim. Without the states
-// it names the tree to descend.
-func where(r *receipt.Receipt, own *trace.Answer, states []claim.Hash) uint32 {
-	mine := own.Hashes[1:]
-	if states == nil {
-		n := len(r.Prompt) + int(r.Claim.Count) - 1
-		if n <= len(mine) && merkle.RootOf(mine[:n], merkle.Depth(uint64(n))) == r.Claim.StateRoot {
-			return dispute.AnyOutput
-		}
-		return dispute.AnyState
-	}
-	for i, h := range states {
-		if i >= len(mine) || h != mine[i] {
-			return uint32(i)
-		}
-	}
-	if trace.IDTree(r.Output).Root() != r.Claim.OutputRoot {
-		return dispute.AnyOutput
-	}
-	for i, id := range r.Output {
-		if i < len(own.Outputs) && id != own.Outputs[i] {
-			return uint32(len(r.Prompt) - 1 + i)
-		}
-	}
-	return uint32(len(states) - 1)
 }

@@ -94,7 +94,7 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 	if c.played[o.Key()] {
 		return nil
 	}
-	m, err := c.move(ctx, g, s)
+	m, err := c.move(ctx, g)
 	if err != nil {
 		c.played[o.Key()] = true
 		if s.Phase != dispute.Answer {
@@ -115,8 +115,8 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 }
 
 // move computes the move that the state asks of the opener.
-func (c *Challenger) move(ctx context.Context, g ledger.Game, s dispute.State) (dispute.Move, error) {
-	j, err := dispute.DecodeJob(g.Job)
+func (c *Challenger) move(ctx context.Context, g ledger.Game) (dispute.Move, error) {
+	s, j, seen, err := dispute.Replay(g)
 	if err != nil {
 		return nil, err
 	}
@@ -124,41 +124,12 @@ func (c *Challenger) move(ctx context.Context, g ledger.Game, s dispute.State) (
 	if err != nil {
 		return nil, err
 	}
-	seen, err := seen(g)
-	if err != nil {
-		return nil, err
-	}
 	served := func(t uint32, stage, tensor int) ([]byte, bool) {
-		size := int(1 << 26)
+		const size = 1 << 26
 		b, err := c.o.Source.Tensor(ctx, c.urls[r.Claim.Node], g.ClaimID, t, stage, tensor, size)
 		return b, err == nil
 	}
 	return dispute.NextForOpener(s, j, seen, own, served)
-}
-
-// seen are the moves of a game whose payloads were posted, in order.
-func seen(g ledger.Game) ([]dispute.Move, error) {
-	var out []dispute.Move
-	at := 0
-	for i, mv := range g.Moves {
-		if i == 0 {
-			continue
-		}
-		if at >= len(g.Posts) || g.Posts[at].Move != mv.Move {
-			continue // a move without a posted payload: a position, a timeout
-		}
-		before, err := dispute.DecodeState(g.Moves[i-1].State)
-		if err != nil {
-			return nil, err
-		}
-		m, err := dispute.DecodeMove(&before, dispute.Kind(mv.Move), g.Posts[at].Payload)
-		if err != nil {
-			return nil, fmt.Errorf("game %x, move %d: %w", g.Key, i, err)
-		}
-		out = append(out, m)
-		at++
-	}
-	return out, nil
 }
 
 // knowledge is the own computation of the disputed claim, kept while the game lasts.
@@ -174,18 +145,26 @@ func (c *Challenger) knowledge(ctx context.Context, g ledger.Game) (dispute.Know
 	if k, ok := c.own[g.Key]; ok {
 		return k, r, nil
 	}
-	m, ok := c.models[r.Request.Model]
-	if !ok {
-		return nil, nil, fmt.Errorf("model %x is not held here any more", r.Request.Model)
-	}
-	j := job(r)
-	a, _, err := m.Computer.Generate(ctx, j, nil)
+	k, err := c.compute(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
-	k := dispute.NewOwn(m.Manifest, j, a, r.Claim.Count, func(t int) (*trace.Step, error) { return m.Computer.Step(j, t) })
 	c.own[g.Key] = k
 	return k, r, nil
+}
+
+// compute is the own computation of what a receipt claims.
+func (c *Challenger) compute(ctx context.Context, r *receipt.Receipt) (dispute.Knowledge, error) {
+	m, ok := c.models[r.Request.Model]
+	if !ok {
+		return nil, fmt.Errorf("model %x is not held here any more", r.Request.Model)
+	}
+	j := *receiptJob(r)
+	a, _, err := m.Computer.Generate(ctx, j, nil)
+	if err != nil {
+		return nil, err
+	}
+	return dispute.NewOwn(m.Manifest, j, a, r.Claim.Count, func(t int) (*trace.Step, error) { return m.Computer.Step(j, t) }), nil
 }
 
 // Games are the challenges on disk, for people.
