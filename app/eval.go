@@ -12,7 +12,6 @@ import (
 
 	"elenchus/commitment/manifest"
 	"elenchus/compute/decode"
-	"elenchus/compute/machine"
 	"elenchus/compute/template"
 	"elenchus/compute/tokenizer"
 	"elenchus/engine"
@@ -37,13 +36,16 @@ type Perplexity struct {
 
 // EvalPerplexity measures how well a model predicts stories: each is encoded with the beginning of
 // sequence, cut to 256 tokens, and starts at position 0; its tokens from the second on are
-// predicted by the program that a claim commits to. progress is told stories done and in all.
-func EvalPerplexity(ctx context.Context, man *manifest.Manifest, text string, split machine.Split, progress func(done, all int)) (Perplexity, error) {
+// predicted by the program that a claim commits to. threads 0 is one for each processor; progress,
+// when not nil, is told stories done and in all.
+func EvalPerplexity(ctx context.Context, man *manifest.Manifest, text string, threads int, progress func(done, all int)) (Perplexity, error) {
 	out := Perplexity{ModelID: man.ID().String()}
 	tok, err := textSide(man)
 	if err != nil {
 		return out, err
 	}
+	pool := engine.NewPool(threads)
+	defer pool.Close()
 	stories := slices.DeleteFunc(strings.Split(text, storyEnd), func(s string) bool { return strings.TrimSpace(s) == "" })
 	sum := 0.0
 	for i, s := range stories {
@@ -52,7 +54,7 @@ func EvalPerplexity(ctx context.Context, man *manifest.Manifest, text string, sp
 		}
 		ids := template.Prompt(tok, strings.TrimSpace(s))
 		ids = ids[:min(len(ids), maxStory, int(man.TMax))]
-		err := decode.Teacher(man.Model, ids, split, func(at int, logits []int32) {
+		err := decode.Teacher(man.Model, ids, pool.Split, func(at int, logits []int32) {
 			if at+1 < len(ids) {
 				sum += nll(logits, ids[at+1])
 				out.Tokens++

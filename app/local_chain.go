@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"elenchus/commitment/claim"
@@ -22,6 +23,15 @@ type ChainLookup struct {
 	RPC   string
 	At    chain.Addresses
 	Peers *peer.Client // nil: one of its own
+}
+
+// DefaultDeployment is the file that `up` writes below a state directory, "" being the user's.
+func DefaultDeployment(state string) (string, error) {
+	var err error
+	if state == "" {
+		state, err = StateDir()
+	}
+	return filepath.Join(state, "devnet", "deployment.json"), err
 }
 
 // lookupRange is the number of blocks of one query for logs.

@@ -14,6 +14,9 @@ import (
 	"elenchus/engine"
 )
 
+// NewPool starts the threads of a command; 0 is one for each processor. Close it.
+func NewPool(threads int) *engine.Pool { return engine.NewPool(threads) }
+
 // RunOptions say what Generate generates.
 type RunOptions struct {
 	Prompt      string

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"elenchus/app"
+
+	"github.com/spf13/cobra"
+)
+
+func modelCommand() *cobra.Command {
+	c := &cobra.Command{Use: "model", Short: "Import, list, show and remove models"}
+	c.AddCommand(modelImport(), modelList(), modelShow(), modelRemove())
+	return c
+}
+
+func modelImport() *cobra.Command {
+	l, o := &local{}, app.ImportOptions{}
+	c := &cobra.Command{
+		Use: "import FILE", Short: "Turn a model file (GGUF) into an integer model and print its id", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if o.Bits != 0 && o.Bits != 8 && o.Bits != 16 {
+				return fmt.Errorf("%w: --bits %d: 8, 16, or 0 to let the size of the model decide", errUsage, o.Bits)
+			}
+			s, err := l.store()
+			if err != nil {
+				return err
+			}
+			b := newBar(c, "import")
+			o.Progress = b.set
+			m, err := s.Import(args[0], o)
+			b.end()
+			if err != nil {
+				return err
+			}
+			return l.print(c, m, func(w io.Writer) { fmt.Fprintln(w, m.ID) })
+		},
+	}
+	l.add(c)
+	c.Flags().StringVar(&o.Name, "name", "", "name in the store (default: that of the file)")
+	c.Flags().IntVar(&o.Bits, "bits", 0, "bits of a weight: 8, 16, or 0 to let the size of the model decide")
+	c.Flags().IntVar(&o.Context, "context", 0, "positions; 0: what the file says, at least 512")
+	return c
+}
+
+func modelList() *cobra.Command {
+	l := &local{}
+	c := &cobra.Command{
+		Use: "list", Short: "List the imported models", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := l.store()
+			if err != nil {
+				return err
+			}
+			all, err := s.List()
+			if err != nil {
+				return err
+			}
+			return l.print(c, map[string]any{"models": all}, func(w io.Writer) {
+				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+				for _, m := range all {
+					fmt.Fprintf(t, "%s\t%s\t%d MiB\tcontext %d\n", m.Name, m.ID, (m.Bytes+1<<20-1)>>20, m.Context)
+				}
+				_ = t.Flush() // a writer that fails says so at the next print
+			})
+		},
+	}
+	l.add(c)
+	return c
+}
+
+func modelShow() *cobra.Command {
+	l := &local{}
+	c := &cobra.Command{
+		Use: "show MODEL", Short: "Describe a model: a name, an id, a file or default", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := l.store()
+			if err != nil {
+				return err
+			}
+			d, err := s.Describe(args[0])
+			if err != nil {
+				return err
+			}
+			return l.print(c, d, func(w io.Writer) {
+				fmt.Fprintf(w, "name        %s\nid          %s\nkind        %s\nlayers      %d\nvocabulary  %d\ncontext     %d\nweights     %d bytes\ngraph       %s\ntokenizer   %s\ntemplate    %s\nend ids     %v\n",
+					d.Name, d.ID, d.Kind, d.Layers, d.Vocab, d.Context, d.WeightBytes, d.Graph, d.Tokenizer, d.Template, d.EndIDs)
+			})
+		},
+	}
+	l.add(c)
+	return c
+}
+
+func modelRemove() *cobra.Command {
+	l := &local{}
+	c := &cobra.Command{
+		Use: "rm MODEL", Short: "Remove an imported model", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := l.store()
+			if err != nil {
+				return err
+			}
+			m, err := s.Remove(args[0])
+			if err != nil {
+				return err
+			}
+			return l.print(c, m, func(w io.Writer) { fmt.Fprintln(w, "removed", m.Name, m.ID) })
+		},
+	}
+	l.add(c)
+	return c
+}

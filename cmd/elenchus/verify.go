@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"elenchus"
+	"elenchus/app"
+	"elenchus/commitment/receipt"
+
+	"github.com/spf13/cobra"
+)
+
+// maxReceipt bounds receipts, requests and responses, in bytes.
+const maxReceipt = 64 << 20
+
+// verifyFlags are the files and values that a receipt is checked against.
+type verifyFlags struct {
+	local
+	model, rpc, deployment, request, response, expect string
+	threads                                           int
+}
+
+func verifyCommand() *cobra.Command {
+	f := &verifyFlags{}
+	c := &cobra.Command{
+		Use: "verify FILE", Short: "Check a receipt: FILE holds its text or a response that carries it; - reads standard input",
+		Long: `Check a receipt. The answer is computed again when the model is at hand: --model, else what the
+store holds under the claim's model id, else the default model. With --request and --response the
+text is checked too, with --rpc what the chain says.
+
+Exit codes: 0 everything that was asked holds, 1 something is false, 2 something cannot be checked,
+3 the claim is not on the chain yet.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return f.verify(c, args[0]) },
+	}
+	f.add(c)
+	p := c.Flags()
+	p.StringVar(&f.model, "model", "", "the model that should have answered: name, id, .gguf or .elm file, or default")
+	p.StringVar(&f.rpc, "rpc", "", "JSON-RPC address of a chain to ask")
+	p.StringVar(&f.deployment, "deployment", "", "file with the addresses of the contracts (default: that of elenchus up)")
+	p.StringVar(&f.request, "request", "", "file with the JSON body that you sent")
+	p.StringVar(&f.response, "response", "", "file with what came back: JSON or the lines of a stream")
+	p.StringVar(&f.expect, "expect-output", "", "text that the answer should have")
+	p.IntVar(&f.threads, "threads", 0, "threads; 0: one for each processor")
+	return c
+}
+
+func (f *verifyFlags) verify(c *cobra.Command, path string) error {
+	b, err := readInput(c, path, maxReceipt)
+	if err != nil {
+		return err
+	}
+	text, err := elenchus.FindReceipt(b)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	r, err := receipt.Parse(text)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", elenchus.ErrInput, path, err)
+	}
+	o, err := f.options(c, r)
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilStopped(c)
+	defer stop()
+	pool := app.NewPool(f.threads)
+	defer pool.Close()
+	o.Split = pool.Split
+	rep, err := elenchus.Verify(ctx, text, *o)
+	if err != nil {
+		return err
+	}
+	if err := f.print(c, verdictOf(rep), func(w io.Writer) { printReport(w, rep) }); err != nil {
+		return err
+	}
+	return exitOf(rep.Outcome())
+}
+
+// exitOf is nil for what holds.
+func exitOf(o elenchus.Outcome) error {
+	switch o {
+	case elenchus.False:
+		return exitError(exitFailed)
+	case elenchus.Cannot:
+		return exitError(exitCannot)
+	case elenchus.Pending:
+		return exitError(exitPending)
+	}
+	return nil
+}
+
+func (f *verifyFlags) options(c *cobra.Command, r *receipt.Receipt) (*elenchus.Options, error) {
+	o := &elenchus.Options{}
+	if c.Flags().Changed("expect-output") {
+		o.ExpectOutput = &f.expect
+	}
+	var err error
+	for _, in := range []struct {
+		path string
+		to   *[]byte
+	}{{f.request, &o.Request}, {f.response, &o.Response}} {
+		if in.path == "" {
+			continue
+		}
+		if *in.to, err = readInput(c, in.path, maxReceipt); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.findModel(r, o); err != nil {
+		return nil, err
+	}
+	if f.rpc != "" {
+		o.Chain, err = f.chain()
+	}
+	return o, err
+}
+
+// findModel opens the model that was named; without one, that of the claim if it is at hand.
+func (f *verifyFlags) findModel(r *receipt.Receipt, o *elenchus.Options) error {
+	s, err := f.store()
+	if err != nil {
+		return err
+	}
+	name := f.model
+	if name == "" {
+		name = fmt.Sprintf("%x", r.Request.Model)
+	}
+	man, _, err := s.Load(name)
+	switch {
+	case err == nil:
+		o.Model = elenchus.NewModel(man)
+	case f.model == "" && errors.Is(err, app.ErrNoModel):
+		o.NoModel = fmt.Sprintf("model %s is not at hand: name its file with --model", name)
+	default:
+		return fmt.Errorf("%w: --model: %w", errUsage, err)
+	}
+	return nil
+}
+
+// chain looks claims up in the deployment that was named.
+func (f *verifyFlags) chain() (func(context.Context, *receipt.Receipt) (*receipt.Chain, error), error) {
+	path := f.deployment
+	if path == "" {
+		var err error
+		if path, err = app.DefaultDeployment(f.dir); err != nil {
+			return nil, err
+		}
+	}
+	at, err := app.ReadDeployment(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w: name the file with --deployment", errUsage, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return (&app.ChainLookup{RPC: f.rpc, At: at}).Lookup, nil
+}
+
+// verdict is the JSON form of a report.
+type verdict struct {
+	Outcome   string         `json:"outcome"`
+	Statement statement      `json:"statement"`
+	Checks    []verdictCheck `json:"checks"`
+}
+
+type verdictCheck struct {
+	Name    string `json:"name"`
+	Outcome string `json:"outcome"`
+	Detail  string `json:"detail"`
+}
+
+// statement is what the node signed, in words.
+type statement struct {
+	Claim       string `json:"claim"`
+	Node        string `json:"node"`
+	Model       string `json:"model"`
+	ChainID     uint64 `json:"chain_id"`
+	Arena       string `json:"arena"`
+	PromptIDs   int    `json:"prompt_ids"`
+	OutputIDs   int    `json:"output_ids"`
+	Finish      uint8  `json:"finish"`
+	Temperature uint32 `json:"temperature_q16"`
+	Seed        uint64 `json:"seed"`
+	MaxNew      uint32 `json:"max_new"`
+	StateRoot   string `json:"state_root"`
+	Prompt      string `json:"prompt,omitempty"`
+	Output      string `json:"output,omitempty"`
+}
+
+func verdictOf(rep *elenchus.Report) verdict {
+	r := rep.Receipt
+	q, k := &r.Request, &r.Claim
+	v := verdict{Outcome: rep.Outcome().String(), Statement: statement{
+		Claim: fmt.Sprintf("%x", rep.ID), Node: fmt.Sprintf("0x%x", k.Node), Model: fmt.Sprintf("%x", q.Model), ChainID: r.Domain.ChainID,
+		Arena: fmt.Sprintf("0x%x", r.Domain.Arena), PromptIDs: len(r.Prompt), OutputIDs: len(r.Output), Finish: k.Finish,
+		Temperature: q.Temperature, Seed: q.Seed, MaxNew: q.MaxNew, StateRoot: fmt.Sprintf("%x", k.StateRoot), Prompt: rep.Prompt, Output: rep.Output,
+	}}
+	for _, c := range rep.Checks {
+		v.Checks = append(v.Checks, verdictCheck{c.Name, c.Outcome.String(), c.Detail})
+	}
+	return v
+}
+
+func printReport(w io.Writer, rep *elenchus.Report) {
+	s := verdictOf(rep).Statement
+	fmt.Fprintf(w, "claim   %s\nnode    %s\nsays    model %s\n", s.Claim, s.Node, s.Model)
+	if rep.Prompt != "" || rep.Output != "" {
+		fmt.Fprintf(w, "        answers %q\n        with    %q\n", rep.Prompt, rep.Output)
+	} else {
+		fmt.Fprintf(w, "        answers %d prompt ids with %d output ids\n", s.PromptIDs, s.OutputIDs)
+	}
+	fmt.Fprintf(w, "        at temperature %d/65536, seed %d, at most %d tokens, finish code %d\n\n", s.Temperature, s.Seed, s.MaxNew, s.Finish)
+	for _, c := range rep.Checks {
+		fmt.Fprintf(w, "%-10s %-8s %s\n", c.Name, c.Outcome, c.Detail)
+	}
+	fmt.Fprintf(w, "\n%s\n", rep.Outcome())
+}
