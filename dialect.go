@@ -5,39 +5,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"math/big"
 	"strconv"
 	"strings"
 
 	"elenchus/commitment/receipt"
+	"elenchus/compute/decode"
 	"elenchus/compute/template"
-)
-
-// Bounds on the text of a number; every float64 that a client prints fits with room to spare.
-const (
-	maxDecimalText     = 64  // bytes
-	maxDecimalExponent = 400 // absolute value
 )
 
 // ParseTemperature reads 0..2 from its decimal text into Q16, rounding half up; no float is involved.
 func ParseTemperature(text string) (uint32, error) {
-	bad := fmt.Errorf("%w: temperature %.64q is not a decimal number from 0 to 2", ErrInput, text)
-	_, exponent, has := strings.Cut(strings.ToLower(text), "e")
-	if len(text) == 0 || len(text) > maxDecimalText || text[0] != '-' && (text[0] < '0' || text[0] > '9') || !json.Valid([]byte(text)) {
-		return 0, bad
+	q, err := decode.ParseTemperature(text)
+	if err != nil {
+		return 0, fmt.Errorf("%w: temperature %.64q: %w", ErrInput, text, err)
 	}
-	if has {
-		if e, err := strconv.Atoi(exponent); err != nil || e > maxDecimalExponent || e < -maxDecimalExponent {
-			return 0, bad
-		}
-	}
-	r, ok := new(big.Rat).SetString(text)
-	if !ok || r.Sign() < 0 || r.Cmp(big.NewRat(2, 1)) > 0 {
-		return 0, bad
-	}
-	twice := new(big.Int).Lsh(r.Num(), 17)
-	twice.Add(twice, r.Denom())
-	return uint32(twice.Div(twice, new(big.Int).Lsh(r.Denom(), 1)).Uint64()), nil
+	return q, nil
 }
 
 // fields are the members of a JSON object; null counts as absent.

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"elenchus/compute/decode"
 )
 
 const (
@@ -143,11 +145,11 @@ func only(accepted string, texts ...string) reader {
 // onlyNumber accepts one number in any spelling.
 func onlyNumber(n int64) reader {
 	return func(_ *request, m member) *failure {
-		d, err := parseDecimal(string(m.value))
+		d, err := decode.ParseDecimal(string(m.value))
 		if err != nil {
-			return badParam(m.name, m.name+" must be a number: "+errDecimal.Error())
+			return badParam(m.name, m.name+" must be a number: "+decode.ErrDecimal.Error())
 		}
-		if d.compare(n) != 0 {
+		if d.Compare(n) != 0 {
 			return unsupported(m.name, strconv.FormatInt(n, 10))
 		}
 		return nil
@@ -185,14 +187,14 @@ func readMaxTokens(r *request, m member) *failure {
 
 // readTemperature reads 0..2 from its decimal text into Q16, rounding half up.
 func readTemperature(r *request, m member) *failure {
-	d, err := parseDecimal(string(m.value))
+	d, err := decode.ParseDecimal(string(m.value))
 	if err != nil {
-		return badParam(m.name, "temperature must be a number: "+errDecimal.Error())
+		return badParam(m.name, "temperature must be a number: "+decode.ErrDecimal.Error())
 	}
-	if d.compare(0) < 0 || d.compare(2) > 0 {
+	if d.Compare(0) < 0 || d.Compare(2) > 0 {
 		return badParam(m.name, "temperature must be from 0 to 2, not "+clip(string(m.value), 40))
 	}
-	r.temperatureQ16 = d.q16()
+	r.temperatureQ16 = d.Q16()
 	return nil
 }
 
