@@ -37,6 +37,9 @@ type Tamper func(stage int, c *opset.Context, index int, x *tensor.Tensor)
 // Replay runs a job again up to step t and keeps that step. flip, when not nil, is called after
 // each step and may disturb the cache. SPEC 06.
 func Replay(man *manifest.Manifest, job decode.Job, t int, split machine.Split, tamper Tamper, flip func(t int, kv *machine.Cache)) (*Step, error) {
+	if err := job.Check(man.Model); err != nil {
+		return nil, err
+	}
 	s := &Step{man: man, Job: job, split: split, tamper: tamper, stages: map[int]*Stage{}}
 	s.bounds = make([]*tensor.Tensor, man.Boundaries())
 	chain := NewChain(&man.Header, job.Prompt[0])
