@@ -6,14 +6,16 @@ Draws 20 stories of at most 200 tokens from BOS alone at temperature 0.8 and
 fails (exit 1) unless
 
   - at least 98 % of their words occur in the training text, and
-  - at most two of them contain a run of 12 words that is in the training text.
+  - no run of 12 words of the training text is in more than two of them.
 
 A word is a maximal run of letters, digits and apostrophes, in lower case. The
-report also says where each copied run begins, and how many held-out stories
-(--held-out), cut to the same number of tokens, contain such a run themselves.
+report also counts the stories that contain any copied run, tells where the
+longest one begins, and gives the same numbers for held-out stories
+(--held-out) cut to the same length: people too open stories alike.
 """
 
 import argparse
+import collections
 import re
 import sys
 
@@ -52,37 +54,37 @@ def sample(model, rng, length, temperature):
     return ids, False
 
 
-def copied(text, known):
-    """(runs found, longest copied stretch in words, its beginning) of text."""
-    found, longest, begins, stretch, start = 0, 0, "", 0, None
-    for run in runs(text):
-        if run not in known:
-            stretch = 0
-            continue
-        if stretch == 0:
-            start = run
-        stretch += 1
-        found += 1
-        if stretch + RUN - 1 > longest:
-            longest, begins = stretch + RUN - 1, " ".join(start)
-    return found, longest, begins
+def longest_copy(text, known):
+    """(length in words, index of its first word) of the longest copied stretch."""
+    best, stretch = (0, 0), 0
+    for index, run in enumerate(runs(text)):
+        stretch = stretch + 1 if run in known else 0
+        if stretch and stretch + RUN - 1 > best[0]:
+            best = (stretch + RUN - 1, index - stretch + 1)
+    return best
 
 
 def report(texts, known, vocabulary):
-    """Prints one line per copying story; returns (share of known words, copiers)."""
+    """Prints the statistics; returns (share of known words, stories with one same run)."""
     total = sum(len(words(text)) for text in texts)
     unknown = [w for text in texts for w in words(text) if w not in vocabulary]
-    copiers = 0
+    shared = collections.Counter()
+    copiers = later = 0
     for number, text in enumerate(texts):
-        found, longest, begins = copied(text, known)
-        copiers += found > 0
-        if found:
-            print(f"  story {number}: longest copied stretch {longest} words: {begins} ...")
+        shared.update(set(runs(text)) & known)
+        length, start = longest_copy(text, known)
+        if length:
+            copiers += 1
+            later += start > 0
+            print(f"  story {number}: {length} copied words from word {start}: "
+                  + " ".join(words(text)[start:start + length]))
     share = 1 - len(unknown) / total
+    most = max(shared.values(), default=0)
     print(f"  {total} words, {100 * share:.2f} % in the training text, "
           f"not in it: {' '.join(sorted(set(unknown))) or 'none'}")
-    print(f"  {copiers} of {len(texts)} stories contain a copied run of {RUN} words")
-    return share, copiers
+    print(f"  {copiers} of {len(texts)} stories contain a copied run of {RUN} words, in {later} "
+          f"the longest one is not its opening; one same run is in {most} at most")
+    return share, most
 
 
 def main():
@@ -108,15 +110,15 @@ def main():
             print(f"--- story {number}{'' if drawn[number][1] else ' (cut)'}\n{text}")
     print(f"drawn, seed {args.seed}, temperature {args.temperature}, "
           f"{sum(ended for _, ended in drawn)} ended by themselves:")
-    share, copiers = report(texts, known, vocabulary)
+    share, most = report(texts, known, vocabulary)
     if args.held_out:
         print("held-out stories, for comparison:")
         tokenizer = model.tokenizer
         report([tokenizer.decode(tokenizer.encode(story)[:args.tokens])
                 for story in corpus.read_stories(args.held_out)], known, vocabulary)
-    allowed = 2 * args.stories // 20
-    if share < 0.98 or copiers > allowed:
-        sys.exit(f"failed: needs 98 % known words and at most {allowed} copying stories")
+    allowed = 2 * args.stories / 20
+    if share < 0.98 or most > allowed:
+        sys.exit(f"failed: needs 98 % known words and one same run in {allowed:g} at most")
 
 
 if __name__ == "__main__":

@@ -31,13 +31,13 @@ BLOCK_TENSORS = {
 }
 
 
-def tensors(config, weights):
-    """(GGUF name, float32 array) in file order."""
+def tensors(config, weights, temperature):
+    """(GGUF name, float32 array) in file order; logits are divided by temperature."""
     yield "token_embd.weight", weights["embedding.weight"]
     for layer in range(config["layers"]):
         for ours, theirs in BLOCK_TENSORS.items():
             yield f"blk.{layer}.{theirs}.weight", weights[f"blocks.{layer}.{ours}.weight"]
-    yield "output_norm.weight", weights["norm.weight"]
+    yield "output_norm.weight", weights["norm.weight"] / temperature
 
 
 def add_metadata(writer, config, tokenizer):
@@ -70,7 +70,7 @@ def add_metadata(writer, config, tokenizer):
     writer.add_chat_template(TEMPLATE)
 
 
-def export(run, path):
+def export(run, path, temperature):
     checkpoint = torch.load(os.path.join(run, "model.pt"), weights_only=True)
     config, weights = checkpoint["config"], checkpoint["weights"]
     tokenizer = bpe.Tokenizer.load(os.path.join(run, "tokenizer.json"))
@@ -79,7 +79,7 @@ def export(run, path):
     writer = gguf.GGUFWriter(path, "llama")
     add_metadata(writer, config, tokenizer)
     kind = gguf.GGMLQuantizationType.Q8_0
-    for name, weight in tensors(config, weights):
+    for name, weight in tensors(config, weights, temperature):
         data = weight.float().contiguous().numpy()
         if data.ndim == 1:
             writer.add_tensor(name, data)
@@ -95,5 +95,7 @@ if __name__ == "__main__":
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--run", required=True, help="folder that train.py wrote")
     p.add_argument("--out", required=True, help="the GGUF file to write")
+    p.add_argument("--temperature", type=float, default=1.0,
+                   help="divides all logits; calibrate.py finds the best")
     arguments = p.parse_args()
-    export(arguments.run, arguments.out)
+    export(arguments.run, arguments.out, arguments.temperature)

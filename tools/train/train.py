@@ -29,8 +29,8 @@ def parse_arguments():
     p.add_argument("--text", required=True, help="stories separated by <|endoftext|>")
     p.add_argument("--out", required=True, help="folder for checkpoints")
     p.add_argument("--all", action="store_true", help="train on the validation stories too")
-    p.add_argument("--epochs", type=float, default=24)
-    p.add_argument("--cooldown", type=float, default=5,
+    p.add_argument("--epochs", type=float, default=14)
+    p.add_argument("--cooldown", type=float, default=6,
                    help="epochs at the end over which the rates fall to zero")
     p.add_argument("--batch-tokens", type=int, default=4096)
     p.add_argument("--rename", type=float, default=0.9,
