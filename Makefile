@@ -27,7 +27,7 @@ fuzz:
 		$(GO) test "./$$folder" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -parallel 2 || exit 1; \
 	done
 
-## soak: the tests of the pure core and of the house again and again, shuffled, for SOAK
+## soak: the tests of the pure core twenty times, shuffled, then each fuzz target for SOAK
 soak:
 	$(GO) test -count=20 -shuffle=on -timeout 60m ./compute/... ./commitment/... ./settlement/...
 	$(MAKE) fuzz FUZZTIME=$(SOAK)
