@@ -31,6 +31,7 @@ type Link struct {
 	Outbox    *chain.Outbox
 	account   claim.Address
 	log       *slog.Logger
+	poll      time.Duration
 }
 
 // pollEvery is how often a role looks at the chain.
@@ -38,6 +39,18 @@ const pollEvery = 250 * time.Millisecond
 
 // OpenLink dials the chain, checks the deployment and opens the outbox in dir.
 func OpenLink(ctx context.Context, rpc string, at chain.Addresses, key *ecdsa.PrivateKey, dir string, log *slog.Logger) (*Link, error) {
+	return openLink(ctx, rpc, at, key, dir, log, pace{pollEvery, nil})
+}
+
+// pace is how often a role looks at the chain, and how it changes the fees that the chain suggests
+// (nil: not at all).
+type pace struct {
+	poll time.Duration
+	fees func(chain.Fees) chain.Fees
+}
+
+// openLink is OpenLink at a pace of the caller's choice.
+func openLink(ctx context.Context, rpc string, at chain.Addresses, key *ecdsa.PrivateKey, dir string, log *slog.Logger, p pace) (*Link, error) {
 	c, err := chain.Dial(ctx, rpc, at.ChainID)
 	if err != nil {
 		return nil, fmt.Errorf("reach the chain at %s: %w", rpc, err)
@@ -53,11 +66,21 @@ func OpenLink(ctx context.Context, rpc string, at chain.Addresses, key *ecdsa.Pr
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	box, err := chain.OpenOutbox(ctx, filepath.Join(dir, "outbox.db"), c, s, chain.Options{Poll: pollEvery})
+	o := chain.Options{Poll: p.poll, CrashPoint: crashPoint("outbox ")}
+	if p.fees != nil {
+		o.Fees = func(ctx context.Context) (chain.Fees, error) {
+			f, err := c.SuggestFees(ctx)
+			if err != nil {
+				return f, err
+			}
+			return p.fees(f), nil
+		}
+	}
+	box, err := chain.OpenOutbox(ctx, filepath.Join(dir, "outbox.db"), c, s, o)
 	if err != nil {
 		return nil, err
 	}
-	return &Link{Contracts: k, Outbox: box, account: claim.AddressOf(key), log: log}, nil
+	return &Link{Contracts: k, Outbox: box, account: claim.AddressOf(key), log: log, poll: p.poll}, nil
 }
 
 // Close frees the outbox and the connection; Run must have ended.
@@ -77,7 +100,7 @@ func (l *Link) Run(ctx context.Context) error {
 
 // Follow reports facts from the deployment's first block on. See node.Chain.
 func (l *Link) Follow(ctx context.Context, report func([]ledger.Fact, ledger.Head) error) error {
-	o := chain.FactOptions{Interval: pollEvery}
+	o := chain.FactOptions{Interval: l.poll}
 	return l.Contracts.Watch(ctx, o, func(_ context.Context, b chain.FactBatch) error {
 		return report(b.Facts, ledger.Head{Number: b.Head.Number, Time: b.Head.Time})
 	})

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,9 +38,11 @@ type NetworkConfig struct {
 	GatewayAttack string
 	Impostor      bool
 	Seed          uint64
-	Env           []string  // added to the roles' environment
-	Stderr        io.Writer // the roles' logs; nil: a file per role in Dir
-	Log           *slog.Logger
+	// CrashAt names, by role, the point at which its first process kills itself; see crashEnv. Tests
+	// of faults use it.
+	CrashAt map[string]string
+	Stderr  io.Writer // the roles' logs; nil: a file per role in Dir
+	Log     *slog.Logger
 }
 
 // Network is a running network.
@@ -61,6 +65,7 @@ type child struct {
 	name string
 	args []string
 	env  []string
+	url  string // where it serves, once spawn returned
 	cmd  *exec.Cmd
 	in   io.WriteCloser // closing it tells the role that its parent is gone
 	done chan struct{}
@@ -76,6 +81,7 @@ var (
 // StartNetwork starts chain, contracts, nodes, challenger and gateway; it returns when the gateway
 // serves. Close it.
 func StartNetwork(ctx context.Context, cfg NetworkConfig) (*Network, error) {
+	cfg.CrashAt = maps.Clone(cfg.CrashAt)
 	n := &Network{cfg: cfg, roles: map[string]*child{}, Accounts: map[string]claim.Address{}, Deployment: filepath.Join(cfg.Dir, "deployment.json")}
 	if n.cfg.Log == nil {
 		n.cfg.Log = slog.New(slog.DiscardHandler)
@@ -242,7 +248,13 @@ func (n *Network) startOthers(ctx context.Context) error {
 
 // spawn starts a role and waits for its ready line, "role URL".
 func (n *Network) spawn(ctx context.Context, name string, args ...string) (string, error) {
-	c := &child{name: name, args: args, env: n.cfg.Env, done: make(chan struct{})}
+	c := &child{name: name, args: args, done: make(chan struct{})}
+	n.mu.Lock()
+	if at, ok := n.cfg.CrashAt[name]; ok {
+		c.env = []string{crashEnv + "=" + at}
+		delete(n.cfg.CrashAt, name) // once
+	}
+	n.mu.Unlock()
 	ready := make(chan string, 1)
 	if err := c.start(n.cfg, ready); err != nil {
 		return "", fmt.Errorf("start %s: %w", name, err)
@@ -252,6 +264,7 @@ func (n *Network) spawn(ctx context.Context, name string, args ...string) (strin
 	n.mu.Unlock()
 	select {
 	case url := <-ready:
+		c.url = url
 		n.cfg.Log.Info("role", "name", name, "url", url)
 		return url, nil
 	case <-c.done:
@@ -339,8 +352,24 @@ func (n *Network) Kill(name string) error {
 	return err
 }
 
-// Restart starts a role again with its arguments; extra environment is gone. A gateway keeps its
-// old address only when that was given.
+// Ended returns when the process of a role has ended, or with ctx's error.
+func (n *Network) Ended(ctx context.Context, name string) error {
+	n.mu.Lock()
+	c := n.roles[name]
+	n.mu.Unlock()
+	if c == nil {
+		return fmt.Errorf("there is no role %q", name)
+	}
+	select {
+	case <-c.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s still runs: %w", name, ctx.Err())
+	}
+}
+
+// Restart starts a role that ended again, with its arguments and at its address: the others know it
+// under that.
 func (n *Network) Restart(ctx context.Context, name string) (string, error) {
 	n.mu.Lock()
 	c := n.roles[name]
@@ -348,8 +377,26 @@ func (n *Network) Restart(ctx context.Context, name string) (string, error) {
 	if c == nil {
 		return "", fmt.Errorf("there is no role %q", name)
 	}
-	n.cfg.Env = nil
-	return n.spawn(ctx, name, c.args...)
+	return n.spawn(ctx, name, atAddress(c.args, c.url)...)
+}
+
+// atAddress are the arguments of a role with the address of url in place of a free one.
+func atAddress(args []string, url string) []string {
+	host := strings.TrimPrefix(url, "http://")
+	if host == url || host == "" {
+		return args // it serves nothing, or never did
+	}
+	out := slices.Clone(args)
+	if i := slices.Index(out, "--listen"); i >= 0 {
+		out[i+1] = host
+		return out
+	}
+	_, port, _ := strings.Cut(host, ":")
+	if i := slices.Index(out, "--port"); i >= 0 {
+		out[i+1] = port
+		return out
+	}
+	return append(out, "--port", port)
 }
 
 // Wait returns when a role ends by itself, with its error, or with ctx.

@@ -12,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"elenchus/commitment/claim"
@@ -65,7 +67,9 @@ func title(path string) string {
 }
 
 // link opens a role's link.
-func (r *Role) link(ctx context.Context) (*Link, error) {
+func (r *Role) link(ctx context.Context) (*Link, error) { return r.linkAt(ctx, pace{poll: pollEvery}) }
+
+func (r *Role) linkAt(ctx context.Context, p pace) (*Link, error) {
 	key, err := ReadKey(r.Key)
 	if err != nil {
 		return nil, err
@@ -74,7 +78,7 @@ func (r *Role) link(ctx context.Context) (*Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return OpenLink(ctx, r.RPC, at, key, r.Dir, r.Log)
+	return openLink(ctx, r.RPC, at, key, r.Dir, r.Log, p)
 }
 
 // serve runs an HTTP face and the tasks beside it until ctx ends or one of them fails.
@@ -173,7 +177,7 @@ func (r *Role) Node(ctx context.Context) error {
 	}
 	n, err := node.New(node.Options{
 		Key: key, Domain: l.Contracts.Domain(), Chain: lie.Chain(l), Models: served, Dir: r.Dir,
-		Window: time.Duration(l.Contracts.Params().Window) * time.Second, Log: r.Log, CrashPoint: crashPoint(),
+		Window: time.Duration(l.Contracts.Params().Window) * time.Second, Log: r.Log, CrashPoint: crashPoint(""),
 	})
 	if err != nil {
 		return err
@@ -201,7 +205,7 @@ func (r *Role) Watch(ctx context.Context) error {
 	defer l.Close() //nolint:errcheck // the process ends
 	o := challenger.Options{
 		Account: l.account, Domain: l.Contracts.Domain(), Chain: l, Source: peer.New(http.DefaultClient), Dir: r.Dir,
-		MaxBond: r.Stake, RewardDelay: l.Contracts.Params().RewardDelay, Log: r.Log, CrashPoint: crashPoint(),
+		MaxBond: r.Stake, RewardDelay: l.Contracts.Params().RewardDelay, Log: r.Log, CrashPoint: crashPoint(""),
 	}
 	key, err := ReadKey(r.Key)
 	if err != nil {
@@ -339,22 +343,29 @@ func (l *Link) bring(ctx context.Context, what string, missing claim.Amount, put
 	return nil
 }
 
-// crashEnv names the point at which a role kills itself, for fault tests.
+// crashEnv names the point at which a role kills itself, for tests of faults: its name, or name@n for
+// the nth time that it is reached. Points of the outbox begin with "outbox ".
 const crashEnv = "ELENCHUS_CRASH_AT"
 
-// crashPoint ends the process at the point that the environment names, without any clean-up.
-func crashPoint() func(string) {
-	at := os.Getenv(crashEnv)
+// crashPoint ends the process at the point that the environment names, if it is one of a kind (the
+// beginning of its name), without any clean-up. It is nil when there is none.
+func crashPoint(kind string) func(string) {
+	at, count, counted := strings.Cut(os.Getenv(crashEnv), "@")
 	if at == "" {
 		return nil
 	}
+	n := int64(1)
+	if counted {
+		n, _ = strconv.ParseInt(count, 10, 64) // 0, which is never reached, when it is no number
+	}
+	var reached atomic.Int64
 	return func(name string) {
-		if name == at {
-			p, err := os.FindProcess(os.Getpid())
-			if err == nil {
-				_ = p.Kill()
-			}
-			runtime.Goexit()
+		if kind+name != at || reached.Add(1) != n {
+			return
 		}
+		if p, err := os.FindProcess(os.Getpid()); err == nil {
+			_ = p.Kill()
+		}
+		runtime.Goexit()
 	}
 }
