@@ -61,9 +61,9 @@ type DoctorOptions struct {
 
 // Doctor looks at what this machine can do and what is missing.
 func Doctor(ctx context.Context, o DoctorOptions) []Finding {
-	out := []Finding{build(), processor(), memory(), disk(o.Dir), state(o.Dir)}
+	out := []Finding{findBuild(), findProcessor(), findMemory(), findDisk(o.Dir), findState(o.Dir)}
 	for _, p := range o.Ports {
-		out = append(out, port(ctx, p))
+		out = append(out, findPort(ctx, p))
 	}
 	man, f := defaultModel()
 	out = append(out, f)
@@ -73,7 +73,7 @@ func Doctor(ctx context.Context, o DoctorOptions) []Finding {
 	return out
 }
 
-func build() Finding {
+func findBuild() Finding {
 	detail := fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
@@ -85,7 +85,7 @@ func build() Finding {
 	return Finding{Name: "build", State: stateOK, Detail: detail}
 }
 
-func processor() Finding {
+func findProcessor() Finding {
 	var has []string
 	for _, f := range []struct {
 		name string
@@ -129,7 +129,7 @@ func available() (uint64, error) {
 	return 0, errors.New("there is no line MemAvailable")
 }
 
-func memory() Finding {
+func findMemory() Finding {
 	free, err := available()
 	f := Finding{Name: "memory", State: stateOK, Detail: fmt.Sprintf("%d MiB available", free>>20)}
 	if err != nil {
@@ -140,7 +140,7 @@ func memory() Finding {
 	return f
 }
 
-func disk(dir string) Finding {
+func findDisk(dir string) Finding {
 	free, err := diskFree(existing(dir))
 	f := Finding{Name: "disk", State: stateOK, Detail: fmt.Sprintf("%d MiB free for %s", free>>20, dir)}
 	switch {
@@ -164,7 +164,7 @@ func existing(dir string) string {
 	}
 }
 
-func state(dir string) Finding {
+func findState(dir string) Finding {
 	f := Finding{Name: "state", State: stateOK, Detail: dir + " is writable"}
 	err := os.MkdirAll(dir, 0o700)
 	if err == nil {
@@ -179,7 +179,7 @@ func state(dir string) Finding {
 	return f
 }
 
-func port(ctx context.Context, p int) Finding {
+func findPort(ctx context.Context, p int) Finding {
 	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(p))
 	f := Finding{Name: "port " + strconv.Itoa(p), State: stateOK, Detail: addr + " is free"}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
@@ -206,7 +206,7 @@ const rebuild = "this binary is damaged or was built from a changed tree: build 
 const (
 	selfTestPrompt = "Once upon a time"
 	selfTestTokens = 8
-	selfTestDigest = "897ba87ca100ee822d505ac1e564334d918e798d7b6d376eaa10346eb832bfac"
+	selfTestDigest = "426d5d3aa6b05b5e4f7eca39cab1f9e22dc3c9c2e631b775ba8064eed8f9513a"
 )
 
 func selfTest(ctx context.Context, man *manifest.Manifest) Finding {

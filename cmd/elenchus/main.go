@@ -21,7 +21,7 @@ import (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		upCommand(), demoCommand(), modelCommand(), runCommand(), evalCommand(), verifyCommand(), doctorCommand(),
-		nodeCommand(), watchCommand(), gatewayCommand(), chainCommand(),
+		nodeCommand(), watchCommand(), gatewayCommand(), chainCommand(), benchCommand(),
 	}
 }
 
@@ -64,7 +64,7 @@ func run() int {
 		fmt.Fprintf(os.Stderr, "see: %s --help\n", c.CommandPath())
 		return exitCannot
 	}
-	if errors.Is(err, app.ErrCannot) || errors.Is(err, elenchus.ErrInput) {
+	if errors.Is(err, app.ErrCannot) || errors.Is(err, app.ErrNoModel) || errors.Is(err, elenchus.ErrInput) {
 		return exitCannot
 	}
 	return exitFailed

@@ -21,10 +21,10 @@ func runCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			var err error
 			if o.Temperature, err = elenchus.ParseTemperature(temperature); err != nil {
-				return fmt.Errorf("%w: --temperature: %w", errUsage, err)
+				return fmt.Errorf("--temperature: %w", err)
 			}
 			if o.Seed, err = elenchus.ParseSeed(seed); err != nil {
-				return fmt.Errorf("%w: --seed: %w", errUsage, err)
+				return fmt.Errorf("--seed: %w", err)
 			}
 			o.Prompt = args[1]
 			return generate(c, l, args[0], o, withTrace)
