@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"time"
 
+	"elenchus/network/chain"
 	"elenchus/network/devchain"
 	"elenchus/service/adversary"
 
@@ -64,7 +65,7 @@ func (r *ChainRole) Run(ctx context.Context) error {
 
 // Impostor runs the stranger who moves in other people's games, until ctx ends.
 func (r *Role) Impostor(ctx context.Context) error {
-	l, err := r.link(ctx)
+	l, err := r.linkAt(ctx, pace{poll: 20 * time.Millisecond, fees: overbid})
 	if err != nil {
 		return err
 	}
@@ -77,4 +78,10 @@ func (r *Role) Impostor(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	})
+}
+
+// overbid pays for a place before everyone else's in the block.
+func overbid(f chain.Fees) chain.Fees {
+	extra := big.NewInt(5e9)
+	return chain.Fees{Tip: new(big.Int).Add(f.Tip, extra), Cap: new(big.Int).Add(f.Cap, extra)}
 }

@@ -132,10 +132,12 @@ func (l *Link) report(ctx context.Context, key string) {
 	r, err := l.Outbox.Wait(ctx, key)
 	switch {
 	case errors.Is(err, context.Canceled):
+	case err != nil && r != nil:
+		l.log.Warn("transaction reverted", "order", key, "block", r.BlockNumber, "index", r.TransactionIndex, "err", l.Contracts.Explain(err))
 	case err != nil:
 		l.log.Warn("transaction failed", "order", key, "err", l.Contracts.Explain(err))
 	default:
-		l.log.Debug("mined", "order", key, "gas", r.GasUsed)
+		l.log.Debug("mined", "order", key, "block", r.BlockNumber, "index", r.TransactionIndex, "gas", r.GasUsed)
 	}
 }
 
