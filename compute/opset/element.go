@@ -2,6 +2,7 @@ package opset
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 
 	"elenchus/compute/tensor"
@@ -120,12 +121,14 @@ func (c Code) Targets() []tensor.DType { return table[c].targets }
 
 // Element is the definition of every operation: element i of the target of d in context c, from
 // the bytes that fetch supplies. It is total on all byte strings; the only errors are an index
-// outside the target, an op without elements (Input) and those of fetch. SPEC 02 §3.
+// outside the target, those of fetch, and ErrDescriptor: an op without elements (Input), a read that
+// does not lie in its source or is longer than maxRead. It allocates little, whatever d is, and
+// fetch is asked for at most maxRead bytes at a time. SPEC 02 §3.
 func Element(d *Descriptor, c *Context, i uint64, fetch Fetch) (int64, error) {
-	f := table[d.Op].element
-	if f == nil {
+	if int(d.Op) >= len(table) || table[d.Op].element == nil {
 		return 0, fmt.Errorf("%w: op %s has no elements to evaluate", ErrDescriptor, d.Op)
 	}
+	f := table[d.Op].element
 	if n := d.Count(c); i >= n {
 		return 0, fmt.Errorf("element %d of %s with %d elements", i, d.Op, n)
 	}
@@ -143,34 +146,69 @@ type env struct {
 	c     *Context
 	fetch Fetch
 	err   error
+	most  int // elements of the longest read so far
+}
+
+// maxRead bounds the bytes of one read: above what the answer to a valid descriptor can hold, low
+// enough that a hostile one costs nothing.
+const maxRead = 16 << 10
+
+// fail keeps the first error.
+func (e *env) fail(format string, args ...any) {
+	if e.err == nil {
+		e.err = fmt.Errorf("%w: "+format, append([]any{ErrDescriptor}, args...)...)
+	}
 }
 
 // read fetches elements [lo, hi) of type t from a source of count elements.
 func (e *env) read(s Source, t tensor.DType, leaf int, count, lo, hi uint64) []int64 {
+	if !t.Valid() {
+		e.fail("%s reads elements of type %d", e.d.Op, t)
+		return e.nothing()
+	}
 	z := uint64(t.Size())
 	return e.bytes(Read{Source: s, Total: count * z, Leaf: leaf, Lo: lo * z, Hi: hi * z}, t)
 }
 
 func (e *env) bytes(r Read, t tensor.DType) []int64 {
-	n := int((r.Hi - r.Lo) / uint64(t.Size()))
-	out := make([]int64, n)
+	if r.Lo >= r.Hi || r.Hi > r.Total || r.Hi-r.Lo > maxRead || r.Leaf < 1 || r.Leaf > KVLeafBytes {
+		e.fail("%s reads [%d,%d) of %d bytes in leaves of %d", e.d.Op, r.Lo, r.Hi, r.Total, r.Leaf)
+	}
 	if e.err != nil {
-		return out
+		return e.nothing()
 	}
 	b, err := e.fetch(r)
+	if err == nil && uint64(len(b)) != r.Hi-r.Lo {
+		err = fmt.Errorf("read of %d bytes got %d", r.Hi-r.Lo, len(b))
+	}
 	if err != nil {
 		e.err = err
-		return out
+		return e.nothing()
 	}
-	if uint64(len(b)) != r.Hi-r.Lo {
-		e.err = fmt.Errorf("read of %d bytes got %d", r.Hi-r.Lo, len(b))
-		return out
-	}
+	out := make([]int64, len(b)/t.Size())
 	for i := range out {
 		out[i] = tensor.Element(t, b, i)
 	}
+	e.most = max(e.most, len(out))
 	return out
 }
+
+// nothing stands for a read that failed: zeros, no fewer than whoever walks an earlier read beside
+// it, or a pair, asks for.
+func (e *env) nothing() []int64 { return make([]int64, max(2, e.most)) }
+
+// size is the dim function of p0 and p1: n of the reduce form and of exp2.
+func (e *env) size() uint64 {
+	c, k := e.p(0), e.p(1)
+	if c < 1 || c > math.MaxUint32 || k > math.MaxUint32 {
+		e.fail("%s over a dim of %d and %d", e.d.Op, c, k)
+		return 1
+	}
+	return e.d.Size(Dim{uint32(c), uint32(k)}, e.c)
+}
+
+// dtype is the element type that parameter i names.
+func (e *env) dtype(i int) tensor.DType { return tensor.DType(min(e.p(i), math.MaxUint8)) }
 
 // one reads a single element.
 func (e *env) one(s Source, t tensor.DType, count, i uint64) int64 {

@@ -80,12 +80,16 @@ func score(e *env, i uint64) *big.Int {
 }
 
 func exp2(e *env, i uint64) *big.Int {
-	n := e.d.Size(Dim{uint32(e.p(0)), uint32(e.p(1))}, e.c)
+	n := e.size()
 	total := e.d.Count(e.c)
 	x := e.one(e.d.Src[0], tensor.I32, total, i)
 	m := e.one(e.d.Src[1], tensor.I64, total/n, i/n)
-	return b64(tensor.Exp2(subClamp(x, m), int(e.d.P[2])))
+	q := max(-farBits, min(farBits, e.d.P[2]))
+	return b64(tensor.Exp2(subClamp(x, m), int(q)))
 }
+
+// farBits is beyond every number of fraction bits that makes a difference after subClamp.
+const farBits = 1 << 40
 
 // subClamp is x - m held inside +-2^40, beyond which exp2 is constant.
 func subClamp(x, m int64) int64 {

@@ -21,15 +21,13 @@ func embed(e *env, j uint64) *big.Int {
 
 // chunk reads the chunk of the reduce form that element i covers, and its first index in the row.
 func (e *env) chunk(i uint64) (x []int64, first uint64) {
-	n := e.d.Size(Dim{uint32(e.p(0)), uint32(e.p(1))}, e.c)
-	f := max(e.p(2), 1)
+	n, f := e.size(), max(e.p(2), 1)
 	shape := e.d.Shape(e.c)
 	r, c := i/shape[2], i%shape[2]
 	rows := shape[0] * shape[1]
 	lo := min(c*f, n-1)
 	hi := min(lo+f, n)
-	t := tensor.DType(e.d.P[3])
-	return e.read(e.d.Src[0], t, LeafBytes, rows*n, r*n+lo, r*n+hi), lo
+	return e.read(e.d.Src[0], e.dtype(3), LeafBytes, rows*n, r*n+lo, r*n+hi), lo
 }
 
 func reduceMaxAbs(e *env, i uint64) *big.Int {

@@ -41,7 +41,7 @@ func selectOp(e *env, i uint64) *big.Int {
 	}
 	c := min(uint64(max(q, 0)), (n+f-1)/f-1)
 	lo := c * f
-	x := e.read(e.d.Src[0], tensor.DType(e.d.P[2]), LeafBytes, n, lo, min(lo+f, n))
+	x := e.read(e.d.Src[0], e.dtype(2), LeafBytes, n, lo, min(lo+f, n))
 	rem, prefix := b64(r), new(big.Int)
 	j := 0
 	for ; j < len(x)-1; j++ {

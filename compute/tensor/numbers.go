@@ -87,7 +87,8 @@ func Abs(x int64) uint64 {
 // NormShift is s of sum_squares and norm_inv: max(0, bitlen(m) - 24). SPEC 02 §4 ops 6, 7.
 func NormShift(m int64) uint { return uint(max(0, bits.Len64(Abs(m))-24)) }
 
-// Exp2 is 2^(x/65536) with q fraction bits; x > 0 acts as 0. 0 <= q <= 30. SPEC 01 §3.6.
+// Exp2 is 2^(x/65536) with q fraction bits; x > 0 acts as 0. Results beyond int64 are its greatest
+// value. |x| <= 2^41 and |q| <= 2^40; kernels use 0 <= q <= 30. SPEC 01 §3.6.
 func Exp2(x int64, q int) int64 {
 	x = min(x, 0)
 	i := x >> 16
@@ -95,8 +96,13 @@ func Exp2(x int64, q int) int64 {
 	a, b := f>>8, f&255
 	v := RS64(exp2Table[a]*(256-b)+exp2Table[a+1]*b, 8)
 	s := int64(30-q) - i
-	if s > MaxShift {
+	switch {
+	case s > MaxShift:
 		return 0
+	case s < -32: // v is 2^30 at least
+		return 1<<63 - 1
+	case s < 0:
+		return v << uint(-s) // v < 2^31, so below 2^63
 	}
 	return RS64(v, uint(s))
 }
