@@ -134,6 +134,9 @@ func ids(r *Receipt) (Outcome, string) {
 	if err := c.Check(*q); err != nil {
 		return False, err.Error()
 	}
+	if q.Graph() {
+		return Cannot, "the claim is about a graph model, whose input and output are tensors that a receipt does not hold"
+	}
 	if got := q.Digest(r.Domain); got != c.RequestDigest {
 		return False, fmt.Sprintf("the request has digest %x, the claim answers %x", got, c.RequestDigest)
 	}

@@ -28,6 +28,7 @@ const (
 
 // world is an honest receipt of a drawn model with everything that it can be checked against.
 type world struct {
+	t     testing.TB
 	man   *manifest.Manifest
 	tok   *tokenizer.Tokenizer
 	r     *receipt.Receipt
@@ -55,7 +56,7 @@ func vocabulary(t testing.TB, n int) *tokenizer.Tokenizer {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{tok: vocabulary(t, modeltest.Tiny().Vocab)}
+	w := &world{t: t, tok: vocabulary(t, modeltest.Tiny().Vocab)}
 	m := modeltest.Llama(1, modeltest.Tiny())
 	var err error
 	if m.Tokenizer, err = w.tok.MarshalBinary(); err != nil {
@@ -245,6 +246,12 @@ func TestMissingFactsAreNoVerdict(t *testing.T) {
 		{"nothing asked", receipt.Holds, "signature ids", func(w *world) { w.facts = receipt.Facts{} }},
 		{"unknown model", receipt.Cannot, "model request text execution", func(w *world) {
 			w.facts.Model, w.facts.NoModel, w.facts.Own, w.facts.NoOwn = nil, "not here", nil, "no model"
+		}},
+		{"graph model", receipt.Cannot, "ids", func(w *world) {
+			w.r.Request = claim.Request{Model: w.r.Request.Model}
+			w.r.Claim.Count, w.r.Claim.Finish, w.r.Claim.StateRoot = 0, 0, claim.Hash{}
+			w.sign(w.t)
+			w.facts = receipt.Facts{}
 		}},
 		{"no chain", receipt.Cannot, "inclusion window verdict", func(w *world) { w.facts.Chain, w.facts.NoChain = nil, "down" }},
 		{"not yet included", receipt.Pending, "inclusion", func(w *world) { w.facts.Chain.Batch = nil }},

@@ -28,9 +28,9 @@ type side struct {
 	man  *manifest.Manifest
 }
 
-// textSide is nil without a model, or when the receipt is about another one.
+// textSide is nil without a token model, or when the receipt is about another one.
 func textSide(r *Receipt, man *manifest.Manifest) (*side, error) {
-	if man == nil || merkle.Hash(man.ID()) != r.Request.Model {
+	if man == nil || man.Vocab == 0 || merkle.Hash(man.ID()) != r.Request.Model {
 		return nil, nil
 	}
 	tok, err := tokenizer.Parse(man.Model.Tokenizer)
