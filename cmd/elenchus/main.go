@@ -25,11 +25,10 @@ func commands() []*cobra.Command {
 	}
 }
 
-// Exit codes.
+// Exit codes; those of verify are app.VerifyExit.
 const (
-	exitFailed  = 1
-	exitCannot  = 2 // also wrong usage
-	exitPending = 3
+	exitFailed = 1
+	exitCannot = 2 // also wrong usage
 )
 
 // exitError ends the command with a code after everything has been said.

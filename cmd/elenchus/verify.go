@@ -83,13 +83,8 @@ func (f *verifyFlags) verify(c *cobra.Command, path string) error {
 
 // exitOf is nil for what holds.
 func exitOf(o elenchus.Outcome) error {
-	switch o {
-	case elenchus.False:
-		return exitError(exitFailed)
-	case elenchus.Cannot:
-		return exitError(exitCannot)
-	case elenchus.Pending:
-		return exitError(exitPending)
+	if code := app.VerifyExit(o); code != 0 {
+		return exitError(code)
 	}
 	return nil
 }
