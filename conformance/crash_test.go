@@ -81,6 +81,7 @@ type troupe struct {
 	k       *chain.Contracts
 	peers   *peer.Client
 	url     string // of the node
+	node    claim.Address
 	games   ledger.Games
 	batches []ledger.BatchPosted
 }
@@ -138,16 +139,22 @@ func enter(ctx context.Context, t *testing.T, cfg app.NetworkConfig) *troupe {
 			t.Log(logs(cfg.Dir))
 		}
 	})
-	client, err := chain.Dial(ctx, n.RPC, 0)
+	return &troupe{t: t, n: n, k: load(ctx, t, n.RPC, n.Addresses), peers: peer.New(http.DefaultClient), url: n.Nodes[0], node: n.Accounts["node1"]}
+}
+
+// load goes to the contracts of a chain.
+func load(ctx context.Context, t *testing.T, rpc string, at chain.Addresses) *chain.Contracts {
+	t.Helper()
+	client, err := chain.Dial(ctx, rpc, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	k, err := chain.Load(ctx, client, n.Addresses)
+	k, err := chain.Load(ctx, client, at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &troupe{t: t, n: n, k: k, peers: peer.New(http.DefaultClient), url: n.Nodes[0]}
+	return k
 }
 
 // logs are the ends of the roles' logs.
@@ -248,7 +255,7 @@ func (s *troupe) verdict(ctx context.Context, liar bool) {
 	if end.Phase != uint8(want) || end.Voided || end.Slashed.IsZero() == liar || (games[0].Convicted != nil) != liar {
 		s.t.Fatalf("resolved as %+v, convicted %+v", end, games[0].Convicted)
 	}
-	a, err := s.k.Account(ctx, s.n.Accounts["node1"])
+	a, err := s.k.Account(ctx, s.node)
 	if err != nil {
 		s.t.Fatal(err)
 	}
