@@ -41,11 +41,10 @@ type Backend struct {
 }
 
 type backendModel struct {
-	man   *manifest.Manifest
-	name  string
-	tok   *tokenizer.Tokenizer
-	tmpl  template.Template
-	nodes []string
+	man  *manifest.Manifest
+	name string
+	tok  *tokenizer.Tokenizer
+	tmpl template.Template
 }
 
 // AddModel makes a model known under a name; its text side is needed to render prompts.

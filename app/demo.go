@@ -88,7 +88,6 @@ type demo struct {
 	n        *Network
 	k        *chain.Contracts
 	began    time.Time
-	prompt   string
 	before   map[string]wealth
 	receipts map[claim.Hash]*receipt.Receipt // by node address
 	games    ledger.Games

@@ -60,7 +60,6 @@ func Initial(h *manifest.Header, y0 int32) State {
 // Chain hashes the states of a run as its steps complete.
 type Chain struct {
 	h         *manifest.Header
-	dkv       int
 	kv        [][]merkle.Hash // levels of the position tree, complete as far as positions go
 	states    []State
 	hashes    []merkle.Hash

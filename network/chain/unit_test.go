@@ -99,7 +99,7 @@ func TestSignerNeverPrintsItsKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	js, _ := json.Marshal(s)
+	js, _ := json.Marshal(s) //lint:ignore SA9005 that nothing of it is encoded is what the test wants
 	out := fmt.Sprintf("%v %+v %#v %s %x %d %s", s, *s, s, s, s, s, js)
 	for _, secret := range []string{"5a5a", "5A5A", key.D.String()} {
 		if strings.Contains(out, secret) {

@@ -103,8 +103,6 @@ func (r *reader) descriptor() (d [opset.DescriptorSize]byte) {
 	return d
 }
 
-func (r *reader) rest() []byte { return r.take(uint64(len(r.b))) }
-
 // end says ErrBadPayload if a field was missing or bytes are left.
 func (r *reader) end(k Kind) error {
 	if r.bad {
