@@ -95,29 +95,30 @@ func (l *ChainLookup) postedBy(ctx context.Context, k *chain.Contracts, r *recei
 			if !ok {
 				continue
 			}
-			switch e := f.Event.(type) {
-			case ledger.Endpoint:
-				if e.Node == r.Claim.Node {
-					url = e.URL
+			if e, is := f.Event.(ledger.Endpoint); is && e.Node == r.Claim.Node {
+				url = e.URL
+			}
+			if e, is := f.Event.(ledger.BatchPosted); is && e.Node == r.Claim.Node {
+				at, err := timeOf(ctx, k, &f)
+				if err != nil {
+					return nil, "", err
 				}
-			case ledger.BatchPosted:
-				if e.Node != r.Claim.Node {
-					continue
-				}
-				if f.Time == 0 {
-					h, err := k.Client().HeadAt(ctx, new(big.Int).SetUint64(f.Block))
-					if err != nil {
-						return nil, "", err
-					}
-					f.Time = h.Time
-				}
-				if f.Time >= r.Claim.Issued {
-					out = append(out, posted{e, f.Time})
+				if at >= r.Claim.Issued {
+					out = append(out, posted{e, at})
 				}
 			}
 		}
 	}
 	return out, url, nil
+}
+
+// timeOf is the time of a fact's block, which some nodes do not send with logs.
+func timeOf(ctx context.Context, k *chain.Contracts, f *ledger.Fact) (uint64, error) {
+	if f.Time != 0 {
+		return f.Time, nil
+	}
+	h, err := k.Client().HeadAt(ctx, new(big.Int).SetUint64(f.Block))
+	return h.Time, err
 }
 
 // find looks for the claim in batches, the oldest first; what cannot be read is noted, not an error.
@@ -140,13 +141,7 @@ func (l *ChainLookup) find(ctx context.Context, r *receipt.Receipt, batches []po
 			out.Unread = fmt.Sprintf("batch %x is not served by %s: %v", b.Root, url, err)
 			continue
 		}
-		at := -1
-		digests := make([]claim.Hash, len(rs))
-		for i, x := range rs {
-			if digests[i] = x.Claim.Digest(r.Domain); digests[i] == want {
-				at = i
-			}
-		}
+		at, digests := placeOf(rs, r.Domain, want)
 		if len(rs) != int(b.Count) || claim.TreeRoot(digests) != b.Root {
 			out.Unread = fmt.Sprintf("the %d claims that %s serves are not batch %x", len(rs), url, b.Root)
 			continue
@@ -159,4 +154,15 @@ func (l *ChainLookup) find(ctx context.Context, r *receipt.Receipt, batches []po
 		}
 	}
 	return nil
+}
+
+// placeOf is the index of a claim among receipts, -1 without it, and the digests of all.
+func placeOf(rs []*receipt.Receipt, d claim.Domain, want claim.Hash) (at int, digests []claim.Hash) {
+	at, digests = -1, make([]claim.Hash, len(rs))
+	for i, x := range rs {
+		if digests[i] = x.Claim.Digest(d); digests[i] == want {
+			at = i
+		}
+	}
+	return at, digests
 }
