@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -77,7 +76,7 @@ func readInput(c *cobra.Command, path string, top int64) ([]byte, error) {
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, errors.Join(errUsage, err)
+			return nil, fmt.Errorf("%w: %w", errUsage, err)
 		}
 		defer f.Close() //nolint:errcheck // read only
 		in = f
