@@ -28,3 +28,15 @@ func TestPeekReadsWhatDecodeReads(t *testing.T) {
 		t.Errorf("the first %d bytes are not read: %v", head, err)
 	}
 }
+
+// FuzzPeek wants no panic, and whatever Decode reads to be peeked at alike.
+func FuzzPeek(f *testing.F) {
+	f.Add(encoded(f))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		name, h, err := manifest.Peek(bytes.NewReader(b))
+		man, title, whole := manifest.Decode(bytes.NewReader(b), int64(len(b)))
+		if whole == nil && (err != nil || name != title || h.ID() != man.ID()) {
+			t.Fatalf("peeked %q %s %v, decoded %q %s", name, h.ID(), err, title, man.ID())
+		}
+	})
+}
