@@ -1,8 +1,12 @@
 package challenger
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
@@ -13,13 +17,118 @@ import (
 	"elenchus/settlement/ledger"
 )
 
+// patience says when to ask a node again that did not serve what it must.
+type patience struct {
+	next  time.Time
+	pause time.Duration
+}
+
+// retryEvery is the first pause before a node is asked again, and the pause between looks; the
+// pauses double up to maxPause.
+const (
+	retryEvery = time.Second
+	maxPause   = time.Minute
+)
+
+// auditLoop checks receipts and batches as they come until ctx ends. A node that keeps the auditor
+// waiting is asked ever more rarely, so that it does not hide the others.
+func (c *Challenger) auditLoop(ctx context.Context) error {
+	waits := map[claim.Address]patience{}
+	tick := time.NewTicker(retryEvery)
+	defer tick.Stop()
+	for {
+		if err := c.drain(ctx); err != nil {
+			return err
+		}
+		if err := c.auditAll(ctx, waits); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// drain checks the receipts that were handed over.
+func (c *Challenger) drain(ctx context.Context) error {
+	for {
+		select {
+		case r := <-c.queue:
+			if err := c.audit(ctx, r, nil); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// auditAll checks the batches that are neither checked nor out of time, of nodes that may be asked.
+func (c *Challenger) auditAll(ctx context.Context, waits map[claim.Address]patience) error {
+	for _, b := range c.unchecked() {
+		w := waits[b.Node]
+		if time.Now().Before(w.next) {
+			continue
+		}
+		err := c.auditBatch(ctx, b)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			w.pause = min(max(2*w.pause, retryEvery), maxPause)
+			w.next = time.Now().Add(w.pause)
+			waits[b.Node] = w
+			c.o.Log.Warn("batch not checked", "root", fmt.Sprintf("%x", b.Root), "again", w.pause, "err", err)
+			continue
+		}
+		delete(waits, b.Node)
+		c.mu.Lock()
+		delete(c.batches, b.Root)
+		c.mu.Unlock()
+		if err := c.drain(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unchecked are the batches to check, those whose time is over first; what is too late is dropped.
+func (c *Challenger) unchecked() []ledger.BatchPosted {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []ledger.BatchPosted
+	for root, b := range c.batches {
+		if b.Until < c.now {
+			delete(c.batches, root)
+			continue
+		}
+		out = append(out, b)
+	}
+	slices.SortFunc(out, func(a, b ledger.BatchPosted) int {
+		return cmp.Or(cmp.Compare(a.Until, b.Until), bytes.Compare(a.Root[:], b.Root[:]))
+	})
+	return out
+}
+
+// endpoint is where a node said that it serves.
+func (c *Challenger) endpoint(node claim.Address) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.urls[node]
+}
+
 // auditBatch fetches and checks the claims of a batch.
 func (c *Challenger) auditBatch(ctx context.Context, b ledger.BatchPosted) error {
-	url, ok := c.urls[b.Node]
-	if !ok {
+	url := c.endpoint(b.Node)
+	if url == "" {
 		return fmt.Errorf("node %x has registered no endpoint", b.Node)
 	}
-	rs, err := c.o.Source.Batch(ctx, url, b.Root)
+	fetch, cancel := context.WithTimeout(ctx, c.o.FetchWithin)
+	rs, err := c.o.Source.Batch(fetch, url, b.Root)
+	cancel()
 	if err != nil {
 		return err
 	}
@@ -167,7 +276,9 @@ func (c *Challenger) challenge(ctx context.Context, r *receipt.Receipt, open *di
 // servedStates are the node's states if it serves them.
 func (c *Challenger) servedStates(ctx context.Context, r *receipt.Receipt) []claim.Hash {
 	n := len(r.Prompt) + int(r.Claim.Count) - 1
-	hs, err := c.o.Source.States(ctx, c.urls[r.Claim.Node], r.Claim.ID(c.o.Domain), n)
+	ctx, cancel := context.WithTimeout(ctx, c.o.FetchWithin)
+	defer cancel()
+	hs, err := c.o.Source.States(ctx, c.endpoint(r.Claim.Node), r.Claim.ID(c.o.Domain), n)
 	if err != nil {
 		c.o.Log.Info("states are withheld", "claim", fmt.Sprintf("%x", r.Claim.ID(c.o.Domain)), "err", err)
 		return nil

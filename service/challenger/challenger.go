@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
@@ -63,9 +64,10 @@ type Options struct {
 	Source      Source
 	Models      []Model
 	Dir         string
-	MaxBond     claim.Amount // the most to lock in one game
-	RewardDelay uint64       // D3 in seconds
-	Log         *slog.Logger // nil: silent
+	MaxBond     claim.Amount  // the most to lock in one game
+	RewardDelay uint64        // D3 in seconds
+	FetchWithin time.Duration // the longest to wait for what a node serves; 0: 30 s
+	Log         *slog.Logger  // nil: silent
 	// CrashPoint, when set, is called at the named points of a challenge. Tests kill there.
 	CrashPoint func(name string)
 }
@@ -76,23 +78,20 @@ type Challenger struct {
 	store  *store
 	models map[[32]byte]*Model
 	queue  chan *receipt.Receipt // receipts that came over HTTP
+	wake   chan struct{}         // asks the auditor to look again; holds one
 
-	mu      sync.Mutex // guards checked and verdicts
+	mu      sync.Mutex // guards the fields below
 	checked map[claim.Hash]Verdict
+	urls    map[claim.Address]string
+	batches map[claim.Hash]ledger.BatchPosted // not checked yet
+	played  map[string]bool
+	now     uint64 // time of the head
 
 	// What follows belongs to the follower alone.
 	games     ledger.Games
-	urls      map[claim.Address]string
-	batches   map[claim.Hash]batch
 	committed map[claim.Hash]uint64 // game -> block of its commit
 	own       map[claim.Hash]dispute.Knowledge
-	played    map[string]bool
 	settled   map[claim.Hash]uint64 // claim -> time from which its reward can be settled
-}
-
-type batch struct {
-	ledger.BatchPosted
-	done bool
 }
 
 // Verdict is what the challenger found out about a claim.
@@ -111,14 +110,17 @@ func New(o Options) (*Challenger, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.FetchWithin <= 0 {
+		o.FetchWithin = 30 * time.Second
+	}
 	st, err := openStore(o.Dir)
 	if err != nil {
 		return nil, err
 	}
 	c := &Challenger{
 		o: o, store: st, models: map[[32]byte]*Model{}, queue: make(chan *receipt.Receipt, 1024), checked: map[claim.Hash]Verdict{},
-		urls: map[claim.Address]string{}, batches: map[claim.Hash]batch{}, committed: map[claim.Hash]uint64{},
-		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, settled: map[claim.Hash]uint64{},
+		urls: map[claim.Address]string{}, batches: map[claim.Hash]ledger.BatchPosted{}, committed: map[claim.Hash]uint64{},
+		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, settled: map[claim.Hash]uint64{}, wake: make(chan struct{}, 1),
 	}
 	for i := range o.Models {
 		c.models[o.Models[i].Manifest.ID()] = &o.Models[i]
@@ -129,9 +131,21 @@ func New(o Options) (*Challenger, error) {
 // Close closes the state directory.
 func (c *Challenger) Close() error { return c.store.close() }
 
-// Run watches and plays until ctx ends; it returns nil then, or the error that stopped it.
+// Run watches, audits and plays until ctx ends; it returns nil then, or the error that stopped it.
+// Audits wait for nodes and go on beside the games, which wait for nobody.
 func (c *Challenger) Run(ctx context.Context) error {
-	err := c.o.Chain.Follow(ctx, func(f []ledger.Fact, h ledger.Head) error { return c.observe(ctx, f, h) })
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make(chan error, 2)
+	go func() { errs <- c.auditLoop(ctx) }()
+	go func() {
+		errs <- c.o.Chain.Follow(ctx, func(f []ledger.Fact, h ledger.Head) error { return c.observe(ctx, f, h) })
+	}()
+	err := <-errs
+	cancel()
+	if second := <-errs; err == nil || errors.Is(err, context.Canceled) {
+		err = second
+	}
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -153,6 +167,7 @@ func (c *Challenger) Verdicts() map[claim.Hash]Verdict {
 func (c *Challenger) Submit(r *receipt.Receipt) error {
 	select {
 	case c.queue <- r:
+		c.poke()
 		return nil
 	default:
 		return fmt.Errorf("%d receipts are waiting: try again later", cap(c.queue))
@@ -165,40 +180,41 @@ func (c *Challenger) crash(name string) {
 	}
 }
 
-// observe folds news of the chain into what is known, then audits and plays.
+// poke makes the auditor look.
+func (c *Challenger) poke() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// observe folds news of the chain into what is known, then plays.
 func (c *Challenger) observe(ctx context.Context, facts []ledger.Fact, head ledger.Head) error {
+	c.mu.Lock()
+	c.now = head.Time
 	for _, f := range facts {
 		c.note(f)
 	}
-	if err := c.drain(ctx); err != nil {
-		return err
-	}
-	for root, b := range c.batches {
-		if b.done || b.Until < head.Time {
-			continue
-		}
-		if err := c.auditBatch(ctx, b.BatchPosted); err != nil {
-			c.o.Log.Warn("batch not checked", "root", fmt.Sprintf("%x", root), "err", err)
-			continue
-		}
-		b.done = true
-		c.batches[root] = b
-	}
+	c.mu.Unlock()
+	c.poke()
 	if err := c.open(ctx, head); err != nil {
 		return err
 	}
 	return c.playAll(ctx, head)
 }
 
+// note takes a fact; the caller holds mu.
 func (c *Challenger) note(f ledger.Fact) {
 	c.games.Apply(f)
 	switch e := f.Event.(type) {
 	case ledger.Endpoint:
 		c.urls[e.Node] = e.URL
 	case ledger.BatchPosted:
-		if _, ok := c.batches[e.Root]; !ok && !f.Removed {
-			c.batches[e.Root] = batch{BatchPosted: e}
+		if f.Removed {
+			delete(c.batches, e.Root)
+			return
 		}
+		c.batches[e.Root] = e
 	case ledger.Committed:
 		if f.Removed {
 			delete(c.committed, e.Game)
@@ -206,24 +222,16 @@ func (c *Challenger) note(f ledger.Fact) {
 		}
 		c.committed[e.Game] = f.Block
 	case ledger.Resolved:
+		if f.Removed {
+			delete(c.settled, e.ClaimID)
+			return
+		}
 		if e.Reward != (claim.Amount{}) {
 			c.settled[e.ClaimID] = f.Time + c.o.RewardDelay + 1
 		}
 	case ledger.Settled:
-		delete(c.settled, e.ClaimID)
-	}
-}
-
-// drain checks the receipts that were handed over.
-func (c *Challenger) drain(ctx context.Context) error {
-	for {
-		select {
-		case r := <-c.queue:
-			if err := c.audit(ctx, r, nil); err != nil {
-				return err
-			}
-		default:
-			return nil
+		if !f.Removed { // else it is on its way again
+			delete(c.settled, e.ClaimID)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
@@ -14,7 +15,7 @@ import (
 
 // submit hands an order to the chain once; what the chain refuses is logged, not fatal.
 func (c *Challenger) submit(ctx context.Context, o ledger.Order) error {
-	if c.played[o.Key()] {
+	if c.wasPlayed(o) {
 		return nil
 	}
 	if err := c.o.Chain.Submit(ctx, o); err != nil {
@@ -24,9 +25,21 @@ func (c *Challenger) submit(ctx context.Context, o ledger.Order) error {
 		c.o.Log.Error("order not submitted", "order", o.Key(), "err", err)
 		return nil
 	}
-	c.played[o.Key()] = true
+	c.markPlayed(o)
 	c.o.Log.Info("order", "order", o.Key())
 	return nil
+}
+
+func (c *Challenger) wasPlayed(o ledger.Order) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.played[o.Key()]
+}
+
+func (c *Challenger) markPlayed(o ledger.Order) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.played[o.Key()] = true
 }
 
 // open turns commits that are a block old into games. It also sends commits that an earlier life
@@ -91,12 +104,12 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 		return nil
 	}
 	o := ledger.Move{Game: g.Key, State: g.State}
-	if c.played[o.Key()] {
+	if c.wasPlayed(o) {
 		return nil
 	}
-	m, err := c.move(ctx, g)
+	m, err := c.move(ctx, g, max(1, (max(s.Deadline, now)-now)/4))
 	if err != nil {
-		c.played[o.Key()] = true
+		c.markPlayed(o)
 		if s.Phase != dispute.Answer {
 			c.o.Log.Error("no move", "game", fmt.Sprintf("%x", g.Key), "phase", s.Phase.String(), "err", err)
 		}
@@ -105,7 +118,7 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 	if m.Kind() == dispute.KindAnswer {
 		// The node answers what is true; the opener what convicts.
 		if next, _, err := dispute.Apply(s, m, dispute.Env{Now: s.OpenedAt, Mover: c.o.Account}); err != nil || next.Phase != dispute.Refuted {
-			c.played[o.Key()] = true
+			c.markPlayed(o)
 			return nil
 		}
 	}
@@ -114,8 +127,9 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 	return c.submit(ctx, o)
 }
 
-// move computes the move that the state asks of the opener.
-func (c *Challenger) move(ctx context.Context, g ledger.Game) (dispute.Move, error) {
+// move computes the move that the state asks of the opener. It waits patience seconds at most for a
+// tensor: a node that does not serve it by then has to post it.
+func (c *Challenger) move(ctx context.Context, g ledger.Game, patience uint64) (dispute.Move, error) {
 	s, j, seen, err := dispute.Replay(g)
 	if err != nil {
 		return nil, err
@@ -126,7 +140,9 @@ func (c *Challenger) move(ctx context.Context, g ledger.Game) (dispute.Move, err
 	}
 	served := func(t uint32, stage, tensor int) ([]byte, bool) {
 		const size = 1 << 26
-		b, err := c.o.Source.Tensor(ctx, c.urls[r.Claim.Node], g.ClaimID, t, stage, tensor, size)
+		ctx, cancel := context.WithTimeout(ctx, min(time.Duration(min(patience, 3600))*time.Second, c.o.FetchWithin))
+		defer cancel()
+		b, err := c.o.Source.Tensor(ctx, c.endpoint(r.Claim.Node), g.ClaimID, t, stage, tensor, size)
 		return b, err == nil
 	}
 	return dispute.NextForOpener(s, j, seen, own, served)
