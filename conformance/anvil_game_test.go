@@ -47,39 +47,51 @@ func newAnvilCast(ctx context.Context, t *testing.T) *cast {
 	t.Helper()
 	anvil := anviltest.Start(t, "--hardfork", "osaka", "--block-time", "1")
 	c := &cast{t: t, ctx: ctx, rpc: anvil.URL, dir: t.TempDir()}
-	client, err := chain.Dial(ctx, anvil.URL, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
+	client := c.dial()
 	c.fund = func(a claim.Address, wei *big.Int) {
 		if err := client.Backend().Client().CallContext(ctx, nil, "anvil_setBalance", common.Address(a), (*hexutil.Big)(wei)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	_, deployer := c.key("deployer", 1000)
-	key, err := app.ReadKey(deployer)
+	c.deploy(deployer, common.Address{})
+	return c
+}
+
+func (c *cast) dial() *chain.Client {
+	c.t.Helper()
+	client, err := chain.Dial(c.ctx, c.rpc, 0)
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(client.Close)
+	return client
+}
+
+// deploy puts the contracts on the chain and their addresses in a file; the zero token is a test token.
+func (c *cast) deploy(keyFile string, token common.Address) {
+	c.t.Helper()
+	key, err := app.ReadKey(keyFile)
+	if err != nil {
+		c.t.Fatal(err)
 	}
 	signer, err := chain.NewSigner(key)
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	p := chain.DevnetParams()
-	p.Window, p.ReplyTime, p.Grace = 300, 90, 90
-	if c.at, err = chain.Deploy(ctx, client, signer, p); err != nil {
-		t.Fatal(err)
+	p.Window, p.ReplyTime, p.Grace, p.Token = 300, 90, 90, token
+	if c.at, err = chain.Deploy(c.ctx, c.dial(), signer, p); err != nil {
+		c.t.Fatal(err)
 	}
 	text, err := c.at.Encode()
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	c.deployment = filepath.Join(c.dir, "deployment.json")
 	if err := os.WriteFile(c.deployment, text, 0o600); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	return c
 }
 
 // key makes an account with so much ether.
