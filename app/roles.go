@@ -20,8 +20,6 @@ import (
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/engine"
-	"elenchus/importer"
-	"elenchus/models"
 	"elenchus/network/chain"
 	"elenchus/network/peer"
 	"elenchus/service/adversary"
@@ -47,17 +45,11 @@ type Role struct {
 	Log        *slog.Logger
 }
 
-// LoadModel reads a model: "default", an .elm file, or a file that the importer knows.
+// LoadModel reads a model: "default", a name or id of the user's store, an .elm file, or a file that
+// the importer knows.
 func LoadModel(name string) (*manifest.Manifest, string, error) {
-	switch {
-	case name == "" || name == models.Name:
-		man, err := importer.Bytes(models.Default(), importer.Options{})
-		return man, models.Name, err
-	case strings.HasSuffix(name, ".elm"):
-		return manifest.Open(name)
-	}
-	man, err := importer.File(name, importer.Options{})
-	return man, title(name), err
+	store, _ := OpenStore("") // without a home directory the default model and files still load
+	return store.Load(name)
 }
 
 // title is the name of a model file without folder and extension.

@@ -86,7 +86,7 @@ func (n *Node) sign(j *Job, a *trace.Answer, finish uint8) (*receipt.Receipt, er
 	c := claim.Claim{
 		Version: claim.Version, Node: n.addr, RequestDigest: j.Request.Digest(n.o.Domain), Count: uint32(len(a.Outputs)),
 		Finish: finish, StateRoot: a.StateTree().Root(), OutputRoot: trace.IDTree(a.Outputs).Root(),
-		Issued: now, BatchBy: now + uint64(batchWithin/time.Second), ChallengeUntil: now + 2*uint64(n.o.Window/time.Second),
+		Issued: now, BatchBy: now + uint64(n.o.Window/time.Second), ChallengeUntil: now + 2*uint64(n.o.Window/time.Second),
 	}
 	if err := c.Check(j.Request); err != nil {
 		return nil, err
@@ -99,9 +99,6 @@ func (n *Node) sign(j *Job, a *trace.Answer, finish uint8) (*receipt.Receipt, er
 		Domain: n.o.Domain, Request: j.Request, Claim: c, Signature: sig, Prompt: j.Prompt, Stop: j.Stop, Output: a.Outputs,
 	}, nil
 }
-
-// batchWithin is how long a claim may wait for its batch.
-const batchWithin = 10 * time.Minute
 
 // now is the chain's time as far as it is known, never behind the own clock.
 func (n *Node) now() uint64 {
