@@ -41,7 +41,7 @@ func newTrial(c *court, w *world, deep bool) *trial {
 // endow brings the accounts into the state of those that took part before: stake, credits and burned
 // tokens are not zero.
 func endow(c *court) error {
-	much := claim.Amount{Hi: 1 << 28, Lo: 987654321}.Big()
+	much := claim.Amount{Hi: 1<<24 - 1, Lo: 987654321}.Big()
 	vault := c.at["StakeVault"]
 	for _, name := range []string{"node", "opener", "user", "stranger"} {
 		who := courtAccount(name)

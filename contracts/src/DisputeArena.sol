@@ -13,13 +13,13 @@ import {Packed} from "./libraries/Packed.sol";
 
 /// @title Clocks and money of the game; see IDisputeArena
 contract DisputeArena is IDisputeArena {
+    /// @dev One slot: winner 160 bits (0: not refuted), committedAt 32, settleAt 32, voided 1, reward 31.
     struct Verdict {
         address winner;
-        uint40 committedAt;
-        uint40 settleAt;
+        uint256 committedAt;
+        uint256 settleAt;
         bool voided;
-        bool refuted;
-        uint128 reward;
+        uint256 reward;
     }
 
     uint256 private constant MAX_TIME = 90 days;
@@ -27,6 +27,9 @@ contract DisputeArena is IDisputeArena {
     /// @dev Gas after the meter is read: slot, event, and for the node's moves the credit.
     uint256 private constant TAIL = 11_000;
     uint256 private constant CREDIT = 8_000;
+    /// @dev Significant bits of a reward, and the flag of a void claim in a verdict's slot.
+    uint256 private constant REWARD_BITS = 25;
+    uint256 private constant VOIDED = 1 << 224;
 
     uint256 public immutable WINDOW;
     uint256 public immutable REPLY_TIME;
@@ -49,8 +52,7 @@ contract DisputeArena is IDisputeArena {
 
     /// @inheritdoc IDisputeArena
     mapping(bytes32 game => bytes32) public slots;
-    /// @inheritdoc IDisputeArena
-    mapping(bytes32 claimId => Verdict) public verdicts;
+    mapping(bytes32 claimId => uint256) private _verdicts;
 
     /// @param modules Vault, book, node registry, rules of open, of the game, of the answer.
     constructor(Params memory p, address[6] memory modules) {
@@ -299,57 +301,100 @@ contract DisputeArena is IDisputeArena {
         uint256 pos = _start(job);
         Job.check(pos, bytes32(G.peek(state, G.JOB_HASH)));
         delete slots[game];
-        address node = address(uint160(G.peek(state, G.NODE)));
         bool voided = G.peek(state, G.FLAGS) & G.VOID != 0;
-        if (voided) verdicts[bytes32(G.peek(state, G.CLAIM_ID))].voided = true;
-        VAULT.closeGame(node);
+        if (phase == G.REFUTED) {
+            _refute(game, state, pos, voided);
+            return;
+        }
+        bytes32 claimId = bytes32(G.peek(state, G.CLAIM_ID));
+        if (voided) _verdicts[claimId] |= VOIDED;
         if (Job.batch(pos) != 0) BOOK.closeGame(Job.batch(pos));
         uint256 escrow = G.peek(state, G.ESCROW);
-        if (phase == G.LOST) {
-            VAULT.pay(node, escrow / 2);
-            VAULT.burn(escrow - escrow / 2);
-            emit Resolved(game, bytes32(G.peek(state, G.CLAIM_ID)), G.LOST, voided, 0, 0, 0, 0);
-        } else {
-            VAULT.pay(address(uint160(G.peek(state, G.OPENER))), escrow);
-            _refute(game, state, pos, voided);
-        }
+        VAULT.closeGame(address(uint160(G.peek(state, G.NODE))), escrow / 2, escrow - escrow / 2);
+        emit Resolved(game, claimId, G.LOST, voided, 0, 0, 0, 0);
     }
 
     /// @dev The first refutation of a claim slashes; a later one repays costs out of free stake, and takes the held
     /// reward over if its commit was earlier.
     function _refute(bytes32 game, bytes calldata state, uint256 job, bool voided) private {
         bytes32 claimId = bytes32(G.peek(state, G.CLAIM_ID));
-        address opener = address(uint160(G.peek(state, G.OPENER)));
-        address node = address(uint160(G.peek(state, G.NODE)));
-        uint256 cost = G.peek(state, G.COST);
-        uint40 committedAt = uint40(G.peek(state, G.COMMITTED_AT));
-        Verdict storage v = verdicts[claimId];
-        if (v.refuted) {
-            if (block.timestamp <= v.settleAt && committedAt < v.committedAt) {
-                v.winner = opener;
-                v.committedAt = committedAt;
-            }
-            uint256 repaid = VAULT.slash(node, cost, 0);
-            VAULT.pay(opener, repaid);
-            emit Resolved(game, claimId, G.REFUTED, voided, repaid, repaid, 0, 0);
+        Verdict memory v = _verdict(claimId);
+        v.voided = v.voided || voided;
+        if (v.winner == address(0)) {
+            _first(game, state, job, v);
             return;
         }
+        address opener = address(uint160(G.peek(state, G.OPENER)));
+        uint256 committedAt = G.peek(state, G.COMMITTED_AT);
+        if (block.timestamp <= v.settleAt && committedAt < v.committedAt) {
+            (v.winner, v.committedAt) = (opener, committedAt);
+        }
+        _decide(claimId, v);
+        if (Job.batch(job) != 0) BOOK.closeGame(Job.batch(job));
+        uint256 repaid =
+            VAULT.convict(address(uint160(G.peek(state, G.NODE))), G.peek(state, G.COST), 0, false);
+        VAULT.pay(opener, G.peek(state, G.ESCROW) + repaid);
+        emit Resolved(game, claimId, G.REFUTED, voided, repaid, repaid, 0, 0);
+    }
+
+    function _first(bytes32 game, bytes calldata state, uint256 job, Verdict memory v) private {
         (uint256 wanted, uint256 reserved) = BOOK.convict(Job.batch(job), Job.value(job));
-        uint256 slashed = VAULT.slash(node, wanted, reserved);
-        VAULT.jail(node);
-        (uint256 costs, uint256 refund, uint256 reward) = split(slashed, cost, Job.price(job));
-        v.winner = opener;
-        v.committedAt = committedAt;
-        v.settleAt = uint40(block.timestamp + REWARD_DELAY);
-        v.refuted = true;
-        v.reward = uint128(reward);
-        VAULT.pay(opener, costs);
-        VAULT.pay(Job.user(job), refund);
-        VAULT.burn(slashed - costs - refund - reward);
+        uint256 slashed = VAULT.convict(address(uint160(G.peek(state, G.NODE))), wanted, reserved, true);
+        (uint256 costs, uint256 refund, uint256 reward) = split(slashed, G.peek(state, G.COST), Job.price(job));
+        v.winner = address(uint160(G.peek(state, G.OPENER)));
+        v.committedAt = G.peek(state, G.COMMITTED_AT);
+        v.settleAt = _min(block.timestamp + REWARD_DELAY, type(uint32).max);
+        v.reward = reward;
+        bytes32 claimId = bytes32(G.peek(state, G.CLAIM_ID));
+        _decide(claimId, v);
+        uint256 burnt = slashed - costs - refund - reward;
+        VAULT.distribute(v.winner, G.peek(state, G.ESCROW) + costs, Job.user(job), refund, burnt);
+        bool voided = G.peek(state, G.FLAGS) & G.VOID != 0;
         emit Resolved(game, claimId, G.REFUTED, voided, slashed, costs, refund, reward);
     }
 
-    /// @notice How a slash is split (SPEC 09 §4): at most half is paid out, in the order costs, refund, reward.
+    /// @inheritdoc IDisputeArena
+    function verdicts(bytes32 claimId)
+        external
+        view
+        returns (
+            address winner,
+            uint40 committedAt,
+            uint40 settleAt,
+            bool voided,
+            bool refuted,
+            uint128 reward
+        )
+    {
+        Verdict memory v = _verdict(claimId);
+        (winner, committedAt, settleAt) = (v.winner, uint40(v.committedAt), uint40(v.settleAt));
+        (voided, refuted, reward) = (v.voided, v.winner != address(0), uint128(v.reward));
+    }
+
+    function _verdict(bytes32 claimId) private view returns (Verdict memory v) {
+        uint256 slot = _verdicts[claimId];
+        v.winner = address(uint160(slot));
+        (v.committedAt, v.settleAt) = (uint32(slot >> 160), uint32(slot >> 192));
+        v.voided = slot & VOIDED != 0;
+        v.reward = uint256(uint32(slot >> 225) & (2 ** REWARD_BITS - 1)) << (slot >> 250);
+    }
+
+    /// @dev The reward comes from `_cut` and is below 2^87, so that its exponent has six bits.
+    function _decide(bytes32 claimId, Verdict memory v) private {
+        uint256 exponent = _excess(v.reward);
+        uint256 slot = uint256(uint160(v.winner)) | (v.committedAt << 160) | (v.settleAt << 192);
+        if (v.voided) slot |= VOIDED;
+        _verdicts[claimId] = slot | ((v.reward >> exponent) << 225) | (exponent << 250);
+    }
+
+    /// @dev How many bits a reward has beyond those that a verdict keeps.
+    function _excess(uint256 reward) private pure returns (uint256 bits) {
+        while (reward >> (bits + 8) >= 2 ** REWARD_BITS) bits += 8;
+        while (reward >> bits >= 2 ** REWARD_BITS) ++bits;
+    }
+
+    /// @notice How a slash is split (SPEC 09 §4): at most half is paid out, in the order costs, refund, reward;
+    /// the reward is cut to 25 significant bits, so that a verdict is one slot.
     function split(uint256 slashed, uint256 cost, uint256 price)
         public
         view
@@ -361,16 +406,19 @@ contract DisputeArena is IDisputeArena {
         refund = _min(REFUND_FACTOR * price, left);
         left -= refund;
         reward = _min(3 * cost + slashed / 5, left);
+        uint256 lost = _excess(reward);
+        reward = (reward >> lost) << lost;
     }
 
     /// @inheritdoc IDisputeArena
     function settle(bytes32 claimId) external {
-        Verdict storage v = verdicts[claimId];
-        (uint256 reward, address winner) = (v.reward, v.winner);
+        Verdict memory v = _verdict(claimId);
+        uint256 reward = v.reward;
         if (reward == 0 || block.timestamp <= v.settleAt) revert NothingToSettle(claimId, v.settleAt);
         v.reward = 0;
-        emit Settled(claimId, winner, reward);
-        VAULT.pay(winner, reward);
+        _decide(claimId, v);
+        emit Settled(claimId, v.winner, reward);
+        VAULT.pay(v.winner, reward);
     }
 
     /// @inheritdoc IDisputeArena

@@ -12,65 +12,97 @@ interface IERC20 {
 /// @title Stakes, credits, escrows; see IStakeVault
 /// @dev Solvency: balance = sum of stakes + sum of credits + what the arena holds (bonds, rewards) + burned.
 contract StakeVault is IStakeVault {
+    /// @dev One slot: stake 88 bits, reserved 88 (<= stake), queue 32, games 16, jailedUntil 32 (0: not jailed).
     struct Node {
-        uint128 stake;
-        uint128 reserved; // <= stake
-        uint128 unbonding;
-        uint40 unlockAt;
-        uint40 queue;
-        uint24 games;
-        bool jailed;
+        uint256 stake;
+        uint256 reserved;
+        uint256 queue;
+        uint256 games;
+        uint256 jailedUntil;
     }
+
+    struct Exit {
+        uint128 amount;
+        uint40 unlockAt;
+    }
+
+    /// @notice The most stake of one node: what its slot can hold.
+    uint256 public constant MAX_STAKE = type(uint88).max;
 
     /// @notice The token of stakes, bonds and payments of this deployment; it must not charge on transfer.
     IERC20 public immutable TOKEN;
     /// @notice Seconds between the announcement and the payment of stake.
     uint256 public immutable UNBONDING;
+    address private immutable BOOK;
+    address private immutable ARENA;
 
-    address private _deployer;
-    /// @inheritdoc IStakeVault
-    address public arena;
-    /// @inheritdoc IStakeVault
-    address public book;
     /// @inheritdoc IStakeVault
     uint256 public burned;
     /// @inheritdoc IStakeVault
-    mapping(address node => Node) public nodes;
-    /// @inheritdoc IStakeVault
     mapping(address account => uint256) public creditOf;
+    mapping(address node => uint256) private _nodes;
+    mapping(address node => Exit) private _exits;
 
-    constructor(address token, uint256 unbonding) {
+    /// @param book_ Where the book will be; the vault obeys it and nobody can change that.
+    /// @param arena_ Where the arena will be, likewise.
+    constructor(address token, uint256 unbonding, address book_, address arena_) {
         if (token.code.length == 0) revert BadParameter("token", uint256(uint160(token)));
         if (unbonding == 0 || unbonding > 365 days) revert BadParameter("unbonding", unbonding);
+        if (book_ == address(0) || book_ == arena_) revert BadParameter("book", uint256(uint160(book_)));
+        if (arena_ == address(0)) revert BadParameter("arena", 0);
         TOKEN = IERC20(token);
         UNBONDING = unbonding;
-        _deployer = msg.sender;
+        BOOK = book_;
+        ARENA = arena_;
     }
 
     modifier onlyArena() {
-        if (msg.sender != arena) revert NotModule(msg.sender);
+        if (msg.sender != ARENA) revert NotModule(msg.sender);
         _;
     }
 
     modifier onlyBook() {
-        if (msg.sender != book) revert NotModule(msg.sender);
+        if (msg.sender != BOOK) revert NotModule(msg.sender);
         _;
     }
 
-    /// @notice Names book and arena; the deployer calls it once and has no power afterwards.
-    function initialize(address book_, address arena_) external {
-        if (msg.sender != _deployer) revert NotDeployer(msg.sender);
-        if (book_.code.length == 0) revert BadParameter("book", uint256(uint160(book_)));
-        if (arena_.code.length == 0) revert BadParameter("arena", uint256(uint160(arena_)));
-        _deployer = address(0);
-        book = book_;
-        arena = arena_;
-        emit Initialized(book_, arena_);
+    /// @inheritdoc IStakeVault
+    function book() external view returns (address) {
+        return BOOK;
+    }
+
+    /// @inheritdoc IStakeVault
+    function arena() external view returns (address) {
+        return ARENA;
+    }
+
+    /// @inheritdoc IStakeVault
+    function nodes(address node)
+        external
+        view
+        returns (
+            uint128 stake,
+            uint128 reserved,
+            uint128 unbonding,
+            uint40 unlockAt,
+            uint40 queue,
+            uint24 games,
+            bool jailed
+        )
+    {
+        Node memory n = _node(node);
+        Exit memory e = _exits[node];
+        (stake, reserved, unbonding) = (uint128(n.stake), uint128(n.reserved), e.amount);
+        unlockAt = uint40(_max(e.unlockAt, n.jailedUntil));
+        (queue, games, jailed) = (uint40(n.queue), uint24(n.games), n.jailedUntil != 0);
     }
 
     /// @inheritdoc IStakeVault
     function deposit(uint256 amount) external {
-        nodes[msg.sender].stake += _u128(amount);
+        Node memory n = _node(msg.sender);
+        if (amount > MAX_STAKE - n.stake) revert BadParameter("amount", amount);
+        n.stake += amount;
+        _store(msg.sender, n);
         emit Deposited(msg.sender, amount);
         _pull(amount);
     }
@@ -84,24 +116,25 @@ contract StakeVault is IStakeVault {
 
     /// @inheritdoc IStakeVault
     function requestUnbond(uint256 amount) external {
-        Node storage node = nodes[msg.sender];
-        if (amount > node.stake) revert Insufficient(msg.sender, node.stake, amount);
-        node.unbonding = uint128(amount);
-        // A jailed node's term is not shortened, because the new one begins later.
-        node.unlockAt = uint40(block.timestamp + UNBONDING);
-        emit UnbondRequested(msg.sender, amount, node.unlockAt);
+        uint256 stake = _node(msg.sender).stake;
+        if (amount > stake) revert Insufficient(msg.sender, stake, amount);
+        uint256 unlockAt = block.timestamp + UNBONDING;
+        _exits[msg.sender] = Exit(uint128(amount), uint40(unlockAt));
+        emit UnbondRequested(msg.sender, amount, unlockAt);
     }
 
     /// @inheritdoc IStakeVault
     function withdrawStake() external returns (uint256 amount) {
-        Node storage node = nodes[msg.sender];
-        (uint256 stake, uint256 reserved) = (node.stake, node.reserved);
-        if (block.timestamp <= node.unlockAt || node.games != 0 || (node.jailed && reserved != 0)) {
-            revert Locked(msg.sender, node.unlockAt, node.games, reserved);
+        Node memory n = _node(msg.sender);
+        Exit storage e = _exits[msg.sender];
+        uint256 unlockAt = _max(e.unlockAt, n.jailedUntil);
+        if (block.timestamp <= unlockAt || n.games != 0 || (n.jailedUntil != 0 && n.reserved != 0)) {
+            revert Locked(msg.sender, unlockAt, n.games, n.reserved);
         }
-        amount = _min(node.unbonding, stake - reserved);
-        node.unbonding = 0;
-        node.stake = uint128(stake - amount);
+        amount = _min(e.amount, n.stake - n.reserved);
+        e.amount = 0;
+        n.stake -= amount;
+        _store(msg.sender, n);
         emit StakeWithdrawn(msg.sender, amount);
         _push(msg.sender, amount);
     }
@@ -115,32 +148,55 @@ contract StakeVault is IStakeVault {
 
     /// @inheritdoc IStakeVault
     function reserve(address node, uint256 amount) external onlyBook {
-        Node storage n = nodes[node];
-        (uint256 stake, uint256 reserved, uint256 unbonding) = (n.stake, n.reserved, n.unbonding);
-        if (n.jailed) revert Jailed(node);
-        if (reserved + unbonding + amount > stake) revert Insufficient(node, stake, reserved + unbonding + amount);
-        n.reserved = uint128(reserved + amount);
+        Node memory n = _node(node);
+        if (n.jailedUntil != 0) revert Jailed(node);
+        uint256 used = n.reserved + _exits[node].amount + amount;
+        if (used > n.stake) revert Insufficient(node, n.stake, used);
+        n.reserved += amount;
+        _store(node, n);
     }
 
     /// @inheritdoc IStakeVault
     function unreserve(address node, uint256 amount) external onlyBook {
-        nodes[node].reserved -= uint128(amount);
+        Node memory n = _node(node);
+        n.reserved -= amount;
+        _store(node, n);
     }
 
     /// @inheritdoc IStakeVault
     function openGame(address node, uint256 work) external onlyArena returns (uint256 before, uint256 queue) {
-        Node storage n = nodes[node];
+        Node memory n = _node(node);
         before = n.games;
-        queue = n.queue > block.timestamp ? n.queue : block.timestamp;
-        queue += work;
-        if (queue > type(uint40).max) revert BadParameter("queue", queue);
-        n.games = uint24(before + 1);
-        n.queue = uint40(queue);
+        queue = _max(n.queue, block.timestamp) + work;
+        if (queue > type(uint32).max) revert BadParameter("queue", queue);
+        if (before == type(uint16).max) revert BadParameter("games", before);
+        (n.games, n.queue) = (before + 1, queue);
+        _store(node, n);
     }
 
     /// @inheritdoc IStakeVault
-    function closeGame(address node) external onlyArena {
-        nodes[node].games -= 1;
+    function closeGame(address node, uint256 toNode, uint256 burnt) external onlyArena {
+        Node memory n = _node(node);
+        n.games -= 1;
+        _store(node, n);
+        creditOf[node] += toNode;
+        _burn(burnt);
+    }
+
+    /// @inheritdoc IStakeVault
+    function convict(address node, uint256 wanted, uint256 reserved, bool jails)
+        external
+        onlyArena
+        returns (uint256 taken)
+    {
+        Node memory n = _node(node);
+        n.games -= 1;
+        taken = reserved + _min(wanted - reserved, n.stake - n.reserved);
+        n.stake -= taken;
+        n.reserved -= reserved;
+        if (jails) n.jailedUntil = _min(block.timestamp + UNBONDING, type(uint32).max);
+        _store(node, n);
+        emit Slashed(node, taken);
     }
 
     /// @inheritdoc IStakeVault
@@ -154,24 +210,38 @@ contract StakeVault is IStakeVault {
     }
 
     /// @inheritdoc IStakeVault
-    function slash(address node, uint256 wanted, uint256 reserved) external onlyArena returns (uint256 taken) {
-        Node storage n = nodes[node];
-        taken = reserved + _min(wanted - reserved, n.stake - n.reserved);
-        n.stake -= uint128(taken);
-        n.reserved -= uint128(reserved);
-        emit Slashed(node, taken);
-    }
-
-    /// @inheritdoc IStakeVault
-    function jail(address node) external onlyArena {
-        nodes[node].jailed = true;
-        nodes[node].unlockAt = uint40(block.timestamp + UNBONDING);
+    function distribute(address opener, uint256 toOpener, address user, uint256 toUser, uint256 burnt)
+        external
+        onlyArena
+    {
+        creditOf[opener] += toOpener;
+        if (toUser != 0) creditOf[user] += toUser;
+        _burn(burnt);
     }
 
     /// @inheritdoc IStakeVault
     function burn(uint256 amount) external onlyArena {
+        _burn(amount);
+    }
+
+    function _burn(uint256 amount) private {
         burned += amount;
         emit Burned(amount);
+    }
+
+    function _node(address node) private view returns (Node memory n) {
+        uint256 slot = _nodes[node];
+        n.stake = uint88(slot);
+        n.reserved = uint88(slot >> 88);
+        n.queue = uint32(slot >> 176);
+        n.games = uint16(slot >> 208);
+        n.jailedUntil = slot >> 224;
+    }
+
+    /// @dev Every field is below the bound of its width: stake by `deposit`, reserved by stake, the others where they
+    /// are set.
+    function _store(address node, Node memory n) private {
+        _nodes[node] = n.stake | (n.reserved << 88) | (n.queue << 176) | (n.games << 208) | (n.jailedUntil << 224);
     }
 
     function _take(address account, uint256 amount) private {
@@ -197,12 +267,11 @@ contract StakeVault is IStakeVault {
         if (!ok || (result.length != 0 && !abi.decode(result, (bool)))) revert TransferFailed(address(TOKEN), amount);
     }
 
-    function _u128(uint256 amount) private pure returns (uint128) {
-        if (amount > type(uint128).max) revert BadParameter("amount", amount);
-        return uint128(amount);
-    }
-
     function _min(uint256 a, uint256 b) private pure returns (uint256) {
         return a < b ? a : b;
+    }
+
+    function _max(uint256 a, uint256 b) private pure returns (uint256) {
+        return a > b ? a : b;
     }
 }

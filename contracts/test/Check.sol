@@ -18,6 +18,8 @@ interface Vm {
     function txGasPrice(uint256 price) external;
     function sign(uint256 key, bytes32 digest) external returns (uint8 v, bytes32 r, bytes32 s);
     function addr(uint256 key) external returns (address);
+    function getNonce(address account) external view returns (uint64);
+    function computeCreateAddress(address creator, uint256 nonce) external pure returns (address);
     function mockCall(address account, bytes calldata data, bytes calldata result) external;
     function clearMockedCalls() external;
 }

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"math/bits"
 
 	"elenchus/commitment/claim"
 )
@@ -146,7 +147,7 @@ func (p *Params) Repay(gas, calldata, gasPrice, baseFee uint64) (Amount, error) 
 type Cut struct{ Costs, Refund, Reward, Burned Amount }
 
 // Split divides a slash: at most half is paid out, in the order costs, refund (at most K times the
-// price), reward (3 times the costs and a fifth of the slash). SPEC 09 §4.
+// price), reward (3 times the costs and a fifth of the slash, cut to 25 significant bits). SPEC 09 §4.
 func (p *Params) Split(slashed, cost, price Amount) Cut {
 	left := slashed.Div(2)
 	var c Cut
@@ -154,9 +155,27 @@ func (p *Params) Split(slashed, cost, price Amount) Cut {
 	left = left.Less(c.Costs)
 	c.Refund = saturate(price.Mul(p.RefundFactor)).Min(left)
 	left = left.Less(c.Refund)
-	c.Reward = saturate(saturate(cost.Mul(3)).Add(slashed.Div(5))).Min(left)
+	c.Reward = keep(saturate(saturate(cost.Mul(3)).Add(slashed.Div(5))).Min(left))
 	c.Burned = slashed.Less(c.Costs).Less(c.Refund).Less(c.Reward)
 	return c
+}
+
+// rewardBits are the significant bits of a reward that a verdict keeps. SPEC 09 §4.3.
+const rewardBits = 25
+
+// keep clears all but the highest rewardBits bits.
+func keep(a Amount) Amount {
+	n := bits.Len64(a.Lo)
+	if a.Hi != 0 {
+		n = 64 + bits.Len64(a.Hi)
+	}
+	switch cut := n - rewardBits; {
+	case cut >= 64:
+		return Amount{Hi: a.Hi >> uint(cut-64) << uint(cut-64)}
+	case cut > 0:
+		return Amount{Hi: a.Hi, Lo: a.Lo >> uint(cut) << uint(cut)}
+	}
+	return a
 }
 
 // saturate turns an overflow into the largest amount; the callers take a minimum of it.

@@ -46,7 +46,7 @@ interface IClaimBook {
     /// @notice Arena only: that game has ended.
     function closeGame(bytes32 key) external;
 
-    /// @notice Arena only: a claim of that value was refuted.
+    /// @notice Arena only: a game has ended and refuted a claim of that value, the first time that it was refuted.
     /// @param key The batch, or 0 when the claim was signed but not posted.
     /// @return wanted What the node is to lose: RESERVE + value.
     /// @return reserved How much of it this batch had reserved.

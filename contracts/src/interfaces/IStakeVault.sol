@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 /// @title Holds every token: stakes of nodes, credits of everybody, escrows of games (SPEC 09)
-/// @notice Tokens leave by `withdraw` and `withdrawStake` only, to the caller. Nobody owns the vault: the deployer names
-/// book and arena once.
+/// @notice Tokens leave by `withdraw` and `withdrawStake` only, to the caller. Nobody owns the vault: book and arena are
+/// named at its creation, before they exist, by the addresses that they will have.
 interface IStakeVault {
     /// @notice An amount is above what is there.
     error Insufficient(address who, uint256 got, uint256 want);
@@ -15,12 +15,9 @@ interface IStakeVault {
     error Jailed(address node);
     /// @notice Only book or arena may call this.
     error NotModule(address sender);
-    /// @notice Only the deployer may initialize, and only once.
-    error NotDeployer(address sender);
     /// @notice A parameter of the deployment is out of range.
     error BadParameter(string name, uint256 value);
 
-    event Initialized(address book, address arena);
     event Deposited(address indexed node, uint256 amount);
     event Funded(address indexed account, uint256 amount);
     event UnbondRequested(address indexed node, uint256 amount, uint256 unlockAt);
@@ -29,7 +26,7 @@ interface IStakeVault {
     event Slashed(address indexed node, uint256 amount);
     event Burned(uint256 amount);
 
-    /// @notice Adds to the sender's stake. Stake ends by `requestUnbond` and `withdrawStake`.
+    /// @notice Adds to the sender's stake, which is at most 2^88-1. Stake ends by `requestUnbond` and `withdrawStake`.
     function deposit(uint256 amount) external;
 
     /// @notice Adds to the sender's credit, from which bonds are taken.
@@ -81,8 +78,15 @@ interface IStakeVault {
     /// @return queue The time at which the node's queue, this game included, is worked off.
     function openGame(address node, uint256 work) external returns (uint256 before, uint256 queue);
 
-    /// @notice Arena only: a game against the node has ended.
-    function closeGame(address node) external;
+    /// @notice Arena only: a game against the node has ended; of what the arena locked, `toNode` is credited to the node
+    /// and `burnt` is destroyed.
+    function closeGame(address node, uint256 toNode, uint256 burnt) external;
+
+    /// @notice Arena only: a game against the node has ended by a refutation. Takes stake: `reserved` of it from
+    /// reservations, the rest from free stake as far as there is.
+    /// @param jails The first refutation of a claim: the node posts no more batches and waits the unbonding time anew.
+    /// @return taken What was taken.
+    function convict(address node, uint256 wanted, uint256 reserved, bool jails) external returns (uint256 taken);
 
     /// @notice Arena only: takes a bond out of an account's credit.
     function lock(address account, uint256 amount) external;
@@ -90,12 +94,8 @@ interface IStakeVault {
     /// @notice Arena only: credits an account out of what the arena locked or slashed.
     function pay(address account, uint256 amount) external;
 
-    /// @notice Arena only: takes stake: `reserved` of it from reservations, the rest from free stake as far as there is.
-    /// @return taken What was taken.
-    function slash(address node, uint256 wanted, uint256 reserved) external returns (uint256 taken);
-
-    /// @notice Arena only: the node has a refuted claim; it posts no more batches and waits the unbonding time anew.
-    function jail(address node) external;
+    /// @notice Arena only: credits opener and user and destroys `burnt`, out of what the arena locked or slashed.
+    function distribute(address opener, uint256 toOpener, address user, uint256 toUser, uint256 burnt) external;
 
     /// @notice Arena only: destroys what the arena locked or slashed.
     function burn(uint256 amount) external;

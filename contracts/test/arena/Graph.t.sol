@@ -475,16 +475,15 @@ contract GraphTest is GraphWorld {
     }
 
     function testOnlyModulesMoveMoneyAndNobodyRewires() public {
-        bytes memory again = abi.encodeCall(vault.initialize, (address(book), address(arena)));
-        _reverts(address(vault), address(this), again, IStakeVault.NotDeployer.selector, "initialized twice");
+        check(vault.book() == address(book) && vault.arena() == address(arena), "wiring");
         bytes4 wrong = IStakeVault.NotModule.selector;
         _reverts(address(vault), node, abi.encodeCall(vault.pay, (node, 1)), wrong, "pay");
         _reverts(address(vault), node, abi.encodeCall(vault.lock, (opener, 1)), wrong, "lock");
-        _reverts(address(vault), node, abi.encodeCall(vault.slash, (node, 1, 0)), wrong, "slash");
+        _reverts(address(vault), node, abi.encodeCall(vault.convict, (node, 1, 0, false)), wrong, "convict");
         _reverts(address(vault), node, abi.encodeCall(vault.burn, (1)), wrong, "burn");
-        _reverts(address(vault), node, abi.encodeCall(vault.jail, (node)), wrong, "jail");
+        _reverts(address(vault), node, abi.encodeCall(vault.distribute, (node, 1, node, 1, 0)), wrong, "distribute");
         _reverts(address(vault), node, abi.encodeCall(vault.openGame, (node, 1)), wrong, "openGame");
-        _reverts(address(vault), node, abi.encodeCall(vault.closeGame, (node)), wrong, "closeGame");
+        _reverts(address(vault), node, abi.encodeCall(vault.closeGame, (node, 1, 0)), wrong, "closeGame");
         _reverts(address(vault), address(arena), abi.encodeCall(vault.reserve, (node, 1)), wrong, "reserve");
         _reverts(address(vault), address(arena), abi.encodeCall(vault.unreserve, (node, 1)), wrong, "unreserve");
         bytes4 arenaOnly = IClaimBook.NotArena.selector;

@@ -81,7 +81,10 @@ abstract contract World is Check {
         token = new TestToken();
         address steps = address(_steps());
         registry = new NodeRegistry();
-        vault = new StakeVault(address(token), 7 days);
+        uint256 nonce = vm.getNonce(address(this)); // of the vault; book and arena follow
+        address bookAt = vm.computeCreateAddress(address(this), nonce + 1);
+        address arenaAt = vm.computeCreateAddress(address(this), nonce + 5);
+        vault = new StakeVault(address(token), 7 days, bookAt, arenaAt);
         book = new ClaimBook(address(vault), RESERVE, 90);
         address[6] memory modules = [
             address(vault),
@@ -92,7 +95,7 @@ abstract contract World is Check {
             address(new AnswerRules(steps))
         ];
         arena = new DisputeArena(_params(), modules);
-        vault.initialize(address(book), address(arena));
+        check(address(book) == bookAt && address(arena) == arenaAt, "addresses");
         _endow(node);
         vm.prank(node);
         vault.deposit(STAKE);
