@@ -17,6 +17,7 @@ func (n *Node) observe(ctx context.Context, facts []ledger.Fact, head ledger.Hea
 	n.head = head
 	for _, f := range facts {
 		n.games.Apply(f)
+		n.noteBatch(f)
 	}
 	open := n.games.Open()
 	n.mu.Unlock()
@@ -28,7 +29,7 @@ func (n *Node) observe(ctx context.Context, facts []ledger.Fact, head ledger.Hea
 			return err
 		}
 	}
-	return nil
+	return n.release(ctx, open, head.Time)
 }
 
 // play makes the node's due move in a game, if there is one. A move that cannot be made is logged:

@@ -78,6 +78,7 @@ type Node struct {
 	recent map[claim.Hash]*trace.Answer
 	own    map[claim.Hash]dispute.Knowledge // by claim; only the follower uses it
 	played map[string]bool                  // orders submitted; only the follower uses it
+	posted map[claim.Hash]reserve           // own batches by root; only the follower uses it
 
 	steps     sync.Mutex // guards the two below, and serialises re-executions for others
 	lastStep  *trace.Step
@@ -112,7 +113,7 @@ func New(o Options) (*Node, error) {
 	}
 	n := &Node{
 		o: o, addr: claim.AddressOf(o.Key), store: st, models: map[model32]*Model{}, recent: map[claim.Hash]*trace.Answer{},
-		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{},
+		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, posted: map[claim.Hash]reserve{},
 	}
 	for i := range o.Models {
 		m := &o.Models[i]

@@ -1,0 +1,67 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"elenchus/commitment/claim"
+	"elenchus/settlement/ledger"
+)
+
+// reserve is the stake that a batch holds until its window is over and somebody releases it.
+type reserve struct {
+	until    uint64
+	released bool
+}
+
+// noteBatch keeps track of the own batches on the chain.
+func (n *Node) noteBatch(f ledger.Fact) {
+	switch e := f.Event.(type) {
+	case ledger.BatchPosted:
+		if e.Node != n.addr {
+			return
+		}
+		if f.Removed {
+			delete(n.posted, e.Root)
+			return
+		}
+		n.posted[e.Root] = reserve{until: e.Until}
+	case ledger.BatchReleased:
+		if b, ok := n.posted[e.Root]; ok && e.Node == n.addr {
+			b.released = !f.Removed
+			n.posted[e.Root] = b
+		}
+	}
+}
+
+// release frees the stake of every batch whose window is over and about which no game goes on. A
+// node that did not would run out of free stake, and could post nothing any more. SPEC 09 §2.2.
+func (n *Node) release(ctx context.Context, open []ledger.Game, now uint64) error {
+	for root, b := range n.posted {
+		o := ledger.ReleaseBatch{Root: root}
+		if b.released || now <= b.until || n.played[o.Key()] || n.disputed(root, open) {
+			continue
+		}
+		if err := n.o.Chain.Submit(ctx, o); err != nil {
+			if errors.Is(err, context.Canceled) {
+				return err
+			}
+			n.o.Log.Error("batch not released", "root", fmt.Sprintf("%x", root), "err", err)
+			continue
+		}
+		n.played[o.Key()] = true
+		n.o.Log.Info("release", "root", fmt.Sprintf("%x", root))
+	}
+	return nil
+}
+
+// disputed says whether a game is open about a claim of a batch; about any claim of the node, if the
+// batch is not known here.
+func (n *Node) disputed(root claim.Hash, open []ledger.Game) bool {
+	ids, _, err := n.store.batchOf(root)
+	return slices.ContainsFunc(open, func(g ledger.Game) bool {
+		return g.Node == n.addr && (err != nil || slices.Contains(ids, g.ClaimID))
+	})
+}
