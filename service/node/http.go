@@ -104,6 +104,9 @@ func decodeJob(body io.Reader) (Job, error) {
 	if err := d.Decode(&b); err != nil {
 		return Job{}, fmt.Errorf("%w: body: %w", ErrRefused, err)
 	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return Job{}, fmt.Errorf("%w: something follows the body's object", ErrRefused)
+	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(b.Request)
 	if err != nil {
 		return Job{}, fmt.Errorf("%w: field request is not base64url: %w", ErrRefused, err)

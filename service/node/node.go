@@ -107,12 +107,8 @@ func New(o Options) (*Node, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	st, err := openStore(o.Dir)
-	if err != nil {
-		return nil, err
-	}
 	n := &Node{
-		o: o, addr: claim.AddressOf(o.Key), store: st, models: map[model32]*Model{}, recent: map[claim.Hash]*trace.Answer{},
+		o: o, addr: claim.AddressOf(o.Key), models: map[model32]*Model{}, recent: map[claim.Hash]*trace.Answer{},
 		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, posted: map[claim.Hash]reserve{},
 	}
 	for i := range o.Models {
@@ -121,6 +117,10 @@ func New(o Options) (*Node, error) {
 			return nil, fmt.Errorf("model %s is a graph model: nodes serve token models", m.Name)
 		}
 		n.models[m.Manifest.ID()] = m
+	}
+	var err error
+	if n.store, err = openStore(o.Dir); err != nil {
+		return nil, err
 	}
 	return n, nil
 }

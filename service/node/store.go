@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -87,6 +88,9 @@ func (s *store) get(id claim.Hash) (receipt []byte, err error) {
 // after lists up to limit claims that follow sequence number seq, and the last sequence listed.
 func (s *store) after(seq uint64, limit int) (receipts [][]byte, last uint64, err error) {
 	last = seq
+	if seq == math.MaxUint64 {
+		return nil, last, nil
+	}
 	err = s.db.View(func(tx *bolt.Tx) error {
 		claims, c := tx.Bucket(bucketClaims), tx.Bucket(bucketOrder).Cursor()
 		for k, id := c.Seek(binary.BigEndian.AppendUint64(nil, seq+1)); k != nil && len(receipts) < limit; k, id = c.Next() {

@@ -70,7 +70,7 @@ func TestClaimsKeepTheirOrder(t *testing.T) {
 	if _, err := s.get(id(9)); !errors.Is(err, errNotFound) {
 		t.Errorf("an unknown claim: %v", err)
 	}
-	if page, next, err := s.after(1<<64-1, 3); err != nil || next != 1<<64-1 && len(page) != 0 {
+	if page, next, err := s.after(1<<64-1, 3); err != nil || next != 1<<64-1 || len(page) != 0 {
 		t.Errorf("after the last number: %d, %d, %v", len(page), next, err)
 	}
 }
