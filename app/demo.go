@@ -360,6 +360,8 @@ func (d *demo) note(f ledger.Fact) {
 	case ledger.BatchPosted:
 		d.txs[f.Tx] = "post"
 		d.say("batch %x of %d claims posted", e.Root[:4], e.Count)
+	case ledger.BatchReleased:
+		d.txs[f.Tx] = "release"
 	case ledger.Committed:
 		d.txs[f.Tx] = "commit"
 		d.say("a hidden challenge is committed")

@@ -27,7 +27,7 @@ func (d *demo) gas(ctx context.Context) error {
 		if _, listed := d.result.Gas[what]; listed { // timeouts count in the total alone
 			d.result.Gas[what] = max(d.result.Gas[what], r.GasUsed)
 		}
-		if what != "post" {
+		if !upkeep(what) {
 			d.result.Gas["total"] += r.GasUsed
 		}
 	}
@@ -58,7 +58,7 @@ func (d *demo) wealths(ctx context.Context) (map[string]wealth, error) {
 }
 
 // losses adds up what honest parties are poorer by: tokens, and ether at the fixed rate, without
-// the gas of their posts. A party that gained does not make up for one that lost.
+// the gas of their batches. A party that gained does not make up for one that lost.
 func (d *demo) losses(ctx context.Context) error {
 	after, err := d.wealths(ctx)
 	if err != nil {
@@ -93,14 +93,17 @@ func toTokens(wei *big.Int, perEther claim.Amount) *big.Int {
 	return v.Div(v, big.NewInt(1e18))
 }
 
-// postCosts is what each account paid for posting batches, in wei.
+// upkeep says whether a transaction is one that a node sends about its batches whatever happens.
+func upkeep(what string) bool { return what == "post" || what == "release" }
+
+// postCosts is what each account paid for posting and releasing batches, in wei.
 func (d *demo) postCosts(ctx context.Context) (map[claim.Address]*big.Int, error) {
 	out := map[claim.Address]*big.Int{}
 	for _, a := range d.n.Accounts {
 		out[a] = new(big.Int)
 	}
 	for tx, what := range d.txs {
-		if what != "post" {
+		if !upkeep(what) {
 			continue
 		}
 		r, err := d.k.Client().Receipt(ctx, common.Hash(tx))

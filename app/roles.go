@@ -73,7 +73,8 @@ func (r *Role) linkAt(ctx context.Context, p pace) (*Link, error) {
 	return openLink(ctx, r.RPC, at, key, r.Dir, r.Log, p)
 }
 
-// serve runs an HTTP face and the tasks beside it until ctx ends or one of them fails.
+// serve runs the tasks of a role and, once it is ready, its HTTP face, until ctx ends or one of them
+// fails: who asks before waits, so that a node claims nothing before its stake is there.
 func (r *Role) serve(ctx context.Context, name string, h http.Handler, ready func(url string) error, tasks ...func(context.Context) error) error {
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.Listen)
 	if err != nil {
@@ -81,7 +82,14 @@ func (r *Role) serve(ctx context.Context, name string, h http.Handler, ready fun
 	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
 	url := "http://" + ln.Addr().String()
-	tasks = append(tasks, func(ctx context.Context) error {
+	return together(ctx, append(tasks, func(ctx context.Context) error {
+		defer ln.Close() //nolint:errcheck // the server closes it, too
+		if err := ready(url); err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(r.Ready, name, url); err != nil {
+			return err
+		}
 		go func() {
 			<-ctx.Done()
 			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
@@ -92,21 +100,7 @@ func (r *Role) serve(ctx context.Context, name string, h http.Handler, ready fun
 			return err
 		}
 		return nil
-	})
-	if ready != nil {
-		tasks = append(tasks, func(ctx context.Context) error {
-			if err := ready(url); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintln(r.Ready, name, url)
-			if err != nil {
-				return err
-			}
-			<-ctx.Done()
-			return nil
-		})
-	}
-	return together(ctx, tasks...)
+	})...)
 }
 
 // together runs tasks until all ended; the first that ends stops the others. The result is the
