@@ -30,6 +30,7 @@ fuzz:
 ## soak: the tests of the pure core twenty times, shuffled, then each fuzz target for SOAK
 soak:
 	$(GO) test -count=20 -shuffle=on -timeout 60m ./compute/... ./commitment/... ./settlement/...
+	ELENCHUS_SOAK=1 $(GO) test -count=1 -parallel 4 -timeout 60m ./conformance -run 'Crash|FlippedBit'
 	$(MAKE) fuzz FUZZTIME=$(SOAK)
 
 ## demo: an answer, a cheat, the challenge and the slash
