@@ -123,7 +123,11 @@ func (l *Link) intent(o ledger.Order) (chain.Intent, error) {
 	if r, ok := o.(ledger.ReleaseBatch); ok {
 		return l.Contracts.ReleaseBatch(l.account, r)
 	}
-	return l.Contracts.Intent(o)
+	i, err := l.Contracts.Intent(o)
+	if _, ok := o.(ledger.PostBatch); ok {
+		i.Gas = 0 // with a trial run: what the stake does not cover is refused, not reverted, and may come again
+	}
+	return i, err
 }
 
 // report logs what became of an intent; it ends with ctx. A revert is news, not a failure: an

@@ -11,20 +11,15 @@ import (
 	"elenchus/settlement/ledger"
 )
 
-// batchLoop posts what is pending every BatchEvery, and first whatever an earlier life left.
+// batchLoop posts what is pending every BatchEvery, and whatever the chain does not have yet: left by
+// an earlier life, or refused while the stake was not free.
 func (n *Node) batchLoop(ctx context.Context) error {
-	err := n.store.batches(func(root claim.Hash, until uint64, ids []claim.Hash) error {
-		if until < n.now() {
-			return nil
-		}
-		return n.post(ctx, root, until, ids)
-	})
-	if err != nil {
-		return err
-	}
 	tick := time.NewTicker(n.o.BatchEvery)
 	defer tick.Stop()
 	for {
+		if err := n.repost(ctx); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -34,6 +29,16 @@ func (n *Node) batchLoop(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// repost submits every batch that is neither on the chain nor out of time. The chain takes it once.
+func (n *Node) repost(ctx context.Context) error {
+	return n.store.batches(func(root claim.Hash, until uint64, ids []claim.Hash) error {
+		if until < n.now() || n.onChain(root) || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return n.post(ctx, root, until, ids)
+	})
 }
 
 // Flush makes a batch of the pending claims and submits it, if there are any.
@@ -56,6 +61,7 @@ func (n *Node) Flush(ctx context.Context) error {
 		return err
 	}
 	n.crash("batch recorded, not sent")
+	n.o.Log.Info("batch", "root", fmt.Sprintf("%x", root), "claims", len(ids))
 	return n.post(ctx, root, until, ids)
 }
 
@@ -78,7 +84,6 @@ func (n *Node) post(ctx context.Context, root claim.Hash, until uint64, ids []cl
 			return err
 		}
 	}
-	n.o.Log.Info("batch", "root", fmt.Sprintf("%x", root), "claims", len(ids))
 	err := n.o.Chain.Submit(ctx, ledger.PostBatch{Root: root, Count: uint32(len(ids)), Cover: cover, Until: until})
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("post batch %x of %d claims: %w", root, len(ids), err)

@@ -72,13 +72,13 @@ type Node struct {
 	addr   claim.Address
 	store  *store
 	models map[model32]*Model
-	mu     sync.Mutex // guards games, head, recent
+	mu     sync.Mutex // guards games, head, recent, posted
 	games  ledger.Games
 	head   ledger.Head
 	recent map[claim.Hash]*trace.Answer
 	own    map[claim.Hash]dispute.Knowledge // by claim; only the follower uses it
 	played map[string]bool                  // orders submitted; only the follower uses it
-	posted map[claim.Hash]reserve           // own batches by root; only the follower uses it
+	posted map[claim.Hash]reserve           // own batches on the chain; only the follower writes it
 
 	steps     sync.Mutex // guards the two below, and serialises re-executions for others
 	lastStep  *trace.Step

@@ -16,7 +16,15 @@ type reserve struct {
 	released bool
 }
 
-// noteBatch keeps track of the own batches on the chain.
+// onChain says whether the chain has a batch of this node.
+func (n *Node) onChain(root claim.Hash) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, ok := n.posted[root]
+	return ok
+}
+
+// noteBatch keeps track of the own batches on the chain; the caller holds mu.
 func (n *Node) noteBatch(f ledger.Fact) {
 	switch e := f.Event.(type) {
 	case ledger.BatchPosted:
