@@ -27,7 +27,7 @@ fuzz:
 		$(GO) test "./$$folder" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -parallel 2 || exit 1; \
 	done
 
-## soak: the tests of the pure core twenty times, shuffled, then each fuzz target for SOAK
+## soak: the pure core twenty times, shuffled; every crash and flipped bit; each fuzz target for SOAK
 soak:
 	$(GO) test -count=20 -shuffle=on -timeout 60m ./compute/... ./commitment/... ./settlement/...
 	ELENCHUS_SOAK=1 $(GO) test -count=1 -parallel 4 -timeout 60m ./conformance -run 'Crash|FlippedBit'
