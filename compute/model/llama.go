@@ -41,7 +41,7 @@ type LlamaSpec struct {
 // Bounds of a Llama model: what the answerable invariant allows. SPEC 04 §3.
 const (
 	maxHeadDim = 256
-	maxDim     = 1 << 14
+	maxDim     = 1 << 16
 	maxHeads   = 1 << 10
 	maxFF      = 1 << 16
 )
