@@ -175,6 +175,12 @@ func (c *Chain) apply(o ledger.Order, from claim.Address) ([]ledger.Event, error
 		return c.move(o.Game, o.State, dispute.KindTimeout, nil, from)
 	case ledger.Resolve:
 		return c.resolve(o)
+	case ledger.ReleaseBatch:
+		b, ok := c.batches[o.Root]
+		if !ok || b.Node != from || b.Until >= c.time() {
+			return nil, errors.New("no batch whose window is over")
+		}
+		return []ledger.Event{ledger.BatchReleased{Node: from, Root: o.Root, Amount: b.Cover}}, nil
 	}
 	return nil, fmt.Errorf("no such order here: %T", o)
 }
@@ -196,7 +202,7 @@ func (c *Chain) open(o ledger.Open, from claim.Address) ([]ledger.Event, error) 
 		return nil, errors.New("another's opening")
 	}
 	known := dispute.Chain{Domain: c.domain, Now: c.time(), CommittedAt: at.Time, Queue: c.time() + 1, Escrow: claim.Units(Bond), Gas: claim.Units(Gas), Params: c.params}
-	if m.Batch != nil {
+	if m.Batch != nil && c.batches[m.Batch.Root].Node == m.Claim.Node {
 		known.BatchCount = c.batches[m.Batch.Root].Count
 	}
 	s, j, err := dispute.Begin(m, known)

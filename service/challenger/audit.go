@@ -140,13 +140,20 @@ func (c *Challenger) auditBatch(ctx context.Context, b ledger.BatchPosted) error
 		return fmt.Errorf("the %d receipts served are not the %d claims of the batch", len(rs), b.Count)
 	}
 	tree := claim.NewTree(digests)
+	var spoilt error
 	for i, r := range rs {
 		at := &dispute.Inclusion{Root: b.Root, Index: uint16(i), Path: tree.Path(i)}
+		if r.Claim.Node != b.Node {
+			at = nil // the arena knows batches by node and root: only a signature shows this claim
+		} else if why := consistent(r, c.o.Domain, at); why != "" {
+			spoilt = fmt.Errorf("receipt %d of the batch: %s", i, why)
+			continue
+		}
 		if err := c.audit(ctx, r, at); err != nil {
 			return err
 		}
 	}
-	return nil
+	return spoilt
 }
 
 // receiptJob is what the machine needs of a receipt.
@@ -160,9 +167,9 @@ func receiptJob(r *receipt.Receipt) *decode.Job {
 func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion) error {
 	id := r.Claim.ID(c.o.Domain)
 	c.mu.Lock()
-	_, done := c.checked[id]
+	known := c.checked[id].Known // a receipt that could not be checked does not hide a good one
 	c.mu.Unlock()
-	if done || c.store.has(id) {
+	if known || c.store.has(id) {
 		return nil
 	}
 	v, open, err := c.verify(ctx, r, at)
@@ -183,12 +190,12 @@ func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.
 // verify re-computes a claim and, where it is false, says where to open. The error is ctx's; what
 // cannot be checked is a verdict.
 func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion) (Verdict, *dispute.OpenMove, error) {
+	if why := consistent(r, c.o.Domain, at); why != "" {
+		return Verdict{Why: why}, nil, nil
+	}
 	m, ok := c.models[r.Request.Model]
 	if !ok {
 		return Verdict{Why: fmt.Sprintf("model %x is not held here", r.Request.Model)}, nil, nil
-	}
-	if why := consistent(r, c.o.Domain); why != "" {
-		return Verdict{Why: why}, nil, nil
 	}
 	if err := receiptJob(r).Check(m.Manifest.Model); err != nil {
 		return Verdict{Why: err.Error()}, nil, nil
@@ -235,8 +242,9 @@ func (c *Challenger) opening(r *receipt.Receipt, at *dispute.Inclusion, m *Model
 	}
 }
 
-// consistent says why the ids of a receipt are not those that its request commits to, or "".
-func consistent(r *receipt.Receipt, d claim.Domain) string {
+// consistent says why the ids of a receipt are not those that its request commits to, or why nothing
+// shows that the node made the claim, or "". A place in a batch shows it without a signature.
+func consistent(r *receipt.Receipt, d claim.Domain, at *dispute.Inclusion) string {
 	q := &r.Request
 	switch {
 	case r.Domain != d:
@@ -250,6 +258,9 @@ func consistent(r *receipt.Receipt, d claim.Domain) string {
 	}
 	if err := r.Claim.Check(*q); err != nil {
 		return err.Error()
+	}
+	if at != nil {
+		return ""
 	}
 	if err := claim.VerifySigner(r.Claim.Digest(d), r.Signature, r.Claim.Node); err != nil {
 		return err.Error()

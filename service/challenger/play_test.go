@@ -1,0 +1,427 @@
+package challenger_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
+	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+	"elenchus/compute/model/modeltest"
+	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
+	"elenchus/conformance/arenatest"
+	"elenchus/engine"
+	"elenchus/service/challenger"
+	"elenchus/settlement/dispute"
+	"elenchus/settlement/ledger"
+)
+
+var (
+	theArena = claim.Domain{ChainID: 31337, Arena: claim.Address{0xa}}
+	me       = claim.Address{0xc}
+)
+
+// world is a node that plays by the book around whatever it computed, and serves what it wants.
+type world struct {
+	t     *testing.T
+	man   *manifest.Manifest
+	chain *arenatest.Chain
+	link  *arenatest.Account // the node's
+	o     challenger.Options
+
+	computer engine.Computer
+	r        *receipt.Receipt
+	answer   *trace.Answer
+	withhold bool
+	garbage  bool
+	first    *receipt.Receipt // served in place of r the first time
+	dead     atomic.Bool      // ends a run
+}
+
+// tamper changes the residual stream behind layer 1 at step 2.
+func tamper(stage int, c *opset.Context, i int, x *tensor.Tensor) {
+	if stage == 1 && c.T == 2 && i > 0 && x.Type == tensor.I32 && len(x.I32) == 24 {
+		x.I32[7] ^= 1 << 22
+	}
+}
+
+func job() decode.Job {
+	return decode.Job{Prompt: []int32{5, 17, 290, 4}, StopIDs: []int32{2, 9}, MaxNew: 5, Temperature: 1 << 16, Seed: 3}
+}
+
+func newWorld(t *testing.T, lie trace.Tamper) *world {
+	t.Helper()
+	man, err := manifest.Bind(modeltest.Llama(3, modeltest.Tiny()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, man: man, chain: arenatest.New(theArena, dispute.Params{D0: 8, Grace: 8}, time.Now), computer: engine.Computer{Manifest: man, Tamper: lie}}
+	w.o = challenger.Options{Account: me, Secret: [32]byte{1}, Domain: theArena, Chain: w.chain.Account(me), Source: w, Dir: t.TempDir(),
+		Models: []challenger.Model{{Manifest: man, Computer: &engine.Computer{Manifest: man}}}, MaxBond: claim.Units(1 << 40)}
+	w.claim(job())
+	w.link = w.chain.Account(w.r.Claim.Node)
+	return w
+}
+
+// claim computes and signs.
+func (w *world) claim(j decode.Job) {
+	w.t.Helper()
+	key, err := crypto.ToECDSA([]byte("a key of thirty-two bytes, fixed"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	a, finish, err := w.computer.Generate(w.t.Context(), j, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.answer = a
+	q := claim.Request{Model: claim.Hash(w.man.ID()), PromptRoot: trace.IDTree(j.Prompt).Root(), PromptCount: uint32(len(j.Prompt)), MaxNew: j.MaxNew,
+		Temperature: j.Temperature, Seed: j.Seed, StopRoot: trace.IDTree(j.StopIDs).Root(), StopCount: uint8(len(j.StopIDs))}
+	now := uint64(time.Now().Unix())
+	c := claim.Claim{Version: claim.Version, Node: claim.AddressOf(key), RequestDigest: q.Digest(theArena), Count: uint32(len(a.Outputs)), Finish: finish,
+		StateRoot: a.StateTree().Root(), OutputRoot: trace.IDTree(a.Outputs).Root(), Issued: now, BatchBy: now + 60, ChallengeUntil: now + 1000}
+	sig, err := claim.Sign(c.Digest(theArena), key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.r = &receipt.Receipt{Domain: theArena, Request: q, Claim: c, Signature: sig, Prompt: j.Prompt, Stop: j.StopIDs, Output: a.Outputs}
+}
+
+var errWithheld = errors.New("withheld")
+
+// Batch serves the one claim.
+func (w *world) Batch(context.Context, string, claim.Hash) ([]*receipt.Receipt, error) {
+	if w.withhold {
+		return nil, errWithheld
+	}
+	if r := w.first; r != nil {
+		w.first = nil
+		return []*receipt.Receipt{r}, nil
+	}
+	return []*receipt.Receipt{w.r}, nil
+}
+
+// States serves the node's states.
+func (w *world) States(_ context.Context, _ string, _ claim.Hash, n int) ([]claim.Hash, error) {
+	switch {
+	case w.withhold:
+		return nil, errWithheld
+	case w.garbage:
+		return make([]claim.Hash, n), nil
+	}
+	return w.answer.Hashes[1:], nil
+}
+
+// Tensor serves the node's tensors.
+func (w *world) Tensor(_ context.Context, _ string, _ claim.Hash, t uint32, stage, i, _ int) ([]byte, error) {
+	switch {
+	case w.withhold:
+		return nil, errWithheld
+	case w.garbage:
+		return []byte("no tensor"), nil
+	}
+	step, err := w.computer.Step(job(), int(t))
+	if err != nil {
+		return nil, err
+	}
+	st, err := step.Stage(stage)
+	if err != nil || i >= len(st.Tensors) {
+		return nil, errors.Join(errWithheld, err)
+	}
+	return st.Tensors[i].Bytes(0, st.Tensors[i].Len()), nil
+}
+
+// move plays the node's side of every open game once.
+func (w *world) move() {
+	w.t.Helper()
+	var games ledger.Games
+	for _, f := range w.chain.Facts() {
+		games.Apply(f)
+	}
+	own := dispute.NewOwn(w.man, job(), w.answer, w.r.Claim.Count, func(t int) (*trace.Step, error) { return w.computer.Step(job(), t) })
+	for _, g := range games.Open() {
+		s, err := dispute.DecodeState(g.State)
+		if err != nil || s.Phase.Turn() != dispute.Node || s.Phase == dispute.Answer {
+			continue
+		}
+		j, err := dispute.DecodeJob(g.Job)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if m, err := dispute.NextForNode(s, j, own); err == nil {
+			_ = w.link.Submit(w.t.Context(), ledger.Move{Game: g.Key, State: g.State, Kind: uint8(m.Kind()), Payload: m.Encode()}) // what reverts is lost by the clock
+		}
+	}
+}
+
+// end is how a game ended, nil if none did.
+func (w *world) end() *ledger.Resolved {
+	for _, f := range w.chain.Facts() {
+		if e, ok := f.Event.(ledger.Resolved); ok {
+			return &e
+		}
+	}
+	return nil
+}
+
+// run lets a challenger run beside the node; before is called once it is there.
+func (w *world) run(d time.Duration, before func(c *challenger.Challenger)) map[claim.Hash]challenger.Verdict {
+	w.t.Helper()
+	c, err := challenger.New(w.o)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(w.t.Context())
+	done := make(chan error)
+	if before != nil {
+		before(c)
+	}
+	go func() { done <- c.Run(ctx) }()
+	for until := time.Now().Add(d); time.Now().Before(until) && w.end() == nil && !w.dead.Load(); {
+		time.Sleep(time.Second)
+		w.move()
+		w.chain.Mine()
+		synctest.Wait()
+	}
+	cancel()
+	if err := <-done; err != nil {
+		w.t.Errorf("the challenger stopped: %v", err)
+	}
+	defer func() {
+		if err := c.Close(); err != nil {
+			w.t.Error(err)
+		}
+	}()
+	return c.Verdicts()
+}
+
+func (w *world) submit(rs ...*receipt.Receipt) func(*challenger.Challenger) {
+	return func(c *challenger.Challenger) {
+		for _, r := range rs {
+			if err := c.Submit(r); err != nil {
+				w.t.Error(err)
+			}
+		}
+	}
+}
+
+func (w *world) refuted() {
+	w.t.Helper()
+	if e := w.end(); e == nil || dispute.Phase(e.Phase) != dispute.Refuted || e.ClaimID != w.r.ID() {
+		w.t.Errorf("the lie ends in %+v", e)
+	}
+	if bad := w.chain.Refused(me); len(bad) != 0 {
+		w.t.Errorf("moves were reverted: %v", bad)
+	}
+}
+
+// A lie that is handed over as a receipt, or found in a batch, is refuted, whatever the node
+// serves: everything, nothing or garbage. SPEC 08 §3.
+func TestLiesAreRefuted(t *testing.T) {
+	for _, c := range []struct {
+		name                     string
+		withhold, garbage, batch bool
+	}{{"served", false, false, false}, {"withheld", true, false, false}, {"garbage", false, true, false}, {"batch", false, false, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, tamper)
+				w.withhold, w.garbage = c.withhold, c.garbage
+				var hand func(*challenger.Challenger)
+				if hand = w.submit(w.r); c.batch {
+					hand = nil
+					w.post(w.link)
+				}
+				v := w.run(5*time.Minute, hand)[w.r.ID()]
+				if !v.Known || v.True || v.Why == "" {
+					t.Errorf("verdict %+v", v)
+				}
+				w.refuted()
+			})
+		})
+	}
+}
+
+// What equals the own computation is never challenged, nor is what cannot be checked. SPEC 08, GAME rule 32.
+func TestOnlyLiesAreChallenged(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(r *receipt.Receipt)
+		known  bool
+		why    string
+	}{
+		{"the truth", func(*receipt.Receipt) {}, true, ""},
+		{"another model", func(r *receipt.Receipt) { r.Request.Model[0] ^= 1 }, false, "not about the request"},
+		{"another arena", func(r *receipt.Receipt) { r.Domain.ChainID++ }, false, "another arena"},
+		{"another request", func(r *receipt.Receipt) { r.Request.Seed++ }, false, "not about the request"},
+		{"other prompt ids", func(r *receipt.Receipt) { r.Prompt = []int32{1, 2, 3, 4} }, false, "prompt ids"},
+		{"no prompt ids", func(r *receipt.Receipt) { r.Prompt = nil }, false, "prompt ids"},
+		{"other stop ids", func(r *receipt.Receipt) { r.Stop = []int32{2, 8} }, false, "stop ids"},
+		{"another signature", func(r *receipt.Receipt) { r.Signature[5] ^= 1 }, false, ""},
+		{"a claim that nobody signed", func(r *receipt.Receipt) { r.Claim.OutputRoot[0] ^= 1 }, false, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				r := *w.r
+				c.change(&r)
+				v := w.run(5*time.Second, w.submit(&r))[r.Claim.ID(theArena)]
+				if v.Known != c.known || v.True != c.known || !strings.Contains(v.Why, c.why) {
+					t.Errorf("verdict %+v", v)
+				}
+				if f := w.chain.Facts(); len(f) != 0 {
+					t.Errorf("something was done: %+v", f)
+				}
+			})
+		})
+	}
+}
+
+// A receipt that cannot be checked does not stand in the way of the good one: else whoever lies
+// hands over a spoilt copy of his claim first.
+func TestSpoiltReceiptsHideNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, tamper)
+		spoilt := *w.r
+		spoilt.Prompt = []int32{1, 2, 3, 4}
+		if spoilt.ID() != w.r.ID() {
+			t.Fatal("it is another claim")
+		}
+		w.run(5*time.Minute, w.submit(&spoilt, w.r))
+		w.refuted()
+	})
+}
+
+// A batch of spoilt receipts is asked for again, and a claim in a batch needs no signature: else a
+// liar serves his batch with other prompt ids or without signatures and is never judged.
+func TestSpoiltBatchesHideNothing(t *testing.T) {
+	for name, spoil := range map[string]func(*receipt.Receipt){
+		"prompt ids": func(r *receipt.Receipt) { r.Prompt = []int32{1, 2, 3, 4} },
+		"model":      func(r *receipt.Receipt) { r.Request.Model[0] ^= 1 },
+		"signature":  func(r *receipt.Receipt) { r.Signature[9] ^= 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, tamper)
+				w.post(w.link)
+				bad := *w.r
+				spoil(&bad)
+				if w.first = &bad; name == "signature" {
+					w.r = &bad // for ever
+				}
+				w.run(5*time.Minute, nil)
+				w.refuted()
+			})
+		})
+	}
+}
+
+// A claim in another node's batch is no claim of that batch: it is opened on its signature, since
+// the arena finds batches by node and root.
+func TestForeignBatchesAreNoEvidence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, tamper)
+		w.post(w.chain.Account(claim.Address{0xee}))
+		w.chain.Announce(claim.Address{0xee}, "http://other.test")
+		w.run(5*time.Minute, nil)
+		w.refuted()
+	})
+}
+
+// post announces the node and posts the batch of the one claim from an account.
+func (w *world) post(from *arenatest.Account) {
+	w.t.Helper()
+	w.chain.Announce(w.r.Claim.Node, "http://node.test")
+	root := claim.TreeRoot([]claim.Hash{w.r.Claim.Digest(theArena)})
+	if err := from.Submit(w.t.Context(), ledger.PostBatch{Root: root, Count: 1, Until: uint64(time.Now().Unix()) + 900}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// A challenger that dies at any point of a challenge goes on where it stopped and makes no move twice.
+func TestCrashesLoseNothing(t *testing.T) {
+	for _, point := range []string{"challenge recorded, not sent", "committed, not opened", "move computed, not sent"} {
+		t.Run(point, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, tamper)
+				ctx, die := context.WithCancel(t.Context())
+				defer die()
+				good := w.o.Chain
+				w.o.CrashPoint = func(name string) {
+					if name == point && !w.dead.Load() {
+						w.dead.Store(true)
+						die()
+					}
+				}
+				w.o.Chain = dying{ctx, good}
+				w.run(30*time.Second, w.submit(w.r))
+				if !w.dead.Load() || w.end() != nil {
+					t.Fatal("the point is not reached")
+				}
+				w.dead.Store(false)
+				w.o.CrashPoint, w.o.Chain = nil, good
+				w.run(5*time.Minute, nil)
+				w.refuted()
+				n := 0
+				for _, f := range w.chain.Facts() {
+					if _, ok := f.Event.(ledger.Committed); ok {
+						n++
+					}
+				}
+				if n != 1 {
+					t.Errorf("%d commits", n)
+				}
+			})
+		})
+	}
+}
+
+// dying is a chain that cannot be reached once ctx has ended.
+type dying struct {
+	ctx context.Context
+	challenger.Chain
+}
+
+func (d dying) Submit(ctx context.Context, o ledger.Order) error {
+	if d.ctx.Err() != nil {
+		return errWithheld
+	}
+	return d.Chain.Submit(ctx, o)
+}
+
+// Games lists what is on disk; a queue that is full says so.
+func TestSubmitIsBounded(t *testing.T) {
+	w := newWorld(t, nil)
+	c, err := challenger.New(w.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // nothing was written
+	n := 0
+	for ; n < 1<<16 && c.Submit(w.r) == nil; n++ {
+	}
+	if n == 0 || n == 1<<16 {
+		t.Errorf("%d receipts wait", n)
+	}
+	if g, err := c.Games(); err != nil || len(g) != 0 {
+		t.Errorf("games %v, %v", g, err)
+	}
+	for _, change := range []func(*challenger.Options){
+		func(o *challenger.Options) { o.Chain = nil }, func(o *challenger.Options) { o.Source = nil }, func(o *challenger.Options) { o.Models = nil },
+	} {
+		o := w.o
+		change(&o)
+		if _, err := challenger.New(o); err == nil {
+			t.Error("a challenger without chain, source or models")
+		}
+	}
+}
