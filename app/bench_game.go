@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"math/big"
+	"strings"
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/merkle"
@@ -24,7 +25,8 @@ type entry struct {
 type trial struct {
 	*court
 	w       *world
-	deep    bool // nothing is served: descend to the step, through the KV rows, and into the tensor
+	want    dispute.Phase // how the game must end
+	deep    bool          // nothing is served: descend to the step, through the KV rows, and into the tensor
 	node    common.Address
 	opener  common.Address
 	user    common.Address
@@ -34,8 +36,8 @@ type trial struct {
 	entries []entry
 }
 
-func newTrial(c *court, w *world, deep bool) *trial {
-	return &trial{court: c.copy(), w: w, deep: deep, node: courtAccount("node"), opener: courtAccount("opener"), user: courtAccount("user")}
+func newTrial(c *court, w *world, want dispute.Phase, deep bool) *trial {
+	return &trial{court: c.copy(), w: w, want: want, deep: deep, node: courtAccount("node"), opener: courtAccount("opener"), user: courtAccount("user")}
 }
 
 // endow brings the accounts into the state of those that took part before: stake, credits and burned
@@ -76,7 +78,7 @@ func (t *trial) send(kind string, bytes int, from common.Address, contract, meth
 		return fmt.Errorf("%s in phase %s: %w", kind, t.state.Phase, err)
 	}
 	t.entries = append(t.entries, entry{kind, gas, bytes})
-	if kind == "post" || kind == "commit" || kind == "resolve" {
+	if kind == "post" || kind == "commit" || strings.HasPrefix(kind, "resolve") {
 		return nil
 	}
 	v, err := t.event(logs, "Moved")
@@ -93,7 +95,7 @@ func (t *trial) send(kind string, bytes int, from common.Address, contract, meth
 	return err
 }
 
-// play posts, commits, opens, plays and resolves; the claim must be refuted.
+// play posts, commits, opens, plays and resolves.
 func (t *trial) play() error {
 	open, count, until := t.opening()
 	value := open.Claim.Value.Big()
@@ -115,10 +117,10 @@ func (t *trial) play() error {
 			return err
 		}
 	}
-	if t.state.Phase != dispute.Refuted {
-		return fmt.Errorf("a false element of %s ended in %s", t.w.descriptors[t.w.at.tensor].Op, t.state.Phase)
+	if t.state.Phase != t.want {
+		return fmt.Errorf("element of %s ended in %s, want %s", t.w.descriptors[t.w.at.tensor].Op, t.state.Phase, t.want)
 	}
-	return t.send("resolve", 0, t.opener, "DisputeArena", "resolve", t.game, t.state.Encode(), t.job.Encode())
+	return t.send("resolve_"+t.want.String(), 0, t.opener, "DisputeArena", "resolve", t.game, t.state.Encode(), t.job.Encode())
 }
 
 // opening is the claim with the dearest evidence: a path in a batch of 8,192 claims.

@@ -11,6 +11,7 @@ import (
 	"elenchus/compute/model"
 	"elenchus/compute/opset"
 	"elenchus/network/devchain"
+	"elenchus/settlement/dispute"
 )
 
 // GasFigures are the dearest transactions of each kind in gas, and whole disputes, both sides from
@@ -47,7 +48,8 @@ type GasAnswer struct {
 }
 
 // BenchGas plays, under Osaka and Amsterdam, a game about the dearest element of each operation of
-// a model of a shape (one of GasShapes), and one in which everything is withheld. The result is a
+// a model of a shape (one of GasShapes), one in which everything
+// is withheld, and one about a true claim. The result is a
 // function of the shape and the contracts alone. Keys are the names of the forks.
 func BenchGas(ctx context.Context, shape string) (map[string]*GasReport, error) {
 	z, err := gasShapeOf(shape)
@@ -86,7 +88,7 @@ func benchFork(ctx context.Context, fork devchain.Fork, m *model.Model, places m
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		t, err := benchGame(c, m, places[op], false)
+		t, err := benchGame(c, m, places[op], 1, false)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", op, err)
 		}
@@ -97,21 +99,30 @@ func benchFork(ctx context.Context, fork devchain.Fork, m *model.Model, places m
 	layer := len(m.Stages)/2 - 1
 	at := contextOf(gasStep)
 	i := deepest(m.Stages[layer].Ops, &at)
-	t, err := benchGame(c, m, place{stage: layer, tensor: i, index: m.Stages[layer].Ops[i].Count(&at) / 3}, true)
+	t, err := benchGame(c, m, place{stage: layer, tensor: i, index: m.Stages[layer].Ops[i].Count(&at) / 3}, 1, true)
 	if err != nil {
 		return nil, fmt.Errorf("everything withheld: %w", err)
+	}
+	r.take(t)
+	if t, err = benchGame(c, m, places[opset.MatMul], 0, false); err != nil {
+		return nil, fmt.Errorf("lost challenge: %w", err)
 	}
 	r.take(t)
 	r.sum()
 	return r, nil
 }
 
-func benchGame(c *court, m *model.Model, p place, deep bool) (*trial, error) {
-	w, err := newWorld(m, p)
+// benchGame plays about an element that is wrong by mask; 0 is a challenge of a true claim.
+func benchGame(c *court, m *model.Model, p place, mask int64, deep bool) (*trial, error) {
+	w, err := newWorld(m, p, mask)
 	if err != nil {
 		return nil, err
 	}
-	t := newTrial(c, w, deep)
+	want := dispute.Refuted
+	if mask == 0 {
+		want = dispute.Lost
+	}
+	t := newTrial(c, w, want, deep)
 	return t, t.play()
 }
 
@@ -141,7 +152,7 @@ func (r *GasReport) sum() {
 	r.Post, r.CommitOpen = r.Moves["post"], r.Moves["commit"]+r.Moves["open"]
 	r.Reveal, r.Pick = most("reveal", "rows", "tensors"), most("stage", "layer", "pick")
 	r.Descend = most("children", "child", "raw", "element", "pick_to_descend")
-	r.Answer, r.Resolve = r.Moves["answer"], r.Moves["resolve"]
+	r.Answer, r.Resolve = r.Moves["answer"], most("resolve_refuted", "resolve_lost")
 }
 
 // WriteGas writes reports of one shape as a table for people, one column for each fork.

@@ -70,8 +70,9 @@ func stepOf(m *model.Model, stage int, op opset.Code) uint32 {
 	return gasStep
 }
 
-// newWorld makes a claim whose element at p is wrong.
-func newWorld(m *model.Model, p place) (*world, error) {
+// newWorld makes a claim whose element at p differs from the true one in the bits of mask; with mask
+// 0 it is true.
+func newWorld(m *model.Model, p place, mask int64) (*world, error) {
 	ops := m.Stages[p.stage].Ops
 	w := &world{model: m, at: p, t: stepOf(m, p.stage, ops[p.tensor].Op), y: gasToken,
 		sources: map[opset.Source]*sparse{}, leaves: map[opset.Source]map[uint64][]byte{}}
@@ -84,7 +85,7 @@ func newWorld(m *model.Model, p place) (*world, error) {
 		DRow:      uint8(merkle.Depth(merkle.Leaves(2*uint64(m.DKV), opset.KVLeafBytes))),
 		Tokenizer: arbitraryHash("tokenizer", 0), Template: arbitraryHash("template", 0), Stop: arbitraryHash("end ids", 0)}
 	w.plant()
-	if err := w.lie(); err != nil {
+	if err := w.lie(mask); err != nil {
 		return nil, err
 	}
 	w.bind()
@@ -172,14 +173,14 @@ func (w *world) fetch(r opset.Read) ([]byte, error) {
 	return r.Trim(out)
 }
 
-// lie computes the element and claims another value.
-func (w *world) lie() error {
+// lie computes the element and claims it, but for the bits of mask.
+func (w *world) lie(mask int64) error {
 	d := &w.descriptors[w.at.tensor]
 	value, err := opset.Element(d, &w.ctx, w.at.index, w.fetch)
 	if err != nil {
 		return fmt.Errorf("element of %s: %w", d.Op, err)
 	}
-	value ^= 1
+	value ^= mask
 	size, leaf := uint64(d.Type.Size()), uint64(d.Leaf)
 	at := w.at.index * size / leaf
 	n := min(leaf, d.Bytes(&w.ctx)-at*leaf)

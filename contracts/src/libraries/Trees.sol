@@ -14,6 +14,14 @@ library Trees {
     /// @notice The range of leaves is empty or not inside the tree.
     error RangeOutside(uint256 a, uint256 b, uint256 depth);
 
+    /// @dev Z_h at some heights, from which `zero` climbs.
+    bytes32 private constant Z4 = 0x30765fef341bdfe749c391bf956a9f03d363941b2eb8f85ab16bb6eb0d3c4def;
+    bytes32 private constant Z8 = 0x8e4b3745e5f2f7d48e36b192cb39242fa0f7a76fac1e36a519d8ebe00f3e21fb;
+    bytes32 private constant Z12 = 0xd100399f607ba956d68737045ea9eb3e75475dfa633b7cabecf0afa05c9f3af8;
+    bytes32 private constant Z16 = 0xbbc84bb1eca9b98b546708cadcf829983dd03da168f65aeae21724003072c21a;
+    bytes32 private constant Z20 = 0x51c20d66008024c04cf114564a998e49ef8f6e044e2d13a03a66521d6e200503;
+    bytes32 private constant Z24 = 0xfd153e6be1763177c1d43f43661a359214d26256cf62b811d8442382dbca7470;
+
     /// @notice Depth of the tree over the leaves of `totalBytes` bytes (SPEC 01 §2.3); an empty tensor has one leaf.
     function depth(uint256 totalBytes, uint256 leafBytes) internal pure returns (uint256) {
         return depthOf((totalBytes + leafBytes - 1) / leafBytes);
@@ -33,7 +41,14 @@ library Trees {
 
     /// @notice Z_h, the root of a tree of depth h over absent leaves (SPEC 01 §2.2).
     function zero(uint256 h) internal view returns (bytes32 z) {
-        for (uint256 i = 0; i < h; ++i) {
+        uint256 from = h < 24 ? h & ~uint256(3) : 24;
+        if (from == 24) z = Z24;
+        else if (from == 20) z = Z20;
+        else if (from == 16) z = Z16;
+        else if (from == 12) z = Z12;
+        else if (from == 8) z = Z8;
+        else if (from == 4) z = Z4;
+        for (uint256 i = from; i < h; ++i) {
             z = node(z, z);
         }
     }

@@ -92,6 +92,15 @@ contract TreesTest is Check {
         same(Trees.zero(5), Z_5, "Z_5");
     }
 
+    /// SPEC 01 §2.2: every zero subtree, the heights that are constants among them.
+    function testZeroSubtreesFollowFromEachOther() public view {
+        bytes32 z;
+        for (uint256 h = 0; h < 65; ++h) {
+            same(Trees.zero(h), z, "zero");
+            z = Trees.node(z, z);
+        }
+    }
+
     /// SPEC 01 §2.4: any range of any tree opens to its root with exactly the siblings that the rule names.
     function testFuzzEveryRangeOpens(uint256 seed) public view {
         uint256 count = 1 + seed % 40;
