@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 
 	"elenchus/app"
@@ -21,6 +23,9 @@ func benchGasCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "gas", Short: "Play the dearest element of each operation through the contracts, on synthetic weights", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if !slices.Contains(app.GasShapes(), shape) {
+				return fmt.Errorf("%w: shape %q: use one of %s", errUsage, shape, strings.Join(app.GasShapes(), ", "))
+			}
 			ctx, stop := untilStopped(c)
 			defer stop()
 			r, err := app.BenchGas(ctx, shape)
