@@ -136,6 +136,7 @@ func (r *ring) refute(c *claimed, want dispute.Effect) {
 // honest one. Every fifth false claim is also played on a chain; ELENCHUS_SOAK plays all of them
 // there, about the model that everybody starts with.
 func TestEveryFlippedBitIsRefutedOrHarmless(t *testing.T) {
+	t.Parallel()
 	full := modeltest.Config{Vocab: 300, TMax: 300, Dim: 64, Heads: 4, KVHeads: 2, HeadDim: 16, FF: 128, Layers: 2} // no padding
 	man, job, every := bound(t, modeltest.Llama(3, full)), tokenTestJob(11), 5
 	if os.Getenv("ELENCHUS_SOAK") != "" {

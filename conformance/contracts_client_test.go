@@ -155,9 +155,15 @@ func games(t *testing.T, r *ring) {
 	r.gasTable()
 }
 
-func TestGamesOnEmbeddedChain(t *testing.T) { games(t, newEmbeddedRing(t, devchain.Osaka)) }
+func TestGamesOnEmbeddedChain(t *testing.T) {
+	t.Parallel()
+	games(t, newEmbeddedRing(t, devchain.Osaka))
+}
 
-func TestGamesUnderAmsterdam(t *testing.T) { games(t, newEmbeddedRing(t, devchain.Amsterdam)) }
+func TestGamesUnderAmsterdam(t *testing.T) {
+	t.Parallel()
+	games(t, newEmbeddedRing(t, devchain.Amsterdam))
+}
 
 func TestGamesOnAnvil(t *testing.T) { games(t, newAnvilRing(t)) }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/big"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -85,8 +86,8 @@ func (r *ring) hunt(man *manifest.Manifest, job decode.Job, at int, done map[ops
 
 // Each operation of a Llama refutes a lie about one of its elements. GAME rule 32.
 func TestEveryOperationConvictsOnChain(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes half a minute")
+	if os.Getenv("ELENCHUS_SOAK") == "" {
+		t.Skip("lies that matter by themselves: TestEveryOperationIsConvicted plays all operations; set ELENCHUS_SOAK=1")
 	}
 	r := newEmbeddedRing(t, devchain.Osaka)
 	man := bound(t, modeltest.Llama(3, modeltest.Tiny()))
@@ -125,8 +126,8 @@ func (r *ring) convictOnce(c *claimed, l *lie, n int) {
 
 // Rows of several leaves, and KV rows of several: the largest answers that a small machine makes.
 func TestWideModelOnChain(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes half a minute")
+	if os.Getenv("ELENCHUS_SOAK") == "" {
+		t.Skip("takes a minute: set ELENCHUS_SOAK=1")
 	}
 	man, job := bound(t, modeltest.Llama(3, modeltest.Wide())), tokenTestJob(11)
 	for _, fork := range []devchain.Fork{devchain.Osaka, devchain.Amsterdam} {
@@ -298,11 +299,12 @@ func (m *match) anyTensor(g *rand.Rand, posted dispute.Tensors) dispute.Move {
 // An honest node wins against an opener who picks anything whatever, and no reply costs it more
 // than it is repaid. GAME rules 30, 36.
 func TestHonestNodeNeverLosesOnChain(t *testing.T) {
+	t.Parallel()
 	for _, fork := range []devchain.Fork{devchain.Osaka, devchain.Amsterdam} {
 		t.Run(fork.String(), func(t *testing.T) {
 			r := newEmbeddedRing(t, fork)
 			man := bound(t, modeltest.Llama(3, modeltest.Tiny()))
-			for seed := range uint64(10) {
+			for seed := range uint64(randomOpeners()) {
 				g := rand.New(rand.NewPCG(seed, 9))
 				m := r.start(r.fresh(tokenClaim(t, man, tokenTestJob(11), nil, nil)))
 				for m.state.Phase.Turn() != dispute.Nobody {
@@ -466,6 +468,7 @@ func mustAdd(a, b claim.Amount) claim.Amount {
 
 // A fact whose block is gone is reported as removed, and comes again when the outbox mends it.
 func TestRemovedFactsAreReported(t *testing.T) {
+	t.Parallel()
 	r := newEmbeddedRing(t, devchain.Osaka)
 	var events []bool // Removed, of the second endpoint
 	done := errors.New("seen")
@@ -489,4 +492,12 @@ func TestRemovedFactsAreReported(t *testing.T) {
 	if !errors.Is(err, done) || !slices.Equal(events, []bool{false, true, false}) {
 		t.Fatalf("removed: %v, %v", events, err)
 	}
+}
+
+// randomOpeners is how many wrong openers an honest node meets.
+func randomOpeners() int {
+	if os.Getenv("ELENCHUS_SOAK") != "" {
+		return 30
+	}
+	return 3
 }

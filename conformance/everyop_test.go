@@ -159,6 +159,7 @@ func (r *ring) convict(s *spot, element uint64, way int) {
 // operations and the models for their places, so that a later operation is tested or missed aloud.
 // GAME rule 32.
 func TestEveryOperationIsConvicted(t *testing.T) {
+	t.Parallel()
 	field := battlefield(t)
 	r := newEmbeddedRing(t, devchain.Osaka)
 	games := 0

@@ -17,6 +17,7 @@ import (
 // TestMachineEqualsDefinition computes whole stages with the kernels and asks the element function
 // for the same numbers, through openings that verify. SPEC 02 §3, STYLE 20.
 func TestMachineEqualsDefinition(t *testing.T) {
+	t.Parallel()
 	seen := map[opset.Code]bool{}
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, c := range []modeltest.Config{modeltest.Tiny(), modeltest.Wide()} {

@@ -111,6 +111,7 @@ func extreme(r *rand.Rand, o *machine.Op) {
 // What the validator admits, kernels in 64 bits compute as the definition over the integers does:
 // the bounds of G19 hold at the ends of weights and parameters. STYLE 18, 20.
 func TestAdmittedProgramsComputeAsDefined(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(8, 8))
 	admitted, refused := 0, 0
 	for seed := range uint64(200) {
