@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
 /// @title Batches of claims: one slot each, with the stake that stands behind them (SPEC 07 §5, 09 §2)

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
 /// @notice 2^(k/256) in Q30 for k = 0..256, four bytes each, big-endian (SPEC 01 §3.6).

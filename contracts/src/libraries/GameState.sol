@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
 /// @title The state of a game: 432 packed bytes (SPEC 08 §2), and whose turn a phase is (SPEC 08 §3)

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+// SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
 /// @title Openings in SHA-256 trees (SPEC 01 §2) and keccak trees (SPEC 08 §2)
