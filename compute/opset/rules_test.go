@@ -24,7 +24,6 @@ func list(t tensor.DType, v ...int64) *tensor.Tensor {
 }
 
 func i8(v ...int64) *tensor.Tensor  { return list(tensor.I8, v...) }
-func i16(v ...int64) *tensor.Tensor { return list(tensor.I16, v...) }
 func i32(v ...int64) *tensor.Tensor { return list(tensor.I32, v...) }
 func i64(v ...int64) *tensor.Tensor { return list(tensor.I64, v...) }
 
