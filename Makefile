@@ -50,8 +50,8 @@ gas:
 generate:
 	$(GO) generate ./...
 	$(GO) test ./conformance -run '^TestOpVectors$$' -count=1 -update
-	cd contracts && npm ci --ignore-scripts --no-audit --no-fund && node build.mjs
+	cd contracts && npm install --no-save --ignore-scripts --no-audit --no-fund && node build.mjs
 
 ## tools: programs that tests use when they are there
 tools:
-	cd tools && npm ci --ignore-scripts --no-audit --no-fund
+	cd tools && npm install --no-save --ignore-scripts --no-audit --no-fund
