@@ -287,7 +287,12 @@ func (l *Link) holdStake(ctx context.Context, least claim.Amount) error {
 	if err != nil {
 		return err
 	}
-	return l.bring(ctx, "stake", least.Less(a.Stake), l.Contracts.Deposit)
+	err = l.bring(ctx, "stake", least.Less(a.Stake), l.Contracts.Deposit)
+	if err != nil && a.Jailed { // no new batches, but open games are still to be defended
+		l.log.Warn("the account is jailed and its stake is not brought up", "err", err)
+		return nil
+	}
+	return err
 }
 
 // holdCredit is holdStake for the credit that bonds are taken from.

@@ -17,5 +17,5 @@ export const SETTINGS = {
 };
 
 if (!solc.version().startsWith(`${VERSION}+`)) {
-  throw new Error(`compiler is ${solc.version()}, want ${VERSION}: run npm ci in contracts/`);
+  throw new Error(`compiler is ${solc.version()}, want ${VERSION}: run npm install in contracts/`);
 }

@@ -226,7 +226,7 @@ func (c *Challenger) note(f ledger.Fact) {
 			delete(c.settled, e.ClaimID)
 			return
 		}
-		if e.Reward != (claim.Amount{}) {
+		if e.Reward != (claim.Amount{}) && c.store.has(e.ClaimID) { // who has no game of the claim gets nothing
 			c.settled[e.ClaimID] = f.Time + c.o.RewardDelay + 1
 		}
 	case ledger.Settled:
