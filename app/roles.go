@@ -193,6 +193,10 @@ func (r *Role) Watch(ctx context.Context) error {
 		Account: l.account, Domain: l.Contracts.Domain(), Chain: l, Source: peer.New(http.DefaultClient), Dir: r.Dir,
 		MaxBond: r.Stake, RewardDelay: l.Contracts.Params().RewardDelay, Log: r.Log, CrashPoint: crashPoint(""),
 	}
+	o.Covered = func(ctx context.Context, node claim.Address) bool {
+		a, err := l.Contracts.Account(ctx, node)
+		return err == nil && a.Free().Cmp(l.Contracts.Params().Reserve) >= 0
+	}
 	key, err := ReadKey(r.Key)
 	if err != nil {
 		return err

@@ -169,7 +169,7 @@ func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.
 	c.mu.Lock()
 	known := c.checked[id].Known // a receipt that could not be checked does not hide a good one
 	c.mu.Unlock()
-	if known || c.store.has(id) {
+	if known || c.store.has(id) || at == nil && !c.covered(ctx, r) {
 		return nil
 	}
 	v, open, err := c.verify(ctx, r, at)
@@ -185,6 +185,16 @@ func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.
 		return nil
 	}
 	return c.challenge(ctx, r, open)
+}
+
+// covered says whether a receipt without a batch is worth its check. One that is not stays unknown,
+// so that the batch that may hold it later is checked.
+func (c *Challenger) covered(ctx context.Context, r *receipt.Receipt) bool {
+	if c.o.Covered == nil || c.o.Covered(ctx, r.Claim.Node) {
+		return true
+	}
+	c.o.Log.Info("receipt of a node without free stake", "node", fmt.Sprintf("%x", r.Claim.Node))
+	return false
 }
 
 // verify re-computes a claim and, where it is false, says where to open. The error is ctx's; what

@@ -68,6 +68,9 @@ type Options struct {
 	RewardDelay uint64        // D3 in seconds
 	FetchWithin time.Duration // the longest to wait for what a node serves; 0: 30 s
 	Log         *slog.Logger  // nil: silent
+	// Covered says whether a node has stake that a claim outside every batch can be slashed from; nil:
+	// always. Without it, anybody could sign lies that cost only those who refute them.
+	Covered func(ctx context.Context, node claim.Address) bool
 	// CrashPoint, when set, is called at the named points of a challenge. Tests kill there.
 	CrashPoint func(name string)
 }

@@ -301,6 +301,28 @@ func TestSpoiltReceiptsHideNothing(t *testing.T) {
 	})
 }
 
+// A receipt outside every batch, of a node without stake, is not worth a game: refuting it would cost
+// gas that no slash repays. In a batch, which holds a reserve, the same claim is refuted.
+func TestUncoveredReceiptsWaitForTheirBatch(t *testing.T) {
+	for name, posted := range map[string]bool{"alone": false, "then in a batch": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, tamper)
+				w.o.Covered = func(context.Context, claim.Address) bool { return false }
+				if posted {
+					w.post(w.link)
+				}
+				w.run(5*time.Minute, w.submit(w.r))
+				if posted {
+					w.refuted()
+				} else if e := w.end(); e != nil {
+					t.Errorf("a game was played for nothing: %+v", e)
+				}
+			})
+		})
+	}
+}
+
 // A batch of spoilt receipts is asked for again, and a claim in a batch needs no signature: else a
 // liar serves his batch with other prompt ids or without signatures and is never judged.
 func TestSpoiltBatchesHideNothing(t *testing.T) {

@@ -136,6 +136,27 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// Who asks the same later gets the same receipt: a second one with other times would be in no batch.
+func TestTheSameRequestHasOneReceipt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		n := w.start()
+		defer w.close(n)
+		first, err := n.Serve(t.Context(), w.job(1), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		again, err := n.Serve(t.Context(), w.job(1), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, b := first.Claim.Digest(domain), again.Claim.Digest(domain); a != b {
+			t.Errorf("signed at %d and again at %d: %x, %x", first.Claim.Issued, again.Claim.Issued, a, b)
+		}
+	})
+}
+
 // A client that leaves, or does not take an id, ends the job: nothing is claimed. SPEC 15 §3.4.
 func TestNothingIsClaimedForWhoLeaves(t *testing.T) {
 	w := newWorld(t)
