@@ -155,7 +155,7 @@ func (b *Backend) Submit(ctx context.Context, j gateway.Job) (gateway.Stream, er
 			return nil, fmt.Errorf("%w: %s", gateway.ErrInvalid, refused.Text)
 		}
 		if err == nil {
-			return newStream(ctx, b, a, r.Digest(b.Domain)), nil
+			return newStream(ctx, b, a, asked{digest: r.Digest(b.Domain)}), nil
 		}
 		errs = append(errs, fmt.Errorf("node %s: %w", url, err))
 	}
@@ -177,6 +177,12 @@ func (b *Backend) request(m *backendModel, j *gateway.Job) claim.Request {
 	return r
 }
 
+// asked is what a receipt must be about: the request, and the ids that the node sent before it.
+type asked struct {
+	digest claim.Hash
+	sent   []int32
+}
+
 // stream hands a node's lines on. One goroutine reads; it ends with the job's context.
 type stream struct {
 	id     string
@@ -184,13 +190,13 @@ type stream struct {
 	err    error // set before events is closed
 }
 
-func newStream(ctx context.Context, b *Backend, a *peer.Answer, id claim.Hash) *stream {
-	s := &stream{id: hex.EncodeToString(id[:]), events: make(chan gateway.Event, 64)}
-	go s.read(ctx, b, a)
+func newStream(ctx context.Context, b *Backend, a *peer.Answer, q asked) *stream {
+	s := &stream{id: hex.EncodeToString(q.digest[:]), events: make(chan gateway.Event, 64)}
+	go s.read(ctx, b, a, q)
 	return s
 }
 
-func (s *stream) read(ctx context.Context, b *Backend, a *peer.Answer) {
+func (s *stream) read(ctx context.Context, b *Backend, a *peer.Answer, q asked) {
 	defer close(s.events)
 	defer a.Close() //nolint:errcheck // the answer is over
 	for {
@@ -205,7 +211,8 @@ func (s *stream) read(ctx context.Context, b *Backend, a *peer.Answer) {
 		e := gateway.Event{}
 		if l.Token != nil {
 			e.Token = *l.Token
-		} else if e.Finish, e.Receipt, s.err = b.finish(ctx, l.Receipt); s.err != nil {
+			q.sent = append(q.sent, e.Token) // the gateway stops a node at the request's maxNew
+		} else if e.Finish, e.Receipt, s.err = b.finish(ctx, l.Receipt, q); s.err != nil {
 			return
 		}
 		select {

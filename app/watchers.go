@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"elenchus/commitment/claim"
@@ -14,11 +15,18 @@ import (
 	"elenchus/service/gateway"
 )
 
-// finish checks a receipt's signature and hands it to the watchers, apart from the answer.
-func (b *Backend) finish(ctx context.Context, text string) (gateway.FinishCode, string, error) {
+// finish checks that a receipt is a signed claim about this request and these ids, and hands it to
+// the watchers, apart from the answer.
+func (b *Backend) finish(ctx context.Context, text string, q asked) (gateway.FinishCode, string, error) {
 	r, err := receipt.Parse(text)
 	if err != nil {
 		return 0, "", err
+	}
+	if r.Domain != b.Domain || r.Claim.RequestDigest != q.digest || r.Request.Digest(b.Domain) != q.digest {
+		return 0, "", fmt.Errorf("node %x sends a receipt of another request", r.Claim.Node)
+	}
+	if !slices.Equal(r.Output, q.sent) || int(r.Claim.Count) != len(q.sent) {
+		return 0, "", fmt.Errorf("node %x sent %d ids and a receipt of %d others", r.Claim.Node, len(q.sent), r.Claim.Count)
 	}
 	if err := claim.VerifySigner(r.Claim.Digest(b.Domain), r.Signature, r.Claim.Node); err != nil {
 		return 0, "", fmt.Errorf("receipt of node %x: %w", r.Claim.Node, err)
