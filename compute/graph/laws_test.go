@@ -56,7 +56,7 @@ func term(t *rapid.T, in []graph.Value) *graph.Graph {
 	return g
 }
 
-func compose(t *rapid.T, f, g *graph.Graph) *graph.Graph {
+func compose(t failer, f, g *graph.Graph) *graph.Graph {
 	h, err := graph.Compose(f, g)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func compose(t *rapid.T, f, g *graph.Graph) *graph.Graph {
 	return h
 }
 
-func same(t *rapid.T, law string, a, b *graph.Graph) {
+func same(t failer, law string, a, b *graph.Graph) {
 	if a.Normal().Hash() != b.Normal().Hash() {
 		t.Fatalf("%s fails:\n%s\n%s", law, a.Normal().DOT(), b.Normal().DOT())
 	}
@@ -114,7 +114,6 @@ func TestWires(t *testing.T) {
 // A cluster that was cut out and put back gives the original. A set that cannot be cut gives the
 // path that leaves it and comes back.
 func TestCutAndRecompose(t *testing.T) {
-	refused, cut := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		g := term(t, values(t, "a"))
 		var set []int
@@ -123,34 +122,78 @@ func TestCutAndRecompose(t *testing.T) {
 				set = append(set, e)
 			}
 		}
-		parts, err := g.Cut(set)
-		var bad *graph.NotConvexError
-		switch {
-		case errors.As(err, &bad):
-			refused++
-			checkPath(t, g, set, bad.Path)
-		case err != nil:
-			t.Fatal(err)
-		default:
-			cut++
-			for _, p := range []*graph.Graph{parts.Before, parts.Cluster, parts.After} {
-				if err := p.Check(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			middle := graph.Parallel(parts.Cluster, graph.Identity(parts.Rest()...))
-			same(t, "cut and recompose", compose(t, compose(t, parts.Before, middle), parts.After), g)
-			if len(parts.Cluster.Edges) != len(set) {
-				t.Fatalf("cluster of %d edges, want %d", len(parts.Cluster.Edges), len(set))
+		cutOrPath(t, g, set)
+	})
+}
+
+// The random sets above are seldom not convex: here every set of every chain is, or is not, as its
+// indices say.
+func TestChainsAreCutWhereTheyAreConvex(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(3, 6).Draw(t, "edges")
+		g := chain(n)
+		set := rapid.Uint64Range(1, 1<<n-1).Draw(t, "set")
+		var edges []int
+		for e := range n {
+			if set>>e&1 == 1 {
+				edges = append(edges, e)
 			}
 		}
+		convex := edges[len(edges)-1]-edges[0] == len(edges)-1
+		if cut := cutOrPath(t, g, edges); cut != convex {
+			t.Fatalf("set %v of a chain of %d: cut %v, want %v", edges, n, cut, convex)
+		}
 	})
-	if refused == 0 || cut == 0 {
-		t.Errorf("%d sets cut, %d refused: the test saw only one side", cut, refused)
+	if cutOrPath(t, chain(3), []int{0, 2}) {
+		t.Error("the ends of a chain were cut without its middle")
 	}
 }
 
-func checkPath(t *rapid.T, g *graph.Graph, set, path []int) {
+// chain is n operations, each on the one before.
+func chain(n int) *graph.Graph {
+	v := graph.Value{Type: tensor.I32, Leaf: 64, Dims: [3]opset.Dim{{C: 1}, {C: 1}, {C: 4}}}
+	g := graph.Identity(v)
+	for i := range n {
+		e := graph.Edge{Op: opset.ReLU, Target: i + 1}
+		e.P[0] = 4
+		e.Sources[0] = graph.Source{Kind: opset.Tensor, Node: i}
+		g.Edges, g.Nodes = append(g.Edges, e), append(g.Nodes, v)
+	}
+	g.Out = []int{n}
+	return g
+}
+
+// failer is what a test and a drawn case have in common.
+type failer interface {
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// cutOrPath cuts the set out, checks what it gets, and says whether there was a cut.
+func cutOrPath(t failer, g *graph.Graph, set []int) bool {
+	parts, err := g.Cut(set)
+	var bad *graph.NotConvexError
+	if errors.As(err, &bad) {
+		checkPath(t, g, set, bad.Path)
+		return false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*graph.Graph{parts.Before, parts.Cluster, parts.After} {
+		if err := p.Check(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	middle := graph.Parallel(parts.Cluster, graph.Identity(parts.Rest()...))
+	same(t, "cut and recompose", compose(t, compose(t, parts.Before, middle), parts.After), g)
+	if len(parts.Cluster.Edges) != len(set) {
+		t.Fatalf("cluster of %d edges, want %d", len(parts.Cluster.Edges), len(set))
+	}
+	return true
+}
+
+func checkPath(t failer, g *graph.Graph, set, path []int) {
 	if len(path) < 3 || !slices.Contains(set, path[0]) || !slices.Contains(set, path[len(path)-1]) {
 		t.Fatalf("path %v does not begin and end in %v", path, set)
 	}
