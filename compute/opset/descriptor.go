@@ -107,8 +107,8 @@ func Decode(b []byte) (Descriptor, error) {
 }
 
 func (d *Descriptor) checkForm() error {
-	if int(d.Op) >= len(table) {
-		return fmt.Errorf("%w: op code %d, the op set ends at %d", ErrDescriptor, d.Op, len(table)-1)
+	if !d.Op.Valid() {
+		return fmt.Errorf("%w: no operation has the code %d", ErrDescriptor, uint8(d.Op))
 	}
 	if !d.Type.Valid() {
 		return fmt.Errorf("%w: element type %d", ErrDescriptor, d.Type)

@@ -92,15 +92,20 @@ var table = [...]definition{
 // Codes lists every operation but Input, in order: what faces, vectors and fault tests walk.
 func Codes() []Code {
 	out := make([]Code, 0, len(table)-1)
-	for c := range table[1:] {
-		out = append(out, Code(c+1))
+	for c := Code(1); int(c) < len(table); c++ {
+		if c.Valid() {
+			out = append(out, c)
+		}
 	}
 	return out
 }
 
+// Valid says whether the code names an operation. Codes are given out in blocks, with gaps.
+func (c Code) Valid() bool { return int(c) < len(table) && table[c].name != "" }
+
 // String is the op set name.
 func (c Code) String() string {
-	if int(c) < len(table) {
+	if c.Valid() {
 		return table[c].name
 	}
 	return fmt.Sprintf("op(%d)", uint8(c))
@@ -109,7 +114,7 @@ func (c Code) String() string {
 // Parse finds an operation by its op set name.
 func Parse(name string) (Code, bool) {
 	for c, d := range table {
-		if d.name == name {
+		if d.name == name && name != "" {
 			return Code(c), true
 		}
 	}
