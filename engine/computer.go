@@ -26,7 +26,6 @@ type Computer struct {
 	Manifest *manifest.Manifest
 	Split    machine.Split // nil: one thread
 	Batch    int           // prompt positions per pass; 0: 16
-	Gate     Gate          // how many runs go on at once; nil: all
 
 	// Tamper and Flip disturb the computation on purpose (adversaries, fault injection); both are
 	// functions of their arguments, so that Step repeats what Generate did.
@@ -40,10 +39,6 @@ func (c *Computer) Generate(ctx context.Context, job decode.Job, emit func(id in
 	if err := job.Check(c.Manifest.Model); err != nil {
 		return nil, 0, err
 	}
-	if err := c.Gate.Enter(ctx); err != nil {
-		return nil, 0, err
-	}
-	defer c.Gate.Leave()
 	chain := trace.NewChain(&c.Manifest.Header, job.Prompt[0])
 	hooks := decode.Hooks{Tensor: c.Tamper, Step: func(t int, y, f int32, kv *machine.Cache) {
 		chain.Append(y, f, kv)

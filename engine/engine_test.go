@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 
 	"go.uber.org/goleak"
 
@@ -150,10 +148,10 @@ func TestCloseStopsTheThreads(t *testing.T) {
 	}
 }
 
-// TestGenerateEndsWithItsContext stops between two steps, and while it waits at the gate.
+// TestGenerateEndsWithItsContext stops between two steps, or before the first.
 func TestGenerateEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	c := engine.Computer{Manifest: tiny(t), Gate: engine.NewGate(1)}
+	c := engine.Computer{Manifest: tiny(t)}
 	n := 0
 	_, _, err := c.Generate(ctx, long(3, 50), func(int32) error {
 		if n++; n == 2 {
@@ -165,41 +163,13 @@ func TestGenerateEndsWithItsContext(t *testing.T) {
 		t.Errorf("after %d tokens: %v", n, err)
 	}
 	if _, _, err := c.Generate(ctx, long(3, 2), nil); !errors.Is(err, context.Canceled) {
-		t.Errorf("an ended context at the gate: %v", err)
+		t.Errorf("an ended context: %v", err)
 	}
 	broken := errors.New("client gone")
 	if _, _, err := c.Generate(context.Background(), long(3, 2), func(int32) error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("emit's error becomes %v", err)
 	}
 	if _, _, err := c.Generate(context.Background(), long(3, 2), nil); err != nil {
-		t.Errorf("the gate kept a place: %v", err)
+		t.Errorf("a run after broken ones: %v", err)
 	}
-}
-
-// TestGateIsFair lets waiting runs through in the order in which they came, one at a time.
-func TestGateIsFair(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := engine.NewGate(1)
-		if err := g.Enter(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		var order []int
-		for i := range 5 {
-			go func() {
-				if g.Enter(t.Context()) == nil {
-					order = append(order, i)
-					g.Leave()
-				}
-			}()
-			synctest.Wait()
-		}
-		if len(order) != 0 {
-			t.Errorf("%v went through a full gate", order)
-		}
-		g.Leave()
-		synctest.Wait()
-		if !slices.Equal(order, []int{0, 1, 2, 3, 4}) {
-			t.Errorf("order %v", order)
-		}
-	})
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -98,34 +97,4 @@ func (p *Pool) Split(n int, work func(lo, hi int)) {
 	}
 	s.help()
 	<-s.done
-}
-
-// Gate lets a number of runs go on at the same time; the others wait in the order in which they
-// came. A nil Gate lets everybody through.
-type Gate chan struct{}
-
-// NewGate makes a gate for n runs, at least one.
-func NewGate(n int) Gate { return make(Gate, max(1, n)) }
-
-// Enter waits for a place; the error is ctx's. Leave gives the place back.
-func (g Gate) Enter(ctx context.Context) error {
-	if g == nil {
-		return ctx.Err()
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case g <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// Leave gives back the place that Enter took.
-func (g Gate) Leave() {
-	if g != nil {
-		<-g
-	}
 }

@@ -54,6 +54,9 @@ func reply(w http.ResponseWriter, v any) {
 func fail(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	switch {
+	case errors.Is(err, ErrBusy):
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
 	case errors.Is(err, ErrUnknownModel), errors.Is(err, errNotFound):
 		status = http.StatusNotFound
 	case errors.Is(err, ErrRefused), errors.Is(err, errBadPath), errors.Is(err, trace.ErrTrace), errors.Is(err, decode.ErrJob):
@@ -132,6 +135,10 @@ func (n *Node) jobs(w http.ResponseWriter, r *http.Request) {
 	rec, err := n.Serve(r.Context(), job, func(id int32) error { return out.line(jobLine{Token: &id}) })
 	if err != nil {
 		n.o.Log.Warn("job failed", "err", err)
+		if !out.sent {
+			fail(w, err)
+			return
+		}
 		_ = out.line(jobLine{Error: err.Error()})
 		return
 	}
@@ -146,11 +153,13 @@ func (n *Node) jobs(w http.ResponseWriter, r *http.Request) {
 
 // lineWriter writes JSON lines, each flushed under a deadline of its own.
 type lineWriter struct {
-	w io.Writer
-	c *http.ResponseController
+	w    io.Writer
+	c    *http.ResponseController
+	sent bool
 }
 
-func (l lineWriter) line(v jobLine) error {
+func (l *lineWriter) line(v jobLine) error {
+	l.sent = true
 	_ = l.c.SetWriteDeadline(time.Now().Add(writeWithin)) // not every writer has deadlines
 	if err := json.NewEncoder(l.w).Encode(v); err != nil {
 		return err
@@ -239,7 +248,12 @@ func (n *Node) states(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
+	if err := n.shows.enter(r.Context()); err != nil {
+		fail(w, err)
+		return
+	}
 	_, a, _, err := n.answer(r.Context(), id)
+	n.shows.leave()
 	if err != nil {
 		fail(w, err)
 		return
@@ -271,12 +285,14 @@ func (n *Node) tensor(w http.ResponseWriter, r *http.Request) {
 }
 
 func (n *Node) tensorBytes(r *http.Request, id claim.Hash, t, stage, index int) ([]byte, error) {
+	if err := n.shows.enter(r.Context()); err != nil {
+		return nil, err
+	}
+	defer n.shows.leave()
 	rec, _, m, err := n.answer(r.Context(), id)
 	if err != nil {
 		return nil, err
 	}
-	n.steps.Lock()
-	defer n.steps.Unlock()
 	step, err := n.step(m, rec, id, t)
 	if err != nil {
 		return nil, err
@@ -291,7 +307,7 @@ func (n *Node) tensorBytes(r *http.Request, id claim.Hash, t, stage, index int) 
 	return st.Tensors[index].Bytes(0, st.Tensors[index].Len()), nil
 }
 
-// step is the last step that was asked for, or a new re-execution. The caller holds steps.
+// step is the last step that was asked for, or a new re-execution. The caller holds the place of shows.
 func (n *Node) step(m *Model, rec *receipt.Receipt, id claim.Hash, t int) (*trace.Step, error) {
 	if n.lastStep != nil && n.lastClaim == id && int(n.lastStep.Ctx.T) == t {
 		return n.lastStep, nil

@@ -51,13 +51,17 @@ func (n *Node) check(j *Job) (*Model, error) {
 }
 
 // Serve computes a job, handing ids to emit as they come, and returns the receipt, which is stored
-// before Serve returns. If ctx ends, nothing is claimed.
+// before Serve returns. If ctx ends, nothing is claimed. A full node says ErrBusy.
 func (n *Node) Serve(ctx context.Context, j Job, emit func(id int32) error) (*receipt.Receipt, error) {
 	m, err := n.check(&j)
 	if err != nil {
 		return nil, err
 	}
+	if err := n.runs.enter(ctx); err != nil {
+		return nil, err
+	}
 	answer, finish, err := m.Computer.Generate(ctx, j.decoded(), emit)
+	n.runs.leave()
 	if err != nil {
 		return nil, err
 	}

@@ -60,6 +60,8 @@ type Options struct {
 	Dir        string        // state directory
 	Window     time.Duration // W of the arena
 	BatchEvery time.Duration // 0: 2 s
+	Running    int           // answers computed at once; 0: 4
+	Waiting    int           // requests that may wait for that; 0: 256, below 0: none
 	Log        *slog.Logger  // nil: silent
 	Now        func() time.Time
 	// CrashPoint, when set, is called at the named points of the life of a claim. Tests kill there.
@@ -76,16 +78,21 @@ type Node struct {
 	games  ledger.Games
 	head   ledger.Head
 	recent map[claim.Hash]*trace.Answer
+	runs   *admission // of jobs
+	shows  *admission // of re-executions that strangers ask for
 	own    map[claim.Hash]dispute.Knowledge // by claim; only the follower uses it
 	played map[string]bool                  // orders submitted; only the follower uses it
 	posted map[claim.Hash]reserve           // own batches on the chain; only the follower writes it
 
-	steps     sync.Mutex // guards the two below, and serialises re-executions for others
-	lastStep  *trace.Step
+	lastStep  *trace.Step // the last re-execution for a stranger; who holds the place of shows may use it
 	lastClaim claim.Hash
 }
 
 type model32 = [32]byte
+
+// maxShows is the number of strangers that wait for a re-execution; the next one is told to come
+// back, and in a dispute to ask on the chain.
+const maxShows = 16
 
 // ErrUnknownModel says that the node does not serve a model.
 var ErrUnknownModel = errors.New("this node does not serve the model")
@@ -101,6 +108,12 @@ func New(o Options) (*Node, error) {
 	if o.BatchEvery == 0 {
 		o.BatchEvery = 2 * time.Second
 	}
+	if o.Running <= 0 {
+		o.Running = 4
+	}
+	if o.Waiting == 0 {
+		o.Waiting = 256
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -109,6 +122,7 @@ func New(o Options) (*Node, error) {
 	}
 	n := &Node{
 		o: o, addr: claim.AddressOf(o.Key), models: map[model32]*Model{}, recent: map[claim.Hash]*trace.Answer{},
+		runs: newAdmission(o.Running, o.Waiting), shows: newAdmission(1, maxShows),
 		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, posted: map[claim.Hash]reserve{},
 	}
 	for i := range o.Models {
