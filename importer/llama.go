@@ -69,7 +69,7 @@ func File(path string, o Options) (*manifest.Manifest, error) {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	return GGUF(f, o)
+	return Import(f, o)
 }
 
 // Bytes imports a GGUF file that is in memory.
@@ -78,11 +78,11 @@ func Bytes(b []byte, o Options) (*manifest.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	return GGUF(f, o)
+	return Import(f, o)
 }
 
-// GGUF imports a Llama-architecture GGUF file with F32, F16 or Q8_0 tensors.
-func GGUF(f *gguf.File, o Options) (*manifest.Manifest, error) {
+// Import imports a Llama-architecture model.
+func Import(f Source, o Options) (*manifest.Manifest, error) {
 	arch, err := f.String("general.architecture")
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func GGUF(f *gguf.File, o Options) (*manifest.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{f: f, o: o, all: len(f.Tensors())}
+	r := &reader{f: f, o: o, all: len(f.Names())}
 	if err := r.params(); err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func GGUF(f *gguf.File, o Options) (*manifest.Manifest, error) {
 }
 
 type reader struct {
-	f         *gguf.File
+	f         Source
 	p         params
 	o         Options
 	done, all int
@@ -147,11 +147,11 @@ func (r *reader) uint(key string, def, top int) (int, error) {
 
 func (r *reader) params() error {
 	p := &r.p
-	embed, ok := r.f.Tensor("token_embd.weight")
+	vocab, dim0, ok := r.f.Shape("token_embd.weight")
 	if !ok {
 		return fmt.Errorf("%w: there is no tensor token_embd.weight", ErrUnsupported)
 	}
-	p.dim, p.vocab = embed.RowLen(), embed.Rows()
+	p.dim, p.vocab = dim0, vocab
 	var errs [8]error
 	p.ctx, errs[0] = r.uint("context_length", -1, 1<<20)
 	dim, err := r.uint("embedding_length", p.dim, 1<<16)
@@ -168,7 +168,7 @@ func (r *reader) params() error {
 	if dim != p.dim || p.hd*p.heads != p.dim && !r.f.Has("llama.attention.key_length") {
 		return fmt.Errorf("%w: width %d with %d heads, embedding rows of %d", ErrUnsupported, dim, p.heads, p.dim)
 	}
-	_, untied := r.f.Tensor("output.weight")
+	_, _, untied := r.f.Shape("output.weight")
 	p.tied = !untied
 	return r.floats()
 }
@@ -222,7 +222,7 @@ func (r *reader) floats() error {
 			return fmt.Errorf("%w: %s is set; scaled rotary embeddings and experts are not in this version", ErrUnsupported, key)
 		}
 	}
-	if _, ok := r.f.Tensor("rope_freqs.weight"); ok {
+	if _, _, ok := r.f.Shape("rope_freqs.weight"); ok {
 		return fmt.Errorf("%w: tensor rope_freqs.weight (scaled rotary embeddings)", ErrUnsupported)
 	}
 	return nil
@@ -230,15 +230,15 @@ func (r *reader) floats() error {
 
 // vector reads a float vector of n elements.
 func (r *reader) vector(name string, n int) ([]float32, error) {
-	t, ok := r.f.Tensor(name)
+	have, rowLen, ok := r.f.Shape(name)
 	if !ok {
 		return nil, fmt.Errorf("%w: there is no tensor %s", ErrUnsupported, name)
 	}
-	if t.RowLen() != n || t.Rows() != 1 {
-		return nil, fmt.Errorf("%w: tensor %s is %d x %d, want 1 x %d", ErrUnsupported, name, t.Rows(), t.RowLen(), n)
+	if rowLen != n || have != 1 {
+		return nil, fmt.Errorf("%w: tensor %s is %d x %d, want 1 x %d", ErrUnsupported, name, have, rowLen, n)
 	}
 	v := make([]float32, n)
-	if err := r.f.ReadRows(t, 0, v); err != nil {
+	if err := r.f.Rows(name, 0, v); err != nil {
 		return nil, err
 	}
 	r.step()
@@ -263,15 +263,15 @@ func (r *reader) step() {
 
 // matrix reads and quantises a weight matrix.
 func (r *reader) matrix(name string, rows, k int, gamma []float32) (*quantize.Rows, error) {
-	t, ok := r.f.Tensor(name)
+	have, rowLen, ok := r.f.Shape(name)
 	if !ok {
 		return nil, fmt.Errorf("%w: there is no tensor %s", ErrUnsupported, name)
 	}
-	if t.RowLen() != k || t.Rows() != rows {
-		return nil, fmt.Errorf("%w: tensor %s is %d x %d, want %d x %d", ErrUnsupported, name, t.Rows(), t.RowLen(), rows, k)
+	if rowLen != k || have != rows {
+		return nil, fmt.Errorf("%w: tensor %s is %d x %d, want %d x %d", ErrUnsupported, name, have, rowLen, rows, k)
 	}
 	m, err := quantize.Matrix(rows, k, r.o.Bits, func(n int, dst []float32) error {
-		if err := r.f.ReadRows(t, n, dst); err != nil {
+		if err := r.f.Rows(name, n, dst); err != nil {
 			return err
 		}
 		return finite(name, dst)

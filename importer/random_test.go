@@ -56,7 +56,7 @@ func checkAgainstFloat(t fataler, l ggufwrite.Llama) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	man, err := importer.GGUF(f, importer.Options{})
+	man, err := importer.Import(f, importer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
