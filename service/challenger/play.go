@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"elenchus/commitment/claim"
@@ -70,7 +72,11 @@ func (c *Challenger) open(ctx context.Context, head ledger.Head) error {
 
 // playAll makes every move that is due in the own games, and collects rewards.
 func (c *Challenger) playAll(ctx context.Context, head ledger.Head) error {
-	for _, g := range c.games.Open() {
+	open := c.games.Open()
+	maps.DeleteFunc(c.own, func(game claim.Hash, _ dispute.Knowledge) bool {
+		return !slices.ContainsFunc(open, func(g ledger.Game) bool { return g.Key == game })
+	})
+	for _, g := range open {
 		s, err := dispute.DecodeState(g.State)
 		if err != nil {
 			return fmt.Errorf("game %x: %w", g.Key, err)

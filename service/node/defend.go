@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/trace"
@@ -21,6 +23,7 @@ func (n *Node) observe(ctx context.Context, facts []ledger.Fact, head ledger.Hea
 	}
 	open := n.games.Open()
 	n.mu.Unlock()
+	n.forget(open)
 	for _, g := range open {
 		if g.Node != n.addr {
 			continue
@@ -30,6 +33,13 @@ func (n *Node) observe(ctx context.Context, facts []ledger.Fact, head ledger.Hea
 		}
 	}
 	return n.release(ctx, open, head.Time)
+}
+
+// forget drops what was known of claims that nobody disputes any more.
+func (n *Node) forget(open []ledger.Game) {
+	maps.DeleteFunc(n.own, func(id claim.Hash, _ dispute.Knowledge) bool {
+		return !slices.ContainsFunc(open, func(g ledger.Game) bool { return g.ClaimID == id })
+	})
 }
 
 // play makes the node's due move in a game, if there is one. A move that cannot be made is logged:
