@@ -58,20 +58,20 @@ func (z *gasShape) matrix(rows, k int) model.Matrix {
 func (z *gasShape) model(context int) (*model.Model, error) {
 	norm := model.Norm{K: 1<<40 + 12345, Eps: 1<<20 + 77, Shift: 20}
 	q, kv := z.heads*z.headDim, z.kvHeads*z.headDim
-	s := &model.LlamaSpec{
+	s := &model.DecoderSpec{
 		Vocab: z.vocab, TMax: context, Dim: z.dim, Heads: z.heads, KVHeads: z.kvHeads, HeadDim: z.headDim,
 		RopeDim: z.headDim, FF: z.ff, Rope: hollow(tensor.I32, context, z.headDim/2, 2), Embed: z.matrix(z.vocab, z.dim),
 		HeadNorm: norm, Head: z.matrix(z.vocab, z.dim), GateBits: 16, SiLUShift: 16, TemperMult: 94548,
 	}
 	s.HeadNorm.Gamma, s.HeadNorm.GammaShift = hollow(tensor.I32, 1, 1, z.dim), 24
 	for range z.layers {
-		s.Layers = append(s.Layers, model.LlamaLayer{
+		s.Layers = append(s.Layers, model.DecoderLayer{
 			AttnNorm: norm, FFNNorm: norm, Q: z.matrix(q, z.dim), K: z.matrix(kv, z.dim), V: z.matrix(kv, z.dim),
 			O: z.matrix(z.dim, q), Gate: z.matrix(z.ff, z.dim), Up: z.matrix(z.ff, z.dim), Down: z.matrix(z.dim, z.ff),
 			QShift: 6, KShift: 7, ScoreMult: 23637, ScoreShift: 17,
 		})
 	}
-	return model.Llama(s)
+	return model.Decoder(s)
 }
 
 // place is an element of a model at a step.

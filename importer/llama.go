@@ -108,7 +108,7 @@ func Import(f Source, o Options) (*manifest.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.Llama(spec)
+	m, err := model.Decoder(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -280,12 +280,12 @@ func (r *reader) matrix(name string, rows, k int, gamma []float32) (*quantize.Ro
 	return m, err
 }
 
-func (r *reader) spec() (*model.LlamaSpec, error) {
+func (r *reader) spec() (*model.DecoderSpec, error) {
 	p := &r.p
-	s := &model.LlamaSpec{
+	s := &model.DecoderSpec{
 		Vocab: p.vocab, TMax: r.o.Context, Dim: p.dim, Heads: p.heads, KVHeads: p.kv, HeadDim: p.hd, RopeDim: p.rd, FF: p.ff,
 		Rope: quantize.Rotary(r.o.Context, p.rd, p.base), GateBits: residualBits, SiLUShift: siluShift,
-		TemperMult: quantize.Fixed(math.Log2E, 16), Layers: make([]model.LlamaLayer, p.layers),
+		TemperMult: quantize.Fixed(math.Log2E, 16), Layers: make([]model.DecoderLayer, p.layers),
 	}
 	embed, err := r.matrix("token_embd.weight", p.vocab, p.dim, nil)
 	if err != nil {
@@ -306,7 +306,7 @@ func normFor(d, q int, eps float64) model.Norm {
 	return model.Norm{K: k.Int64(), Eps: quantize.Fixed(eps*float64(d), 2*residualBits), Shift: int64(normBits - q)}
 }
 
-func (r *reader) layer(l *model.LlamaLayer, prefix string) error {
+func (r *reader) layer(l *model.DecoderLayer, prefix string) error {
 	p := &r.p
 	root := math.Sqrt(float64(p.dim))
 	xq := quantize.FracBits(root) // |normalised x| <= sqrt(d)
@@ -339,7 +339,7 @@ func (r *reader) layer(l *model.LlamaLayer, prefix string) error {
 	return r.feedForward(l, prefix, ffn, xq)
 }
 
-func (r *reader) feedForward(l *model.LlamaLayer, prefix string, gamma []float32, xq int) error {
+func (r *reader) feedForward(l *model.DecoderLayer, prefix string, gamma []float32, xq int) error {
 	gate, err1 := r.matrix(prefix+"ffn_gate.weight", r.p.ff, r.p.dim, gamma)
 	up, err2 := r.matrix(prefix+"ffn_up.weight", r.p.ff, r.p.dim, gamma)
 	down, err3 := r.matrix(prefix+"ffn_down.weight", r.p.dim, r.p.ff, nil)
@@ -353,7 +353,7 @@ func (r *reader) feedForward(l *model.LlamaLayer, prefix string, gamma []float32
 
 // head sets the output norm and matrix. A tied head shares the embedding's weights, so gamma is
 // applied to the activations; an untied one has it folded in.
-func (r *reader) head(s *model.LlamaSpec, embed *quantize.Rows) error {
+func (r *reader) head(s *model.DecoderSpec, embed *quantize.Rows) error {
 	p := &r.p
 	gamma, err := r.vector("output_norm.weight", p.dim)
 	if err != nil {

@@ -41,19 +41,19 @@ func matrix(rows, k int) model.Matrix {
 func llama(t testing.TB, vocab, tMax, d, heads, kv, hd, ff, layers int) *model.Model {
 	t.Helper()
 	norm := model.Norm{K: 1 << 50, Eps: 1 << 20, Shift: 30, Gamma: shape(tensor.I32, 1, 1, d), GammaShift: 14}
-	s := &model.LlamaSpec{
+	s := &model.DecoderSpec{
 		Vocab: vocab, TMax: tMax, Dim: d, Heads: heads, KVHeads: kv, HeadDim: hd, RopeDim: hd, FF: ff,
 		GateBits: 16, SiLUShift: 16, TemperMult: 94548, RopeStyle: 1, Rope: shape(tensor.I32, tMax, hd/2, 2),
 		Embed: matrix(vocab, d), Head: matrix(vocab, d), HeadNorm: norm,
 	}
 	for range layers {
-		s.Layers = append(s.Layers, model.LlamaLayer{
+		s.Layers = append(s.Layers, model.DecoderLayer{
 			AttnNorm: norm, FFNNorm: norm, Q: matrix(heads*hd, d), K: matrix(kv*hd, d),
 			V: matrix(kv*hd, d), O: matrix(d, heads*hd), Gate: matrix(ff, d), Up: matrix(ff, d), Down: matrix(d, ff),
 			QShift: 5, KShift: 4, ScoreMult: 1 << 22, ScoreShift: 29,
 		})
 	}
-	m, err := model.Llama(s)
+	m, err := model.Decoder(s)
 	if err != nil {
 		t.Fatal(err)
 	}

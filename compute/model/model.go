@@ -1,11 +1,11 @@
 // Package model builds the stages of a model from its integer tensors.
 //
-// It stands above machine: importers quantise other people's weights into a Llama or MLP spec,
+// It stands above machine: importers quantise other people's weights into a decoder or MLP spec,
 // this package lays them out as descriptors over the closed op set, and the machine runs them.
 // commitment/manifest gives the result its id. Invariants: at most 128 tensors a stage, every
 // reduction in chunks of 256 (128 for i64), dot products in chunks of 512. SPEC 04.
 //
-//	m, err := model.Llama(&spec)
+//	m, err := model.Decoder(&spec)
 //	out := workspace.Run(&m.Stages[0], &ctx, model.TokenInput(y), cache)
 package model
 

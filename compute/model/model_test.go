@@ -13,16 +13,16 @@ import (
 )
 
 // spec is a small decoder that is valid.
-func spec() *model.LlamaSpec {
+func spec() *model.DecoderSpec {
 	r := rand.New(rand.NewPCG(1, 2))
 	const vocab, tmax, dim, heads, kv, hd, ff = 40, 20, 24, 4, 2, 6, 30
 	m := func(rows, k int) model.Matrix { return modeltest.Matrix(r, rows, k, 14) }
 	n := model.Norm{K: 1 << 48, Eps: 1, Shift: 37}
-	return &model.LlamaSpec{
+	return &model.DecoderSpec{
 		Vocab: vocab, TMax: tmax, Dim: dim, Heads: heads, KVHeads: kv, HeadDim: hd, RopeDim: 4, FF: ff,
 		Rope: tensor.New(tensor.I32, tmax, 2, 2), Embed: m(vocab, dim), Head: m(vocab, dim), HeadNorm: n,
 		GateBits: 16, SiLUShift: 16, TemperMult: 94548,
-		Layers: []model.LlamaLayer{{
+		Layers: []model.DecoderLayer{{
 			AttnNorm: n, FFNNorm: n, Q: m(heads*hd, dim), K: m(kv*hd, dim), V: m(kv*hd, dim), O: m(dim, heads*hd),
 			Gate: m(ff, dim), Up: m(ff, dim), Down: m(dim, ff), ScoreMult: 1 << 22, ScoreShift: 29,
 		}},
@@ -32,7 +32,7 @@ func spec() *model.LlamaSpec {
 // The stages of a decoder: embed, layers, EMIT, ABSORB; heads end in y and f, or in y. SPEC 04 §1, 06 §1.2.
 func TestLlamaStages(t *testing.T) {
 	s := spec()
-	m, err := model.Llama(s)
+	m, err := model.Decoder(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,8 +63,8 @@ func TestLlamaStages(t *testing.T) {
 
 // Two digits are two products and their sum, with the narrowing where rows are int16. SPEC 04 §2.4.
 func TestTwoDigits(t *testing.T) {
-	count := func(s *model.LlamaSpec, op opset.Code) (n int) {
-		m, err := model.Llama(s)
+	count := func(s *model.DecoderSpec, op opset.Code) (n int) {
+		m, err := model.Decoder(s)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestTwoDigits(t *testing.T) {
 	low := three.Head
 	low.Low = &three.Embed
 	three.Head.Low = &low
-	if _, err := model.Llama(three); !errors.Is(err, model.ErrModel) {
+	if _, err := model.Decoder(three); !errors.Is(err, model.ErrModel) {
 		t.Errorf("three digits: %v", err)
 	}
 }
@@ -100,30 +100,30 @@ func TestTwoDigits(t *testing.T) {
 func TestLlamaRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		change func(*model.LlamaSpec)
+		change func(*model.DecoderSpec)
 	}{
-		{"no vocabulary", func(s *model.LlamaSpec) { s.Vocab = 0 }},
-		{"one position", func(s *model.LlamaSpec) { s.TMax = 1 }},
-		{"many positions", func(s *model.LlamaSpec) { s.TMax = 1<<20 + 1 }},
-		{"no layers", func(s *model.LlamaSpec) { s.Layers = nil }},
-		{"more KV heads than heads", func(s *model.LlamaSpec) { s.KVHeads = 5 }},
-		{"heads that do not group", func(s *model.LlamaSpec) { s.KVHeads = 3 }},
-		{"odd rotary width", func(s *model.LlamaSpec) { s.RopeDim = 3 }},
-		{"rotary width beyond the head", func(s *model.LlamaSpec) { s.RopeDim = 8 }},
-		{"no rotary table", func(s *model.LlamaSpec) { s.Rope = nil }},
-		{"a short rotary table", func(s *model.LlamaSpec) { s.Rope = tensor.New(tensor.I32, 19, 2, 2) }},
-		{"a wide head", func(s *model.LlamaSpec) { s.HeadDim = 257 }},
-		{"rotary style", func(s *model.LlamaSpec) { s.RopeStyle = 2 }},
-		{"no weights", func(s *model.LlamaSpec) { s.Layers[0].Up.W = nil }},
-		{"no scales", func(s *model.LlamaSpec) { s.Layers[0].Up.Scale = nil }},
-		{"swapped matrices", func(s *model.LlamaSpec) { s.Layers[0].Up, s.Layers[0].Down = s.Layers[0].Down, s.Layers[0].Up }},
-		{"columns", func(s *model.LlamaSpec) { s.Head.K = 23 }},
-		{"int16 weights", func(s *model.LlamaSpec) { s.Head.W = tensor.New(tensor.I16, 40, 1, 64) }},
-		{"scales of other rows", func(s *model.LlamaSpec) { s.Head.Scale = tensor.New(tensor.I32, 1, 39, 2) }},
+		{"no vocabulary", func(s *model.DecoderSpec) { s.Vocab = 0 }},
+		{"one position", func(s *model.DecoderSpec) { s.TMax = 1 }},
+		{"many positions", func(s *model.DecoderSpec) { s.TMax = 1<<20 + 1 }},
+		{"no layers", func(s *model.DecoderSpec) { s.Layers = nil }},
+		{"more KV heads than heads", func(s *model.DecoderSpec) { s.KVHeads = 5 }},
+		{"heads that do not group", func(s *model.DecoderSpec) { s.KVHeads = 3 }},
+		{"odd rotary width", func(s *model.DecoderSpec) { s.RopeDim = 3 }},
+		{"rotary width beyond the head", func(s *model.DecoderSpec) { s.RopeDim = 8 }},
+		{"no rotary table", func(s *model.DecoderSpec) { s.Rope = nil }},
+		{"a short rotary table", func(s *model.DecoderSpec) { s.Rope = tensor.New(tensor.I32, 19, 2, 2) }},
+		{"a wide head", func(s *model.DecoderSpec) { s.HeadDim = 257 }},
+		{"rotary style", func(s *model.DecoderSpec) { s.RopeStyle = 2 }},
+		{"no weights", func(s *model.DecoderSpec) { s.Layers[0].Up.W = nil }},
+		{"no scales", func(s *model.DecoderSpec) { s.Layers[0].Up.Scale = nil }},
+		{"swapped matrices", func(s *model.DecoderSpec) { s.Layers[0].Up, s.Layers[0].Down = s.Layers[0].Down, s.Layers[0].Up }},
+		{"columns", func(s *model.DecoderSpec) { s.Head.K = 23 }},
+		{"int16 weights", func(s *model.DecoderSpec) { s.Head.W = tensor.New(tensor.I16, 40, 1, 64) }},
+		{"scales of other rows", func(s *model.DecoderSpec) { s.Head.Scale = tensor.New(tensor.I32, 1, 39, 2) }},
 	} {
 		s := spec()
 		c.change(s)
-		if _, err := model.Llama(s); !errors.Is(err, model.ErrModel) {
+		if _, err := model.Decoder(s); !errors.Is(err, model.ErrModel) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}

@@ -57,7 +57,7 @@ func Deep() Config {
 // Llama draws a decoder; the same seed gives the same model.
 func Llama(seed uint64, c Config) *model.Model {
 	r := rand.New(rand.NewPCG(seed, 1))
-	s := &model.LlamaSpec{
+	s := &model.DecoderSpec{
 		Vocab: c.Vocab, TMax: c.TMax, Dim: c.Dim, Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim,
 		RopeDim: c.HeadDim - c.HeadDim%2, FF: c.FF, GateBits: 16, SiLUShift: 16, TemperMult: 94548,
 	}
@@ -74,7 +74,7 @@ func Llama(seed uint64, c Config) *model.Model {
 	}
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	for range c.Layers {
-		s.Layers = append(s.Layers, model.LlamaLayer{
+		s.Layers = append(s.Layers, model.DecoderLayer{
 			AttnNorm: norm, FFNNorm: norm,
 			Q: Matrix(r, q, c.Dim, 16), K: Matrix(r, kv, c.Dim, 16), V: Matrix(r, kv, c.Dim, 11), O: Matrix(r, c.Dim, q, 15),
 			Gate: Matrix(r, c.FF, c.Dim, 17), Up: Matrix(r, c.FF, c.Dim, 16), Down: Matrix(r, c.Dim, c.FF, 15),
@@ -88,7 +88,7 @@ func Llama(seed uint64, c Config) *model.Model {
 	}
 	s.HeadNorm.GammaShift = 14
 	s.Head = Matrix(r, c.Vocab, c.Dim, 18)
-	m, err := model.Llama(s)
+	m, err := model.Decoder(s)
 	if err != nil {
 		panic("modeltest: " + err.Error())
 	}

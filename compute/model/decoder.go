@@ -17,21 +17,21 @@ type Norm struct {
 	GammaShift int64
 }
 
-// LlamaLayer are the tensors and constants of one decoder layer.
-type LlamaLayer struct {
+// DecoderLayer are the tensors and constants of one decoder layer.
+type DecoderLayer struct {
 	AttnNorm, FFNNorm          Norm
 	Q, K, V, O, Gate, Up, Down Matrix
 	QShift, KShift             int64 // from the fraction bits of q and k to those of their i16 rows
 	ScoreMult, ScoreShift      int64 // dot product to Q16 log2 units
 }
 
-// LlamaSpec is a Llama-family decoder in integers.
-type LlamaSpec struct {
+// DecoderSpec is a decoder in integers.
+type DecoderSpec struct {
 	Vocab, TMax, Dim, Heads, KVHeads, HeadDim, RopeDim, FF int
 	RopeStyle                                              int            // 0 interleaved pairs, 1 halves
 	Rope                                                   *tensor.Tensor // i32 Q30 [TMax, RopeDim/2, 2]
 	Embed                                                  Matrix
-	Layers                                                 []LlamaLayer
+	Layers                                                 []DecoderLayer
 	HeadNorm                                               Norm
 	Head                                                   Matrix
 	GateBits, SiLUShift                                    int64 // fraction bits of gate; shift of silu(g)*u
@@ -46,7 +46,7 @@ const (
 	maxFF      = 1 << 16
 )
 
-func (s *LlamaSpec) check() error {
+func (s *DecoderSpec) check() error {
 	for _, c := range []struct {
 		name          string
 		v, least, top int
@@ -69,7 +69,7 @@ func (s *LlamaSpec) check() error {
 	return s.checkMatrices()
 }
 
-func (s *LlamaSpec) checkMatrices() error {
+func (s *DecoderSpec) checkMatrices() error {
 	q, kv := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
 	type shape struct {
 		name    string
@@ -90,8 +90,8 @@ func (s *LlamaSpec) checkMatrices() error {
 	return nil
 }
 
-// Llama lays a Llama-family decoder out as stages: embed, layers, EMIT head, ABSORB head.
-func Llama(s *LlamaSpec) (*Model, error) {
+// Decoder lays a decoder out as stages: embed, layers, EMIT head, ABSORB head.
+func Decoder(s *DecoderSpec) (*Model, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func Llama(s *LlamaSpec) (*Model, error) {
 	return m, nil
 }
 
-func (s *LlamaSpec) embed() machine.Stage {
+func (s *DecoderSpec) embed() machine.Stage {
 	g := newStage(tensor.I32, 1, s.TMax)
 	e := s.gather(g, &s.Embed)
 	if low := s.Embed.Low; low != nil {
@@ -118,14 +118,14 @@ func (s *LlamaSpec) embed() machine.Stage {
 	return g.done(-1, 0, 0)
 }
 
-func (s *LlamaSpec) gather(g *stage, m *Matrix) int {
+func (s *DecoderSpec) gather(g *stage, m *Matrix) int {
 	e := g.add(opset.Embed, tensor.I32, vec(s.Dim), []int64{int64(s.Vocab), int64(m.Chunks() * Chunk(s.Dim)), int64(Chunk(s.Dim))})
 	g.root(e, 0, opset.RootA, m.W)
 	g.root(e, 1, opset.RootB, m.Scale)
 	return e
 }
 
-func (s *LlamaSpec) layer(i int) machine.Stage {
+func (s *DecoderSpec) layer(i int) machine.Stage {
 	l := &s.Layers[i]
 	g := newStage(tensor.I32, s.Dim, s.TMax)
 	h := g.norm(0, s.Dim, &l.AttnNorm)
@@ -144,7 +144,7 @@ func (s *LlamaSpec) layer(i int) machine.Stage {
 	return g.done(i, k, v)
 }
 
-func (s *LlamaSpec) rope(g *stage, x, heads int, shift int64) int {
+func (s *DecoderSpec) rope(g *stage, x, heads int, shift int64) int {
 	n := heads * s.HeadDim
 	p := []int64{int64(n), int64(s.HeadDim), int64(s.RopeDim), shift, int64(s.RopeStyle), int64(s.TMax)}
 	r := g.add(opset.RoPE, tensor.I16, vec(n), p, x)
@@ -153,7 +153,7 @@ func (s *LlamaSpec) rope(g *stage, x, heads int, shift int64) int {
 }
 
 // attend appends attention of q over the cache and the new rows k, v: i16 [heads * headDim].
-func (s *LlamaSpec) attend(g *stage, layer, q, k, v int) int {
+func (s *DecoderSpec) attend(g *stage, layer, q, k, v int) int {
 	l := &s.Layers[layer]
 	hd, group, dkv, heads := int64(s.HeadDim), int64(s.Heads/s.KVHeads), s.KVHeads*s.HeadDim, s.Heads
 	depths := s.kvDepths(dkv)
@@ -176,54 +176,9 @@ func (s *LlamaSpec) attend(g *stage, layer, q, k, v int) int {
 }
 
 // kvDepths is p7 of ops that read the KV tree. SPEC 02 §4.2.
-func (s *LlamaSpec) kvDepths(dkv int) int64 {
+func (s *DecoderSpec) kvDepths(dkv int) int64 {
 	return int64(log2(s.TMax)<<16 | log2(len(s.Layers))<<8 | log2((2*dkv+opset.KVLeafBytes-1)/opset.KVLeafBytes))
 }
 
 // log2 is ceil(log2 n).
 func log2(n int) int { return bits.Len(uint(n - 1)) }
-
-// emit is the head: norm, logits, greedy key, temperature, exp2 weights, draw, token, stop.
-func (s *LlamaSpec) emit() machine.Stage {
-	g := newStage(tensor.I32, s.Dim, s.TMax)
-	one := [2]int{1, 1}
-	logits := g.linear(g.norm(0, s.Dim, &s.HeadNorm), &s.Head, tensor.I32, 0)
-	key := g.reduce(opset.ArgKey, opset.Max, one, s.Vocab, logits, tensor.I32)
-	z := g.add(opset.Temper, tensor.I32, vec(s.Vocab), []int64{int64(s.Vocab), s.TemperMult}, logits)
-	top := g.reduce(opset.Max, opset.Max, one, s.Vocab, z, tensor.I32)
-	w := g.add(opset.Exp2Op, tensor.I32, vec(s.Vocab), []int64{int64(s.Vocab), 0, 30}, z, top)
-	sums := []int{w}
-	for n, t := s.Vocab, tensor.I32; n > 1 || len(sums) == 1; t = tensor.I64 {
-		f := fanIn(t)
-		m := (n + f - 1) / f
-		sums = append(sums, g.add(opset.Sum, tensor.I64, vec(m), []int64{int64(n), 0, int64(f), int64(t)}, sums[len(sums)-1]))
-		n = m
-	}
-	total := sums[len(sums)-1]
-	r := g.add(opset.Draw, tensor.I64, vec(1), nil, total)
-	sel := s.choose(g, sums, r)
-	y := g.add(opset.Token, tensor.I32, vec(1), nil, key, total, sel)
-	f := g.add(opset.StopOp, tensor.I32, vec(1), nil, y)
-	g.ops[f].Src[1] = opset.Source{Kind: opset.Stop}
-	return g.done(-1, 0, 0)
-}
-
-// choose descends the levels of prefix sums from the top.
-func (s *LlamaSpec) choose(g *stage, sums []int, r int) int {
-	sel, top := r, int64(1)
-	for i := len(sums) - 2; i >= 0; i-- {
-		x := &g.ops[sums[i]]
-		t := x.Type
-		n := int64(x.Dims[2].C)
-		sel = g.add(opset.Select, tensor.I64, vec(2), []int64{n, int64(fanIn(t)), int64(t), top}, sums[i], sel)
-		top = 0
-	}
-	return sel
-}
-
-func (s *LlamaSpec) absorb() machine.Stage {
-	g := newStage(tensor.I32, s.Dim, s.TMax)
-	y := g.add(opset.PromptOp, tensor.I32, vec(1), nil)
-	g.ops[y].Src[0] = opset.Source{Kind: opset.Prompt}
-	return g.done(-1, 0, 0)
-}
