@@ -7,7 +7,6 @@
 package importer
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -16,9 +15,7 @@ import (
 
 	"elenchus/commitment/manifest"
 	"elenchus/compute/model"
-	"elenchus/compute/template"
 	"elenchus/compute/tensor"
-	"elenchus/importer/gguf"
 	"elenchus/importer/quantize"
 )
 
@@ -36,6 +33,9 @@ type Options struct {
 	Bits int
 	// Context is the number of positions; 0: what the file says, at least MinContext.
 	Context int
+	// NoText leaves out tokenizer, template and end ids: such a model gives logits for ids, to be
+	// compared with another program's.
+	NoText bool
 }
 
 // SmallModel is the number of weights up to which 16 bits are the default.
@@ -60,66 +60,6 @@ type params struct {
 	vocab, ctx, dim, layers, heads, kv, hd, rd, ff int
 	eps, base                                      float64
 	tied                                           bool
-}
-
-// File imports a model file of any supported format.
-func File(path string, o Options) (*manifest.Manifest, error) {
-	f, err := gguf.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	return Import(f, o)
-}
-
-// Bytes imports a GGUF file that is in memory.
-func Bytes(b []byte, o Options) (*manifest.Manifest, error) {
-	f, err := gguf.New(bytes.NewReader(b), int64(len(b)))
-	if err != nil {
-		return nil, err
-	}
-	return Import(f, o)
-}
-
-// Import imports a Llama-architecture model.
-func Import(f Source, o Options) (*manifest.Manifest, error) {
-	arch, err := f.String("general.architecture")
-	if err != nil {
-		return nil, err
-	}
-	if arch != "llama" {
-		return nil, fmt.Errorf("%w: architecture %q, this version imports \"llama\"", ErrUnsupported, arch)
-	}
-	if err := f.Unsupported(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
-	}
-	tok, err := f.Tokenizer()
-	if err != nil {
-		return nil, err
-	}
-	r := &reader{f: f, o: o, all: len(f.Names())}
-	if err := r.params(); err != nil {
-		return nil, err
-	}
-	if err := r.choose(); err != nil {
-		return nil, err
-	}
-	spec, err := r.spec()
-	if err != nil {
-		return nil, err
-	}
-	m, err := model.Decoder(spec)
-	if err != nil {
-		return nil, err
-	}
-	if m.Tokenizer, err = tok.MarshalBinary(); err != nil {
-		return nil, err
-	}
-	m.Template = template.New(template.Concat).Encode()
-	if tok.EOS() >= 0 {
-		m.EndIDs = []int32{tok.EOS()}
-	}
-	return manifest.Bind(m)
 }
 
 type reader struct {

@@ -1,0 +1,134 @@
+package importer
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"elenchus/commitment/manifest"
+	"elenchus/compute/model"
+	"elenchus/compute/template"
+	"elenchus/importer/gguf"
+	"elenchus/importer/hf"
+)
+
+// File imports a model: a GGUF file, a model folder with config.json and safetensors weights, or a
+// safetensors file in such a folder.
+func File(path string, o Options) (*manifest.Manifest, error) {
+	f, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	return Import(f, o)
+}
+
+// SourceCloser is a source that holds files open.
+type SourceCloser interface {
+	Source
+	io.Closer
+}
+
+// Open opens a model of any supported format, which it tells by what path is and how it begins, not
+// by its name. The caller closes it.
+func Open(path string) (SourceCloser, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return hf.Open(path)
+	}
+	if filepath.Ext(path) == ".safetensors" {
+		return hf.OpenFile(path)
+	}
+	return gguf.Open(path)
+}
+
+// Bytes imports a GGUF file that is in memory.
+func Bytes(b []byte, o Options) (*manifest.Manifest, error) {
+	f, err := gguf.New(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, err
+	}
+	return Import(f, o)
+}
+
+// Import imports a model of the Llama architecture.
+func Import(f Source, o Options) (*manifest.Manifest, error) {
+	arch, err := f.String("general.architecture")
+	if err != nil {
+		return nil, err
+	}
+	if arch != "llama" {
+		return nil, fmt.Errorf("%w: architecture %q, this version imports \"llama\"", ErrUnsupported, arch)
+	}
+	if err := f.Unsupported(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
+	}
+	text := &model.Model{}
+	if err := addText(text, f, o); err != nil {
+		return nil, err
+	}
+	r := &reader{f: f, o: o, all: len(f.Names())}
+	if err := r.params(); err != nil {
+		return nil, err
+	}
+	if err := r.choose(); err != nil {
+		return nil, err
+	}
+	spec, err := r.spec()
+	if err != nil {
+		return nil, err
+	}
+	m, err := model.Decoder(spec)
+	if err != nil {
+		return nil, err
+	}
+	m.Tokenizer, m.Template, m.EndIDs = text.Tokenizer, text.Template, text.EndIDs
+	return manifest.Bind(m)
+}
+
+// addText sets tokenizer, template and end ids of a model. It comes before the weights, which take
+// longer to read.
+func addText(m *model.Model, f Source, o Options) error {
+	if o.NoText {
+		return nil
+	}
+	tok, err := f.Tokenizer()
+	if err != nil {
+		return err
+	}
+	if m.Tokenizer, err = tok.MarshalBinary(); err != nil {
+		return err
+	}
+	m.Template = template.New(template.Concat).Encode()
+	if tok.EOS() >= 0 {
+		m.EndIDs = []int32{tok.EOS()}
+	}
+	return addEnds(m, f)
+}
+
+// maxEndIDs is how many end ids a model file holds. SPEC 04 §4.5.
+const maxEndIDs = 64
+
+// addEnds takes the end ids that a source lists beyond the one of its tokenizer.
+func addEnds(m *model.Model, f Source) error {
+	if !f.Has(hf.EndIDs) {
+		return nil
+	}
+	ids, err := f.Ints(hf.EndIDs)
+	if err != nil {
+		return err
+	}
+	if len(ids) > maxEndIDs {
+		return fmt.Errorf("%w: %d end ids, at most %d", ErrUnsupported, len(ids), maxEndIDs)
+	}
+	m.EndIDs = nil
+	for _, id := range ids {
+		m.EndIDs = append(m.EndIDs, int32(id)) // <= 2^31 - 1
+	}
+	return nil
+}
