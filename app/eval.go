@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
 	"elenchus/commitment/manifest"
 	"elenchus/compute/decode"
+	"elenchus/compute/kernel"
 	"elenchus/compute/template"
 	"elenchus/compute/tokenizer"
 	"elenchus/engine"
@@ -46,6 +47,9 @@ func EvalPerplexity(ctx context.Context, man *manifest.Manifest, text string, th
 	}
 	pool := engine.NewPool(threads)
 	defer pool.Close()
+	if man, err = ready(man, "", pool); err != nil {
+		return out, err
+	}
 	stories := slices.DeleteFunc(strings.Split(text, storyEnd), func(s string) bool { return strings.TrimSpace(s) == "" })
 	sum := 0.0
 	for i, s := range stories {
@@ -92,21 +96,38 @@ func textSide(man *manifest.Manifest) (*tokenizer.Tokenizer, error) {
 	return tokenizer.Parse(man.Model.Tokenizer)
 }
 
-// kernels are the names of --kernel, and whether this build has them. All give the same integers.
-func kernels() map[string]bool {
-	return map[string]bool{"generic": true, "auto": true, "avx2": false, "avx512": false, "amx": false, "neon": false}
+// KernelVariable is the environment variable that names the kernels of commands without --kernel.
+const KernelVariable = "ELENCHUS_KERNEL"
+
+// KernelNames are the names that --kernel may have.
+func KernelNames() []string { return engine.KernelNames() }
+
+// CheckKernel says ErrCannot for kernels that this processor or this build lacks. "" is the choice
+// of the environment.
+func CheckKernel(name string) error {
+	_, err := kernelSet(name)
+	return err
 }
 
-// CheckKernel says ErrCannot for a kernel that this processor or this build lacks.
-func CheckKernel(name string) error {
-	have, known := kernels()[name]
-	switch {
-	case !known:
-		return fmt.Errorf("%w: kernel %q is none of generic, avx2, avx512, amx, neon, auto", ErrCannot, name)
-	case !have:
-		return fmt.Errorf("%w: this build has no %s kernel for %s: use generic or auto", ErrCannot, name, runtime.GOARCH)
+func kernelSet(name string) (kernel.Set, error) {
+	from := ""
+	if name == "" {
+		name, from = os.Getenv(KernelVariable), KernelVariable+": "
 	}
-	return nil
+	s, err := engine.Kernel(name)
+	if err != nil {
+		return s, fmt.Errorf("%w: %s%w", ErrCannot, from, err)
+	}
+	return s, nil
+}
+
+// ready packs a model's weights for kernels, "" for the environment's choice.
+func ready(man *manifest.Manifest, kernels string, pool *engine.Pool) (*manifest.Manifest, error) {
+	set, err := kernelSet(kernels)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Prepare(man, set, pool.Split), nil
 }
 
 // DigestOptions say what EvalDigest runs and how.
@@ -120,15 +141,15 @@ type DigestOptions struct {
 
 // EvalDigest is engine.Digest of a greedy run: one value for all kernels, threads and batches.
 func EvalDigest(ctx context.Context, man *manifest.Manifest, o DigestOptions) ([32]byte, error) {
-	if err := CheckKernel(o.Kernel); err != nil {
-		return [32]byte{}, err
-	}
 	tok, err := textSide(man)
 	if err != nil {
 		return [32]byte{}, err
 	}
 	pool := engine.NewPool(o.Threads)
 	defer pool.Close()
+	if man, err = ready(man, o.Kernel, pool); err != nil {
+		return [32]byte{}, err
+	}
 	job := decode.Job{Prompt: template.Prompt(tok, o.Prompt), StopIDs: man.Model.EndIDs, MaxNew: o.Tokens}
 	return engine.Digest(ctx, man, job, pool.Split, o.Batch)
 }

@@ -23,8 +23,9 @@ type RunOptions struct {
 	Seed        uint64
 	Temperature uint32 // Q16
 	MaxNew      uint32
-	Threads     int // 0: one for each processor
-	Batch       int // prompt positions per pass; 0: 16
+	Threads     int    // 0: one for each processor
+	Kernel      string // see CheckKernel
+	Batch       int    // prompt positions per pass; 0: 16
 }
 
 // RunResult is a local answer with the values that a claim about it would hold.
@@ -67,6 +68,9 @@ func Generate(ctx context.Context, man *manifest.Manifest, o RunOptions, emit fu
 	}
 	pool := engine.NewPool(o.Threads)
 	defer pool.Close()
+	if man, err = ready(man, o.Kernel, pool); err != nil {
+		return nil, err
+	}
 	w := newTextWriter(tok, &job, emit)
 	c := &engine.Computer{Manifest: man, Split: pool.Split, Batch: o.Batch}
 	a, finish, err := c.Generate(ctx, job, w.write)

@@ -152,6 +152,9 @@ func (r *Role) Node(ctx context.Context) error {
 	}
 	for _, name := range r.Models {
 		man, title, err := LoadModel(name)
+		if err == nil {
+			man, err = ready(man, "", pool)
+		}
 		if err != nil {
 			return err
 		}
@@ -206,6 +209,9 @@ func (r *Role) Watch(ctx context.Context) error {
 	defer pool.Close()
 	for _, name := range r.Models {
 		man, _, err := LoadModel(name)
+		if err == nil {
+			man, err = ready(man, "", pool)
+		}
 		if err != nil {
 			return err
 		}

@@ -36,33 +36,82 @@ func long(n, out int) decode.Job {
 	return j
 }
 
-// TestThreadsAndBatchesChangeNoBit is DESIGN law 1 for the engine: one digest and one commitment
-// for every number of threads and every batch.
-func TestThreadsAndBatchesChangeNoBit(t *testing.T) {
+// TestKernelsThreadsAndBatchesChangeNoBit is DESIGN law 1 for the engine: one digest and one
+// commitment for all kernels, every number of threads and every batch.
+func TestKernelsThreadsAndBatchesChangeNoBit(t *testing.T) {
 	man, job := tiny(t), long(70, 5)
 	var want [32]byte
 	var root string
-	for _, threads := range []int{1, 2, 3} {
-		pool := engine.NewPool(threads)
-		for _, batch := range []int{1, 3, 16, 64} {
-			d, err := engine.Digest(context.Background(), man, job, pool.Split, batch)
-			if err != nil {
-				t.Fatal(err)
+	for _, set := range engine.Kernels() {
+		fast := engine.Prepare(man, set, nil)
+		for _, threads := range []int{1, 2, 3} {
+			pool := engine.NewPool(threads)
+			for _, batch := range []int{1, 3, 16, 64} {
+				d, err := engine.Digest(context.Background(), fast, job, pool.Split, batch)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := engine.Computer{Manifest: fast, Split: pool.Split, Batch: batch}
+				a, finish, err := c.Generate(context.Background(), job, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := fmt.Sprintf("%x %d %v", a.StateTree().Root(), finish, a.Outputs)
+				if want == ([32]byte{}) {
+					want, root = d, got
+				}
+				if d != want || got != root {
+					t.Errorf("%s, %d threads, batch %d: digest %x, commitment %s, want %x, %s", set.Name(), threads, batch, d, got, want, root)
+				}
 			}
-			c := engine.Computer{Manifest: man, Split: pool.Split, Batch: batch}
-			a, finish, err := c.Generate(context.Background(), job, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := fmt.Sprintf("%x %d %v", a.StateTree().Root(), finish, a.Outputs)
-			if want == ([32]byte{}) {
-				want, root = d, got
-			}
-			if d != want || got != root {
-				t.Errorf("%d threads, batch %d: digest %x, commitment %s, want %x, %s", threads, batch, d, got, want, root)
+			pool.Close()
+		}
+	}
+}
+
+// TestExchangedWeightsAreNotOvertaken: who changes the weights of a prepared model gets what a
+// model with those weights gives, not what was packed.
+func TestExchangedWeightsAreNotOvertaken(t *testing.T) {
+	other, err := manifest.Bind(modeltest.Llama(2, modeltest.Tiny()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := engine.Digest(context.Background(), other, long(9, 3), nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range engine.Kernels() {
+		fast := engine.Prepare(tiny(t), set, nil)
+		for s := range fast.Model.Stages {
+			for i := range fast.Model.Stages[s].Ops {
+				o, from := &fast.Model.Stages[s].Ops[i], &other.Model.Stages[s].Ops[i]
+				o.A, o.B = from.A, from.B
 			}
 		}
-		pool.Close()
+		if got, err := engine.Digest(context.Background(), fast, long(9, 3), nil, 4); err != nil || got != want {
+			t.Errorf("%s: digest %x, %v, want %x", set.Name(), got, err, want)
+		}
+	}
+}
+
+// TestKernelsAreChosenByName finds each set that this processor has, and no other.
+func TestKernelsAreChosenByName(t *testing.T) {
+	best, err := engine.Kernel("auto")
+	if err != nil || best.Name() != engine.Kernels()[0].Name() {
+		t.Errorf("auto is %s, %v, not the first of %d", best.Name(), err, len(engine.Kernels()))
+	}
+	have := map[string]bool{"auto": true}
+	for _, s := range engine.Kernels() {
+		have[s.Name()] = true
+	}
+	for _, name := range append(engine.KernelNames(), "avx9") {
+		s, err := engine.Kernel(name)
+		if have[name] != (err == nil) || err != nil && !errors.Is(err, engine.ErrKernel) {
+			t.Errorf("kernel %s: %v", name, err)
+		}
+		if err == nil && name != "auto" && s.Name() != name {
+			t.Errorf("kernel %s is %s", name, s.Name())
+		}
 	}
 }
 

@@ -93,7 +93,7 @@ func evalDigest() *cobra.Command {
 	p.StringVar(&model, "model", "default", "name, id, .gguf or .elm file, or default")
 	p.StringVar(&o.Prompt, "prompt", "", "prompt")
 	p.Uint32Var(&o.Tokens, "tokens", 32, "most tokens to produce")
-	p.StringVar(&o.Kernel, "kernel", "auto", "generic, avx2, avx512, amx, neon or auto")
+	p.StringVar(&o.Kernel, "kernel", "", kernelUsage())
 	p.IntVar(&o.Threads, "threads", 0, "threads; 0: one for each processor")
 	p.IntVar(&o.Batch, "batch", 16, "prompt positions per pass")
 	return c

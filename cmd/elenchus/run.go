@@ -37,8 +37,14 @@ func runCommand() *cobra.Command {
 	p.Uint32Var(&o.MaxNew, "max-tokens", 128, "most tokens to produce")
 	p.IntVar(&o.Threads, "threads", 0, "threads; 0: one for each processor. They change no bit")
 	p.IntVar(&o.Batch, "batch", 16, "prompt positions per pass. They change no bit")
+	p.StringVar(&o.Kernel, "kernel", "", kernelUsage())
 	p.BoolVar(&withTrace, "trace", false, "print what a claim about this answer would commit to")
 	return c
+}
+
+// kernelUsage describes a flag --kernel.
+func kernelUsage() string {
+	return strings.Join(app.KernelNames(), ", ") + ": they change no bit; without it " + app.KernelVariable + " decides, then auto"
 }
 
 func generate(c *cobra.Command, l *local, model string, o app.RunOptions, withTrace bool) error {

@@ -158,14 +158,15 @@ func (r *Run) layers(ctx []opset.Context) error {
 	for len(r.x) < len(ctx) {
 		r.x = append(r.x, nil)
 	}
+	in := make([]*tensor.Tensor, len(ctx))
+	for i := range ctx {
+		in[i] = model.TokenInput(ctx[i].YPrev)
+	}
 	for s := range r.m.Layers + 1 {
-		for i := range ctx {
-			in := r.x[i]
-			if s == 0 {
-				in = model.TokenInput(ctx[i].YPrev)
-			}
-			r.keep(i, r.stage(s, &ctx[i], in))
+		for i, x := range r.batch(s, ctx, in) {
+			r.keep(i, x)
 		}
+		copy(in, r.x)
 	}
 	return nil
 }
@@ -186,11 +187,16 @@ type observer struct {
 func (o observer) Tensor(c *opset.Context, index int, x *tensor.Tensor) { o.f(o.stage, c, index, x) }
 
 func (r *Run) stage(s int, c *opset.Context, in *tensor.Tensor) *tensor.Tensor {
+	return r.batch(s, []opset.Context{*c}, []*tensor.Tensor{in})[0]
+}
+
+// batch runs a stage over positions that follow each other.
+func (r *Run) batch(s int, c []opset.Context, in []*tensor.Tensor) []*tensor.Tensor {
 	r.work.Observer = nil
 	if r.hooks.Tensor != nil {
 		r.work.Observer = observer{s, r.hooks.Tensor}
 	}
-	return r.work.Run(&r.m.Stages[s], c, in, r.cache)
+	return r.work.RunBatch(&r.m.Stages[s], c, in, r.cache)
 }
 
 // head completes step c.T from the last layer's output.

@@ -18,7 +18,7 @@ var handlers = [...]func(*call){
 	opset.MaxAbs:     maxAbs,
 	opset.Max:        maxOp,
 	opset.Sum:        sum,
-	opset.ArgKey:     func(r *call) { kernel.ArgKey(r.out.I64, r.src(0).I32, r.rowLen(), int(r.op.P[2]), 0, r.rows()) },
+	opset.ArgKey:     func(r *call) { kernel.ArgKey(r.out.I64, r.src(0).I32, r.rowLen(), int(r.op.P[2]), 0, r.outRows()) },
 	opset.SumSquares: func(r *call) { kernel.SumSquares(r.out.I64, r.src(0).I32, r.src(1).I64[0], int(r.op.P[2])) },
 	opset.NormInv: func(r *call) {
 		kernel.NormInv(r.out.I64, r.src(0).I64[0], r.src(1).I64[0], r.op.P[0], r.op.P[1])
@@ -59,27 +59,27 @@ var handlers = [...]func(*call){
 func maxAbs(r *call) {
 	n, f := r.rowLen(), int(r.op.P[2])
 	if x := r.src(0); x.Type == tensor.I32 {
-		kernel.MaxAbs(r.out.I64, x.I32, n, f, 0, r.rows())
+		kernel.MaxAbs(r.out.I64, x.I32, n, f, 0, r.outRows())
 	} else {
-		kernel.MaxAbs(r.out.I64, x.I64, n, f, 0, r.rows())
+		kernel.MaxAbs(r.out.I64, x.I64, n, f, 0, r.outRows())
 	}
 }
 
 func maxOp(r *call) {
 	n, f := r.rowLen(), int(r.op.P[2])
 	if x := r.src(0); x.Type == tensor.I32 {
-		kernel.Max(r.out.I64, x.I32, n, f, 0, r.rows())
+		kernel.Max(r.out.I64, x.I32, n, f, 0, r.outRows())
 	} else {
-		kernel.Max(r.out.I64, x.I64, n, f, 0, r.rows())
+		kernel.Max(r.out.I64, x.I64, n, f, 0, r.outRows())
 	}
 }
 
 func sum(r *call) {
 	n, f := r.rowLen(), int(r.op.P[2])
 	if x := r.src(0); x.Type == tensor.I32 {
-		kernel.Sum(r.out.I64, x.I32, n, f, 0, r.rows())
+		kernel.Sum(r.out.I64, x.I32, n, f, 0, r.outRows())
 	} else {
-		kernel.Sum(r.out.I64, x.I64, n, f, 0, r.rows())
+		kernel.Sum(r.out.I64, x.I64, n, f, 0, r.outRows())
 	}
 }
 
@@ -94,7 +94,7 @@ func normApply(r *call) {
 
 func matMul(r *call) {
 	x, w := r.src(0).I16, r.src(1).I8
-	r.split(r.rows(), func(lo, hi int) {
+	r.split(r.outRows(), func(lo, hi int) {
 		kernel.MatMul(r.out.I64, x, w, int(r.op.P[0]), int(r.op.P[1]), lo, hi)
 	})
 }

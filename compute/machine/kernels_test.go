@@ -295,8 +295,8 @@ func (z *trial) row(rows [][]int16) *tensor.Tensor {
 }
 
 // finish puts the tensors where the descriptor looks for them.
-func (z *trial) finish() (op *Op, w *Workspace) {
-	w = &Workspace{Materialize: true, t: make([]*tensor.Tensor, 5)}
+func (z *trial) finish() (op *Op, f *frame) {
+	f = &frame{t: make([]*tensor.Tensor, 5)}
 	op = &Op{}
 	for k, x := range z.src {
 		switch {
@@ -306,20 +306,20 @@ func (z *trial) finish() (op *Op, w *Workspace) {
 		case (z.d.Op == opset.Embed || z.d.Op == opset.Row) && k == 1:
 			z.d.Src[k], op.B = opset.Source{Kind: opset.RootB}, x
 		default:
-			z.d.Src[k], w.t[k] = opset.Source{Kind: opset.Tensor, Index: uint8(k)}, x
+			z.d.Src[k], f.t[k] = opset.Source{Kind: opset.Tensor, Index: uint8(k)}, x
 		}
 	}
 	op.Descriptor = z.d
-	return op, w
+	return op, f
 }
 
 // fetch reads the trial's sources as the tree of each would serve them.
-func (z *trial) fetch(op *Op, w *Workspace) opset.Fetch {
+func (z *trial) fetch(op *Op, f *frame) opset.Fetch {
 	return func(r opset.Read) ([]byte, error) {
 		var x *tensor.Tensor
 		switch r.Kind {
 		case opset.Tensor:
-			x = w.t[r.Index]
+			x = f.t[r.Index]
 		case opset.RootA:
 			x = op.A
 		case opset.RootB:
@@ -387,23 +387,21 @@ func compare(t *testing.T, code opset.Code, seed uint64) {
 	z.d.Type = code.Targets()[r.IntN(len(code.Targets()))]
 	z.c = opset.Context{M: 1, MaxNew: 1, TMax: 1 << 20, Seed: r.Uint64()}
 	trials[code](r, z)
-	op, w := z.finish()
+	op, f := z.finish()
 	if n := len(z.c.StopIDs); code == opset.StopOp && n == 0 {
 		z.c.StopIDs = nil
 	}
-	out := w.room(4, op, &z.c)
-	handlers[code](&call{w: w, op: op, c: &z.c, out: out, kv: z.kv, layer: z.layer})
-	again := *w
-	again.t = append([]*tensor.Tensor(nil), w.t[:4]...)
-	again.t, again.Split = append(again.t, nil), halves
-	split := again.room(4, op, &z.c)
-	handlers[code](&call{w: &again, op: op, c: &z.c, out: split, kv: z.kv, layer: z.layer})
+	out := f.room(4, op, &z.c, true)
+	handlers[code](&call{f: f, op: op, c: &z.c, out: out, kv: z.kv, layer: z.layer})
+	again := &frame{t: append(append([]*tensor.Tensor(nil), f.t[:4]...), nil)}
+	split := again.room(4, op, &z.c, true)
+	handlers[code](&call{f: again, op: op, c: &z.c, out: split, kv: z.kv, layer: z.layer, rows: halves})
 	for k := range 40 {
 		i := uint64(k)
 		if n := uint64(out.Len()); i >= n || n > 40 && k > 8 {
 			i = r.Uint64N(n)
 		}
-		want, err := opset.Element(&z.d, &z.c, i, z.fetch(op, w))
+		want, err := opset.Element(&z.d, &z.c, i, z.fetch(op, f))
 		if err != nil {
 			t.Fatalf("seed %d, element %d: %v", seed, i, err)
 		}
@@ -432,14 +430,14 @@ func TestMixWithAndWithoutTranspose(t *testing.T) {
 		z := &trial{}
 		z.d.Op, z.d.Leaf, z.d.Type = opset.Mix, opset.LeafBytes, tensor.I64
 		trials[opset.Mix](r, z)
-		op, w := z.finish()
-		whole := w.room(4, op, &z.c)
-		handlers[opset.Mix](&call{w: w, op: op, c: &z.c, out: whole, kv: z.kv, layer: z.layer})
-		w.t[1], w.t[4] = tensor.New(tensor.I16, 0, 0, 0), nil
+		op, f := z.finish()
+		whole := f.room(4, op, &z.c, true)
+		handlers[opset.Mix](&call{f: f, op: op, c: &z.c, out: whole, kv: z.kv, layer: z.layer})
+		f.t[1], f.t[4] = tensor.New(tensor.I16, 0, 0, 0), nil
 		for _, s := range []Split{nil, Serial, halves} {
-			w.Split, w.t[4] = s, nil
-			out := w.room(4, op, &z.c)
-			handlers[opset.Mix](&call{w: w, op: op, c: &z.c, out: out, kv: z.kv, layer: z.layer})
+			f.t[4] = nil
+			out := f.room(4, op, &z.c, true)
+			handlers[opset.Mix](&call{f: f, op: op, c: &z.c, out: out, kv: z.kv, layer: z.layer, rows: s})
 			for i := range out.I64 {
 				if out.I64[i] != whole.I64[i] {
 					t.Fatalf("seed %d: element %d is %d, materialised %d", seed, i, out.I64[i], whole.I64[i])

@@ -10,8 +10,7 @@
 package machine
 
 import (
-	"fmt"
-
+	"elenchus/compute/kernel"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
 )
@@ -20,12 +19,14 @@ import (
 type Op struct {
 	opset.Descriptor
 	A, B *tensor.Tensor
+	fast *linear // see Prepare
 }
 
 // Stage is a resolved stage. Layer is its row in the KV cache, -1 without one.
 type Stage struct {
 	Ops   []Op
 	Layer int
+	set   kernel.Set // see Prepare
 }
 
 // Cache holds the K and V rows of the positions so far, [layer][pos*dkv + i]. Rows beyond the
@@ -57,85 +58,114 @@ type Split func(n int, work func(lo, hi int))
 // Serial is the Split of one thread.
 func Serial(n int, work func(lo, hi int)) { work(0, n) }
 
-// Workspace owns the tensors of one stage run; it is reused by the next one.
+// Workspace owns the tensors of one stage run, for each position of a batch; it is reused by the
+// next one.
 type Workspace struct {
 	Split    Split    // nil: Serial
 	Observer Observer // nil: nobody looks
-	// Materialize makes operations that only move data (transpose) write their tensor. It is
-	// implied by an Observer.
+	// Materialize makes every operation write its tensor, also those that only move data or that
+	// are computed together with the next one. It is implied by an Observer.
 	Materialize bool
-	t           []*tensor.Tensor
+
+	frames []*frame
+	one    [1]opset.Context
+	in     [1]*tensor.Tensor
+	out    []*tensor.Tensor
+	x      []int16 // activations of a product, in the order of its kernel
+	shift  []int64
+	live   []bool
 }
 
-// Tensors are the tensors of the last run, valid until the next one. Without Materialize and
-// Observer those that only move data are empty.
-func (w *Workspace) Tensors() []*tensor.Tensor { return w.t }
+// frame are the tensors of one position.
+type frame struct{ t []*tensor.Tensor }
+
+// Tensors are the tensors of the last run's first position, valid until the next one. Without
+// Materialize and Observer some are empty or stale: those that only move data, partial sums, and
+// what the result does not depend on.
+func (w *Workspace) Tensors() []*tensor.Tensor { return w.frames[0].t }
 
 // Run computes every tensor of the stage from its input and returns the last one. Context and
 // cache must fit the stage (graph.Validate); the K and V rows of position t are written to the cache.
 func (w *Workspace) Run(s *Stage, c *opset.Context, in *tensor.Tensor, kv *Cache) *tensor.Tensor {
-	for len(w.t) < len(s.Ops) {
-		w.t = append(w.t, nil)
+	w.one[0], w.in[0] = *c, in
+	return w.RunBatch(s, w.one[:], w.in[:], kv)[0]
+}
+
+// RunBatch is Run for several positions, which follow each other, each after all of those before
+// it are in the cache: the same numbers as one Run after the other. The results are valid until
+// the next run.
+func (w *Workspace) RunBatch(s *Stage, c []opset.Context, in []*tensor.Tensor, kv *Cache) []*tensor.Tensor {
+	for len(w.frames) < len(c) {
+		w.frames = append(w.frames, &frame{})
 	}
-	w.t = w.t[:len(s.Ops)]
-	w.load(in, &s.Ops[0])
-	w.see(c, 0)
-	for i := 1; i < len(s.Ops); i++ {
-		op := &s.Ops[i]
-		x := w.room(i, op, c)
-		run := &call{w: w, op: op, c: c, out: x, kv: kv, layer: s.Layer}
-		if int(op.Op) >= len(handlers) || handlers[op.Op] == nil {
-			panic(fmt.Sprintf("machine: no kernel for %s", op.Op))
+	for j := range c {
+		w.frames[j].load(in[j], s)
+	}
+	b := &batch{w: w, s: s, c: c, kv: kv}
+	if w.whole() {
+		for j := range c {
+			w.see(&c[j], j, 0)
+			b.ops(j, 1, len(s.Ops), false)
 		}
-		handlers[op.Op](run)
-		w.see(c, i)
-		w.keep(s, c, i, kv)
+	} else {
+		b.fused()
 	}
-	return w.t[len(s.Ops)-1]
+	w.out = w.out[:0]
+	for _, f := range w.frames[:len(c)] {
+		w.out = append(w.out, f.t[len(s.Ops)-1])
+	}
+	return w.out
 }
 
-func (w *Workspace) load(in *tensor.Tensor, op *Op) {
-	cp := *in
-	cp.I16 = append([]int16(nil), in.I16...)
-	cp.I32 = append([]int32(nil), in.I32...)
-	w.t[0] = &cp
+// load makes the input of a stage tensor 0, as a copy.
+func (f *frame) load(in *tensor.Tensor, s *Stage) {
+	for len(f.t) < len(s.Ops) {
+		f.t = append(f.t, nil)
+	}
+	f.t = f.t[:len(s.Ops)]
+	old := f.t[0]
+	if old == nil {
+		old = &tensor.Tensor{}
+	}
+	f.t[0] = &tensor.Tensor{Type: in.Type, Shape: in.Shape, I16: append(old.I16[:0], in.I16...), I32: append(old.I32[:0], in.I32...)}
 }
 
-func (w *Workspace) see(c *opset.Context, i int) {
+// see shows tensor i of position j of the batch.
+func (w *Workspace) see(c *opset.Context, j, i int) {
 	if w.Observer != nil {
-		w.Observer.Tensor(c, i, w.t[i])
+		w.Observer.Tensor(c, i, w.frames[j].t[i])
 	}
 }
 
 // keep copies the stage's K or V row into the cache, after the observer has seen it.
-func (w *Workspace) keep(s *Stage, c *opset.Context, i int, kv *Cache) {
+func (f *frame) keep(s *Stage, c *opset.Context, i int, kv *Cache) {
 	if s.Layer < 0 {
 		return
 	}
 	at := int(c.T) * kv.DKV
 	switch int64(i) {
 	case s.Ops[0].P[1]:
-		copy(kv.K[s.Layer][at:at+kv.DKV], w.t[i].I16)
+		copy(kv.K[s.Layer][at:at+kv.DKV], f.t[i].I16)
 	case s.Ops[0].P[2]:
-		copy(kv.V[s.Layer][at:at+kv.DKV], w.t[i].I16)
+		copy(kv.V[s.Layer][at:at+kv.DKV], f.t[i].I16)
 	}
 }
 
 // room gives tensor i the shape of its target, reusing memory.
-func (w *Workspace) room(i int, op *Op, c *opset.Context) *tensor.Tensor {
+func (f *frame) room(i int, op *Op, c *opset.Context, whole bool) *tensor.Tensor {
 	shape := op.Shape(c)
 	dims := [3]int{int(shape[0]), int(shape[1]), int(shape[2])}
-	if op.Op == opset.Transpose && !w.whole() {
+	if op.Op == opset.Transpose && !whole {
 		dims = [3]int{}
 	}
 	n := dims[0] * dims[1] * dims[2]
-	x := w.t[i]
+	x := f.t[i]
 	if x == nil || x.Type != op.Type || !fits(x, n) {
 		x = tensor.New(op.Type, dims[0], dims[1], max(dims[2], n/max(1, dims[0]*dims[1])))
 	}
 	x.Shape = dims
 	x.I8, x.I16, x.I32, x.I64 = resize(x.I8, n), resize(x.I16, n), resize(x.I32, n), resize(x.I64, n)
-	w.t[i] = x
+	f.t[i] = x
 	return x
 }
 
@@ -154,27 +184,28 @@ func resize[T any](s []T, n int) []T {
 
 // call is one operation on its way to a kernel.
 type call struct {
-	w     *Workspace
+	f     *frame
 	op    *Op
 	c     *opset.Context
 	out   *tensor.Tensor
 	kv    *Cache
 	layer int
+	rows  Split // nil: one thread
 }
 
 func (r *call) split(n int, work func(lo, hi int)) {
-	if r.w.Split == nil {
+	if r.rows == nil {
 		work(0, n)
 		return
 	}
-	r.w.Split(n, work)
+	r.rows(n, work)
 }
 
 // src is operand i: a tensor of the stage or a model tensor; nil if unused.
 func (r *call) src(i int) *tensor.Tensor {
 	switch s := r.op.Src[i]; s.Kind {
 	case opset.Tensor:
-		return r.w.t[s.Index]
+		return r.f.t[s.Index]
 	case opset.RootA:
 		return r.op.A
 	case opset.RootB:
@@ -188,4 +219,4 @@ func (r *call) rowLen() int {
 	return int(r.op.Size(opset.Dim{C: uint32(r.op.P[0]), K: uint32(r.op.P[1])}, r.c))
 }
 
-func (r *call) rows() int { return r.out.Shape[0] * r.out.Shape[1] }
+func (r *call) outRows() int { return r.out.Shape[0] * r.out.Shape[1] }

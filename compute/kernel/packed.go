@@ -1,0 +1,156 @@
+package kernel
+
+import "elenchus/compute/tensor"
+
+// Block is the number of rows that a packed matrix keeps together.
+const Block = 32
+
+// Packed is a matrix with its row scales in the order in which SIMD kernels read them: blocks of 32
+// rows, in a block groups of 4 columns, in a group 4 weights of each row. So 64 bytes are 16 rows
+// times 4 columns, which is one vector of 16 dot products and one tile row of matrix units. Rows
+// are padded to 32, columns to 16, with zeros. It is immutable.
+type Packed struct {
+	N, K int
+	w    []int8  // [blocks][groups][32][4]
+	sum  []int32 // of the weights of each row, |sum| <= 2^23
+	mant []int32 // of each row, |mant| < 2^24
+	exp  []int32
+	// Exponents of rows whose mantissa is not 0: with a shift s, rows need shifts least-s..most-s.
+	least, most int64
+}
+
+// maxPackedK keeps a dot product of unsigned bytes and weights inside int32: 255 * 128 * 65536 < 2^31.
+const maxPackedK = 1 << 16
+
+// NewPacked makes room for n rows of k columns with their scales (int32 [n][2], mantissa and
+// exponent); Fill brings the weights. It is nil for shapes that the kernels do not take.
+func NewPacked(n, k int, scale []int32) *Packed {
+	if n < 1 || k < 1 || k > maxPackedK || len(scale) != 2*n {
+		return nil
+	}
+	p := &Packed{N: n, K: k, least: 1<<31 - 1, most: -1 << 31}
+	rows := p.Blocks() * Block
+	p.w = make([]int8, rows*p.width())
+	p.sum, p.mant, p.exp = make([]int32, rows), make([]int32, rows), make([]int32, rows)
+	for r := range n {
+		p.mant[r], p.exp[r] = scale[2*r], scale[2*r+1]
+		if p.mant[r] != 0 {
+			p.least, p.most = min(p.least, int64(p.exp[r])), max(p.most, int64(p.exp[r]))
+		}
+	}
+	for r := range rows {
+		if p.mant[r] == 0 { // a row of zeros, whatever its shift: one that no other row lacks
+			p.exp[r] = int32(p.most)
+		}
+	}
+	return p
+}
+
+// Blocks is the number of blocks of 32 rows.
+func (p *Packed) Blocks() int { return (p.N + Block - 1) / Block }
+
+// Bytes is the memory that the matrix takes.
+func (p *Packed) Bytes() int64 { return int64(len(p.w)) + 12*int64(len(p.sum)) }
+
+// width is the number of columns with padding.
+func (p *Packed) width() int { return (p.K + 15) / 16 * 16 }
+
+// Fill packs blocks [lo, hi) from w, which is [N][padded] with the columns of a row side by side.
+func (p *Packed) Fill(w []int8, padded, lo, hi int) {
+	width := p.width()
+	for r := lo * Block; r < min(hi*Block, p.N); r++ {
+		row := w[r*padded:][:p.K]
+		out := p.w[r/Block*Block*width+r%Block*4:]
+		sum := int32(0)
+		for c, v := range row {
+			out[c/4*4*Block+c%4] = v
+			sum += int32(v)
+		}
+		p.sum[r] = sum
+	}
+}
+
+// block is block b of the weights.
+func (p *Packed) block(b int) []int8 { return p.w[b*Block*p.width():][:Block*p.width()] }
+
+// Set is a family of kernels for one kind of processor. All give the same numbers; the zero value
+// is the plain one. Who picks a set answers for the processor having it: the methods do not look.
+type Set struct {
+	name string
+	// dot writes 32 row sums for each of m tokens, 1 <= m <= tile: dst[i][row] = x[i] . w[row].
+	dot  func(dst *[tile * Block]int64, w []int8, sum []int32, x []int16, stride, m int)
+	tile int // most tokens of one dot
+	// widen brings an activation row into the order of dot, with as many elements as width.
+	widen func(dst, x []int16)
+	// finish scales sums to rows, shifts exp - s of 1..62; the length of dst is a multiple of 8.
+	finish32 func(dst []int32, sum []int64, mant, exp []int32, s int64)
+	finish16 func(dst []int16, sum []int64, mant, exp []int32, s int64)
+}
+
+// tile is the largest number of tokens that a dot takes at once.
+const tile = 6
+
+// Name is the name of the set: generic, avx2, avx512.
+func (s Set) Name() string {
+	if s.name == "" {
+		return "generic"
+	}
+	return s.name
+}
+
+// Plain says whether the set has no kernels of its own.
+func (s Set) Plain() bool { return s.dot == nil }
+
+// Stride is the number of int16 that an activation row of k columns takes in Widen's order: not a
+// power of two, so that rows do not compete for places in the cache.
+func Stride(k int) int { return (k+15)/16*16 + 32 }
+
+// Widen brings activations x, k of them, into the order that Linear reads; dst has Stride(k).
+func (s Set) Widen(dst, x []int16) {
+	n := len(x) &^ 31
+	if n > 0 {
+		s.widen(dst[:n], x[:n])
+	}
+	if n == len(x) {
+		return
+	}
+	var last [32]int16
+	copy(last[:], x[n:])
+	s.widen(dst[n:n+32], last[:])
+}
+
+// Linear writes the row results of blocks [lo, hi) for each token: what MatMul and Row give, with
+// the activations x ([tokens][stride], by Widen) and the shifts s. dst[i] is an i32 or i16 tensor
+// of N elements. SPEC 02 §4 ops 9 and 10.
+func (s Set) Linear(dst []*tensor.Tensor, p *Packed, x []int16, stride int, shift []int64, lo, hi int) {
+	var sums [tile * Block]int64
+	for b := lo; b < hi; b++ {
+		rows := min(Block, p.N-b*Block)
+		for t := 0; t < len(dst); {
+			m := min(s.tile, len(dst)-t)
+			s.dot(&sums, p.block(b), p.sum[b*Block:][:Block], x[t*stride:], stride, m)
+			for i := range m {
+				s.scale(dst[t+i], p, sums[i*Block:][:rows], b*Block, shift[t+i])
+			}
+			t += m
+		}
+	}
+}
+
+// scale writes rows at.. from their sums.
+func (s Set) scale(dst *tensor.Tensor, p *Packed, sum []int64, at int, shift int64) {
+	n := 0
+	if s.finish32 != nil && p.least-shift >= 1 && p.most-shift <= tensor.MaxShift {
+		n = len(sum) &^ 7
+		switch {
+		case n == 0:
+		case dst.Type == tensor.I32:
+			s.finish32(dst.I32[at:at+n], sum[:n], p.mant[at:], p.exp[at:], shift)
+		default:
+			s.finish16(dst.I16[at:at+n], sum[:n], p.mant[at:], p.exp[at:], shift)
+		}
+	}
+	for i := n; i < len(sum); i++ {
+		dst.Set(at+i, tensor.Sat64(Shift(sum[i]*int64(p.mant[at+i]), int64(p.exp[at+i])-shift), dst.Type))
+	}
+}

@@ -1,0 +1,6 @@
+//go:build !amd64
+
+package kernel
+
+// Sets are the families of this build, the fastest first.
+func Sets() []Set { return []Set{{}} }

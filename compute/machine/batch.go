@@ -1,0 +1,165 @@
+package machine
+
+import (
+	"fmt"
+
+	"elenchus/compute/kernel"
+	"elenchus/compute/opset"
+)
+
+// batch is a run of one stage over positions that follow each other.
+type batch struct {
+	w  *Workspace
+	s  *Stage
+	c  []opset.Context
+	kv *Cache
+}
+
+// ops computes tensors [lo, hi) of position j, one after the other. Rows are split if alone.
+func (b *batch) ops(j, lo, hi int, alone bool) {
+	f, c := b.w.frames[j], &b.c[j]
+	whole := b.w.whole()
+	run := call{f: f, c: c, kv: b.kv, layer: b.s.Layer}
+	if alone || whole {
+		run.rows = b.w.Split
+	}
+	for i := lo; i < hi; i++ {
+		if !whole && !b.w.live[i] {
+			continue
+		}
+		run.op = &b.s.Ops[i]
+		run.out = f.room(i, run.op, c, whole)
+		if int(run.op.Op) >= len(handlers) || handlers[run.op.Op] == nil {
+			panic(fmt.Sprintf("machine: no kernel for %s", run.op.Op))
+		}
+		handlers[run.op.Op](&run)
+		b.w.see(c, j, i)
+		f.keep(b.s, c, i, b.kv)
+	}
+}
+
+// fused runs the stage for all positions at once where nobody looks: products over the whole batch,
+// what stands between them position by position.
+func (b *batch) fused() {
+	b.mark()
+	for i := 1; i < len(b.s.Ops); {
+		if l := b.linear(i); l != nil {
+			if b.w.live[i] {
+				b.product(i, l)
+			}
+			i++
+			continue
+		}
+		end := b.end(i)
+		if len(b.c) == 1 || b.w.Split == nil {
+			for j := range b.c {
+				b.ops(j, i, end, len(b.c) == 1)
+			}
+		} else {
+			b.w.Split(len(b.c), func(lo, hi int) {
+				for j := lo; j < hi; j++ {
+					b.ops(j, i, end, false)
+				}
+			})
+		}
+		i = end
+	}
+}
+
+// end is where the positions meet again after op i: at a product, and before the cache is read,
+// since the rows of earlier positions must be there.
+func (b *batch) end(i int) int {
+	kept := false
+	for k := i; k < len(b.s.Ops); k++ {
+		if k > i && b.linear(k) != nil {
+			return k
+		}
+		for _, s := range b.s.Ops[k].Src {
+			if s.Kind == opset.KV && kept {
+				return k
+			}
+		}
+		kept = kept || int64(k) == b.s.Ops[0].P[1] || int64(k) == b.s.Ops[0].P[2]
+	}
+	return len(b.s.Ops)
+}
+
+// linear is the fast product that gives tensor i, nil if there is none.
+func (b *batch) linear(i int) *linear {
+	l := b.s.Ops[i].fast
+	if l == nil || l.scale != b.s.Ops[i].B || l.w != b.s.Ops[l.product].A {
+		return nil
+	}
+	return l
+}
+
+// mark finds the tensors that the result and the cache depend on. Partial sums of a fast product are
+// not among them; a greedy draw needs no weights.
+func (b *batch) mark() {
+	ops := b.s.Ops
+	b.w.live = append(b.w.live[:0], make([]bool, len(ops))...)
+	live := b.w.live
+	live[len(ops)-1] = true
+	if k, v := ops[0].P[1], ops[0].P[2]; b.s.Layer >= 0 {
+		live[k], live[v] = true, true
+	}
+	for i := len(ops) - 1; i > 0; i-- {
+		if !live[i] {
+			continue
+		}
+		l, greedy := b.linear(i), ops[i].Op == opset.Token && b.greedy()
+		for n, s := range ops[i].Src {
+			if s.Kind == opset.Tensor && (l == nil || n > 0) && (!greedy || n == 0) {
+				live[s.Index] = true
+			}
+		}
+		if l != nil {
+			live[ops[l.product].Src[0].Index] = true
+		}
+	}
+}
+
+func (b *batch) greedy() bool {
+	for j := range b.c {
+		if b.c[j].Temperature != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// product computes op i, the rows of a product, for all positions.
+func (b *batch) product(i int, l *linear) {
+	w, op, src := b.w, &b.s.Ops[i], int(b.s.Ops[l.product].Src[0].Index)
+	stride := kernel.Stride(l.packed.K)
+	if need := stride * len(b.c); len(w.x) < need {
+		w.x = make([]int16, need)
+	}
+	w.out, w.shift = w.out[:0], w.shift[:0]
+	for j := range b.c {
+		f := w.frames[j]
+		w.out = append(w.out, f.room(i, op, &b.c[j], false))
+		s := int64(0)
+		if op.Src[2].Kind == opset.Tensor {
+			s = f.t[op.Src[2].Index].I64[0]
+		}
+		w.shift = append(w.shift, s)
+		b.s.set.Widen(w.x[j*stride:(j+1)*stride], f.t[src].I16)
+	}
+	x, out, shift := w.x, w.out, w.shift
+	b.rows(l.packed, func(lo, hi int) { b.s.set.Linear(out, l.packed, x, stride, shift, lo, hi) })
+	for j := range b.c {
+		w.frames[j].keep(b.s, &b.c[j], i, b.kv)
+	}
+}
+
+// leastShared is the number of products below which a matrix is not worth waking a thread.
+const leastShared = 1 << 17
+
+func (b *batch) rows(p *kernel.Packed, work func(lo, hi int)) {
+	if b.w.Split == nil || p.N*p.K*len(b.c) < leastShared {
+		work(0, p.Blocks())
+		return
+	}
+	b.w.Split(p.Blocks(), work)
+}

@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"elenchus/commitment/manifest"
+	"elenchus/compute/kernel"
+	"elenchus/compute/machine"
+
+	"golang.org/x/sys/cpu"
+)
+
+// ErrKernel marks kernels that this processor or this build lacks.
+var ErrKernel = errors.New("no such kernel")
+
+// KernelNames are all names of kernels: auto is the fastest that this processor has, generic the
+// plain one. All give the same numbers.
+func KernelNames() []string { return []string{"auto", "generic", "avx2", "avx512", "amx", "neon"} }
+
+// lacks says, for a set of kernels, what of it this processor has not; "" if nothing.
+func lacks(name string) string {
+	x := &cpu.X86
+	for _, c := range []struct {
+		set, feature string
+		has          bool
+	}{
+		{"avx2", "AVX2", x.HasAVX2},
+		{"avx512", "AVX512F", x.HasAVX512F}, {"avx512", "AVX512BW", x.HasAVX512BW}, {"avx512", "AVX512DQ", x.HasAVX512DQ},
+		{"avx512", "AVX512VL", x.HasAVX512VL}, {"avx512", "AVX512_VNNI", x.HasAVX512VNNI},
+	} {
+		if c.set == name && !c.has {
+			return c.feature
+		}
+	}
+	return ""
+}
+
+// Kernel finds a set of kernels by its name; "" is auto. It fails with ErrKernel.
+func Kernel(name string) (kernel.Set, error) {
+	if name != "" && !slices.Contains(KernelNames(), name) {
+		return kernel.Set{}, fmt.Errorf("%w: kernel %q is none of %s", ErrKernel, name, strings.Join(KernelNames(), ", "))
+	}
+	for _, s := range kernel.Sets() {
+		missing := lacks(s.Name())
+		switch {
+		case (name == "" || name == "auto") && missing == "", name == s.Name() && missing == "":
+			return s, nil
+		case name == s.Name():
+			return kernel.Set{}, fmt.Errorf("%w: this processor lacks %s, which kernel %s needs: use generic or auto", ErrKernel, missing, name)
+		}
+	}
+	return kernel.Set{}, fmt.Errorf("%w: this build has no %s kernel for %s: use generic or auto", ErrKernel, name, runtime.GOARCH)
+}
+
+// Kernels are the sets that this processor can run, the fastest first, the plain one last.
+func Kernels() []kernel.Set {
+	return slices.DeleteFunc(kernel.Sets(), func(s kernel.Set) bool { return lacks(s.Name()) != "" })
+}
+
+// Prepare returns the same model, ready for a set of kernels: beside its weights it holds them in
+// the order that the kernels read, about as many bytes again. split may be nil.
+func Prepare(man *manifest.Manifest, set kernel.Set, split machine.Split) *manifest.Manifest {
+	out, m := *man, *man.Model
+	m.Stages = machine.Prepare(m.Stages, set, split)
+	out.Model = &m
+	return &out
+}
