@@ -53,6 +53,12 @@ func shapeOf(code opset.Code, z size) (opset.Descriptor, opset.Context) {
 	case opset.MatMul:
 		d.Dims, d.Src[1] = mat(z.ff, dim(z.d/512, 0)), opset.Source{Kind: opset.RootA}
 		d.P[0], d.P[1] = int64(z.d), 512
+	case opset.MatMulBlock, opset.MatMulG4:
+		d.Dims, d.Src[1] = mat(z.ff, dim(z.d/512, 0)), opset.Source{Kind: opset.RootA}
+		d.P[0], d.P[1], d.P[2], d.P[3] = int64(z.d), 512, 16, 1
+	case opset.EmbedBlock:
+		d.Src[0], d.Src[1] = opset.Source{Kind: opset.RootA}, opset.Source{Kind: opset.RootB}
+		d.P[0], d.P[1], d.P[2], d.P[3], d.P[4] = vocabulary, 512, 16, 1, 8
 	case opset.Row:
 		d.Src[1], d.Src[2] = opset.Source{Kind: opset.RootB}, opset.Source{Kind: opset.Tensor, Index: 7}
 		d.P[0] = int64(z.ff / 512)

@@ -20,7 +20,7 @@ func TestMachineEqualsDefinition(t *testing.T) {
 	t.Parallel()
 	seen := map[opset.Code]bool{}
 	r := rand.New(rand.NewPCG(1, 1))
-	for _, c := range []modeltest.Config{modeltest.Tiny(), modeltest.Wide()} {
+	for _, c := range []modeltest.Config{modeltest.Tiny(), modeltest.Wide(), modeltest.Blocks()} {
 		man := bind(t, modeltest.Llama(3, c))
 		prompt := make([]int32, 140)
 		for i := range prompt {

@@ -31,18 +31,19 @@ func all(c ...opset.Code) []opset.Code { return c }
 var (
 	reductions = all(opset.MaxAbs, opset.Max, opset.Sum, opset.ArgKey, opset.SumSquares)
 	positional = append(slices.Clone(reductions), opset.Score, opset.Exp2Op, opset.Transpose, opset.Mix)
-	chunked    = append(slices.Clone(reductions), opset.MatMul, opset.Mix, opset.Select)
-	shifted    = all(opset.Embed, opset.NormApply, opset.Row, opset.Mul, opset.SiLUMul, opset.Quant, opset.RoPE, opset.Score)
+	chunked    = append(slices.Clone(reductions), opset.MatMul, opset.Mix, opset.Select, opset.MatMulBlock, opset.MatMulG4)
+	blocked    = all(opset.MatMulBlock, opset.MatMulG4, opset.EmbedBlock)
+	shifted    = all(opset.Embed, opset.NormApply, opset.Row, opset.Mul, opset.SiLUMul, opset.Quant, opset.RoPE, opset.Score, opset.EmbedBlock)
 	saturating = append(slices.Clone(shifted), opset.Sum, opset.ArgKey, opset.Add, opset.Temper, opset.DivOp)
 	vectors    = all(opset.Embed, opset.MaxAbs, opset.Max, opset.Sum, opset.ArgKey, opset.SumSquares, opset.NormInv, opset.NormApply,
 		opset.MatMul, opset.Row, opset.Add, opset.Mul, opset.ReLU, opset.SiLUMul, opset.Quant, opset.RoPE, opset.Score, opset.Exp2Op,
-		opset.Transpose, opset.Mix, opset.DivOp, opset.Temper, opset.Select)
+		opset.Transpose, opset.Mix, opset.DivOp, opset.Temper, opset.Select, opset.MatMulBlock, opset.MatMulG4, opset.EmbedBlock)
 )
 
 // shiftOf is the shift that decides the element, where it has one.
 func (e *example) shiftOf() int64 {
 	switch e.d.Op {
-	case opset.Embed:
+	case opset.Embed, opset.EmbedBlock:
 		return e.x[1][1]
 	case opset.Row:
 		if len(e.x) == 3 {
@@ -67,6 +68,17 @@ func (e *example) shiftOf() int64 {
 		return e.d.P[3]
 	}
 	return math.MinInt64
+}
+
+// blockWeight is the weight of an element of embed_block in units of its row.
+func (e *example) blockWeight() int64 {
+	b, _ := e.d.Layout()
+	leaf := make([]int8, len(e.x[0]))
+	for i, v := range e.x[0] {
+		leaf[i] = int8(v)
+	}
+	i := int(e.i % uint64(b.Chunk))
+	return b.Code(leaf, i)*b.Mantissa(leaf, i/b.Len) + b.Offset(leaf, i/b.Len)
 }
 
 func (e *example) span() uint64 { return e.d.Span(&e.c) }
@@ -109,6 +121,8 @@ func product(a, b int64) *big.Int { return new(big.Int).Mul(big.NewInt(a), big.N
 // tie says whether the last rounding of the element is exactly between two integers.
 func (e *example) tie() bool {
 	switch e.d.Op {
+	case opset.EmbedBlock:
+		return half(product(e.blockWeight(), e.x[1][0]), power(e.x[1][1]))
 	case opset.Embed:
 		return half(product(e.x[0][0], e.x[1][0]), power(e.x[1][1]))
 	case opset.Row:
@@ -155,7 +169,7 @@ var conditions = []condition{
 			return e.d.P[0]%e.d.P[1] != 0 && int64(len(e.x[k])) == e.d.P[0]%e.d.P[1]
 		}
 		f := e.d.P[2]
-		if e.d.Op == opset.MatMul {
+		if e.d.Op == opset.MatMul || slices.Contains(blocked, e.d.Op) {
 			f = e.d.P[1]
 		} else if e.d.Op == opset.Mix {
 			f = 128
@@ -173,11 +187,11 @@ var conditions = []condition{
 	{"shift far negative", shifted, func(e *example) bool { return e.shiftOf() <= math.MinInt32 && e.value != 0 }},
 	{"shift far negative of zero", shifted, func(e *example) bool { return e.shiftOf() < -62 && e.value == 0 }},
 	{
-		"tie", all(opset.Embed, opset.Row, opset.NormApply, opset.Mul, opset.Quant, opset.DivOp, opset.Temper, opset.ArgKey, opset.Max, opset.MaxAbs),
+		"tie", all(opset.EmbedBlock, opset.Embed, opset.Row, opset.NormApply, opset.Mul, opset.Quant, opset.DivOp, opset.Temper, opset.ArgKey, opset.Max, opset.MaxAbs),
 		func(e *example) bool { return e.tie() },
 	},
 	{
-		"negative tie", all(opset.Embed, opset.Row, opset.NormApply, opset.Mul, opset.Quant, opset.DivOp, opset.Temper),
+		"negative tie", all(opset.EmbedBlock, opset.Embed, opset.Row, opset.NormApply, opset.Mul, opset.Quant, opset.DivOp, opset.Temper),
 		func(e *example) bool { return e.tie() && e.value < 0 },
 	},
 	{"t = 0", positional, func(e *example) bool { return e.c.T == 0 && e.positions() }},
@@ -195,8 +209,16 @@ var conditions = []condition{
 	{"i16 input", reductions, func(e *example) bool { return e.d.P[3] == int64(tensor.I16) }},
 	{"i32 input", reductions, func(e *example) bool { return e.d.P[3] == int64(tensor.I32) }},
 	{"i64 input", reductions, func(e *example) bool { return e.d.P[3] == int64(tensor.I64) }},
-	{"token below 0", all(opset.Embed), func(e *example) bool { return e.c.YPrev < 0 }},
-	{"token beyond the vocabulary", all(opset.Embed), func(e *example) bool { return int64(e.c.YPrev) >= e.d.P[0] }},
+	{"token below 0", all(opset.Embed, opset.EmbedBlock), func(e *example) bool { return e.c.YPrev < 0 }},
+	{"token beyond the vocabulary", all(opset.Embed, opset.EmbedBlock), func(e *example) bool { return int64(e.c.YPrev) >= e.d.P[0] }},
+	{"blocks of 16", blocked, func(e *example) bool { return e.d.P[2] == 16 && e.value != 0 }},
+	{"blocks of 32", blocked, func(e *example) bool { return e.d.P[2] == 32 && e.value != 0 }},
+	{"offsets", blocked, func(e *example) bool { return e.d.P[3] == 1 && e.value != 0 }},
+	{"no offsets", blocked, func(e *example) bool { return e.d.P[3] == 0 && e.value != 0 }},
+	{"short last block", all(opset.MatMulBlock, opset.MatMulG4), func(e *example) bool { return len(e.x[0])%int(e.d.P[2]) != 0 && e.value != 0 }},
+	{"low half byte", all(opset.EmbedBlock), func(e *example) bool { return e.d.P[4] == 4 && e.i%32 == 3 && e.value != 0 }},
+	{"high half byte", all(opset.EmbedBlock), func(e *example) bool { return e.d.P[4] == 4 && e.i%32 == 19 && e.value != 0 }},
+	{"code of a byte", all(opset.EmbedBlock), func(e *example) bool { return e.d.P[4] == 8 && e.value != 0 }},
 	{"divisor 0", all(opset.DivOp), func(e *example) bool { return e.x[1][0] == 0 && e.x[0][0] != 0 }},
 	{"divisor negative", all(opset.DivOp), func(e *example) bool { return e.x[1][0] < 0 }},
 	{"temperature 0", all(opset.Temper), func(e *example) bool { return e.c.Temperature == 0 && e.x[0][0] != 0 }},

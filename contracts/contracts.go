@@ -34,6 +34,7 @@ func Evaluators() []Evaluator {
 		{"ElementwiseEvaluator", []uint8{7, 8, 11, 12, 13, 14, 15, 16}},
 		{"AttentionEvaluator", []uint8{17, 18, 19, 20, 21, 22}},
 		{"SamplerEvaluator", []uint8{23, 24, 25, 26, 27, 28}},
+		{"BlockEvaluator", []uint8{70, 71, 72}},
 	}
 }
 

@@ -62,14 +62,17 @@ var bounds = [...]func(v *stage, d *opset.Descriptor, at func(int) int) (own, in
 	opset.NormApply: func(v *stage, d *opset.Descriptor, _ func(int) int) (int, int) {
 		k := v.normK(d)
 		if d.Src[2].Kind == opset.None {
-			return 15, 0
+			return valueBits(d.Type), 0
 		}
-		return 15, max(k-int(max(min(d.P[0], maxShift), 0)), 0) + 1 + 31
+		return valueBits(d.Type), max(k-int(max(min(d.P[0], maxShift), 0)), 0) + 1 + 31
 	},
 	opset.MatMul: func(_ *stage, _ *opset.Descriptor, _ func(int) int) (int, int) { return 31, 31 },
-	// |M| < 2^24 is checked by Operand; the shift source must not overflow e - s.
+	// 512 * 2^15 * (2^7 * 2^23 + 2^30), mantissas and offsets are checked by Operand.
+	opset.MatMulBlock: func(_ *stage, _ *opset.Descriptor, _ func(int) int) (int, int) { return 55, 55 },
+	opset.MatMulG4:    func(_ *stage, _ *opset.Descriptor, _ func(int) int) (int, int) { return 55, 55 },
+	// |M| < 2^p1 is checked by Operand; the shift source must not overflow e - s.
 	opset.Row: func(_ *stage, d *opset.Descriptor, at func(int) int) (int, int) {
-		inner := at(0) + log2(uint64(max(d.P[0], 1))) + 24
+		inner := at(0) + log2(uint64(max(d.P[0], 1))) + log2(uint64(mostMantissa(d)))
 		if d.Src[2].Kind != opset.None && at(2) > 32 {
 			inner = 64
 		}
@@ -100,7 +103,7 @@ var bounds = [...]func(v *stage, d *opset.Descriptor, at func(int) int) (own, in
 		n := max(prefix, at(1), log2(uint64(max(d.P[0], 1)))) + 1
 		return n, n
 	},
-	opset.PromptOp: nil,
+	opset.EmbedBlock: nil, // |mantissa * code + offset| <= 2^31, times a mantissa of 24 bits
 }
 
 // normK is the number of bits of K of the norm that d applies.

@@ -26,10 +26,22 @@ func TestOperandsAreChecked(t *testing.T) {
 		"angle":     {opset.RoPE, opset.RootA, func(x *tensor.Tensor) *tensor.Tensor { x.I32[7] = 1<<30 + 1; return x }},
 		"none":      {opset.MatMul, opset.RootA, func(*tensor.Tensor) *tensor.Tensor { return nil }},
 		"kind":      {opset.MatMul, opset.RootB, func(x *tensor.Tensor) *tensor.Tensor { return x }},
+		"code":      {opset.MatMulBlock, opset.RootA, func(x *tensor.Tensor) *tensor.Tensor { x.I8[63] = 1; return x }},
+		"block":     {opset.MatMulG4, opset.RootA, func(x *tensor.Tensor) *tensor.Tensor { x.I8[35] = 0x7f; return x }},
+		"beyond":    {opset.MatMulBlock, opset.RootA, func(x *tensor.Tensor) *tensor.Tensor { x.I8[x.Shape[2]-1] = 1; return x }},
+		"layout":    {opset.MatMulG4, opset.RootA, func(x *tensor.Tensor) *tensor.Tensor { x.Shape[2]++; return x }},
+		"embedding": {opset.EmbedBlock, opset.RootA, func(x *tensor.Tensor) *tensor.Tensor { x.I8[63] = 1; return x }},
 		"operation": {opset.Input, opset.RootA, func(x *tensor.Tensor) *tensor.Tensor { return tensor.New(tensor.I8, 1) }},
 	}
 	for name, test := range tests {
-		ops := modeltest.Llama(3, modeltest.Tiny()).Stages[1].Ops
+		c, stage := modeltest.Tiny(), 1
+		if test.op >= opset.MatMulBlock {
+			c = modeltest.Blocks()
+		}
+		if test.op == opset.EmbedBlock {
+			stage = 0
+		}
+		ops := modeltest.Llama(3, c).Stages[stage].Ops
 		for i := range ops {
 			o := &ops[i]
 			if o.Op != test.op {

@@ -39,9 +39,12 @@ var (
 
 // Bounds of parameters. They are what the kernels' proofs assume and no more.
 const (
-	maxWidth    = 1 << 24 // elements of a vector
-	maxColumns  = 1 << 16 // of a matrix: 128 chunks of 512
-	maxChunks   = 128     // partial sums of a row
+	maxWidth   = 1 << 24 // elements of a vector
+	maxColumns = 1 << 16 // of a matrix: 128 chunks of 512
+	maxChunks  = 128     // partial sums of a row
+
+	maxMantissaBits = 24 // of a row scale
+
 	maxHeadDim  = 256
 	maxHeads    = 1 << 12
 	maxVocab    = 1 << 24
@@ -93,7 +96,11 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 	opset.Row: func(d *opset.Descriptor) signature {
 		n, s := int64(d.Dims[2].C), on(aTensor, i64, fixed(1))
 		s.optional = true
-		return signature{vec(n), []operand{on(aTensor, i64, fixed(n).times(d.P[0])), on(rootB, i32, fixed(2*n)), s}, []span{{1, maxChunks}}}
+		return signature{
+			vec(n),
+			[]operand{on(aTensor, i64, fixed(n).times(d.P[0])), on(rootB, i32, fixed(2*n)), s},
+			[]span{{1, maxChunks}, {0, maxMantissaBits - 1}},
+		}
 	},
 	opset.Add: func(d *opset.Descriptor) signature {
 		n := fixed(d.P[0])
@@ -181,6 +188,16 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 	opset.PromptOp: func(*opset.Descriptor) signature {
 		return signature{vec(1), []operand{{kinds: []uint8{opset.Prompt}}}, nil}
 	},
+	opset.MatMulBlock: blockProduct,
+	opset.MatMulG4:    blockProduct,
+	opset.EmbedBlock: func(d *opset.Descriptor) signature {
+		n := int64(d.Dims[2].C)
+		return signature{
+			vec(n),
+			[]operand{on(rootA, i8, fixed(d.P[0]).times(ceilDiv(n, chunkOf(n))).times(leafOf(d))), on(rootB, i32, fixed(2*d.P[0]))},
+			[]span{{1, maxVocab}, anything, {16, 32}, {0, 1}, {4, 8}},
+		}
+	},
 }
 
 func on(kinds []uint8, types []tensor.DType, s size) operand {
@@ -193,6 +210,25 @@ func mat(r, n int64) [3]opset.Dim { return [3]opset.Dim{{C: 1}, {C: uint32(r)}, 
 
 func growing(r, k int64) [3]opset.Dim {
 	return [3]opset.Dim{{C: 1}, {C: uint32(r)}, {C: 1, K: uint32(k)}}
+}
+
+// blockProduct is a product with block-scaled weights. SPEC 02 §5.
+func blockProduct(d *opset.Descriptor) signature {
+	n, c := int64(d.Dims[1].C), ceilDiv(d.P[0], chunkOf(d.P[0]))
+	return signature{
+		mat(n, c),
+		[]operand{on(aTensor, i16, fixed(d.P[0])), on(rootA, i8, fixed(n).times(c).times(leafOf(d)))},
+		[]span{rowWidth, anything, {16, 32}, {0, 1}},
+	}
+}
+
+// leafOf is the leaf of block-scaled weights in bytes, 0 where the parameters give no layout.
+func leafOf(d *opset.Descriptor) int64 {
+	b, ok := d.Layout()
+	if !ok {
+		return 0
+	}
+	return int64(b.Leaf())
 }
 
 // single is an elementwise operation over a vector of p0.

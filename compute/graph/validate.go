@@ -346,6 +346,11 @@ func (v *stage) weights() error {
 			k, chunk = d.P[0], d.P[1]
 			padded = ceilDiv(k, chunkOf(k)) * chunkOf(k)
 		case opset.Embed:
+		case opset.MatMulBlock, opset.MatMulG4, opset.EmbedBlock:
+			if b, ok := d.Layout(); !ok || int64(b.Chunk) != chunkOf(columns(d)) {
+				return fmt.Errorf("leaves of %v for rows of %d", d.P[1:5], columns(d))
+			}
+			return nil
 		default:
 			return nil
 		}

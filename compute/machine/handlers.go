@@ -54,6 +54,10 @@ var handlers = [...]func(*call){
 	opset.PromptOp: func(r *call) {
 		r.out.I32[0] = r.c.Prompt[min(int(r.c.T)+1, len(r.c.Prompt)-1)]
 	},
+
+	opset.MatMulBlock: matMulBlock,
+	opset.MatMulG4:    matMulBlock,
+	opset.EmbedBlock:  embedBlock,
 }
 
 func maxAbs(r *call) {
@@ -89,7 +93,7 @@ func normApply(r *call) {
 		gamma = g.I32
 	}
 	a := r.src(1).I64
-	kernel.NormApply(r.out.I16, r.src(0).I32, [2]int64{a[0], a[1]}, r.op.P[0], gamma, r.op.P[1])
+	kernel.NormApply(r.out, r.src(0).I32, [2]int64{a[0], a[1]}, r.op.P[0], gamma, r.op.P[1])
 }
 
 func matMul(r *call) {
@@ -97,6 +101,27 @@ func matMul(r *call) {
 	r.split(r.outRows(), func(lo, hi int) {
 		kernel.MatMul(r.out.I64, x, w, int(r.op.P[0]), int(r.op.P[1]), lo, hi)
 	})
+}
+
+func matMulBlock(r *call) {
+	x, w := r.src(0).I16, r.src(1).I8
+	b, _ := r.op.Layout()
+	r.split(r.outRows(), func(lo, hi int) {
+		if b.Bits == 4 {
+			kernel.MatMulG4(r.out.I64, x, w, int(r.op.P[0]), b, lo, hi)
+		} else {
+			kernel.MatMulBlock(r.out.I64, x, w, int(r.op.P[0]), b, lo, hi)
+		}
+	})
+}
+
+func embedBlock(r *call) {
+	y := int(r.c.YPrev)
+	if y < 0 || y >= int(r.op.P[0]) {
+		y = 0
+	}
+	b, _ := r.op.Layout()
+	kernel.EmbedBlock(r.out.I32, r.src(0).I8, r.src(1).I32, y, b)
 }
 
 func row(r *call) {

@@ -86,6 +86,45 @@ func weights(r *rand.Rand, rows, k int) (w *tensor.Tensor, chunk, chunks int) {
 	return w, chunk, chunks
 }
 
+func isBlock(c opset.Code) bool {
+	return c == opset.MatMulBlock || c == opset.MatMulG4 || c == opset.EmbedBlock
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// blockWeights draws rows of block-scaled weights with mantissas up to 2^23 and offsets up to 2^30.
+func blockWeights(r *rand.Rand, rows, k, bits int) (*tensor.Tensor, tensor.Blocks) {
+	b := tensor.Blocks{Bits: bits, Chunk: min(512, (k+63)/64*64), Len: 16 << r.IntN(2), Least: r.IntN(2) == 0}
+	chunks := (k + b.Chunk - 1) / b.Chunk
+	w := tensor.New(tensor.I8, rows, chunks, b.Leaf())
+	style := r.IntN(4)
+	for n := range rows * chunks {
+		leaf := w.I8[n*b.Leaf() : (n+1)*b.Leaf()]
+		for i := range b.Chunk {
+			if n%chunks*b.Chunk+i < k {
+				b.SetCode(leaf, i, int(max(-1<<(bits-1), min(1<<(bits-1)-1, number(r, tensor.I8, 7, style)))))
+			}
+		}
+		for i := range b.Count() {
+			b.SetBlock(leaf, i, int32(number(r, tensor.I32, 23, style)), int32(number(r, tensor.I32, 30, style)))
+		}
+	}
+	return w, b
+}
+
+func blockTrial(r *rand.Rand, z *trial, bits int) {
+	k, n := int(span(r, 1, 1300)), int(span(r, 1, 6))
+	w, b := blockWeights(r, n, k, bits)
+	z.d.Dims = [3]opset.Dim{{C: 1}, {C: uint32(n)}, {C: uint32(w.Shape[1])}}
+	z.d.P = [11]int64{int64(k), int64(b.Chunk), int64(b.Len), flag(b.Least)}
+	z.src[0], z.src[1] = drawn(r, tensor.I16, k, 15), w
+}
+
 // trials draws a trial of each operation. Bounds are those of compute/graph: G10, G11, G19 and
 // CheckOperand.
 var trials = map[opset.Code]func(r *rand.Rand, z *trial){
@@ -129,6 +168,15 @@ var trials = map[opset.Code]func(r *rand.Rand, z *trial){
 		z.d.Dims = [3]opset.Dim{{C: 1}, {C: uint32(n)}, {C: uint32(chunks)}}
 		z.d.P[0], z.d.P[1] = int64(k), int64(chunk)
 		z.src[0], z.src[1] = drawn(r, tensor.I16, k, 15), w
+	},
+	opset.MatMulBlock: func(r *rand.Rand, z *trial) { blockTrial(r, z, 8) },
+	opset.MatMulG4:    func(r *rand.Rand, z *trial) { blockTrial(r, z, 4) },
+	opset.EmbedBlock: func(r *rand.Rand, z *trial) {
+		k, v := int(span(r, 1, 1100)), int(span(r, 1, 5))
+		w, b := blockWeights(r, v, k, 4+4*r.IntN(2))
+		z.d.Dims, z.src[0], z.src[1] = vec(k), w, scales(r, v)
+		z.d.P = [11]int64{int64(v), int64(b.Chunk), int64(b.Len), flag(b.Least), int64(b.Bits)}
+		z.c.YPrev = int32(span(r, -2, 6))
 	},
 	opset.Row: func(r *rand.Rand, z *trial) {
 		n, c := int(span(r, 1, 40)), int(span(r, 1, 128))
@@ -301,6 +349,10 @@ func (z *trial) finish() (op *Op, f *frame) {
 	for k, x := range z.src {
 		switch {
 		case x == nil:
+		case isBlock(z.d.Op) && x.Type == tensor.I8:
+			z.d.Src[k], op.A = opset.Source{Kind: opset.RootA}, x
+		case z.d.Op == opset.EmbedBlock && k == 1:
+			z.d.Src[k], op.B = opset.Source{Kind: opset.RootB}, x
 		case z.d.Op == opset.Embed && k == 0, z.d.Op == opset.MatMul && k == 1, z.d.Op == opset.RoPE && k == 1, z.d.Op == opset.NormApply && k == 2:
 			z.d.Src[k], op.A = opset.Source{Kind: opset.RootA}, x
 		case (z.d.Op == opset.Embed || z.d.Op == opset.Row) && k == 1:

@@ -15,6 +15,9 @@ type Norm struct {
 	Shift      int64
 	Gamma      *tensor.Tensor // i32 [d], or nil when folded into the next matrix
 	GammaShift int64
+	// Dynamic scales the result by a power of two of the token, as wide gains need; else its format
+	// is static.
+	Dynamic bool
 }
 
 // DecoderLayer are the tensors and constants of one decoder layer.
@@ -111,18 +114,11 @@ func Decoder(s *DecoderSpec) (*Model, error) {
 
 func (s *DecoderSpec) embed() machine.Stage {
 	g := newStage(tensor.I32, 1, s.TMax)
-	e := s.gather(g, &s.Embed)
+	e := g.gather(&s.Embed, s.Dim)
 	if low := s.Embed.Low; low != nil {
-		g.add(opset.Add, tensor.I32, vec(s.Dim), []int64{int64(s.Dim)}, e, s.gather(g, low))
+		g.add(opset.Add, tensor.I32, vec(s.Dim), []int64{int64(s.Dim)}, e, g.gather(low, s.Dim))
 	}
 	return g.done(-1, 0, 0)
-}
-
-func (s *DecoderSpec) gather(g *stage, m *Matrix) int {
-	e := g.add(opset.Embed, tensor.I32, vec(s.Dim), []int64{int64(s.Vocab), int64(m.Chunks() * Chunk(s.Dim)), int64(Chunk(s.Dim))})
-	g.root(e, 0, opset.RootA, m.W)
-	g.root(e, 1, opset.RootB, m.Scale)
-	return e
 }
 
 func (s *DecoderSpec) layer(i int) machine.Stage {

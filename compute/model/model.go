@@ -44,11 +44,16 @@ type Model struct {
 	EndIDs    []int32 // ascending
 }
 
-// Matrix is a quantised weight matrix of rows by k: int8 in chunks, a mantissa and an exponent per row.
+// Matrix is a quantised weight matrix of rows by k. In class R weights are int8 in chunks, with a
+// mantissa and an exponent per row; in classes B and G4 they are block-scaled. SPEC 02 §3, §5.
 type Matrix struct {
 	K     int            // columns
-	W     *tensor.Tensor // i8 [rows, ceil(k/chunk), chunk], zero-padded
+	W     *tensor.Tensor // i8 [rows, ceil(k/chunk), leaf], zero-padded
 	Scale *tensor.Tensor // i32 [rows, 2]
+
+	// Blocks is the layout of a leaf of block-scaled weights, whose row mantissas are 0 or 1; in
+	// class R it is zero and a leaf is a chunk of weights.
+	Blocks tensor.Blocks
 
 	// Low is the second digit of 16-bit weights, with scales of its own, or nil: results are the
 	// sum of both. Narrow is then the shift from that int32 sum to an int16 result.
@@ -68,6 +73,12 @@ func (m *Matrix) Chunks() int { return m.W.Shape[1] }
 func (m *Matrix) check(name string, rows, k int) error {
 	ch := Chunk(k)
 	want := [3]int{rows, (k + ch - 1) / ch, ch}
+	if m.Blocks != (tensor.Blocks{}) {
+		if !m.Blocks.Valid() || m.Blocks.Chunk != ch || m.Low != nil {
+			return fmt.Errorf("%w: matrix %s has blocks %+v in chunks of %d", ErrModel, name, m.Blocks, ch)
+		}
+		want[2] = m.Blocks.Leaf()
+	}
 	if m.W == nil || m.Scale == nil || m.W.Type != tensor.I8 || m.W.Shape != want || m.K != k {
 		return fmt.Errorf("%w: matrix %s is not int8 %v with k = %d", ErrModel, name, want, k)
 	}
@@ -94,10 +105,12 @@ func TokenInput(y int32) *tensor.Tensor {
 type stage struct {
 	ops  []machine.Op
 	tmax int
+	// shifts are the scales of activations that have one of their token: tensor to tensor.
+	shifts map[int]int
 }
 
 func newStage(t tensor.DType, n, tmax int) *stage {
-	s := &stage{tmax: tmax}
+	s := &stage{tmax: tmax, shifts: map[int]int{}}
 	s.push(machine.Op{Descriptor: opset.Descriptor{Op: opset.Input, Type: t, Dims: vec(n)}})
 	return s
 }
@@ -183,21 +196,42 @@ func (s *stage) reduceSpan(op opset.Code, rows [2]int, k, x int, t tensor.DType)
 	}
 }
 
-// norm appends RMS normalisation of x (i32 [d]) to i16; gamma may be nil.
+// norm appends RMS normalisation of x (i32 [d]) to i16; gamma may be nil. With Dynamic the result
+// is scaled to its token, which linear takes back.
 func (s *stage) norm(x, d int, n *Norm) int {
 	m := s.reduce(opset.MaxAbs, opset.MaxAbs, [2]int{1, 1}, d, x, tensor.I32)
 	sum := s.reduce(opset.SumSquares, opset.Sum, [2]int{1, 1}, d, x, tensor.I32, m)
 	inv := s.add(opset.NormInv, tensor.I64, vec(2), []int64{n.K, n.Eps}, sum, m)
-	y := s.add(opset.NormApply, tensor.I16, vec(d), []int64{n.Shift, n.GammaShift, int64(d)}, x, inv)
+	t := tensor.I16
+	if n.Dynamic {
+		t = tensor.I32
+	}
+	y := s.add(opset.NormApply, t, vec(d), []int64{n.Shift, n.GammaShift, int64(d)}, x, inv)
 	if n.Gamma != nil {
 		s.root(y, 2, opset.RootA, n.Gamma)
+	}
+	if n.Dynamic {
+		return s.quant(y, d)
 	}
 	return y
 }
 
+// quant appends the scaling of y (i32 [d]) to i16 by the least power of two of its token at which
+// it fits.
+func (s *stage) quant(y, d int) int {
+	sc := s.add(opset.Scale, tensor.I64, vec(1), nil, s.reduce(opset.MaxAbs, opset.MaxAbs, [2]int{1, 1}, d, y, tensor.I32))
+	x := s.add(opset.Quant, tensor.I16, vec(d), []int64{int64(d)}, y, sc)
+	s.shifts[x] = sc
+	return x
+}
+
 // linear appends a matrix product of x (i16 [k]) and its row results of type t; shift is the index
-// of an activation scale or 0. Weights of two digits are two products and their sum.
+// of an activation scale, or 0 for that of x, if it has one. Weights of two digits are two products
+// and their sum.
 func (s *stage) linear(x int, m *Matrix, t tensor.DType, shift int) int {
+	if shift == 0 {
+		shift = s.shifts[x]
+	}
 	if m.Low == nil {
 		return s.digit(x, m, t, shift)
 	}
@@ -210,9 +244,10 @@ func (s *stage) linear(x int, m *Matrix, t tensor.DType, shift int) int {
 }
 
 func (s *stage) digit(x int, m *Matrix, t tensor.DType, shift int) int {
-	part := s.add(opset.MatMul, tensor.I64, mat(m.Rows(), m.Chunks()), []int64{int64(m.K), int64(Chunk(m.K))}, x)
+	op, p := m.product()
+	part := s.add(op, tensor.I64, mat(m.Rows(), m.Chunks()), p, x)
 	s.root(part, 1, opset.RootA, m.W)
-	y := s.add(opset.Row, t, vec(m.Rows()), []int64{int64(m.Chunks())}, part)
+	y := s.add(opset.Row, t, vec(m.Rows()), []int64{int64(m.Chunks()), m.rowBits()}, part)
 	s.root(y, 1, opset.RootB, m.Scale)
 	if shift > 0 {
 		s.ops[y].Src[2] = opset.Source{Kind: opset.Tensor, Index: uint8(shift)}

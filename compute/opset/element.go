@@ -44,6 +44,13 @@ const (
 	PromptOp
 )
 
+// Operations on block-scaled weights. SPEC 02 §5.
+const (
+	MatMulBlock Code = 70 + iota
+	MatMulG4
+	EmbedBlock
+)
+
 // Fetch supplies exactly the bytes [Lo, Hi) of a read.
 type Fetch func(Read) ([]byte, error)
 
@@ -66,7 +73,7 @@ var table = [...]definition{
 	ArgKey:     {"arg_key", reduceArgKey, []tensor.DType{tensor.I64}},
 	SumSquares: {"sum_squares", sumSquares, []tensor.DType{tensor.I64}},
 	NormInv:    {"norm_inv", normInv, []tensor.DType{tensor.I64}},
-	NormApply:  {"norm_apply", normApply, []tensor.DType{tensor.I16}},
+	NormApply:  {"norm_apply", normApply, []tensor.DType{tensor.I16, tensor.I32}},
 	MatMul:     {"matmul", matMul, []tensor.DType{tensor.I64}},
 	Row:        {"row", row, []tensor.DType{tensor.I32, tensor.I16}},
 	Add:        {"add", add, []tensor.DType{tensor.I32}},
@@ -87,6 +94,10 @@ var table = [...]definition{
 	Token:      {"token", token, []tensor.DType{tensor.I32}},
 	StopOp:     {"stop", stop, []tensor.DType{tensor.I32}},
 	PromptOp:   {"prompt", prompt, []tensor.DType{tensor.I32}},
+
+	MatMulBlock: {"matmul_block", matMulBlock, []tensor.DType{tensor.I64}},
+	MatMulG4:    {"matmul_g4", matMulBlock, []tensor.DType{tensor.I64}},
+	EmbedBlock:  {"embed_block", embedBlock, []tensor.DType{tensor.I32}},
 }
 
 // Codes lists every operation but Input, in order: what faces, vectors and fault tests walk.
@@ -176,7 +187,7 @@ func (e *env) read(s Source, t tensor.DType, leaf int, count, lo, hi uint64) []i
 }
 
 func (e *env) bytes(r Read, t tensor.DType) []int64 {
-	if r.Lo >= r.Hi || r.Hi > r.Total || r.Hi-r.Lo > maxRead || r.Leaf < 1 || r.Leaf > KVLeafBytes {
+	if r.Lo >= r.Hi || r.Hi > r.Total || r.Hi-r.Lo > maxRead || r.Leaf < 1 || r.Leaf > tensor.MaxBlockLeaf {
 		e.fail("%s reads [%d,%d) of %d bytes in leaves of %d", e.d.Op, r.Lo, r.Hi, r.Total, r.Leaf)
 	}
 	if e.err != nil {

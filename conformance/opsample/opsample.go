@@ -100,6 +100,8 @@ var shapes = [...]func(*sampler, *opset.Descriptor){
 	opset.Transpose: (*sampler).transpose, opset.Mix: (*sampler).mix, opset.DivOp: (*sampler).div,
 	opset.Temper: (*sampler).temper, opset.Draw: (*sampler).scalar, opset.Select: (*sampler).choose,
 	opset.Token: (*sampler).token, opset.StopOp: (*sampler).stop, opset.PromptOp: (*sampler).prompt,
+
+	opset.MatMulBlock: (*sampler).matMulBlock, opset.MatMulG4: (*sampler).matMulBlock, opset.EmbedBlock: (*sampler).embedBlock,
 }
 
 func (s *sampler) descriptor(op opset.Code) opset.Descriptor {
@@ -141,7 +143,7 @@ func (s *sampler) row(d *opset.Descriptor) {
 	if s.flag() {
 		d.Src[2] = opset.Source{Kind: opset.Tensor, Index: uint8(s.IntN(100))}
 	}
-	d.P[0] = int64(s.n(1, 64))
+	d.P[0], d.P[1] = int64(s.n(1, 64)), int64(s.n(0, 24))
 	d.Dims = vec(s.n(1, 300))
 }
 

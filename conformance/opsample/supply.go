@@ -60,6 +60,7 @@ func types(d *opset.Descriptor) []tensor.DType {
 		opset.ReLU: {i32}, opset.SiLUMul: {i32, i32}, opset.Scale: {i64}, opset.Quant: {i32, i64},
 		opset.RoPE: {i32, i32, i32}, opset.Score: {i16, i16}, opset.Exp2Op: {i32, i64}, opset.Transpose: {i16},
 		opset.Mix: {i32, i16}, opset.DivOp: {i64, i64}, opset.Temper: {i32}, opset.Draw: {i64},
+		opset.MatMulBlock: {i16, i8}, opset.MatMulG4: {i16, i8}, opset.EmbedBlock: {i8, i32},
 		opset.Token: {i64, i64, i64}, opset.StopOp: {i32, i32}, opset.PromptOp: {i32},
 	}[d.Op]
 }
@@ -149,7 +150,7 @@ func (s *Supply) value(k, i int, t tensor.DType) int64 {
 // exponent says whether an element is the exponent of a row scale or a shift.
 func (s *Supply) exponent(k, i int) bool {
 	switch s.d.Op {
-	case opset.Embed, opset.Row:
+	case opset.Embed, opset.EmbedBlock, opset.Row:
 		return k == 1 && i%2 == 1 || k == 2
 	case opset.Quant:
 		return k == 1

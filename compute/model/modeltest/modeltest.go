@@ -37,7 +37,11 @@ func log2(n int) int {
 }
 
 // Config shapes a drawn Llama.
-type Config struct{ Vocab, TMax, Dim, Heads, KVHeads, HeadDim, FF, Layers int }
+type Config struct {
+	Vocab, TMax, Dim, Heads, KVHeads, HeadDim, FF, Layers int
+
+	Blocks bool // weights are block-scaled, norms scaled to their token
+}
 
 // Tiny is the smallest configuration that has several leaves, chunks and levels where it matters.
 func Tiny() Config {
@@ -54,6 +58,13 @@ func Deep() Config {
 	return Config{Vocab: 300, TMax: 300, Dim: 264, Heads: 4, KVHeads: 2, HeadDim: 6, FF: 272, Layers: 2}
 }
 
+// Blocks is Tiny with block-scaled weights, of every layout in turn.
+func Blocks() Config {
+	c := Tiny()
+	c.Blocks = true
+	return c
+}
+
 // Llama draws a decoder; the same seed gives the same model.
 func Llama(seed uint64, c Config) *model.Model {
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -65,8 +76,11 @@ func Llama(seed uint64, c Config) *model.Model {
 	for i := range s.Rope.I32 {
 		s.Rope.I32[i] = int32(r.IntN(1<<31) - 1<<30)
 	}
-	norm := model.Norm{K: 1 << 48, Eps: 1 << 14, Shift: 48 - 11}
-	s.Embed = Matrix(r, c.Vocab, c.Dim, 16)
+	norm, draw := model.Norm{K: 1 << 48, Eps: 1 << 14, Shift: 48 - 11}, Matrix
+	if c.Blocks {
+		norm.Shift, norm.Dynamic, draw = 48-20, true, blockMatrices()
+	}
+	s.Embed = draw(r, c.Vocab, c.Dim, 16)
 	for i := range s.Embed.Scale.I32 {
 		if i%2 == 1 {
 			s.Embed.Scale.I32[i] = 14
@@ -76,8 +90,8 @@ func Llama(seed uint64, c Config) *model.Model {
 	for range c.Layers {
 		s.Layers = append(s.Layers, model.DecoderLayer{
 			AttnNorm: norm, FFNNorm: norm,
-			Q: Matrix(r, q, c.Dim, 16), K: Matrix(r, kv, c.Dim, 16), V: Matrix(r, kv, c.Dim, 11), O: Matrix(r, c.Dim, q, 15),
-			Gate: Matrix(r, c.FF, c.Dim, 17), Up: Matrix(r, c.FF, c.Dim, 16), Down: Matrix(r, c.Dim, c.FF, 15),
+			Q: draw(r, q, c.Dim, 16), K: draw(r, kv, c.Dim, 16), V: draw(r, kv, c.Dim, 11), O: draw(r, c.Dim, q, 15),
+			Gate: draw(r, c.FF, c.Dim, 17), Up: draw(r, c.FF, c.Dim, 16), Down: draw(r, c.Dim, c.FF, 15),
 			QShift: 5, KShift: 4, ScoreMult: 1 << 22, ScoreShift: 29,
 		})
 	}
@@ -87,7 +101,7 @@ func Llama(seed uint64, c Config) *model.Model {
 		s.HeadNorm.Gamma.I32[i] = int32(1<<14 + r.IntN(1<<13))
 	}
 	s.HeadNorm.GammaShift = 14
-	s.Head = Matrix(r, c.Vocab, c.Dim, 18)
+	s.Head = draw(r, c.Vocab, c.Dim, 18)
 	m, err := model.Decoder(s)
 	if err != nil {
 		panic("modeltest: " + err.Error())
