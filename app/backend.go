@@ -104,11 +104,19 @@ func (c codec) EncodeChat(messages []gateway.Message) ([]int32, error) {
 	for i, m := range messages {
 		turns[i] = template.Message{Role: m.Role, Content: m.Content}
 	}
-	return c.EncodeText(c.m.tmpl.Render(turns))
+	parts, err := c.m.tmpl.Render(template.Conversation{Messages: turns})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", gateway.ErrInvalid, err)
+	}
+	return some(template.PromptOf(c.m.tok, parts))
 }
 
 func (c codec) EncodeText(text string) ([]int32, error) {
-	ids := template.Prompt(c.m.tok, text)
+	return some(template.Prompt(c.m.tok, text))
+}
+
+// some refuses a prompt without tokens.
+func some(ids []int32) ([]int32, error) {
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("%w: the prompt has no tokens", gateway.ErrInvalid)
 	}

@@ -104,7 +104,7 @@ func addText(m *model.Model, f Source, o Options) error {
 	if m.Tokenizer, err = tok.MarshalBinary(); err != nil {
 		return err
 	}
-	m.Template = template.New(template.Concat).Encode()
+	m.Template = template.New().Encode()
 	if tok.EOS() >= 0 {
 		m.EndIDs = []int32{tok.EOS()}
 	}

@@ -62,7 +62,7 @@ func newWorld(t testing.TB) *world {
 	if m.Tokenizer, err = w.tok.MarshalBinary(); err != nil {
 		t.Fatal(err)
 	}
-	m.Template = template.New(template.Concat).Encode()
+	m.Template = template.New().Encode()
 	if w.man, err = manifest.Bind(m); err != nil {
 		t.Fatal(err)
 	}

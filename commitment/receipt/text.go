@@ -14,6 +14,7 @@ import (
 // set. What is nil was left to the gateway, except Temperature, whose default is 1.
 type Asked struct {
 	Messages    []template.Message
+	Tools       []string // JSON of each, with messages
 	Text        *string
 	IDs         []int32
 	MaxNew      *uint32
@@ -77,15 +78,19 @@ func (s *side) prompt(r *Receipt) string {
 	return text
 }
 
-// ids are the prompt ids of what was asked.
-func (s *side) ids(a *Asked) []int32 {
+// ids are the prompt ids of what was asked, or why there are none.
+func (s *side) ids(a *Asked) ([]int32, error) {
 	switch {
 	case a.IDs != nil:
-		return a.IDs
+		return a.IDs, nil
 	case a.Text != nil:
-		return template.Prompt(s.tok, *a.Text)
+		return template.Prompt(s.tok, *a.Text), nil
 	}
-	return template.Prompt(s.tok, s.tmpl.Render(a.Messages))
+	parts, err := s.tmpl.Render(template.Conversation{Messages: a.Messages, Tools: a.Tools})
+	if err != nil {
+		return nil, err
+	}
+	return template.PromptOf(s.tok, parts), nil
 }
 
 // withoutText says why text cannot be compared.
@@ -109,7 +114,11 @@ func request(r *Receipt, f *Facts, s *side, err error) (Outcome, string) {
 	if s == nil {
 		return withoutText(f, err)
 	}
-	if why := sameIDs("prompt", r.Prompt, s.ids(a)); why != "" {
+	ids, err := s.ids(a)
+	if err != nil {
+		return False, "the node was given a prompt, and " + err.Error()
+	}
+	if why := sameIDs("prompt", r.Prompt, ids); why != "" {
 		return False, "the node was given another prompt: " + why
 	}
 	if why := sameIDs("stop", r.Stop, s.man.Model.EndIDs); why != "" {

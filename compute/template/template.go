@@ -1,69 +1,157 @@
 // Package template renders a conversation into the text that a model reads.
 //
 // It stands on the compute floor beside tokenizer: the template is part of the model id, so that
-// whoever checks a receipt obtains the same prompt. Version 1 knows one form: the contents of the
-// messages, concatenated; beginning-of-sequence is the tokenizer's flag. SPEC 04 §4.
+// whoever checks a receipt obtains the same prompt. A template is data, not a program: literals
+// before and after the turns of each role, where a system message goes, and how tools are shown.
+// Importers derive it from a model's own template and check it against that. SPEC 04 §4.
 //
 //	t, err := template.Parse(m.Template)
-//	text := t.Render([]template.Message{{Role: "user", Content: "Once upon a time"}})
+//	parts, err := t.Render(template.Conversation{Messages: []template.Message{{Role: "user", Content: "Hi"}}})
+//	ids := template.Prompt(tok, parts)
 package template
 
 import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"elenchus/compute/tokenizer"
 )
 
 // ErrTemplate marks bytes that are no canonical template.
 var ErrTemplate = errors.New("invalid template")
 
+// ErrConversation marks a conversation that the template has no form for; the error says which
+// message and what to do.
+var ErrConversation = errors.New("conversation does not fit the model's template")
+
 const tag = "elenchus/template/1"
+
+// MaxBytes is the most that an encoded template may take.
+const MaxBytes = 1 << 16
 
 // Form is how messages become text.
 type Form uint8
 
-// Concat joins the contents, whatever their roles.
-const Concat Form = 1
+// Forms. Concat joins the contents, whatever their roles. Chat is a Turns, with or without tools.
+const (
+	Concat Form = 1
+	Chat   Form = 2
+)
 
 // Template is an immutable template; the zero value is illegal.
-type Template struct{ form Form }
-
-// New makes a template of a form.
-func New(f Form) Template { return Template{f} }
-
-// Message is one turn of a conversation.
-type Message struct{ Role, Content string }
-
-// Encode is the canonical form: tag and form byte.
-func (t Template) Encode() []byte { return append([]byte(tag), byte(t.form)) }
-
-// Parse reads canonical bytes.
-func Parse(b []byte) (Template, error) {
-	if len(b) != len(tag)+1 || string(b[:len(tag)]) != tag {
-		return Template{}, fmt.Errorf("%w: %d bytes without the tag %q", ErrTemplate, len(b), tag)
-	}
-	if f := Form(b[len(tag)]); f != Concat {
-		return Template{}, fmt.Errorf("%w: form %d, this version knows %d", ErrTemplate, f, Concat)
-	}
-	return Template{Concat}, nil
+type Template struct {
+	form  Form
+	turns *Turns
+	tools *Tools
 }
 
-// Render is the prompt text of a conversation.
-func (t Template) Render(messages []Message) string {
+// New makes a concatenating template.
+func New() Template { return Template{form: Concat} }
+
+// NewChat makes a chat template; tools may be nil. It fails with ErrTemplate for what Parse refuses.
+func NewChat(turns Turns, tools *Tools) (Template, error) {
+	return Parse(Template{Chat, &turns, tools}.Encode())
+}
+
+// Form is the template's form.
+func (t Template) Form() Form { return t.form }
+
+// HasTools says whether tools can be shown to the model.
+func (t Template) HasTools() bool { return t.tools != nil }
+
+// Roles of messages.
+const (
+	System    = "system"
+	User      = "user"
+	Assistant = "assistant"
+	Tool      = "tool"
+)
+
+// Call is a call of a function that the assistant asked for.
+type Call struct {
+	Name      string
+	Arguments string // a JSON object
+}
+
+// Message is one turn of a conversation. A message of the role tool is the result of a call.
+type Message struct {
+	Role, Content string
+	Calls         []Call // of an assistant
+}
+
+// Conversation is what a model is to go on with.
+type Conversation struct {
+	Messages []Message
+	Tools    []string // JSON of each tool, as the API has it: {"type": "function", "function": {...}}
+}
+
+// Part is a piece of a prompt. Special tokens are recognised in literals only: what a user wrote
+// never becomes one.
+type Part struct {
+	Text    string
+	Literal bool
+}
+
+// Text is the prompt as people would read it.
+func Text(parts []Part) string {
 	var b strings.Builder
-	for _, m := range messages {
-		b.WriteString(m.Content)
+	for _, p := range parts {
+		b.WriteString(p.Text)
 	}
 	return b.String()
 }
 
-// Prompt are the prompt ids of a text: BOS if the tokenizer asks for it, then the text.
-func Prompt(t *tokenizer.Tokenizer, text string) []int32 {
-	ids := t.Encode(text)
-	if t.AddBOS() && t.BOS() >= 0 {
-		ids = append([]int32{t.BOS()}, ids...)
+// Encode is the canonical form.
+func (t Template) Encode() []byte {
+	b := append([]byte(tag), byte(t.form))
+	if t.form == Chat {
+		b = t.turns.append(b)
+		b = t.tools.append(b)
 	}
-	return ids
+	return b
 }
+
+// Parse reads canonical bytes.
+func Parse(b []byte) (Template, error) {
+	if len(b) <= len(tag) || len(b) > MaxBytes || string(b[:len(tag)]) != tag {
+		return Template{}, fmt.Errorf("%w: %d bytes without the tag %q", ErrTemplate, len(b), tag)
+	}
+	r := &reader{b: b[len(tag)+1:]}
+	t := Template{form: Form(b[len(tag)])}
+	switch t.form {
+	case Concat:
+	case Chat:
+		t.turns = r.turns()
+		t.tools = r.tools()
+	default:
+		return Template{}, fmt.Errorf("%w: form %d, this version knows %d and %d", ErrTemplate, t.form, Concat, Chat)
+	}
+	if r.err == nil && len(r.b) > 0 {
+		r.fail("%d bytes follow the template", len(r.b))
+	}
+	if r.err != nil {
+		return Template{}, r.err
+	}
+	return t, nil
+}
+
+// Render is the prompt of a conversation, up to where the assistant begins to speak. It fails with
+// ErrConversation.
+func (t Template) Render(c Conversation) ([]Part, error) {
+	if t.form == Chat {
+		return t.chat(c)
+	}
+	if len(c.Tools) > 0 {
+		return nil, fmt.Errorf("%w: it shows no tools: leave them out", ErrConversation)
+	}
+	var parts []Part
+	for i, m := range c.Messages {
+		if m.Role == Tool || len(m.Calls) > 0 {
+			return nil, fmt.Errorf("%w: messages[%d] is about tools, which it does not show", ErrConversation, i)
+		}
+		parts = append(parts, Part{Text: m.Content})
+	}
+	return parts, nil
+}
+
+// HasCalls says that calls of tools and their results can stand in a conversation.
+func (t Template) HasCalls() bool { return t.tools != nil && t.tools.HasCalls }
