@@ -9,9 +9,6 @@ import (
 // Tag begins the canonical bytes of a tokenizer: domain and version.
 const Tag = "elenchus/tokenizer/1"
 
-// merging is the code of the only algorithm of version 1.
-const merging = 1
-
 // Flag bits; the others are zero.
 const (
 	flagBOS    = 1 << 0
@@ -32,13 +29,14 @@ var ErrEncoding = errors.New("no canonical tokenizer")
 // MarshalBinary returns the canonical bytes, integers big-endian:
 //
 //	tag        20  "elenchus/tokenizer/1"
-//	algorithm   1  1
+//	algorithm   1  1 Scored, 2 RankedBPE, 3 Unigram, 4 WordPiece
 //	flags       1  1 AddBOS, 2 AddEOS, 4 AddSpacePrefix
 //	BOS         4  two's complement, -1 for none
 //	EOS         4
 //	unknown     4
 //	count       4
 //	count times: kind 1, score 4 (two's complement), length 2, text
+//	all but Scored: what sections writes
 //
 // Each tokenizer has one encoding. The error is always nil.
 func (t *Tokenizer) MarshalBinary() ([]byte, error) {
@@ -49,7 +47,7 @@ func (t *Tokenizer) MarshalBinary() ([]byte, error) {
 	}
 	out := make([]byte, 0, size)
 	out = append(out, Tag...)
-	out = append(out, merging, flags(c))
+	out = append(out, byte(c.Algorithm)+1, flags(c))
 	for _, id := range [...]int32{c.BOS, c.EOS, c.Unknown, int32(len(c.Pieces))} {
 		out = binary.BigEndian.AppendUint32(out, uint32(id))
 	}
@@ -58,6 +56,9 @@ func (t *Tokenizer) MarshalBinary() ([]byte, error) {
 		out = binary.BigEndian.AppendUint32(out, uint32(p.Score))
 		out = binary.BigEndian.AppendUint16(out, uint16(len(p.Text))) // <= MaxPieceBytes
 		out = append(out, p.Text...)
+	}
+	if c.Algorithm != Scored {
+		out = appendSections(out, &c)
 	}
 	return out, nil
 }
@@ -87,7 +88,14 @@ func Parse(b []byte) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w: %w", ErrEncoding, err)
 	}
-	c.Pieces, err = parsePieces(b, len(Tag)+headBytes, count)
+	rest := b
+	c.Pieces, rest, err = parsePieces(b, len(Tag)+headBytes, count)
+	if err == nil && c.Algorithm != Scored {
+		rest, err = parseSections(rest, &c)
+	}
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%d bytes after the end", len(rest))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w: %w", ErrEncoding, err)
 	}
@@ -99,9 +107,10 @@ func Parse(b []byte) (*Tokenizer, error) {
 }
 
 func parseHead(b []byte) (c Config, count uint32, err error) {
-	if b[0] != merging {
-		return c, 0, fmt.Errorf("algorithm %d, want %d", b[0], merging)
+	if b[0] == 0 || b[0] > byte(WordPiece)+1 {
+		return c, 0, fmt.Errorf("algorithm %d, want 1..%d", b[0], WordPiece+1)
 	}
+	c.Algorithm = Algorithm(b[0] - 1)
 	if b[1]&^flagsKnown != 0 {
 		return c, 0, fmt.Errorf("flags 0x%02x, want bits of 0x%02x", b[1], flagsKnown)
 	}
@@ -112,26 +121,23 @@ func parseHead(b []byte) (c Config, count uint32, err error) {
 	return c, binary.BigEndian.Uint32(b[14:]), nil
 }
 
-func parsePieces(b []byte, at int, count uint32) ([]Piece, error) {
+func parsePieces(b []byte, at int, count uint32) ([]Piece, []byte, error) {
 	if count > MaxPieces || int(count) > (len(b)-at)/pieceBytes {
-		return nil, fmt.Errorf("%d pieces at offset %d, %d bytes left, at most %d", count, at, len(b)-at, MaxPieces)
+		return nil, nil, fmt.Errorf("%d pieces at offset %d, %d bytes left, at most %d", count, at, len(b)-at, MaxPieces)
 	}
 	pieces := make([]Piece, count)
 	for i := range pieces {
 		if len(b)-at < pieceBytes {
-			return nil, fmt.Errorf("piece %d at offset %d: %d bytes left", i, at, len(b)-at)
+			return nil, nil, fmt.Errorf("piece %d at offset %d: %d bytes left", i, at, len(b)-at)
 		}
 		kind, score := Kind(b[at]), int32(binary.BigEndian.Uint32(b[at+1:]))
 		size := int(binary.BigEndian.Uint16(b[at+5:]))
 		at += pieceBytes
 		if size > MaxPieceBytes || size > len(b)-at {
-			return nil, fmt.Errorf("piece %d at offset %d: length %d, %d bytes left, at most %d", i, at, size, len(b)-at, MaxPieceBytes)
+			return nil, nil, fmt.Errorf("piece %d at offset %d: length %d, %d bytes left, at most %d", i, at, size, len(b)-at, MaxPieceBytes)
 		}
 		pieces[i] = Piece{string(b[at : at+size]), score, kind}
 		at += size
 	}
-	if at != len(b) {
-		return nil, fmt.Errorf("%d bytes after the last piece", len(b)-at)
-	}
-	return pieces, nil
+	return pieces, b[at:], nil
 }

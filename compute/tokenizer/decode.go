@@ -34,30 +34,49 @@ func (t *Tokenizer) Decode(ids []int32) (string, error) {
 	return out.String(), nil
 }
 
+// contribution is what a piece gives in the middle of a text.
+func (t *Tokenizer) contribution(p Piece) string {
+	switch p.Kind {
+	case Byte:
+		b, _ := byteOf(p.Text) // checked by New
+		return string([]byte{b})
+	case UserDefined:
+		return p.Text
+	case Normal:
+		if t.config.Options&Bytes != 0 {
+			return fromLetters(p.Text)
+		}
+		return strings.ReplaceAll(p.Text, space, " ")
+	}
+	return ""
+}
+
+// fromLetters undoes appendLetters; a text with a character that stands for no byte is itself.
+func fromLetters(text string) string {
+	out := make([]byte, 0, len(text))
+	for _, r := range text {
+		b, ok := byteOfLetter(r)
+		if !ok {
+			return text
+		}
+		out = append(out, b)
+	}
+	return string(out)
+}
+
 // render returns what an id decodes to. While *strip is set, the first piece
 // that gives text loses one leading space and *strip is cleared; a user defined
 // piece clears it without loss, since no space was put before it.
 func (t *Tokenizer) render(id int32, strip *bool) (string, error) {
-	p, err := t.Piece(id)
-	if err != nil {
-		return "", err
+	text, err := t.Bytes(id)
+	if err != nil || text == "" || !*strip {
+		return text, err
 	}
-	switch p.Kind {
-	case Byte:
-		b, _ := byteOf(p.Text) // checked by New
-		p.Text = string([]byte{b})
-	case UserDefined:
-		*strip = false
-	case Normal:
-		p.Text = strings.ReplaceAll(p.Text, space, " ")
-	default:
-		return "", nil
+	*strip = false
+	if t.config.Pieces[id].Kind == UserDefined {
+		return text, nil
 	}
-	if *strip {
-		*strip = false
-		return strings.TrimPrefix(p.Text, " "), nil
-	}
-	return p.Text, nil
+	return strings.TrimPrefix(text, " "), nil
 }
 
 // Decoder decodes ids one by one into valid UTF-8: bytes of a character not yet

@@ -10,9 +10,39 @@ import (
 // n log n in the length of the text, times the longest piece at worst, plus
 // one search per user defined piece.
 func (t *Tokenizer) Encode(text string) []int32 {
+	if t.config.Algorithm != Scored {
+		return t.pipeline(text, 0)
+	}
+	return t.scored(text, t.user)
+}
+
+// EncodeSpecial is Encode for text whose author may name control pieces, such as that of a chat
+// template: their names give their ids. Text of users must never come here.
+func (t *Tokenizer) EncodeSpecial(text string) []int32 {
+	if t.config.Algorithm != Scored {
+		return t.pipeline(text, 1)
+	}
+	return t.scored(text, t.control)
+}
+
+// Prompt puts ids between BOS and EOS where the tokenizer asks for them.
+func (t *Tokenizer) Prompt(ids []int32) []int32 {
+	out := make([]int32, 0, len(ids)+2)
+	if t.config.AddBOS && t.config.BOS != None {
+		out = append(out, t.config.BOS)
+	}
+	out = append(out, ids...)
+	if t.config.AddEOS && t.config.EOS != None {
+		out = append(out, t.config.EOS)
+	}
+	return out
+}
+
+// scored encodes with algorithm Scored.
+func (t *Tokenizer) scored(text string, user []int32) []int32 {
 	var ids []int32
 	prefix := t.config.AddSpacePrefix
-	for _, f := range t.cut(text) {
+	for _, f := range t.cut(text, user) {
 		if f.id != None {
 			ids = append(ids, f.id)
 			prefix = t.config.AddSpacePrefix
@@ -34,12 +64,12 @@ type fragment struct {
 	id   int32 // None for text
 }
 
-// userDefined returns the ids of the user defined pieces in the order in which
-// they are cut out: longest first, then by id.
-func userDefined(pieces []Piece) []int32 {
+// cutOut returns the ids of the pieces that are cut out of a text, in the order in which they are:
+// longest first, then by id.
+func cutOut(pieces []Piece, specials bool) []int32 {
 	var ids []int32
 	for i, p := range pieces {
-		if p.Kind == UserDefined {
+		if p.Kind == UserDefined || specials && special(p.Kind) {
 			ids = append(ids, int32(i))
 		}
 	}
@@ -49,21 +79,21 @@ func userDefined(pieces []Piece) []int32 {
 	return ids
 }
 
-// cut takes the user defined pieces out of text, each wherever it still occurs
-// in what the earlier ones left, from left to right.
-func (t *Tokenizer) cut(text string) []fragment {
+// cut takes the pieces named out of text, each wherever it still occurs in what the earlier ones
+// left, from left to right.
+func (t *Tokenizer) cut(text string, user []int32) []fragment {
 	if text == "" {
 		return nil
 	}
 	parts := []fragment{{text, None}}
-	if len(t.user) == 0 {
+	if len(user) == 0 {
 		return parts
 	}
 	var present [256]bool
 	for i := range len(text) {
 		present[text[i]] = true
 	}
-	for _, id := range t.user {
+	for _, id := range user {
 		piece := t.config.Pieces[id].Text
 		// A piece has at least one byte (checkPiece).
 		if present[piece[0]] && present[piece[len(piece)-1]] && strings.Contains(text, piece) {

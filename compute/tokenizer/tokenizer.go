@@ -5,8 +5,8 @@
 // text. The tokenizer is part of the model identity, as its canonical bytes
 // (MarshalBinary), so anyone who checks a receipt obtains the same ids.
 //
-// The algorithm is score-driven pair merging over a SentencePiece vocabulary,
-// giving the ids llama.cpp gives for tokenizer model "llama":
+// Four algorithms make words into pieces (Algorithm). Scored is that of SentencePiece vocabularies
+// with merges, giving the ids llama.cpp gives for tokenizer model "llama":
 //
 //   - pieces marked user defined are cut out of the text first, longest first;
 //   - each remaining stretch gets a leading space if AddSpacePrefix is set and
@@ -15,10 +15,16 @@
 //     score first, leftmost first among equals, until nothing merges;
 //   - what is no piece then becomes its bytes, or the unknown piece.
 //
-// Invariants: pieces are distinct, 1..MaxPieceBytes bytes long, at most
-// MaxPieces of them; every byte string has an encoding. Scores are only ever
-// compared, so they are integers here; the importer maps floats to them with
-// order kept. The names of control pieces in a text are text, not control.
+// The other three (RankedBPE, Unigram, WordPiece) work on words that declared steps make: user
+// defined pieces are cut out, the first and longest first; the rest is read as code points,
+// normalised, cut into words, and each word encoded (Step, pipeline.go). They give the ids of the
+// tokenizers library of which published models bring the settings.
+//
+// Invariants: pieces are distinct, 1..MaxPieceBytes bytes long, at most MaxPieces of them. Scores
+// of Scored are only ever compared, so they are integers here; the importer maps floats to them with
+// order kept. Those of Unigram are binary64 numbers as bits, added by integer arithmetic. The names
+// of control pieces in a text are text, not control, unless EncodeSpecial is asked. Whatever
+// characters mean follows from pinned tables (package ucd).
 //
 //	t, err := tokenizer.New(tokenizer.Config{Pieces: pieces, BOS: 1, EOS: 2, Unknown: 0})
 //	ids := t.Encode("once upon a time")
@@ -34,6 +40,7 @@ import (
 const (
 	MaxPieces     = 1 << 20 // pieces in a vocabulary
 	MaxPieceBytes = 1 << 10 // bytes in one piece
+	MaxMerges     = 1 << 21 // merges of RankedBPE
 )
 
 // None stands for the absence of a special piece.
@@ -65,7 +72,8 @@ type Piece struct {
 	Kind  Kind
 }
 
-// Config is everything that makes a tokenizer.
+// Config is everything that makes a tokenizer. Fields of other algorithms than its own are zero;
+// Scored has none of those behind AddSpacePrefix.
 type Config struct {
 	Pieces  []Piece // 1..MaxPieces, distinct texts
 	BOS     int32   // begin of sequence, id or None
@@ -74,7 +82,17 @@ type Config struct {
 
 	AddBOS         bool // a prompt starts with BOS; Encode itself never adds it
 	AddEOS         bool // a text ends with EOS; Encode itself never adds it
-	AddSpacePrefix bool // text is encoded as if a space stood before it
+	AddSpacePrefix bool // Scored: text is encoded as if a space stood before it; all: a text decodes without it
+
+	Algorithm    Algorithm
+	Options      Options
+	Normal       []Step      // normalise a text, in order
+	Cuts         []Step      // cut it into words, in order
+	Attributes   []Attribute // of pieces that are cut out, ascending
+	Merges       []Merge     // RankedBPE
+	Scores       []uint64    // Unigram: of each piece, bits of binary64
+	UnknownScore uint64      // Unigram: of a character without a piece
+	MaxWord      int         // WordPiece: characters of a word that is not unknown; 0 for any
 }
 
 // Tokenizer encodes and decodes. It is immutable and safe for concurrent use.
@@ -85,12 +103,22 @@ type Tokenizer struct {
 	user    []int32    // user defined pieces, longest first, then by id
 	bytes   [256]int32 // piece for a single byte, or None
 	longest int        // bytes of the longest piece
+
+	control []int32  // user defined, control and unknown pieces, longest first
+	raw     []string // what each piece contributes to a text
+	flags   map[int32]AttributeFlags
+	added   [4]*trie // cut-out pieces: before normalising without and with specials, after it likewise
+	normal  []normalStep
+	cuts    []splitStep
+	merges  map[uint64]merged
+	trie    *trie
 }
 
 // New builds a tokenizer. It copies the pieces. It refuses vocabularies beyond
 // the bounds, empty or repeated pieces, unknown kinds, byte pieces not written
-// "<0xHH>" in upper case, special ids out of range, and vocabularies in which
-// some byte has neither a piece nor an unknown piece to stand for it.
+// "<0xHH>" in upper case, special ids out of range, steps and patterns it does
+// not know, and with Scored vocabularies in which some byte has neither a piece
+// nor an unknown piece to stand for it.
 func New(c Config) (*Tokenizer, error) {
 	if len(c.Pieces) == 0 || len(c.Pieces) > MaxPieces {
 		return nil, fmt.Errorf("tokenizer: %d pieces, want 1..%d", len(c.Pieces), MaxPieces)
@@ -110,9 +138,15 @@ func New(c Config) (*Tokenizer, error) {
 		t.ids[p.Text] = int32(i)
 		t.longest = max(t.longest, len(p.Text))
 	}
-	t.user = userDefined(c.Pieces)
 	if err := t.indexBytes(); err != nil {
 		return nil, err
+	}
+	if err := t.index(); err != nil {
+		return nil, err
+	}
+	t.raw = make([]string, len(c.Pieces))
+	for i, p := range c.Pieces {
+		t.raw[i] = t.contribution(p)
 	}
 	return t, nil
 }
@@ -151,6 +185,9 @@ func (t *Tokenizer) indexBytes() error {
 		t.bytes[b] = None
 		if id, ok := t.ids[byteName(byte(b))]; ok {
 			t.bytes[b] = id
+			continue
+		}
+		if t.config.Algorithm != Scored {
 			continue
 		}
 		if id, ok := t.ids[string([]byte{byte(b)})]; ok {
@@ -218,6 +255,20 @@ func (t *Tokenizer) AddBOS() bool { return t.config.AddBOS }
 
 // AddEOS says whether a complete text for the model ends with EOS.
 func (t *Tokenizer) AddEOS() bool { return t.config.AddEOS }
+
+// Algorithm says how words become pieces.
+func (t *Tokenizer) Algorithm() Algorithm { return t.config.Algorithm }
+
+// Bytes returns what a piece contributes in the middle of a text: its exact bytes, which may be a
+// part of a character; none for control, unknown and unused pieces. Only the leading space that a
+// decoder drops at the start of a text is still in it. An id outside the vocabulary gives an error
+// matching ErrID.
+func (t *Tokenizer) Bytes(id int32) (string, error) {
+	if id < 0 || int(id) >= len(t.raw) {
+		return "", fmt.Errorf("tokenizer: id %d of %d pieces: %w", id, len(t.raw), ErrID)
+	}
+	return t.raw[id], nil
+}
 
 // AddSpacePrefix says whether text is encoded as if a space stood before it.
 func (t *Tokenizer) AddSpacePrefix() bool { return t.config.AddSpacePrefix }

@@ -112,7 +112,8 @@ func TestVocabulariesThatDoNotFitAreRefused(t *testing.T) {
 	}{
 		{"no model", func(b *ggufwrite.Builder) {}, "tokenizer.ggml.model"},
 		{"model of another type", func(b *ggufwrite.Builder) { b.SetUint32("tokenizer.ggml.model", 1) }, "want a string"},
-		{"other model", func(b *ggufwrite.Builder) { b.SetString("tokenizer.ggml.model", "t5") }, `"t5" is not supported`},
+		{"other model", func(b *ggufwrite.Builder) { b.SetString("tokenizer.ggml.model", "rwkv") }, `"rwkv" is not supported`},
+		{"no vocabulary", func(b *ggufwrite.Builder) { b.SetString("tokenizer.ggml.model", "no_vocab") }, `"no_vocab" is not supported`},
 		{"no pieces", func(b *ggufwrite.Builder) { b.SetString("tokenizer.ggml.model", "llama") }, "tokenizer.ggml.tokens"},
 		{"scores for others", spm(texts, func(b *ggufwrite.Builder) { b.SetFloat32s("tokenizer.ggml.scores", []float32{1}) }), "1 elements, want 2"},
 		{"score that is no number", spm(texts, func(b *ggufwrite.Builder) { b.SetFloat32s("tokenizer.ggml.scores", []float32{0, nan}) }), "element 1"},

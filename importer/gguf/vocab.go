@@ -22,24 +22,25 @@ const (
 	keySpacePrefix = "tokenizer.ggml.add_space_prefix"
 )
 
-// Tokenizer builds the tokenizer of the file, whose tokenizer.ggml.model must
-// be "llama"; vocabulary-only files will do. What the file leaves out is as
-// usual for that model: scores 0, normal pieces, unknown 0, BOS 1, EOS 2, BOS
-// and a leading space added, EOS not. An empty piece, which files use as
-// padding, is named "[EMPTY_id]".
+// Tokenizer builds the tokenizer of the file; vocabulary-only files will do. tokenizer.ggml.model
+// says which: "llama" (merges by score), "gpt2" and "gemma4" (merges by rank, words cut as
+// tokenizer.ggml.pre says), "bert" (longest piece), "t5" (likeliest pieces). Other models and names
+// of pre are refused by name. What the file leaves out is as usual for its model; for "llama":
+// scores 0, normal pieces, unknown 0, BOS 1, EOS 2, BOS and a leading space added, EOS not. An empty
+// piece, which files use as padding, is named "[EMPTY_id]".
 func (f *File) Tokenizer() (*tokenizer.Tokenizer, error) {
 	model, err := f.String(keyModel)
 	if err != nil {
 		return nil, fmt.Errorf("gguf: %w", err)
 	}
-	if model != "llama" {
-		return nil, fmt.Errorf("gguf: metadata %q: tokenizer model %q is not supported, want %q", keyModel, model, "llama")
+	read := map[string]func(*tokenizer.Config) error{
+		"llama": f.readScored, "gpt2": f.readRanked, "gemma4": f.readRanked, "bert": f.readWordPiece, "t5": f.readUnigram,
+	}[model]
+	if read == nil {
+		return nil, fmt.Errorf("gguf: metadata %q: tokenizer model %q is not supported, want llama, gpt2, gemma4, bert or t5", keyModel, model)
 	}
-	c := tokenizer.Config{}
-	if c.Pieces, err = f.pieces(); err != nil {
-		return nil, fmt.Errorf("gguf: %w", err)
-	}
-	if err := f.readSpecials(&c); err != nil {
+	var c tokenizer.Config
+	if err := read(&c); err != nil {
 		return nil, fmt.Errorf("gguf: %w", err)
 	}
 	t, err := tokenizer.New(c)
@@ -47,6 +48,15 @@ func (f *File) Tokenizer() (*tokenizer.Tokenizer, error) {
 		return nil, fmt.Errorf("gguf: %w", err)
 	}
 	return t, nil
+}
+
+// readScored reads the tokenizer model "llama".
+func (f *File) readScored(c *tokenizer.Config) (err error) {
+	if c.Pieces, err = f.pieces(); err != nil {
+		return err
+	}
+	c.AddBOS, c.AddSpacePrefix = true, true
+	return f.readSpecials(c, 1, 2, 0)
 }
 
 func (f *File) pieces() ([]tokenizer.Piece, error) {
@@ -109,35 +119,27 @@ func ordered(score float64) (int32, error) {
 	return -int32(bits &^ (1 << 31)), nil
 }
 
-// readSpecials fills in the special ids and flags. An id outside the
-// vocabulary counts as left out, and a usual id the vocabulary does not reach
-// as none.
-func (f *File) readSpecials(c *tokenizer.Config) error {
+// readSpecials fills in the special ids and flags, whose usual values it is told and c has. An id
+// outside the vocabulary counts as left out, and a usual id the vocabulary does not reach as none.
+func (f *File) readSpecials(c *tokenizer.Config, bos, eos, unknown int32) error {
 	for _, s := range []struct {
 		key   string
 		usual int32
 		to    *int32
-	}{{keyBOS, 1, &c.BOS}, {keyEOS, 2, &c.EOS}, {keyUnknown, 0, &c.Unknown}} {
-		*s.to = s.usual
-		if int(s.usual) >= len(c.Pieces) {
-			*s.to = tokenizer.None
-		}
-		id, err := f.Uint(s.key)
-		if err == nil && id < uint64(len(c.Pieces)) {
-			*s.to = int32(id)
-		}
-		if err != nil && !errors.Is(err, ErrNoKey) {
+	}{{keyBOS, bos, &c.BOS}, {keyEOS, eos, &c.EOS}, {keyUnknown, unknown, &c.Unknown}} {
+		id, err := f.pieceID(s.key, s.usual, len(c.Pieces))
+		if err != nil {
 			return err
 		}
+		*s.to = id
 	}
 	for _, s := range []struct {
-		key   string
-		usual bool
-		to    *bool
-	}{{keyAddBOS, true, &c.AddBOS}, {keyAddEOS, false, &c.AddEOS}, {keySpacePrefix, true, &c.AddSpacePrefix}} {
+		key string
+		to  *bool
+	}{{keyAddBOS, &c.AddBOS}, {keyAddEOS, &c.AddEOS}, {keySpacePrefix, &c.AddSpacePrefix}} {
 		on, err := f.Bool(s.key)
 		if errors.Is(err, ErrNoKey) {
-			on, err = s.usual, nil
+			continue
 		}
 		if err != nil {
 			return err
@@ -145,4 +147,16 @@ func (f *File) readSpecials(c *tokenizer.Config) error {
 		*s.to = on
 	}
 	return nil
+}
+
+// pieceID reads the id of a piece among n.
+func (f *File) pieceID(key string, usual int32, n int) (int32, error) {
+	if int(usual) >= n {
+		usual = tokenizer.None
+	}
+	id, err := f.Uint(key)
+	if errors.Is(err, ErrNoKey) || err == nil && id >= uint64(n) {
+		return usual, nil
+	}
+	return int32(id), err
 }
