@@ -155,6 +155,7 @@ func (b *Backend) Submit(ctx context.Context, j gateway.Job) (gateway.Stream, er
 	}
 	first := int(b.turn.Add(1)-1) % max(1, len(b.Nodes))
 	var errs []error
+	full := 0
 	for i := range b.Nodes {
 		url := b.Nodes[(first+i)%len(b.Nodes)]
 		a, err := b.Peers.Job(ctx, url, r, j.Prompt, j.Stop)
@@ -165,7 +166,13 @@ func (b *Backend) Submit(ctx context.Context, j gateway.Job) (gateway.Stream, er
 		if err == nil {
 			return newStream(ctx, b, a, asked{digest: r.Digest(b.Domain)}), nil
 		}
+		if errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable {
+			full++
+		}
 		errs = append(errs, fmt.Errorf("node %s: %w", url, err))
+	}
+	if full > 0 && full == len(b.Nodes) {
+		return nil, fmt.Errorf("%w: %w", gateway.ErrBusy, errors.Join(errs...))
 	}
 	return nil, fmt.Errorf("%w: no node took the request: %w", gateway.ErrUnavailable, errors.Join(errs...))
 }
