@@ -141,6 +141,8 @@ type ImportOptions struct {
 	Name     string // "": the file's
 	Bits     int    // 0, 8 or 16; see importer.Options
 	Context  int    // positions; 0: what the file says
+	Template string // auto or concat; see importer.Options
+	Notes    func(line string)
 	Progress func(done, all int)
 }
 
@@ -159,7 +161,7 @@ func (s Store) Import(path string, o ImportOptions) (StoredModel, error) {
 		}
 		return s.Add(man, o.Name)
 	}
-	man, err := importer.File(path, importer.Options{Progress: o.Progress, Bits: o.Bits, Context: o.Context})
+	man, err := importer.File(path, importer.Options{Progress: o.Progress, Bits: o.Bits, Context: o.Context, Template: o.Template, Chat: sandbox(), Notes: o.Notes})
 	if err != nil {
 		return StoredModel{}, fmt.Errorf("import %s: %w", path, err)
 	}
@@ -270,7 +272,7 @@ func loadFile(path string) (*manifest.Manifest, string, error) {
 	if filepath.Ext(path) == modelExt {
 		return manifest.Open(path)
 	}
-	man, err := importer.File(path, importer.Options{})
+	man, err := importer.File(path, importer.Options{Chat: sandbox()})
 	if err != nil {
 		return nil, "", fmt.Errorf("import %s: %w", path, err)
 	}

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"elenchus/commitment/manifest"
 	"elenchus/compute/model"
 	"elenchus/compute/template"
+	"elenchus/compute/tokenizer"
+	"elenchus/importer/chat"
 	"elenchus/importer/gguf"
 	"elenchus/importer/hf"
 )
@@ -104,11 +107,54 @@ func addText(m *model.Model, f Source, o Options) error {
 	if m.Tokenizer, err = tok.MarshalBinary(); err != nil {
 		return err
 	}
-	m.Template = template.New().Encode()
+	layout, err := chatTemplate(tok, f, o)
+	if err != nil {
+		return err
+	}
+	m.Template = layout.Encode()
 	if tok.EOS() >= 0 {
 		m.EndIDs = []int32{tok.EOS()}
 	}
 	return addEnds(m, f)
+}
+
+// chatTemplate derives the chat template from the model's own.
+func chatTemplate(tok *tokenizer.Tokenizer, f Source, o Options) (template.Template, error) {
+	switch o.Template {
+	case "", "auto":
+	case "concat":
+		return template.New(), nil
+	default:
+		return template.Template{}, fmt.Errorf("%w: template %q, want auto or concat", ErrUnsupported, o.Template)
+	}
+	if !f.Has(hf.ChatTemplate) {
+		return template.New(), nil
+	}
+	text, err := f.String(hf.ChatTemplate)
+	if err != nil {
+		return template.Template{}, err
+	}
+	run := o.Chat
+	if run == nil {
+		run = chat.Run
+	}
+	name := func(id int32) string {
+		p, err := tok.Piece(id)
+		if err != nil {
+			return ""
+		}
+		return p.Text
+	}
+	d, err := chat.Derive(context.Background(), chat.Source{Text: text, BOS: name(tok.BOS()), EOS: name(tok.EOS())}, run)
+	if err != nil {
+		return template.Template{}, fmt.Errorf("%w (import with the template \"concat\" to do without)", err)
+	}
+	if o.Notes != nil {
+		for _, w := range d.Without {
+			o.Notes("the chat template is imported without " + w)
+		}
+	}
+	return d.Template, nil
 }
 
 // maxEndIDs is how many end ids a model file holds. SPEC 04 §4.5.

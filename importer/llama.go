@@ -16,6 +16,7 @@ import (
 	"elenchus/commitment/manifest"
 	"elenchus/compute/model"
 	"elenchus/compute/tensor"
+	"elenchus/importer/chat"
 	"elenchus/importer/quantize"
 )
 
@@ -33,6 +34,14 @@ type Options struct {
 	Bits int
 	// Context is the number of positions; 0: what the file says, at least MinContext.
 	Context int
+	// Template is "" or "auto": derive the chat template from the model's own, where it has one; or
+	// "concat": the contents of the messages, concatenated.
+	Template string
+	// Chat runs the model's own chat template; nil runs it in this process, which is for files that
+	// are trusted not to be bombs: see chat.Sandbox.
+	Chat chat.Runner
+	// Notes is told what people should know about the import; nil is silent.
+	Notes func(line string)
 	// NoText leaves out tokenizer, template and end ids: such a model gives logits for ids, to be
 	// compared with another program's.
 	NoText bool

@@ -39,7 +39,10 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // errUsage marks a wrong value on the command line.
 var errUsage = errors.New("wrong usage")
 
-func main() { os.Exit(run()) }
+func main() {
+	app.Child()
+	os.Exit(run())
+}
 
 func run() int {
 	root := &cobra.Command{

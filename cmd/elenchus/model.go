@@ -29,9 +29,13 @@ func modelImport() *cobra.Command {
 				return err
 			}
 			b := newBar(c, "import")
-			o.Progress = b.set
+			var notes []string
+			o.Progress, o.Notes = b.set, func(line string) { notes = append(notes, line) }
 			m, err := s.Import(args[0], o)
 			b.end()
+			for _, line := range notes {
+				fmt.Fprintln(c.ErrOrStderr(), "note:", line)
+			}
 			if err != nil {
 				return err
 			}
@@ -41,6 +45,7 @@ func modelImport() *cobra.Command {
 	l.add(c)
 	c.Flags().StringVar(&o.Name, "name", "", "name in the store (default: that of the file)")
 	c.Flags().IntVar(&o.Bits, "bits", 0, "bits of a weight: 8, 16, or 0 to let the size of the model decide")
+	c.Flags().StringVar(&o.Template, "template", "auto", "chat template: auto derives it from the model's own, concat joins the messages")
 	c.Flags().IntVar(&o.Context, "context", 0, "positions; 0: what the file says, at least 512")
 	return c
 }

@@ -7,11 +7,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"elenchus/app"
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
@@ -27,6 +29,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	app.Child()
 	testscript.Main(m, map[string]func(){"elenchus": main})
 }
 
@@ -70,6 +73,15 @@ func prepare(dir string) error {
 		return err
 	}
 	files := map[string][]byte{"tiny.gguf": tiny, "other.gguf": ggufwrite.TinyLlama(shape)}
+	for name, program := range map[string]string{
+		"chat.gguf":  `{% for m in messages %}{{ '<' + m.role + '>' + m.content + '\n' }}{% endfor %}{{ '<assistant>' }}`,
+		"count.gguf": `{% for m in messages %}{{ loop.index }}{{ m.content }}{% endfor %}`,
+		"bomb.gguf":  `{% set ns = namespace(x='x') %}` + strings.Repeat(`{% set ns.x = ns.x ~ ns.x %}`, 60) + `{{ ns.x }}`,
+	} {
+		b := ggufwrite.Model(shape)
+		b.SetString("tokenizer.chat_template", program)
+		files[name] = b.Bytes()
+	}
 	if err := receipts(man, files); err != nil {
 		return err
 	}

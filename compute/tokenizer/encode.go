@@ -39,10 +39,13 @@ func (t *Tokenizer) Prompt(ids []int32) []int32 {
 }
 
 // scored encodes with algorithm Scored.
-func (t *Tokenizer) scored(text string, user []int32) []int32 {
+func (t *Tokenizer) scored(text string, user []int32) []int32 { return t.merged(t.cut(text, user)) }
+
+// merged encodes what is left between cut-out pieces.
+func (t *Tokenizer) merged(parts []fragment) []int32 {
 	var ids []int32
 	prefix := t.config.AddSpacePrefix
-	for _, f := range t.cut(text, user) {
+	for _, f := range parts {
 		if f.id != None {
 			ids = append(ids, f.id)
 			prefix = t.config.AddSpacePrefix

@@ -31,9 +31,14 @@ var optionsOf = [...]Options{Scored: 0, RankedBPE: optionsKnown - 1, Unigram: By
 // pipeline encodes with the algorithms that have steps: cut out added pieces, normalise, cut into
 // words, encode each.
 func (t *Tokenizer) pipeline(text string, specials int) []int32 {
+	return t.stepped(t.cutAdded(text, t.added[specials]), specials)
+}
+
+// stepped encodes what is left between pieces cut out before normalising.
+func (t *Tokenizer) stepped(parts []fragment, specials int) []int32 {
 	var ids []int32
 	encode := t.encoder()
-	for i, f := range t.cutAdded(text, t.added[specials]) {
+	for i, f := range parts {
 		if f.id != None {
 			ids = append(ids, f.id)
 			continue

@@ -31,6 +31,9 @@ type task struct {
 // Child before anything else.
 func Sandbox(exe string) Runner {
 	return func(ctx context.Context, s Source, probes []Probe) ([]Result, error) {
+		if os.Getenv(childVariable) != "" {
+			return nil, fmt.Errorf("%w: the program %s does not run templates", ErrSource, exe)
+		}
 		in, err := json.Marshal(task{s, probes})
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrSource, err)

@@ -1,0 +1,20 @@
+package app
+
+import (
+	"os"
+
+	"elenchus/importer/chat"
+)
+
+// Child does what this process was started for by another one of this program, if it was, and ends
+// it. It comes before everything else.
+func Child() { chat.Child() }
+
+// sandbox runs the chat templates of model files in processes of their own.
+func sandbox() chat.Runner {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil // chat.Run bounds what it can
+	}
+	return chat.Sandbox(exe)
+}
