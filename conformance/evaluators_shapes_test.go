@@ -62,6 +62,15 @@ func shapeOf(code opset.Code, z size) (opset.Descriptor, opset.Context) {
 	case opset.Row:
 		d.Src[1], d.Src[2] = opset.Source{Kind: opset.RootB}, opset.Source{Kind: opset.Tensor, Index: 7}
 		d.P[0] = int64(z.ff / 512)
+	case opset.HeadNorm:
+		d.Dims, d.Src[1] = vec(z.heads*z.hd), opset.Source{Kind: opset.RootA}
+		d.P = [11]int64{int64(z.heads * z.hd), int64(z.hd), 1 << 50, 1 << 20, 26, 18}
+	case opset.Activate:
+		d.Dims = mat(z.heads, dim(1, 1))
+		d.P = [11]int64{1, 1, opset.GELUErf, 256, 0, 0, 30}
+	case opset.Position:
+		d.Src[0], d.Src[1] = opset.Source{Kind: opset.RootA}, opset.Source{Kind: opset.RootB}
+		d.P[0], d.P[1], d.P[2] = 1<<z.dPos, int64(z.d), 512
 	case opset.Scale:
 		d.Dims = vec(1)
 	case opset.RoPE:

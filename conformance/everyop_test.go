@@ -73,10 +73,12 @@ func battlefield(t *testing.T) []spot {
 	deep := bound(t, modeltest.Llama(3, modeltest.Deep()))
 	tiny := bound(t, modeltest.Llama(3, modeltest.Tiny()))
 	blocks := bound(t, modeltest.Llama(3, modeltest.Blocks()))
+	family := bound(t, modeltest.Family(3))
 	n := len(short.Prompt)
 	return slices.Concat(
 		spots(bound(t, modeltest.Cube()), decode.Job{}, 0), spots(bound(t, modeltest.MLP(4)), decode.Job{}, 0),
 		spots(deep, short, n-2, n-1, n), spots(tiny, long, len(long.Prompt)-1), spots(blocks, short, n-1),
+		spots(family, short, n-1), spots(family, long, len(long.Prompt)-1),
 	)
 }
 

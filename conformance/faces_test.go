@@ -20,11 +20,13 @@ func TestMachineEqualsDefinition(t *testing.T) {
 	t.Parallel()
 	seen := map[opset.Code]bool{}
 	r := rand.New(rand.NewPCG(1, 1))
-	for _, c := range []modeltest.Config{modeltest.Tiny(), modeltest.Wide(), modeltest.Blocks()} {
-		man := bind(t, modeltest.Llama(3, c))
+	for _, m := range []*model.Model{
+		modeltest.Llama(3, modeltest.Tiny()), modeltest.Llama(3, modeltest.Wide()), modeltest.Llama(3, modeltest.Blocks()), modeltest.Family(3),
+	} {
+		man := bind(t, m)
 		prompt := make([]int32, 140)
 		for i := range prompt {
-			prompt[i] = int32(r.IntN(c.Vocab))
+			prompt[i] = int32(r.IntN(m.Vocab))
 		}
 		job := decode.Job{Prompt: prompt, StopIDs: []int32{2, 9}, MaxNew: 5, Temperature: 52429, Seed: 11}
 		for _, at := range []int{0, 3, 138, 140} {

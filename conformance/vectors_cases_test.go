@@ -30,21 +30,27 @@ func all(c ...opset.Code) []opset.Code { return c }
 
 var (
 	reductions = all(opset.MaxAbs, opset.Max, opset.Sum, opset.ArgKey, opset.SumSquares)
-	positional = append(slices.Clone(reductions), opset.Score, opset.Exp2Op, opset.Transpose, opset.Mix)
+	positional = append(slices.Clone(reductions), opset.Score, opset.Exp2Op, opset.Transpose, opset.Mix, opset.Activate)
 	chunked    = append(slices.Clone(reductions), opset.MatMul, opset.Mix, opset.Select, opset.MatMulBlock, opset.MatMulG4)
 	blocked    = all(opset.MatMulBlock, opset.MatMulG4, opset.EmbedBlock)
-	shifted    = all(opset.Embed, opset.NormApply, opset.Row, opset.Mul, opset.SiLUMul, opset.Quant, opset.RoPE, opset.Score, opset.EmbedBlock)
-	saturating = append(slices.Clone(shifted), opset.Sum, opset.ArgKey, opset.Add, opset.Temper, opset.DivOp)
+	shifted    = all(opset.Embed, opset.NormApply, opset.Row, opset.Mul, opset.SiLUMul, opset.Quant, opset.RoPE, opset.Score, opset.EmbedBlock,
+		opset.HeadNorm, opset.Activate, opset.Position)
+	saturating = append(slices.Clone(shifted), opset.Sum, opset.ArgKey, opset.Add, opset.Temper, opset.DivOp, opset.Center)
 	vectors    = all(opset.Embed, opset.MaxAbs, opset.Max, opset.Sum, opset.ArgKey, opset.SumSquares, opset.NormInv, opset.NormApply,
 		opset.MatMul, opset.Row, opset.Add, opset.Mul, opset.ReLU, opset.SiLUMul, opset.Quant, opset.RoPE, opset.Score, opset.Exp2Op,
-		opset.Transpose, opset.Mix, opset.DivOp, opset.Temper, opset.Select, opset.MatMulBlock, opset.MatMulG4, opset.EmbedBlock)
+		opset.Transpose, opset.Mix, opset.DivOp, opset.Temper, opset.Select, opset.MatMulBlock, opset.MatMulG4, opset.EmbedBlock,
+		opset.HeadNorm, opset.Activate, opset.Center, opset.Position)
 )
 
 // shiftOf is the shift that decides the element, where it has one.
 func (e *example) shiftOf() int64 {
 	switch e.d.Op {
-	case opset.Embed, opset.EmbedBlock:
+	case opset.Embed, opset.EmbedBlock, opset.Position:
 		return e.x[1][1]
+	case opset.HeadNorm:
+		return e.d.P[5]
+	case opset.Activate:
+		return e.d.P[6]
 	case opset.Row:
 		if len(e.x) == 3 {
 			return e.x[1][1] - max(-1<<40, min(1<<40, e.x[2][0]))
@@ -304,7 +310,42 @@ var conditions = []condition{
 	{"inside the prompt", all(opset.PromptOp), func(e *example) bool { return e.c.T+1 < e.c.M-1 }},
 	{"last of the prompt", all(opset.PromptOp), func(e *example) bool { return e.c.T+1 == e.c.M-1 }},
 	{"beyond the prompt", all(opset.PromptOp), func(e *example) bool { return e.c.T+1 > e.c.M }},
+	{"i32 row", all(opset.NormApply), func(e *example) bool {
+		return e.d.Type == tensor.I32 && e.value > greatest(tensor.I16) && e.value < greatest(tensor.I32)
+	}},
+	{"head of zeros", all(opset.HeadNorm), func(e *example) bool { return slices.Max(e.x[0]) == 0 && slices.Min(e.x[0]) == 0 }},
+	{"epsilon below zero", all(opset.HeadNorm), func(e *example) bool { return e.d.P[3] < -1<<54 && e.d.P[2] != 0 }},
+	{"head beyond 24 bits", all(opset.HeadNorm), func(e *example) bool { return slices.Max(e.x[0]) > 1<<28 && e.value != 0 && e.i%uint64(e.d.P[1]) > 0 }},
+	{"second head", all(opset.HeadNorm), func(e *example) bool { return e.i > uint64(e.d.P[1]) && e.d.P[1] > 1 && e.value != 0 }},
+	{"tanh above", all(opset.Activate), func(e *example) bool { return bent(e, opset.Tanh) && e.x[0][0] > 0 }},
+	{"tanh below", all(opset.Activate), func(e *example) bool { return bent(e, opset.Tanh) && e.x[0][0] < 0 }},
+	{"sigmoid above", all(opset.Activate), func(e *example) bool { return bent(e, opset.Sigmoid) && e.x[0][0] > 0 }},
+	{"sigmoid below", all(opset.Activate), func(e *example) bool { return bent(e, opset.Sigmoid) && e.x[0][0] < 0 }},
+	{"silu above", all(opset.Activate), func(e *example) bool { return bent(e, opset.SiLU) && e.x[0][0] > 0 }},
+	{"silu below", all(opset.Activate), func(e *example) bool { return bent(e, opset.SiLU) && e.x[0][0] < 0 }},
+	{"gelu_tanh above", all(opset.Activate), func(e *example) bool { return bent(e, opset.GELUTanh) && e.x[0][0] > 0 }},
+	{"gelu_tanh below", all(opset.Activate), func(e *example) bool { return bent(e, opset.GELUTanh) && e.x[0][0] < 0 }},
+	{"gelu_erf above", all(opset.Activate), func(e *example) bool { return bent(e, opset.GELUErf) && e.x[0][0] > 0 }},
+	{"gelu_erf below", all(opset.Activate), func(e *example) bool { return bent(e, opset.GELUErf) && e.x[0][0] < 0 }},
+	{"curve at its end", all(opset.Activate), func(e *example) bool {
+		return e.d.P[4] == 0 && product(e.x[0][0], e.d.P[3]).IsInt64() && e.x[0][0]*e.d.P[3] > 1<<31
+	}},
+	{"cube at its end", all(opset.Activate), func(e *example) bool {
+		w := e.x[0][0] * e.d.P[3]
+		return e.d.P[2] == opset.GELUTanh && e.d.P[4] == 0 && w < -1<<28 && w > -1<<30
+	}},
+	{"mean below zero", all(opset.Center), func(e *example) bool { return e.x[1][0] < -e.d.P[0] && e.value != greatest(tensor.I32) }},
+	{"mean that rounds", all(opset.Center), func(e *example) bool { return half(big.NewInt(e.x[1][0]), big.NewInt(e.d.P[0])) }},
+	{"row beyond the table", all(opset.Position), func(e *example) bool { return int64(e.c.T) >= e.d.P[0] && e.d.P[0] > 1 && e.value != 0 }},
+	{"row inside the table", all(opset.Position), func(e *example) bool { return int64(e.c.T) < e.d.P[0] && e.c.T > 0 && e.value != 0 }},
 	{"prompt of one", all(opset.PromptOp), func(e *example) bool { return e.c.M == 1 }},
+}
+
+// bent says whether a curve is where it bends: the input in Q24 is between 1/64 and 8.
+func bent(e *example, kind int64) bool {
+	w := tensor.RS(product(e.x[0][0], e.d.P[3]), e.d.P[4])
+	w.Abs(w)
+	return e.d.P[2] == kind && e.d.P[6] >= 0 && e.value != 0 && w.Cmp(big.NewInt(1<<18)) > 0 && w.Cmp(big.NewInt(1<<27)) < 0
 }
 
 func rotated(e *example, style int64) bool {

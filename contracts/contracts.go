@@ -29,12 +29,13 @@ type Evaluator struct {
 // registers them with StepVerifier in this order. SPEC 02 §4.
 func Evaluators() []Evaluator {
 	return []Evaluator{
-		{"LinearEvaluator", []uint8{1, 9, 10}},
+		{"LinearEvaluator", []uint8{1, 9, 10, 53}},
 		{"ReduceEvaluator", []uint8{2, 3, 4, 5, 6}},
 		{"ElementwiseEvaluator", []uint8{7, 8, 11, 12, 13, 14, 15, 16}},
 		{"AttentionEvaluator", []uint8{17, 18, 19, 20, 21, 22}},
 		{"SamplerEvaluator", []uint8{23, 24, 25, 26, 27, 28}},
 		{"BlockEvaluator", []uint8{70, 71, 72}},
+		{"FamilyEvaluator", []uint8{50, 51, 52}},
 	}
 }
 

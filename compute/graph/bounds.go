@@ -103,6 +103,17 @@ var bounds = [...]func(v *stage, d *opset.Descriptor, at func(int) int) (own, in
 		n := max(prefix, at(1), log2(uint64(max(d.P[0], 1)))) + 1
 		return n, n
 	},
+	// As norm_inv and norm_apply: |x| * inv <= K * 2^8, then z <= K / 2^p4 + 1 times gamma; the sum is
+	// of 256 squares below 2^48 and of E.
+	opset.HeadNorm: func(_ *stage, d *opset.Descriptor, _ func(int) int) (int, int) {
+		k := bits.Len64(uint64(max(d.P[2], 0)))
+		z := max(k-int(max(min(d.P[4], maxShift), 0)), 0) + 1
+		return 31, max(k+8, z+31, bits.Len64(uint64(max(d.P[3], 0)))+1, 57)
+	},
+	// The mean is at most the sum, and the division adds n and doubles.
+	opset.Center: func(_ *stage, _ *opset.Descriptor, at func(int) int) (int, int) {
+		return 31, max(at(1), log2(maxWidth)) + 2
+	},
 	opset.EmbedBlock: nil, // |mantissa * code + offset| <= 2^31, times a mantissa of 24 bits
 }
 

@@ -83,7 +83,7 @@ func values(d *opset.Descriptor, kind uint8, x *tensor.Tensor) error {
 		}
 	case blocked(d):
 		return blockValues(d, x)
-	case d.Op == opset.MatMul || d.Op == opset.Embed:
+	case d.Op == opset.MatMul || d.Op == opset.Embed || d.Op == opset.Position:
 		return padding(d, x)
 	}
 	return nil

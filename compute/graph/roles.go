@@ -73,7 +73,7 @@ func (v *stage) state() error {
 		}
 		ok := true
 		switch d.Op {
-		case opset.Embed, opset.EmbedBlock:
+		case opset.Embed, opset.EmbedBlock, opset.Position:
 			ok = v.p.Token && v.n == 0
 		case opset.RoPE:
 			ok = v.layer() && d.P[5] == int64(v.p.TMax)

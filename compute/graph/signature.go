@@ -198,6 +198,24 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 			[]span{{1, maxVocab}, anything, {16, 32}, {0, 1}, {4, 8}},
 		}
 	},
+	opset.HeadNorm: func(d *opset.Descriptor) signature {
+		s := single(d, i32, width, headDim, span{1, maxNormK}, span{0, 1 << 62}, shiftUp, shiftUp)
+		s.operands = append(s.operands, on(rootA, i32, fixed(d.P[1])))
+		return s
+	},
+	opset.Activate: activation,
+	opset.Center: func(d *opset.Descriptor) signature {
+		s := single(d, i32, width)
+		s.operands = append(s.operands, on(aTensor, i64, fixed(1)))
+		return s
+	},
+	opset.Position: func(d *opset.Descriptor) signature {
+		return signature{
+			vec(int64(d.Dims[2].C)),
+			[]operand{on(rootA, i8, fixed(d.P[0]).times(d.P[1])), on(rootB, i32, fixed(2*d.P[0]))},
+			[]span{{1, maxPositions}, anything, anything},
+		}
+	},
 }
 
 func on(kinds []uint8, types []tensor.DType, s size) operand {
@@ -240,6 +258,20 @@ func pair(d *opset.Descriptor, params ...span) signature {
 	s := single(d, i32, params...)
 	s.operands = append(s.operands, s.operands[0])
 	return s
+}
+
+// activation is over rows of any length, as exp2 is; only curves that are not times x have a factor.
+func activation(d *opset.Descriptor) signature {
+	factor := span{0, 1 << 31}
+	if d.P[2] > opset.Sigmoid {
+		factor = zero
+	}
+	rows := int64(d.Dims[0].C) * int64(d.Dims[1].C)
+	return signature{
+		[3]opset.Dim{d.Dims[0], d.Dims[1], {C: uint32(d.P[0]), K: uint32(d.P[1])}},
+		[]operand{on(aTensor, i32, row(d).times(rows))},
+		[]span{width, {0, 1}, {0, opset.GELUErf}, {0, maxMult}, shiftUp, factor, shiftUp},
+	}
 }
 
 // row is n of the reduce form and of exp2.

@@ -310,6 +310,10 @@ func special(d *opset.Descriptor) error {
 		if p[2]%2 != 0 || p[2] > p[1] || p[0]%p[1] != 0 {
 			return fmt.Errorf("%d elements in heads of %d with %d rotated", p[0], p[1], p[2])
 		}
+	case opset.HeadNorm:
+		if p[0]%p[1] != 0 {
+			return fmt.Errorf("%d elements in heads of %d", p[0], p[1])
+		}
 	case opset.Score:
 		if p[6]%p[1] != 0 || p[6]/p[1]*p[0] != p[5] {
 			return fmt.Errorf("%d heads of %d, %d to a K head, rows of %d", p[6], p[0], p[1], p[5])
@@ -345,7 +349,7 @@ func (v *stage) weights() error {
 		case opset.MatMul:
 			k, chunk = d.P[0], d.P[1]
 			padded = ceilDiv(k, chunkOf(k)) * chunkOf(k)
-		case opset.Embed:
+		case opset.Embed, opset.Position:
 		case opset.MatMulBlock, opset.MatMulG4, opset.EmbedBlock:
 			if b, ok := d.Layout(); !ok || int64(b.Chunk) != chunkOf(columns(d)) {
 				return fmt.Errorf("leaves of %v for rows of %d", d.P[1:5], columns(d))

@@ -58,6 +58,18 @@ var handlers = [...]func(*call){
 	opset.MatMulBlock: matMulBlock,
 	opset.MatMulG4:    matMulBlock,
 	opset.EmbedBlock:  embedBlock,
+	opset.HeadNorm: func(r *call) {
+		p := &r.op.P
+		kernel.HeadNorm(r.out.I32, r.src(0).I32, r.src(1).I32, p[2], p[3], p[4], p[5])
+	},
+	opset.Activate: func(r *call) {
+		p := &r.op.P
+		kernel.Activate(r.out.I32, r.src(0).I32, p[2], p[3], p[4], p[5], p[6])
+	},
+	opset.Center: func(r *call) { kernel.Center(r.out.I32, r.src(0).I32, r.src(1).I64[0], r.op.P[0]) },
+	opset.Position: func(r *call) {
+		kernel.Embed(r.out.I32, r.src(0).I8, r.src(1).I32, min(int(r.c.T), int(r.op.P[0])-1), int(r.op.P[1]))
+	},
 }
 
 func maxAbs(r *call) {

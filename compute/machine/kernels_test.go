@@ -128,13 +128,7 @@ func blockTrial(r *rand.Rand, z *trial, bits int) {
 // trials draws a trial of each operation. Bounds are those of compute/graph: G10, G11, G19 and
 // CheckOperand.
 var trials = map[opset.Code]func(r *rand.Rand, z *trial){
-	opset.Embed: func(r *rand.Rand, z *trial) {
-		k, v := int(span(r, 1, 1100)), int(span(r, 1, 5))
-		w, chunk, chunks := weights(r, v, k)
-		z.d.Dims, z.src[0], z.src[1] = vec(k), w, scales(r, v)
-		z.d.P[0], z.d.P[1], z.d.P[2] = int64(v), int64(chunk*chunks), int64(chunk)
-		z.c.YPrev = int32(span(r, -2, 6))
-	},
+	opset.Embed:  embedTrial,
 	opset.MaxAbs: reductionTrial, opset.Max: reductionTrial, opset.Sum: reductionTrial, opset.ArgKey: reductionTrial,
 	opset.SumSquares: func(r *rand.Rand, z *trial) {
 		reductionTrial(r, z)
@@ -185,6 +179,28 @@ var trials = map[opset.Code]func(r *rand.Rand, z *trial){
 		if r.IntN(2) == 0 {
 			z.src[2] = drawn(r, tensor.I64, 1, 32)
 		}
+	},
+	opset.HeadNorm: func(r *rand.Rand, z *trial) {
+		hd, heads := int(span(r, 1, 256)), int(span(r, 1, 4))
+		shift := span(r, 20, 62)
+		z.d.Dims, z.d.P = vec(hd*heads), [11]int64{int64(hd * heads), int64(hd), span(r, 1, 1<<50), span(r, 0, 1<<60), shift, span(r, 0, 62)}
+		z.src[0], z.src[1] = drawn(r, tensor.I32, hd*heads, 31), drawn(r, tensor.I32, hd, 31)
+	},
+	opset.Activate: func(r *rand.Rand, z *trial) {
+		pairTrial(r, z)
+		z.src[1] = nil
+		z.d.P[2], z.d.P[3], z.d.P[4], z.d.P[6] = span(r, 0, opset.GELUErf), span(r, 0, 1<<24), span(r, 0, 62), span(r, 0, 62)
+		if r.IntN(2) == 0 {
+			z.d.P[4] = span(r, 10, 31)
+		}
+		if z.d.P[2] <= opset.Sigmoid {
+			z.d.P[5] = span(r, 0, 1<<31)
+		}
+	},
+	opset.Center: func(r *rand.Rand, z *trial) { pairTrial(r, z); z.src[1] = drawn(r, tensor.I64, 1, 60) },
+	opset.Position: func(r *rand.Rand, z *trial) {
+		embedTrial(r, z)
+		z.c.T = uint32(span(r, 0, 7))
 	},
 	opset.Add:  func(r *rand.Rand, z *trial) { pairTrial(r, z) },
 	opset.Mul:  func(r *rand.Rand, z *trial) { pairTrial(r, z); z.d.P[1] = span(r, -62, 62) },
@@ -280,6 +296,14 @@ var trials = map[opset.Code]func(r *rand.Rand, z *trial){
 	},
 }
 
+func embedTrial(r *rand.Rand, z *trial) {
+	k, v := int(span(r, 1, 1100)), int(span(r, 1, 5))
+	w, chunk, chunks := weights(r, v, k)
+	z.d.Dims, z.src[0], z.src[1] = vec(k), w, scales(r, v)
+	z.d.P[0], z.d.P[1], z.d.P[2] = int64(v), int64(chunk*chunks), int64(chunk)
+	z.c.YPrev = int32(span(r, -2, 6))
+}
+
 func pairTrial(r *rand.Rand, z *trial) {
 	n := int(span(r, 1, 300))
 	z.d.Dims, z.d.P[0] = vec(n), int64(n)
@@ -353,9 +377,10 @@ func (z *trial) finish() (op *Op, f *frame) {
 			z.d.Src[k], op.A = opset.Source{Kind: opset.RootA}, x
 		case z.d.Op == opset.EmbedBlock && k == 1:
 			z.d.Src[k], op.B = opset.Source{Kind: opset.RootB}, x
-		case z.d.Op == opset.Embed && k == 0, z.d.Op == opset.MatMul && k == 1, z.d.Op == opset.RoPE && k == 1, z.d.Op == opset.NormApply && k == 2:
+		case z.d.Op == opset.Embed && k == 0, z.d.Op == opset.MatMul && k == 1, z.d.Op == opset.RoPE && k == 1, z.d.Op == opset.NormApply && k == 2,
+			z.d.Op == opset.HeadNorm && k == 1, z.d.Op == opset.Position && k == 0:
 			z.d.Src[k], op.A = opset.Source{Kind: opset.RootA}, x
-		case (z.d.Op == opset.Embed || z.d.Op == opset.Row) && k == 1:
+		case (z.d.Op == opset.Embed || z.d.Op == opset.Row || z.d.Op == opset.Position) && k == 1:
 			z.d.Src[k], op.B = opset.Source{Kind: opset.RootB}, x
 		default:
 			z.d.Src[k], f.t[k] = opset.Source{Kind: opset.Tensor, Index: uint8(k)}, x

@@ -11,6 +11,9 @@ func (s *DecoderSpec) emit() machine.Stage {
 	g := newStage(tensor.I32, s.Dim, s.TMax)
 	one := [2]int{1, 1}
 	logits := g.linear(g.norm(0, s.Dim, &s.HeadNorm), &s.Head, tensor.I32, 0)
+	if s.LogitCap != nil {
+		logits = g.curve(logits, vec(s.Vocab), int64(s.Vocab), 0, s.LogitCap)
+	}
 	key := g.reduce(opset.ArgKey, opset.Max, one, s.Vocab, logits, tensor.I32)
 	z := g.add(opset.Temper, tensor.I32, vec(s.Vocab), []int64{int64(s.Vocab), s.TemperMult}, logits)
 	top := g.reduce(opset.Max, opset.Max, one, s.Vocab, z, tensor.I32)

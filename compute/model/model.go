@@ -59,6 +59,9 @@ type Matrix struct {
 	// sum of both. Narrow is then the shift from that int32 sum to an int16 result.
 	Low    *Matrix
 	Narrow int64
+	// Bias is i32 [rows] in the fraction bits of the int32 results, or nil. Narrow is then the shift
+	// from that sum to an int16 result, whatever the digits.
+	Bias *tensor.Tensor
 }
 
 // Chunk is the number of weights in a leaf of a matrix with k columns. SPEC 02 §3.
@@ -85,11 +88,14 @@ func (m *Matrix) check(name string, rows, k int) error {
 	if m.Scale.Type != tensor.I32 || m.Scale.Len() != 2*rows {
 		return fmt.Errorf("%w: scales of %s are not int32 [%d, 2]", ErrModel, name, rows)
 	}
+	if m.Bias != nil && (m.Bias.Type != tensor.I32 || m.Bias.Len() != rows) {
+		return fmt.Errorf("%w: bias of %s is not int32 [%d]", ErrModel, name, rows)
+	}
 	if m.Low == nil {
 		return nil
 	}
-	if m.Low.Low != nil {
-		return fmt.Errorf("%w: matrix %s has more than two digits", ErrModel, name)
+	if m.Low.Low != nil || m.Low.Bias != nil {
+		return fmt.Errorf("%w: matrix %s has more than two digits or a bias of its low one", ErrModel, name)
 	}
 	return m.Low.check(name, rows, k)
 }
@@ -103,10 +109,19 @@ func TokenInput(y int32) *tensor.Tensor {
 
 // stage is a stage under construction; methods append a tensor and return its index.
 type stage struct {
-	ops  []machine.Op
-	tmax int
+	ops    []machine.Op
+	tmax   int
+	window int // of the tensors over positions that follow; 0: none
 	// shifts are the scales of activations that have one of their token: tensor to tensor.
 	shifts map[int]int
+}
+
+// span is the most positions that are attended.
+func (s *stage) span() int {
+	if s.window > 0 {
+		return min(s.window, s.tmax)
+	}
+	return s.tmax
 }
 
 func newStage(t tensor.DType, n, tmax int) *stage {
@@ -133,6 +148,9 @@ func (s *stage) push(o machine.Op) int {
 // add appends an operation with tensor sources.
 func (s *stage) add(op opset.Code, t tensor.DType, dims [3]opset.Dim, p []int64, src ...int) int {
 	d := opset.Descriptor{Op: op, Type: t, Dims: dims}
+	if dims[2].K != 0 {
+		d.Window = uint32(s.window)
+	}
 	copy(d.P[:], p)
 	for i, x := range src {
 		d.Src[i] = opset.Source{Kind: opset.Tensor, Index: uint8(x)}
@@ -189,29 +207,33 @@ func (s *stage) reduceSpan(op opset.Code, rows [2]int, k, x int, t tensor.DType)
 		f := fanIn(t)
 		dims := [3]opset.Dim{dim(rows[0]), dim(rows[1]), grow(k * f)}
 		x = s.add(op, tensor.I64, dims, []int64{1, int64(k), int64(f), int64(t)}, x)
-		if k*f >= s.tmax {
+		if k*f >= s.span() {
 			return x
 		}
 		k, t = k*f, tensor.I64
 	}
 }
 
-// norm appends RMS normalisation of x (i32 [d]) to i16; gamma may be nil. With Dynamic the result
-// is scaled to its token, which linear takes back.
+// norm appends normalisation of x (i32 [d]) to i16; gamma may be nil. With Dynamic the result is
+// scaled to its token, which linear takes back.
 func (s *stage) norm(x, d int, n *Norm) int {
+	if n.Dynamic {
+		return s.quant(s.normed(x, d, n, tensor.I32), d)
+	}
+	return s.normed(x, d, n, tensor.I16)
+}
+
+// normed is norm to rows of type t in their own format.
+func (s *stage) normed(x, d int, n *Norm, t tensor.DType) int {
+	if n.Center {
+		x = s.add(opset.Center, tensor.I32, vec(d), []int64{int64(d)}, x, s.reduce(opset.Sum, opset.Sum, [2]int{1, 1}, d, x, tensor.I32))
+	}
 	m := s.reduce(opset.MaxAbs, opset.MaxAbs, [2]int{1, 1}, d, x, tensor.I32)
 	sum := s.reduce(opset.SumSquares, opset.Sum, [2]int{1, 1}, d, x, tensor.I32, m)
 	inv := s.add(opset.NormInv, tensor.I64, vec(2), []int64{n.K, n.Eps}, sum, m)
-	t := tensor.I16
-	if n.Dynamic {
-		t = tensor.I32
-	}
 	y := s.add(opset.NormApply, t, vec(d), []int64{n.Shift, n.GammaShift, int64(d)}, x, inv)
 	if n.Gamma != nil {
 		s.root(y, 2, opset.RootA, n.Gamma)
-	}
-	if n.Dynamic {
-		return s.quant(y, d)
 	}
 	return y
 }
@@ -232,11 +254,18 @@ func (s *stage) linear(x int, m *Matrix, t tensor.DType, shift int) int {
 	if shift == 0 {
 		shift = s.shifts[x]
 	}
-	if m.Low == nil {
+	if m.Low == nil && m.Bias == nil {
 		return s.digit(x, m, t, shift)
 	}
 	n := m.Rows()
-	y := s.add(opset.Add, tensor.I32, vec(n), []int64{int64(n)}, s.digit(x, m, tensor.I32, shift), s.digit(x, m.Low, tensor.I32, shift))
+	y := s.digit(x, m, tensor.I32, shift)
+	if m.Low != nil {
+		y = s.sum(y, s.digit(x, m.Low, tensor.I32, shift), n)
+	}
+	if m.Bias != nil {
+		y = s.add(opset.Add, tensor.I32, vec(n), []int64{int64(n)}, y)
+		s.root(y, 1, opset.RootA, m.Bias)
+	}
 	if t == tensor.I16 {
 		y = s.add(opset.Quant, tensor.I16, vec(n), []int64{int64(n), m.Narrow}, y)
 	}

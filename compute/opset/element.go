@@ -51,6 +51,14 @@ const (
 	EmbedBlock
 )
 
+// Operations of decoder families, codes 50 to 62. SPEC 02 §4.
+const (
+	HeadNorm Code = 50 + iota
+	Activate
+	Center
+	Position
+)
+
 // Fetch supplies exactly the bytes [Lo, Hi) of a read.
 type Fetch func(Read) ([]byte, error)
 
@@ -98,6 +106,10 @@ var table = [...]definition{
 	MatMulBlock: {"matmul_block", matMulBlock, []tensor.DType{tensor.I64}},
 	MatMulG4:    {"matmul_g4", matMulBlock, []tensor.DType{tensor.I64}},
 	EmbedBlock:  {"embed_block", embedBlock, []tensor.DType{tensor.I32}},
+	HeadNorm:    {"head_norm", headNorm, []tensor.DType{tensor.I32}},
+	Activate:    {"activate", activate, []tensor.DType{tensor.I32}},
+	Center:      {"center", center, []tensor.DType{tensor.I32}},
+	Position:    {"position", position, []tensor.DType{tensor.I32}},
 }
 
 // Codes lists every operation but Input, in order: what faces, vectors and fault tests walk.

@@ -9,14 +9,12 @@ import (
 // Operations on vectors and matrices: embed, norms, matmul, elementwise, quantise.
 
 func embed(e *env, j uint64) *big.Int {
-	v, padded := max(e.p(0), 1), e.p(1)
+	v := max(e.p(0), 1)
 	y := uint64(0)
 	if e.c.YPrev >= 0 && uint64(e.c.YPrev) < v {
 		y = uint64(e.c.YPrev)
 	}
-	w := e.read(e.d.Src[0], tensor.I8, int(e.p(2)), v*padded, y*padded+j, y*padded+j+1)[0]
-	m, s := e.rowScale(e.d.Src[1], v, y)
-	return tensor.RS(bmul(b64(w), m), s)
+	return e.weight(v, y, j)
 }
 
 // chunk reads the chunk of the reduce form that element i covers, and its first index in the row.

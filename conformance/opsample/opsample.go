@@ -102,6 +102,8 @@ var shapes = [...]func(*sampler, *opset.Descriptor){
 	opset.Token: (*sampler).token, opset.StopOp: (*sampler).stop, opset.PromptOp: (*sampler).prompt,
 
 	opset.MatMulBlock: (*sampler).matMulBlock, opset.MatMulG4: (*sampler).matMulBlock, opset.EmbedBlock: (*sampler).embedBlock,
+	opset.HeadNorm: (*sampler).headNorm, opset.Activate: (*sampler).activate, opset.Center: (*sampler).center,
+	opset.Position: (*sampler).embed,
 }
 
 func (s *sampler) descriptor(op opset.Code) opset.Descriptor {

@@ -62,6 +62,7 @@ func types(d *opset.Descriptor) []tensor.DType {
 		opset.Mix: {i32, i16}, opset.DivOp: {i64, i64}, opset.Temper: {i32}, opset.Draw: {i64},
 		opset.MatMulBlock: {i16, i8}, opset.MatMulG4: {i16, i8}, opset.EmbedBlock: {i8, i32},
 		opset.Token: {i64, i64, i64}, opset.StopOp: {i32, i32}, opset.PromptOp: {i32},
+		opset.HeadNorm: {i32, i32}, opset.Activate: {i32}, opset.Center: {i32, i64}, opset.Position: {i8, i32},
 	}[d.Op]
 }
 
@@ -150,7 +151,7 @@ func (s *Supply) value(k, i int, t tensor.DType) int64 {
 // exponent says whether an element is the exponent of a row scale or a shift.
 func (s *Supply) exponent(k, i int) bool {
 	switch s.d.Op {
-	case opset.Embed, opset.EmbedBlock, opset.Row:
+	case opset.Embed, opset.EmbedBlock, opset.Row, opset.Position:
 		return k == 1 && i%2 == 1 || k == 2
 	case opset.Quant:
 		return k == 1

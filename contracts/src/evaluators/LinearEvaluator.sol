@@ -6,7 +6,7 @@ import {Descriptors} from "../libraries/Descriptors.sol";
 import {Numbers} from "../libraries/Numbers.sol";
 import {NumbersVector} from "../libraries/NumbersVector.sol";
 
-/// @title Ops on weights: embed (1), matmul (9), row (10)
+/// @title Ops on weights: embed (1), matmul (9), row (10), position (53)
 contract LinearEvaluator is Evaluator {
     /// @dev Most weights of a row in one leaf (SPEC 01 §2.1).
     uint256 private constant MAX_CHUNK = 512;
@@ -14,7 +14,8 @@ contract LinearEvaluator is Evaluator {
     function _element(Frame memory f, bytes calldata d, bytes calldata c) internal pure override returns (int256) {
         if (f.op == 9) return _matmul(f, d);
         if (f.op == 10) return _row(f, d);
-        if (f.op == 1) return _embed(f, d, c);
+        if (f.op == 1) return _embed(f, d, Descriptors.previousToken(c), true);
+        if (f.op == 53) return _embed(f, d, f.t, false);
         revert UnknownOp(uint8(f.op));
     }
 
@@ -40,13 +41,14 @@ contract LinearEvaluator is Evaluator {
         return Numbers.rs(sum * mantissa, exponent);
     }
 
-    function _embed(Frame memory f, bytes calldata d, bytes calldata c) private pure returns (int256) {
+    /// @dev Row y of a table; beyond its rows the first stands for a token, the last for a position.
+    function _embed(Frame memory f, bytes calldata d, uint256 y, bool token) private pure returns (int256) {
         uint256 vocabulary = _param(d, 0, 1);
         uint256 padded = _param(d, 1, 0);
         uint256 chunk = _param(d, 2, 0);
         if (chunk == 0) revert BadDescriptor(uint8(f.op));
-        uint256 y = Descriptors.previousToken(c);
-        if (y >= vocabulary || y > uint256(uint32(type(int32).max))) y = 0;
+        if (!token) y = _min(y, vocabulary - 1);
+        else if (y >= vocabulary || y > uint256(uint32(type(int32).max))) y = 0;
         uint256 offset = y * padded + f.index;
         int256 w = Numbers.element(_takeBytes(f, d, 0, chunk, vocabulary * padded, offset, offset + 1), Numbers.I8);
         (int256 mantissa, int256 exponent) = _rowScale(f, d, vocabulary, y);
