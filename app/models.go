@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -161,6 +162,9 @@ func (s Store) Import(path string, o ImportOptions) (StoredModel, error) {
 		}
 		return s.Add(man, o.Name)
 	}
+	// Little of what an import allocates is garbage, but by default the collector would let it grow
+	// to the size of the model.
+	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	man, err := importer.File(path, importer.Options{Progress: o.Progress, Bits: o.Bits, Context: o.Context, Template: o.Template, Chat: sandbox(), Notes: o.Notes})
 	if err != nil {
 		return StoredModel{}, fmt.Errorf("import %s: %w", path, err)

@@ -191,13 +191,14 @@ func (r *reader) vector(name string, n int) ([]float32, error) {
 		return nil, err
 	}
 	r.step()
-	return v, finite(name, v)
+	return v, finite(name, 0, v)
 }
 
-func finite(name string, v []float32) error {
+// finite wants numbers: v are the elements of a tensor from at on.
+func finite(name string, at int, v []float32) error {
 	for i, x := range v {
-		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return fmt.Errorf("%w: tensor %s holds %g at %d", ErrUnsupported, name, x, i)
+		if x-x != 0 { // NaN and the infinities
+			return fmt.Errorf("%w: tensor %s holds %g at %d", ErrUnsupported, name, x, at+i)
 		}
 	}
 	return nil
@@ -219,11 +220,11 @@ func (r *reader) matrix(name string, rows, k int, gamma []float32) (*quantize.Ro
 	if rowLen != k || have != rows {
 		return nil, fmt.Errorf("%w: tensor %s is %d x %d, want %d x %d", ErrUnsupported, name, have, rowLen, rows, k)
 	}
-	m, err := quantize.Matrix(rows, k, r.o.Bits, func(n int, dst []float32) error {
-		if err := r.f.Rows(name, n, dst); err != nil {
+	m, err := quantize.Matrix(rows, k, r.o.Bits, func(first int, dst []float32) error {
+		if err := r.f.Rows(name, first, dst); err != nil {
 			return err
 		}
-		return finite(name, dst)
+		return finite(name, first*k, dst)
 	}, gamma)
 	r.step()
 	return m, err

@@ -53,6 +53,7 @@ func (m *Manifest) Encode(out io.Writer, name string) error {
 
 type writer struct {
 	w   *bufio.Writer
+	buf []byte // of tensor
 	err error
 }
 
@@ -108,7 +109,8 @@ func (w *writer) tensor(t *tensor.Tensor) {
 	}
 	const step = 1 << 16
 	for i := 0; i < t.Len(); i += step {
-		w.bytes(t.Bytes(i, min(i+step, t.Len())))
+		w.buf = t.Append(w.buf[:0], i, min(i+step, t.Len()))
+		w.bytes(w.buf)
 	}
 }
 

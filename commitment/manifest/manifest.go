@@ -111,10 +111,23 @@ func leafOf(t *tensor.Tensor) int {
 func rootOf(known map[*tensor.Tensor]merkle.Hash, t *tensor.Tensor, leaf int) merkle.Hash {
 	h, ok := known[t]
 	if !ok {
-		h = merkle.Root(leaf, t.Bytes(0, t.Len()))
+		h = hashes(t, leaf)
 		known[t] = h
 	}
 	return h
+}
+
+// hashes is the root over all of a tensor, whose bytes are never in memory as a whole: a model may
+// take most of it.
+func hashes(t *tensor.Tensor, leaf int) merkle.Hash {
+	step := min(t.Len(), leaf*(1<<8)) // elements of 1 to 8 bytes: whole leaves
+	leaves := make([]merkle.Hash, 0, merkle.Leaves(uint64(t.Len())*uint64(t.Type.Size()), leaf))
+	b := make([]byte, 0, step*t.Type.Size())
+	for i := 0; i < t.Len(); i += step {
+		b = t.Append(b[:0], i, min(i+step, t.Len()))
+		leaves = append(leaves, merkle.LeafHashes(leaf, b)...)
+	}
+	return merkle.RootOf(leaves, merkle.Depth(uint64(len(leaves))))
 }
 
 func digest(b []byte) [32]byte { return sha256.Sum256(b) }

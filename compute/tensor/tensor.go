@@ -109,7 +109,11 @@ func (t *Tensor) Set(i int, v int64) {
 
 // Bytes are elements [lo, hi) as little-endian bytes, newly allocated.
 func (t *Tensor) Bytes(lo, hi int) []byte {
-	out := make([]byte, 0, (hi-lo)*t.Type.Size())
+	return t.Append(make([]byte, 0, (hi-lo)*t.Type.Size()), lo, hi)
+}
+
+// Append appends what Bytes returns to out.
+func (t *Tensor) Append(out []byte, lo, hi int) []byte {
 	switch t.Type {
 	case I8:
 		for _, v := range t.I8[lo:hi] {

@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 )
 
 // Bounds of an acceptable file. All of them are checked before allocating.
@@ -61,6 +62,8 @@ type File struct {
 
 	tensors []Tensor
 	index   map[string]int
+
+	buffers sync.Pool // of *[]byte of at most maxRead bytes, for reading tensor data
 }
 
 // Open opens the file at path. The caller closes it.

@@ -249,7 +249,8 @@ func (f *File) eachBlocks(t Tensor, first, n int, use func(at int, src []byte)) 
 			t.Name, n, first, t.RowLen(), t.Rows())
 	}
 	from := t.Offset + int64(first)*int64(t.RowLen()/l.elems*l.bytes)
-	buf := make([]byte, min(n/l.elems*l.bytes, maxRead/l.bytes*l.bytes))
+	hold, buf := f.buffer(min(n/l.elems*l.bytes, maxRead/l.bytes*l.bytes))
+	defer f.buffers.Put(hold)
 	for at := 0; at < n; {
 		b := buf[:min((n-at)/l.elems*l.bytes, len(buf))]
 		if _, err := f.r.ReadAt(b, from); err != nil {
@@ -260,4 +261,14 @@ func (f *File) eachBlocks(t Tensor, first, n int, use func(at int, src []byte)) 
 		from += int64(len(b))
 	}
 	return nil
+}
+
+// buffer is n bytes, and what to give back to the pool.
+func (f *File) buffer(n int) (*[]byte, []byte) {
+	hold, ok := f.buffers.Get().(*[]byte)
+	if !ok || cap(*hold) < n {
+		b := make([]byte, n)
+		hold = &b
+	}
+	return hold, (*hold)[:n]
 }

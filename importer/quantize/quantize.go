@@ -4,13 +4,14 @@
 // of the input bits alone: only operations that IEEE 754 rounds correctly, and no product that a
 // compiler may fuse into a sum, so every machine gets the same integers. SPEC 04 §2.
 //
-//	m := quantize.Matrix(rows, k, func(n int, dst []float32) error { ... }, gamma)
+//	m, err := quantize.Matrix(rows, k, 8, func(first int, dst []float32) error { ... }, gamma)
 //	scale := m.Scales(16 - 11)
 package quantize
 
 import (
 	"math"
 	"math/big"
+	"sync"
 
 	"elenchus/compute/model"
 	"elenchus/compute/tensor"
@@ -25,41 +26,68 @@ type Rows struct {
 	MaxRow float64        // largest Euclidean norm of a row, of the weights before quantisation
 }
 
-// Matrix quantises rows x k weights that read delivers row by row; column j is multiplied by
-// gamma[j] first when gamma is not nil. Rounding is to nearest, ties to even; the largest
-// magnitude of a row becomes 127, or 127 * 256 in the two digits of 16 bits.
-func Matrix(rows, k, bits int, read func(n int, dst []float32) error, gamma []float32) (*Rows, error) {
+// batch is about how many weights are read at a time, and the unit of work of a goroutine.
+const batch = 1 << 16
+
+// Matrix quantises rows x k weights that read delivers, some whole rows at a time and from several
+// goroutines; column j is multiplied by gamma[j] first when gamma is not nil. Rounding is to nearest,
+// ties to even; the largest magnitude of a row becomes 127, or 127 * 256 in the two digits of 16 bits.
+func Matrix(rows, k, bits int, read func(first int, dst []float32) error, gamma []float32) (*Rows, error) {
 	ch := model.Chunk(k)
 	per := (k + ch - 1) / ch * ch
 	m := &Rows{K: k, W: tensor.New(tensor.I8, rows, per/ch, ch), Scale: make([]float64, rows)}
-	most := 127.0
 	if bits == 16 {
-		m.Low, most = tensor.New(tensor.I8, rows, per/ch, ch), 127*256
+		m.Low = tensor.New(tensor.I8, rows, per/ch, ch)
 	}
-	row, wide := make([]float32, k), make([]float64, k)
-	for n := range rows {
-		if err := read(n, row); err != nil {
-			return nil, err
+	each := max(1, batch/k)
+	scratch := sync.Pool{New: func() any { return &rowBuffer{make([]float32, each*k), make([]float64, k)} }}
+	norms := make([]float64, (rows+each-1)/each)
+	err := Each(len(norms), func(i int) error {
+		b := scratch.Get().(*rowBuffer)
+		defer scratch.Put(b)
+		first := i * each
+		in := b.in[:min(each, rows-first)*k]
+		if err := read(first, in); err != nil {
+			return err
 		}
-		top, square := 0.0, 0.0
-		for j, w := range row {
-			wide[j] = float64(w)
-			if gamma != nil {
-				wide[j] = float64(w) * float64(gamma[j])
-			}
-			top = max(top, math.Abs(wide[j]))
-			square += float64(wide[j] * wide[j])
+		for n := first; len(in) > 0; n, in = n+1, in[k:] {
+			norms[i] = max(norms[i], m.row(n, in[:k], b.wide, gamma))
 		}
-		m.MaxRow = max(m.MaxRow, math.Sqrt(square))
-		m.Scale[n] = top / most
-		if top == 0 {
-			continue
+		return nil
+	})
+	for _, x := range norms {
+		m.MaxRow = max(m.MaxRow, x)
+	}
+	return m, err
+}
+
+// rowBuffer is what a goroutine needs: some rows as they are read, one as it is scaled.
+type rowBuffer struct {
+	in   []float32
+	wide []float64
+}
+
+// row quantises row n and returns its Euclidean norm. Only it touches row n of the result.
+func (m *Rows) row(n int, in []float32, wide []float64, gamma []float32) float64 {
+	most, per := 127.0, m.W.Shape[1]*m.W.Shape[2]
+	if m.Low != nil {
+		most = 127 * 256
+	}
+	top, square := 0.0, 0.0
+	for j, w := range in {
+		wide[j] = float64(w)
+		if gamma != nil {
+			wide[j] = float64(w) * float64(gamma[j])
 		}
+		top = max(top, math.Abs(wide[j]))
+		square += float64(wide[j] * wide[j])
+	}
+	if m.Scale[n] = top / most; top > 0 {
 		for j, w := range wide {
 			m.put(n*per+j, int(max(-most, min(most, math.RoundToEven(w/m.Scale[n])))))
 		}
 	}
-	return m, nil
+	return math.Sqrt(square)
 }
 
 // put stores a weight in one or two balanced digits.

@@ -24,6 +24,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync"
 )
 
 // Bounds of an acceptable file. All of them are checked before allocating.
@@ -78,6 +79,7 @@ type Set struct {
 	closers []io.Closer
 	tensors []Tensor
 	index   map[string]int
+	buffers sync.Pool // of *[]byte of at most maxRead bytes, for reading tensor data
 }
 
 // Open opens one file. The caller closes the set.
@@ -222,7 +224,8 @@ func (s *Set) ReadRows(t Tensor, first int, dst []float32) error {
 			t.Name, len(dst), first, k, t.Rows())
 	}
 	at := t.Offset + int64(first)*int64(k)*int64(l.bytes)
-	buf := make([]byte, min(len(dst)*l.bytes, maxRead))
+	hold, buf := s.buffer(min(len(dst)*l.bytes, maxRead))
+	defer s.buffers.Put(hold)
 	for len(dst) > 0 {
 		b := buf[:min(len(dst)*l.bytes, len(buf))]
 		if _, err := s.files[t.file].ReadAt(b, at); err != nil {
@@ -233,4 +236,14 @@ func (s *Set) ReadRows(t Tensor, first int, dst []float32) error {
 		dst, at = dst[n:], at+int64(len(b))
 	}
 	return nil
+}
+
+// buffer is n bytes, and what to give back to the pool.
+func (s *Set) buffer(n int) (*[]byte, []byte) {
+	hold, ok := s.buffers.Get().(*[]byte)
+	if !ok || cap(*hold) < n {
+		b := make([]byte, n)
+		hold = &b
+	}
+	return hold, (*hold)[:n]
 }
