@@ -85,8 +85,9 @@ func findBuild() Finding {
 	return Finding{Name: "build", State: stateOK, Detail: detail}
 }
 
-func findProcessor() Finding {
-	var has []string
+// features are the extensions of this processor that kernels use.
+func features() []string {
+	has := []string{}
 	for _, f := range []struct {
 		name string
 		on   bool
@@ -98,7 +99,12 @@ func findProcessor() Finding {
 			has = append(has, f.name)
 		}
 	}
-	if has == nil {
+	return has
+}
+
+func findProcessor() Finding {
+	has := features()
+	if len(has) == 0 {
 		has = []string{"no vector extensions that elenchus knows"}
 	}
 	used := []string{}

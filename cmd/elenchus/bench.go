@@ -13,7 +13,9 @@ import (
 
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bench", Short: "Measure what things cost"}
-	c.AddCommand(benchGasCommand())
+	c.AddCommand(benchGasCommand(),
+		benchSpeedCommand("decode", "Time tokens drawn one after the other, on synthetic weights of a shape", []int{0, 512, 2048}, 1),
+		benchSpeedCommand("prefill", "Time the positions of a prompt, on synthetic weights of a shape", []int{128, 512}, 0))
 	return c
 }
 
@@ -40,5 +42,43 @@ func benchGasCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&shape, "shape", app.GasShapes()[0], "one of "+strings.Join(app.GasShapes(), ", "))
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return c
+}
+
+// benchSpeedCommand is bench decode or, without a number of tokens to draw, bench prefill.
+func benchSpeedCommand(name, short string, contexts []int, least int) *cobra.Command {
+	o := app.SpeedOptions{Prefill: least == 0}
+	var asJSON bool
+	c := &cobra.Command{
+		Use: name, Short: short, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if slices.Min(o.Contexts) < 0 || o.Tokens < least || slices.Max(o.Contexts) > 1<<17 || slices.Min(o.Threads) < 0 || o.Batch < 1 {
+				return fmt.Errorf("%w: --context %v, --threads %v, --batch %d: want 0 to 131072, at least 0, at least 1", errUsage, o.Contexts, o.Threads, o.Batch)
+			}
+			ctx, stop := untilStopped(c)
+			defer stop()
+			bar := newBar(c, "measurements")
+			o.Progress = bar.set
+			r, err := app.BenchSpeed(ctx, o)
+			bar.end()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(c.OutOrStdout()).Encode(r)
+			}
+			return app.WriteSpeed(c.OutOrStdout(), r)
+		},
+	}
+	p := c.Flags()
+	p.StringVar(&o.Shape, "shape", app.SpeedShapes()[0], "one of "+strings.Join(app.SpeedShapes(), ", "))
+	p.StringSliceVar(&o.Kernels, "kernel", []string{""}, kernelUsage())
+	p.IntSliceVar(&o.Threads, "threads", []int{0}, "numbers of threads; 0: one for each processor")
+	p.IntSliceVar(&o.Contexts, "context", contexts, "positions before what is timed; for prefill, positions of the prompt")
+	p.IntVar(&o.Batch, "batch", 64, "prompt positions per pass")
+	p.BoolVar(&asJSON, "json", false, "print one JSON object")
+	if least > 0 {
+		p.IntVar(&o.Tokens, "tokens", 32, "tokens to draw")
+	}
 	return c
 }

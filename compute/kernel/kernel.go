@@ -166,8 +166,13 @@ func isqrt(x uint64) uint64 {
 // NormApply writes the normalised row, i16 or i32; gamma may be nil. |x| * inv < 2^63 by the
 // validated K. SPEC 02 §4 op 8.
 func NormApply(dst *tensor.Tensor, x []int32, inv [2]int64, shift int64, gamma []int32, gshift int64) {
-	for j, v := range x {
-		z := Shift(int64(v)*inv[0], shift+inv[1])
+	normFrom(dst, x, 0, inv, shift, gamma, gshift)
+}
+
+// normFrom is NormApply of the elements from one on.
+func normFrom(dst *tensor.Tensor, x []int32, from int, inv [2]int64, shift int64, gamma []int32, gshift int64) {
+	for j := from; j < len(x); j++ {
+		z := Shift(int64(x[j])*inv[0], shift+inv[1])
 		if gamma != nil {
 			z = Shift(z*int64(gamma[j]), gshift)
 		}

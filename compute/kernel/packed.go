@@ -85,6 +85,7 @@ type Set struct {
 	// finish scales sums to rows, shifts exp - s of 1..62; the length of dst is a multiple of 8.
 	finish32 func(dst []int32, sum []int64, mant, exp []int32, s int64)
 	finish16 func(dst []int16, sum []int64, mant, exp []int32, s int64)
+	parts
 }
 
 // tile is the largest number of tokens that a dot takes at once.
@@ -106,7 +107,7 @@ func (s Set) Plain() bool { return s.dot == nil }
 func Stride(k int) int { return (k+15)/16*16 + 32 }
 
 // Widen brings activations x, k of them, into the order that Linear reads; dst has Stride(k).
-func (s Set) Widen(dst, x []int16) {
+func (s *Set) Widen(dst, x []int16) {
 	n := len(x) &^ 31
 	if n > 0 {
 		s.widen(dst[:n], x[:n])
@@ -122,7 +123,7 @@ func (s Set) Widen(dst, x []int16) {
 // Linear writes the row results of blocks [lo, hi) for each token: what MatMul and Row give, with
 // the activations x ([tokens][stride], by Widen) and the shifts s. dst[i] is an i32 or i16 tensor
 // of N elements. SPEC 02 §4 ops 9 and 10.
-func (s Set) Linear(dst []*tensor.Tensor, p *Packed, x []int16, stride int, shift []int64, lo, hi int) {
+func (s *Set) Linear(dst []*tensor.Tensor, p *Packed, x []int16, stride int, shift []int64, lo, hi int) {
 	var sums [tile * Block]int64
 	for b := lo; b < hi; b++ {
 		rows := min(Block, p.N-b*Block)
@@ -130,15 +131,15 @@ func (s Set) Linear(dst []*tensor.Tensor, p *Packed, x []int16, stride int, shif
 			m := min(s.tile, len(dst)-t)
 			s.dot(&sums, p.block(b), p.sum[b*Block:][:Block], x[t*stride:], stride, m)
 			for i := range m {
-				s.scale(dst[t+i], p, sums[i*Block:][:rows], b*Block, shift[t+i])
+				s.rows(dst[t+i], p, sums[i*Block:][:rows], b*Block, shift[t+i])
 			}
 			t += m
 		}
 	}
 }
 
-// scale writes rows at.. from their sums.
-func (s Set) scale(dst *tensor.Tensor, p *Packed, sum []int64, at int, shift int64) {
+// rows writes rows at.. from their sums.
+func (s *Set) rows(dst *tensor.Tensor, p *Packed, sum []int64, at int, shift int64) {
 	n := 0
 	if s.finish32 != nil && p.least-shift >= 1 && p.most-shift <= tensor.MaxShift {
 		n = len(sum) &^ 7

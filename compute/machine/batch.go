@@ -19,7 +19,10 @@ type batch struct {
 func (b *batch) ops(j, lo, hi int, alone bool) {
 	f, c := b.w.frames[j], &b.c[j]
 	whole := b.w.whole()
-	run := call{f: f, c: c, kv: b.kv, layer: b.s.Layer}
+	run := call{f: f, c: c, kv: b.kv, layer: b.s.Layer, set: &b.s.set}
+	if whole {
+		run.set = &kernel.Set{}
+	}
 	if alone || whole {
 		run.rows = b.w.Split
 	}

@@ -19,18 +19,18 @@ var handlers = [...]func(*call){
 	opset.Max:        maxOp,
 	opset.Sum:        sum,
 	opset.ArgKey:     func(r *call) { kernel.ArgKey(r.out.I64, r.src(0).I32, r.rowLen(), int(r.op.P[2]), 0, r.outRows()) },
-	opset.SumSquares: func(r *call) { kernel.SumSquares(r.out.I64, r.src(0).I32, r.src(1).I64[0], int(r.op.P[2])) },
+	opset.SumSquares: func(r *call) { r.set.SumSquares(r.out.I64, r.src(0).I32, r.src(1).I64[0], int(r.op.P[2])) },
 	opset.NormInv: func(r *call) {
 		kernel.NormInv(r.out.I64, r.src(0).I64[0], r.src(1).I64[0], r.op.P[0], r.op.P[1])
 	},
 	opset.NormApply: normApply,
 	opset.MatMul:    matMul,
 	opset.Row:       row,
-	opset.Add:       func(r *call) { kernel.Add(r.out.I32, r.src(0).I32, r.src(1).I32) },
+	opset.Add:       func(r *call) { r.set.Add(r.out.I32, r.src(0).I32, r.src(1).I32) },
 	opset.Mul:       func(r *call) { kernel.Mul(r.out.I32, r.src(0).I32, r.src(1).I32, r.op.P[1]) },
 	opset.ReLU:      func(r *call) { kernel.ReLU(r.out.I32, r.src(0).I32) },
 	opset.SiLUMul: func(r *call) {
-		kernel.SiLUMul(r.out.I32, r.src(0).I32, r.src(1).I32, r.op.P[1], r.op.P[2])
+		r.set.SiLUMul(r.out.I32, r.src(0).I32, r.src(1).I32, r.op.P[1], r.op.P[2])
 	},
 	opset.Scale: func(r *call) { r.out.I64[0] = kernel.Scale(r.src(0).I64[0]) },
 	opset.Quant: func(r *call) {
@@ -38,14 +38,14 @@ var handlers = [...]func(*call){
 		if a := r.src(1); a != nil {
 			s = a.I64[0]
 		}
-		kernel.Quant(r.out.I16, r.src(0).I32, s)
+		r.set.Quant(r.out.I16, r.src(0).I32, s)
 	},
 	opset.RoPE:      rope,
 	opset.Score:     score,
 	opset.Exp2Op:    exp2,
 	opset.Transpose: transpose,
 	opset.Mix:       mix,
-	opset.DivOp:     func(r *call) { kernel.Div(r.out.I16, r.src(0).I64, r.src(1).I64, int(r.op.P[1])) },
+	opset.DivOp:     func(r *call) { r.set.Div(r.out.I16, r.src(0).I64, r.src(1).I64, int(r.op.P[1])) },
 	opset.Temper:    func(r *call) { kernel.Temper(r.out.I32, r.src(0).I32, r.op.P[1], r.c.Temperature) },
 	opset.Draw:      draw,
 	opset.Select:    selectOp,
@@ -75,7 +75,7 @@ var handlers = [...]func(*call){
 func maxAbs(r *call) {
 	n, f := r.rowLen(), int(r.op.P[2])
 	if x := r.src(0); x.Type == tensor.I32 {
-		kernel.MaxAbs(r.out.I64, x.I32, n, f, 0, r.outRows())
+		r.set.MaxAbs(r.out.I64, x.I32, n, f, 0, r.outRows())
 	} else {
 		kernel.MaxAbs(r.out.I64, x.I64, n, f, 0, r.outRows())
 	}
@@ -84,7 +84,7 @@ func maxAbs(r *call) {
 func maxOp(r *call) {
 	n, f := r.rowLen(), int(r.op.P[2])
 	if x := r.src(0); x.Type == tensor.I32 {
-		kernel.Max(r.out.I64, x.I32, n, f, 0, r.outRows())
+		r.set.Max(r.out.I64, x.I32, n, f, 0, r.outRows())
 	} else {
 		kernel.Max(r.out.I64, x.I64, n, f, 0, r.outRows())
 	}
@@ -93,7 +93,7 @@ func maxOp(r *call) {
 func sum(r *call) {
 	n, f := r.rowLen(), int(r.op.P[2])
 	if x := r.src(0); x.Type == tensor.I32 {
-		kernel.Sum(r.out.I64, x.I32, n, f, 0, r.outRows())
+		r.set.Sum(r.out.I64, x.I32, n, f, 0, r.outRows())
 	} else {
 		kernel.Sum(r.out.I64, x.I64, n, f, 0, r.outRows())
 	}
@@ -105,7 +105,7 @@ func normApply(r *call) {
 		gamma = g.I32
 	}
 	a := r.src(1).I64
-	kernel.NormApply(r.out, r.src(0).I32, [2]int64{a[0], a[1]}, r.op.P[0], gamma, r.op.P[1])
+	r.set.NormApply(r.out, r.src(0).I32, [2]int64{a[0], a[1]}, r.op.P[0], gamma, r.op.P[1])
 }
 
 func matMul(r *call) {
@@ -148,13 +148,13 @@ func rope(r *call) {
 	rd := int(r.op.P[2])
 	t := min(int(r.c.T), int(r.op.P[5])-1)
 	angle := r.src(1).I32[t*rd : (t+1)*rd]
-	kernel.RoPE(r.out.I16, r.src(0).I32, angle, int(r.op.P[1]), rd, int(r.op.P[4]), r.op.P[3])
+	r.set.RoPE(r.out.I16, r.src(0).I32, angle, int(r.op.P[1]), rd, int(r.op.P[4]), r.op.P[3])
 }
 
 func score(r *call) {
 	p := &r.op.P
 	r.split(int(p[6]), func(lo, hi int) {
-		kernel.Score(r.out.I32, r.src(0).I16, r.kv.K[r.layer], int(p[0]), int(p[1]), int(p[5]),
+		r.set.Score(r.out.I32, r.src(0).I16, r.kv.K[r.layer], int(p[0]), int(p[1]), int(p[5]),
 			int(r.op.First(r.c)), int(r.op.Span(r.c)), p[2], p[3], lo, hi)
 	})
 }
@@ -162,7 +162,7 @@ func score(r *call) {
 func exp2(r *call) {
 	n := r.rowLen()
 	r.split(r.out.Len()/n, func(lo, hi int) {
-		kernel.Exp2(r.out.I32, r.src(0).I32, r.src(1).I64, n, int(r.op.P[2]), lo, hi)
+		r.set.Exp2(r.out.I32, r.src(0).I32, r.src(1).I64, n, int(r.op.P[2]), lo, hi)
 	})
 }
 
@@ -183,7 +183,7 @@ func mix(r *call) {
 		return
 	}
 	r.split(int(p[2]), func(lo, hi int) {
-		kernel.Mix(r.out.I64, r.src(0).I32, r.kv.V[r.layer], hd, group, dkv, int(r.op.First(r.c)), span, lo, hi)
+		r.set.Mix(r.out.I64, r.src(0).I32, r.kv.V[r.layer], hd, group, dkv, int(r.op.First(r.c)), span, lo, hi)
 	})
 }
 

@@ -1,11 +1,16 @@
 package machine
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
+	"golang.org/x/sys/cpu"
+
+	"elenchus/compute/kernel"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
 )
@@ -456,6 +461,15 @@ func TestKernelsEqualTheDefinition(t *testing.T) {
 	}
 }
 
+// sets are those that this processor can run.
+func sets() []kernel.Set {
+	x := &cpu.X86
+	return slices.DeleteFunc(kernel.Sets(), func(s kernel.Set) bool {
+		return s.Name() == "avx2" && !x.HasAVX2 ||
+			s.Name() == "avx512" && !(x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL && x.HasAVX512VNNI)
+	})
+}
+
 func compare(t *testing.T, code opset.Code, seed uint64) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, uint64(code)))
@@ -469,10 +483,17 @@ func compare(t *testing.T, code opset.Code, seed uint64) {
 		z.c.StopIDs = nil
 	}
 	out := f.room(4, op, &z.c, true)
-	handlers[code](&call{f: f, op: op, c: &z.c, out: out, kv: z.kv, layer: z.layer})
+	handlers[code](&call{f: f, op: op, c: &z.c, out: out, kv: z.kv, layer: z.layer, set: &kernel.Set{}})
+	for _, set := range sets() {
+		other := (&frame{t: append(append([]*tensor.Tensor(nil), f.t[:4]...), nil)}).room(4, op, &z.c, true)
+		handlers[code](&call{f: f, op: op, c: &z.c, out: other, kv: z.kv, layer: z.layer, set: &set})
+		if !bytes.Equal(other.Bytes(0, out.Len()), out.Bytes(0, out.Len())) {
+			t.Fatalf("seed %d: %s gives %v, plain %v (%+v)", seed, set.Name(), other, out, z.d)
+		}
+	}
 	again := &frame{t: append(append([]*tensor.Tensor(nil), f.t[:4]...), nil)}
 	split := again.room(4, op, &z.c, true)
-	handlers[code](&call{f: again, op: op, c: &z.c, out: split, kv: z.kv, layer: z.layer, rows: halves})
+	handlers[code](&call{f: again, op: op, c: &z.c, out: split, kv: z.kv, layer: z.layer, rows: halves, set: &kernel.Set{}})
 	for k := range 40 {
 		i := uint64(k)
 		if n := uint64(out.Len()); i >= n || n > 40 && k > 8 {
@@ -509,16 +530,25 @@ func TestMixWithAndWithoutTranspose(t *testing.T) {
 		trials[opset.Mix](r, z)
 		op, f := z.finish()
 		whole := f.room(4, op, &z.c, true)
-		handlers[opset.Mix](&call{f: f, op: op, c: &z.c, out: whole, kv: z.kv, layer: z.layer})
+		handlers[opset.Mix](&call{f: f, op: op, c: &z.c, out: whole, kv: z.kv, layer: z.layer, set: &kernel.Set{}})
 		f.t[1], f.t[4] = tensor.New(tensor.I16, 0, 0, 0), nil
 		for _, s := range []Split{nil, Serial, halves} {
 			f.t[4] = nil
 			out := f.room(4, op, &z.c, true)
-			handlers[opset.Mix](&call{f: f, op: op, c: &z.c, out: out, kv: z.kv, layer: z.layer, rows: s})
-			for i := range out.I64 {
-				if out.I64[i] != whole.I64[i] {
-					t.Fatalf("seed %d: element %d is %d, materialised %d", seed, i, out.I64[i], whole.I64[i])
+			handlers[opset.Mix](&call{f: f, op: op, c: &z.c, out: out, kv: z.kv, layer: z.layer, rows: s, set: &kernel.Set{}})
+			same := func(name string) {
+				t.Helper()
+				for i := range out.I64 {
+					if out.I64[i] != whole.I64[i] {
+						t.Fatalf("seed %d, %s: element %d is %d, materialised %d", seed, name, i, out.I64[i], whole.I64[i])
+					}
 				}
+			}
+			same("plain")
+			for _, set := range sets() {
+				clear(out.I64)
+				handlers[opset.Mix](&call{f: f, op: op, c: &z.c, out: out, kv: z.kv, layer: z.layer, rows: s, set: &set})
+				same(set.Name())
 			}
 		}
 	}

@@ -191,6 +191,7 @@ type call struct {
 	kv    *Cache
 	layer int
 	rows  Split // nil: one thread
+	set   *kernel.Set
 }
 
 func (r *call) split(n int, work func(lo, hi int)) {

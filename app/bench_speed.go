@@ -1,0 +1,253 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"elenchus/commitment/manifest"
+	"elenchus/compute/decode"
+	"elenchus/compute/kernel"
+	"elenchus/engine"
+)
+
+// SpeedOptions say what BenchSpeed measures: each kernel with each number of threads at each context.
+type SpeedOptions struct {
+	Prefill  bool // positions of a prompt; else tokens drawn one after the other
+	Shape    string
+	Kernels  []string // see CheckKernel
+	Threads  []int
+	Contexts []int // decode: positions before the first token; prefill: positions of the prompt
+	Tokens   int   // decode: tokens drawn
+	Batch    int   // prompt positions per pass
+	Progress func(done, all int)
+}
+
+// Speed is the result of BenchSpeed.
+type Speed struct {
+	Bench       string     `json:"bench"` // decode or prefill
+	Shape       string     `json:"shape"`
+	Weights     string     `json:"weights"` // what they are
+	WeightBytes int64      `json:"weight_bytes"`
+	Batch       int        `json:"batch"`
+	CPU         []string   `json:"cpu"` // features that kernels use
+	Rows        []SpeedRow `json:"rows"`
+	PeakRSS     int64      `json:"peak_rss_bytes"` // of the process, 0 where it is not known
+}
+
+// SpeedRow is one measurement. Rates of decode are of the median token; its bytes are the weights
+// and the rows of the cache that a token reads. The DRAM rate is measured between rows, reading
+// 128 MiB a thread. The digest is of all logits and is the same for all kernels and threads.
+type SpeedRow struct {
+	Kernel    string  `json:"kernel"`
+	Threads   int     `json:"threads"`
+	Context   int     `json:"context"`
+	Tokens    int     `json:"tokens"`
+	Rate      float64 `json:"tokens_per_second"`
+	GBs       float64 `json:"gb_per_second"`
+	DRAM      float64 `json:"dram_gb_per_second"`
+	DRAMShare float64 `json:"dram_share"`
+	GOPs      float64 `json:"gop_per_second"` // of the matrices, a multiplication and an addition are two
+	Digest    string  `json:"digest"`
+}
+
+// ErrDigest marks kernels that do not agree.
+var ErrDigest = errors.New("kernels or threads give different digests")
+
+// BenchSpeed measures a shape on drawn weights. It refuses with ErrCannot what does not fit memory.
+func BenchSpeed(ctx context.Context, o SpeedOptions) (*Speed, error) {
+	z, err := speedShapeOf(o.Shape)
+	if err != nil {
+		return nil, err
+	}
+	sets := make([]kernel.Set, len(o.Kernels))
+	for i, name := range o.Kernels {
+		if sets[i], err = kernelSet(name); err != nil {
+			return nil, err
+		}
+	}
+	positions := slices.Max(o.Contexts) + o.Tokens + 1
+	if err := fits(z.need(positions, o.Batch, len(sets))); err != nil {
+		return nil, err
+	}
+	man, err := z.synthetic(max(positions, 512))
+	if err != nil {
+		return nil, err
+	}
+	s := &Speed{Bench: "decode", Shape: z.name, Weights: "synthetic, int8 with a scale for each row", WeightBytes: z.matrices(), Batch: o.Batch, CPU: features()}
+	if o.Prefill {
+		s.Bench = "prefill"
+	}
+	err = s.measure(ctx, &z, man, sets, &o)
+	s.PeakRSS = peakRSS()
+	return s, err
+}
+
+// need is the memory of a run in bytes: weights, their packed form, cache and batch.
+func (z *gasShape) need(positions, batch, packed int) int64 {
+	n := z.matrices() * int64(1+min(packed, 1))
+	n += int64(z.layers) * int64(positions) * int64(4*z.kvHeads*z.headDim)
+	return n + int64(batch)*int64(16*z.ff+8*z.heads*positions+32*z.dim) + 8*int64(z.vocab)*8 + 512<<20
+}
+
+// fits says ErrCannot and how much is missing.
+func fits(need int64) error {
+	free := freeMemory()
+	if free > 0 && free < need {
+		return fmt.Errorf("%w: this needs %d MiB of memory, %d MiB are free: %d MiB are missing", ErrCannot, need>>20, free>>20, (need-free)>>20)
+	}
+	return nil
+}
+
+// measure goes through kernels, then threads, then contexts; one packed model is held at a time.
+func (s *Speed) measure(ctx context.Context, z *gasShape, man *manifest.Manifest, sets []kernel.Set, o *SpeedOptions) error {
+	all, done := len(sets)*len(o.Threads)*len(o.Contexts), 0
+	digests := map[int]string{}
+	for _, set := range sets {
+		pool := engine.NewPool(0)
+		fast := engine.Prepare(man, set, pool.Split)
+		pool.Close()
+		for _, threads := range o.Threads {
+			for _, at := range o.Contexts {
+				row := SpeedRow{Kernel: set.Name(), Threads: threads, Context: at, DRAM: readRate(threads)}
+				if err := row.run(ctx, z, fast, o); err != nil {
+					return err
+				}
+				s.Rows = append(s.Rows, row)
+				if digests[at] == "" {
+					digests[at] = row.Digest
+				}
+				if digests[at] != row.Digest {
+					return fmt.Errorf("%w: %s with %d threads at %d gives %s, not %s", ErrDigest, row.Kernel, threads, at, row.Digest, digests[at])
+				}
+				if done++; o.Progress != nil {
+					o.Progress(done, all)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// run measures one row.
+func (r *SpeedRow) run(ctx context.Context, z *gasShape, man *manifest.Manifest, o *SpeedOptions) error {
+	pool := engine.NewPool(r.Threads)
+	defer pool.Close()
+	job := decode.Job{MaxNew: uint32(max(1, o.Tokens))}
+	for i := range max(1, r.Context) {
+		job.Prompt = append(job.Prompt, int32(i*7919%z.vocab))
+	}
+	if o.Prefill {
+		job.MaxNew = 1
+	}
+	run, err := decode.New(man.Model, job, pool.Split, decode.Hooks{})
+	if err != nil {
+		return err
+	}
+	sum := sha256.New()
+	run.Logits = func(_ int, l []int32) { _ = binary.Write(sum, binary.LittleEndian, l) }
+	var times []time.Duration
+	begin := time.Now()
+	for !run.Done() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		start := time.Now()
+		if err := run.Advance(o.Batch); err != nil {
+			return err
+		}
+		if len(run.Output()) > 0 {
+			times = append(times, time.Since(start))
+		}
+	}
+	r.Digest = fmt.Sprintf("%x", sum.Sum(nil))
+	if o.Prefill {
+		r.Tokens = len(job.Prompt)
+		r.rates(z, float64(r.Tokens)/time.Since(begin).Seconds())
+		return nil
+	}
+	slices.Sort(times)
+	r.Tokens = len(times)
+	r.rates(z, 1/times[len(times)/2].Seconds())
+	row := int64(4 * z.kvHeads * z.headDim * z.layers)
+	bytes := float64(z.matrices() + row*int64(len(job.Prompt)+len(times)/2))
+	r.GBs = r.Rate * bytes / 1e9
+	r.DRAMShare = r.GBs / r.DRAM
+	return nil
+}
+
+func (r *SpeedRow) rates(z *gasShape, rate float64) {
+	r.Rate, r.GOPs = rate, rate*2*float64(z.matrices())/1e9
+}
+
+// readRate is the rate in GB/s at which threads read memory that no cache holds: the best of three.
+func readRate(threads int) float64 {
+	const size, page = 128 << 20, 4096
+	buf := make([]byte, threads*size)
+	for i := 0; i < len(buf); i += page {
+		buf[i] = 2 // a page that nobody wrote to takes no memory
+	}
+	best := 0.0
+	for range 4 {
+		var all sync.WaitGroup
+		start := time.Now()
+		for i := range threads {
+			all.Go(func() { runtime.KeepAlive(bytes.IndexByte(buf[i*size:(i+1)*size], 1)) })
+		}
+		all.Wait()
+		best = max(best, float64(len(buf))/1e9/time.Since(start).Seconds())
+	}
+	return best
+}
+
+// freeMemory is what is available, 0 where it is not known.
+func freeMemory() int64 {
+	n, err := available()
+	if err != nil {
+		return 0
+	}
+	return int64(n)
+}
+
+// peakRSS is the most memory that the process had, 0 where it is not known.
+func peakRSS() int64 {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		var kb int64
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			if _, err := fmt.Sscan(rest, &kb); err == nil {
+				return kb << 10
+			}
+		}
+	}
+	return 0
+}
+
+// WriteSpeed prints a table for people.
+func WriteSpeed(w io.Writer, s *Speed) error {
+	fmt.Fprintf(w, "%s of shape %s, %s, %.0f MB read per token; this processor has %s\n\n", s.Bench, s.Shape, s.Weights, float64(s.WeightBytes)/1e6, strings.Join(s.CPU, " "))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "kernel\tthreads\tcontext\ttokens/s\tGOP/s\tGB/s\tDRAM GB/s\tshare\tdigest\t")
+	for _, r := range s.Rows {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%.1f\t%.0f\t%.1f\t%.1f\t%.0f%%\t%.8s\t\n", r.Kernel, r.Threads, r.Context, r.Rate, r.GOPs, r.GBs, r.DRAM, 100*r.DRAMShare, r.Digest)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\npeak memory %d MB\n", s.PeakRSS/1e6)
+	return err
+}
