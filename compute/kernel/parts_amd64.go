@@ -3,6 +3,7 @@ package kernel
 import "elenchus/compute/tensor"
 
 func partsAVX2() parts {
+	steps := exp2Steps()
 	return parts{
 		score: func(dst []int64, q, k []int16, stride int) int64 {
 			blocks := len(q) / 16
@@ -14,7 +15,7 @@ func partsAVX2() parts {
 			mixAVX2(&dst[0], &d[0], &v[0], 2*stride, n)
 		},
 		exp2: func(dst, x []int32, low, top int32, s int) {
-			exp2AVX2(&dst[0], &x[0], &exp2Steps[0], low, top, s, len(x)/8)
+			exp2AVX2(&dst[0], &x[0], &steps[0], low, top, s, len(x)/8)
 		},
 		maxAbs:  func(x []int32) uint32 { return maxAbsAVX2(&x[0], len(x)/8) },
 		max:     func(x []int32) int32 { return maxAVX2(&x[0], len(x)/8) },
@@ -24,7 +25,7 @@ func partsAVX2() parts {
 }
 
 func partsAVX512() parts {
-	p := partsAVX2()
+	p, pairs := partsAVX2(), exp2Pairs()
 	p.scale = func(dst []int32, x []int64, offset, mult, s int64) {
 		scaleAVX512(&dst[0], &x[0], offset, mult, s, len(x)/8)
 	}
@@ -46,7 +47,7 @@ func partsAVX512() parts {
 	}
 	p.div = func(dst []int16, x []int64, b int64) { divAVX512(&dst[0], &x[0], b, len(x)/8) }
 	p.silu = func(dst, gate, u []int32, q, s int64) {
-		siluAVX512(&dst[0], &gate[0], &u[0], &exp2Pairs[0], int(q), int(s), len(dst)/8)
+		siluAVX512(&dst[0], &gate[0], &u[0], &pairs[0], int(q), int(s), len(dst)/8)
 	}
 	return p
 }
@@ -55,7 +56,8 @@ func partsAVX512() parts {
 const pairOffset = 1<<31 - 1<<16
 
 // exp2Steps are the 256 values of the table of exp2, below 2^31, then the 256 differences to the next.
-var exp2Steps = func() (t [512]int32) {
+func exp2Steps() []int32 {
+	t := make([]int32, 512)
 	at := func(k int64) int64 { return tensor.Exp2(k<<8-1<<16, 31) } // 31 fraction bits make the shift 0
 	for k := range int64(256) {
 		next := int64(1 << 31)
@@ -65,15 +67,16 @@ var exp2Steps = func() (t [512]int32) {
 		t[k], t[256+k] = int32(at(k)), int32(next-at(k))
 	}
 	return t
-}()
+}
 
 // exp2Pairs are the same, a value in the low half and a difference in the high one.
-var exp2Pairs = func() (t [256]int64) {
+func exp2Pairs() []int64 {
+	t, steps := make([]int64, 256), exp2Steps()
 	for k := range t {
-		t[k] = int64(exp2Steps[k]) | int64(exp2Steps[256+k])<<32
+		t[k] = int64(steps[k]) | int64(steps[256+k])<<32
 	}
 	return t
-}()
+}
 
 //go:noescape
 func scoreAVX2(dst *int64, q, k *int16, stride, blocks, quads int)
