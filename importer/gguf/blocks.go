@@ -133,3 +133,25 @@ func readQ6K(dst []float32, b []byte) {
 		dst[i] = d * float32(int8(scales[i/16])) * float32(int(q)-32)
 	}
 }
+
+// uneven are the numbers that the codes of the IQ4 formats stand for: closer together near zero.
+var uneven = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+
+// readIQ4NL: scale, 32 nibbles.
+func readIQ4NL(dst []float32, b []byte) { spread(dst, b[2:], half(b)) }
+
+// spread writes scale times the numbers of 32 nibbles.
+func spread(dst []float32, qs []byte, scale float32) {
+	for i, q := range nibbles(qs, 0) {
+		dst[i] = scale * float32(uneven[q])
+	}
+}
+
+// readIQ4XS: scale, 8 pairs of upper bits and 8 nibbles of group scales, 256 nibbles.
+func readIQ4XS(dst []float32, b []byte) {
+	d, high := half(b), binary.LittleEndian.Uint16(b[2:])
+	for g := range superLen / BlockLen {
+		scale := int(b[4+g/2]>>(g%2*4)&15) | int(high>>(2*g)&3)<<4
+		spread(dst[g*BlockLen:(g+1)*BlockLen], b[8+16*g:], d*float32(scale-32))
+	}
+}

@@ -46,15 +46,17 @@ const (
 	magic            = "GGUF"
 	defaultAlignment = 32
 	alignmentKey     = "general.alignment"
+	splitCountKey    = "split.count"
+	splitNumberKey   = "split.no"
 )
 
 // File is an open model file: its metadata in memory, its tensor data read on
 // demand. It is immutable after opening and safe for concurrent use as far as
 // the underlying io.ReaderAt is.
 type File struct {
-	r       io.ReaderAt
-	size    int64
-	closer  io.Closer
+	parts   []io.ReaderAt // one, or those of a model that is split
+	size    int64         // of the first part
+	closers []io.Closer
 	version uint32
 
 	keys   []string
@@ -66,8 +68,21 @@ type File struct {
 	buffers sync.Pool // of *[]byte of at most maxRead bytes, for reading tensor data
 }
 
-// Open opens the file at path. The caller closes it.
+// Open opens the file at path, and where it is the first part of a split model the other parts too.
+// The caller closes it.
 func Open(path string) (*File, error) {
+	f, err := openPart(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.openParts(path); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// openPart opens one file.
+func openPart(path string) (*File, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -79,19 +94,27 @@ func Open(path string) (*File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errors.Join(fmt.Errorf("gguf: %s is no regular file", path), file.Close())
 	}
-	f, err := New(file, info.Size())
+	f, err := read(file, info.Size())
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
 	}
-	f.closer = file
+	f.closers = []io.Closer{file}
 	return f, nil
 }
 
-// New reads the header of a file of size bytes. r must stay readable as long as
-// tensor data are read; Close leaves it alone.
+// New reads the header of a file of size bytes. r must stay readable as long as tensor data are read;
+// Close leaves it alone. A part of a split model is refused: Open finds the others.
 func New(r io.ReaderAt, size int64) (*File, error) {
+	f, err := read(r, size)
+	if err != nil {
+		return nil, err
+	}
+	return f, f.whole()
+}
+
+func read(r io.ReaderAt, size int64) (*File, error) {
 	c := newCursor(r, size)
-	f := &File{r: r, size: size}
+	f := &File{parts: []io.ReaderAt{r}, size: size}
 	tensors, keys, err := f.readCounts(c)
 	if err != nil {
 		return nil, fmt.Errorf("gguf: %w", err)
@@ -105,12 +128,13 @@ func New(r io.ReaderAt, size int64) (*File, error) {
 	return f, nil
 }
 
-// Close closes a file opened by Open.
+// Close closes the files that Open opened.
 func (f *File) Close() error {
-	if f.closer == nil {
-		return nil
+	var errs []error
+	for _, c := range f.closers {
+		errs = append(errs, c.Close())
 	}
-	return f.closer.Close()
+	return errors.Join(errs...)
 }
 
 // Version returns the version of the file format, 2 or 3.

@@ -21,8 +21,9 @@ type Tensor struct {
 	// Dims has 1..MaxDims entries, each at least 1, the row length first: a
 	// matrix of n rows and k columns has Dims {k, n}.
 	Dims   []uint64
-	Offset int64 // of the data, from the start of the file, in bytes
+	Offset int64 // of the data, from the start of its file, in bytes
 	Bytes  int64 // of the data; 0 if the block size of the type is not known
+	part   int   // of the file
 }
 
 // RowLen returns the number of elements of a row, Dims[0].
@@ -253,7 +254,7 @@ func (f *File) eachBlocks(t Tensor, first, n int, use func(at int, src []byte)) 
 	defer f.buffers.Put(hold)
 	for at := 0; at < n; {
 		b := buf[:min((n-at)/l.elems*l.bytes, len(buf))]
-		if _, err := f.r.ReadAt(b, from); err != nil {
+		if _, err := f.parts[t.part].ReadAt(b, from); err != nil {
 			return fmt.Errorf("gguf: tensor %q: %d bytes at offset %d: %w", t.Name, len(b), from, err)
 		}
 		use(at, b)
