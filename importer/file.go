@@ -3,6 +3,7 @@ package importer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -65,15 +66,19 @@ func Import(f Source, o Options) (*manifest.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	var errs []error // all that is known before the weights are read
 	if arch != "llama" {
-		return nil, fmt.Errorf("%w: architecture %q, this version imports \"llama\"", ErrUnsupported, arch)
+		errs = append(errs, fmt.Errorf("%w: architecture %q, this version imports \"llama\"", ErrUnsupported, arch))
 	}
 	if err := f.Unsupported(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
+		errs = append(errs, fmt.Errorf("%w: %w", ErrUnsupported, err))
 	}
 	text := &model.Model{}
 	if err := addText(text, f, o); err != nil {
-		return nil, err
+		errs = append(errs, err)
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	r := &reader{f: f, o: o, all: len(f.Names())}
 	if err := r.params(); err != nil {
@@ -84,6 +89,9 @@ func Import(f Source, o Options) (*manifest.Manifest, error) {
 	}
 	spec, err := r.spec()
 	if err != nil {
+		return nil, err
+	}
+	if err := r.unread(); err != nil {
 		return nil, err
 	}
 	m, err := model.Decoder(spec)

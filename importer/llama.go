@@ -76,6 +76,7 @@ type reader struct {
 	p         params
 	o         Options
 	done, all int
+	taken     map[string]bool // names of tensors that are in the model
 }
 
 // uint reads an integer key within bounds; def below 0 makes the key required.
@@ -190,6 +191,7 @@ func (r *reader) vector(name string, n int) ([]float32, error) {
 	if err := r.f.Rows(name, 0, v); err != nil {
 		return nil, err
 	}
+	r.take(name)
 	r.step()
 	return v, finite(name, 0, v)
 }
@@ -226,6 +228,7 @@ func (r *reader) matrix(name string, rows, k int, gamma []float32) (*quantize.Ro
 		}
 		return finite(name, first*k, dst)
 	}, gamma)
+	r.take(name)
 	r.step()
 	return m, err
 }
