@@ -81,11 +81,29 @@ func shapeOf(code opset.Code, z size) (opset.Descriptor, opset.Context) {
 	case opset.Select:
 		d.Dims = vec(2)
 		d.P[0], d.P[1], d.P[2], d.P[3] = vocabulary, 256, int64(tensor.I32), 0
+	case opset.Rank, opset.Hist, opset.Digit, opset.Keep:
+		selection(&d)
 	case opset.Draw, opset.Token, opset.StopOp, opset.PromptOp:
 		d.Dims = vec(1)
 		d.Src[1].Kind, d.Src[2] = opset.Stop, opset.Source{Kind: opset.Tensor, Index: 5}
 	}
 	return d, c
+}
+
+// selection is an op of a threshold over the vocabulary, in its last round and by weight.
+func selection(d *opset.Descriptor) {
+	d.P = [11]int64{vocabulary, opset.ByWeight}
+	switch d.Op {
+	case opset.Rank:
+		d.Dims = vec(1)
+	case opset.Hist:
+		d.Dims = mat(opset.Bins, dim(vocabulary/256+1, 0))
+		d.P = [11]int64{vocabulary, 256, opset.SelectRounds - 1, opset.ByWeight}
+	case opset.Digit:
+		d.Dims, d.P = vec(2), [11]int64{opset.SelectRounds - 1}
+	case opset.Keep:
+		d.Dims = vec(vocabulary)
+	}
 }
 
 func (z size) attention(d *opset.Descriptor, dkv uint32) {

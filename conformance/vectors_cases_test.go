@@ -339,6 +339,38 @@ var conditions = []condition{
 	{"row beyond the table", all(opset.Position), func(e *example) bool { return int64(e.c.T) >= e.d.P[0] && e.d.P[0] > 1 && e.value != 0 }},
 	{"row inside the table", all(opset.Position), func(e *example) bool { return int64(e.c.T) < e.d.P[0] && e.c.T > 0 && e.value != 0 }},
 	{"prompt of one", all(opset.PromptOp), func(e *example) bool { return e.c.M == 1 }},
+	{"top-k off", all(opset.Rank), func(e *example) bool { return e.d.P[1] == opset.ByCount && e.c.TopK == 0 }},
+	{"top-k", all(opset.Rank), func(e *example) bool {
+		return e.d.P[1] == opset.ByCount && e.c.TopK > 1 && int64(e.c.TopK) < e.d.P[0]
+	}},
+	{"top-k of more than there are", all(opset.Rank), func(e *example) bool { return e.d.P[1] == opset.ByCount && int64(e.c.TopK) > e.d.P[0] }},
+	{"top-p off", all(opset.Rank), func(e *example) bool { return e.d.P[1] == opset.ByWeight && e.c.TopP == 0 && e.value > 0 }},
+	{"top-p of all", all(opset.Rank), func(e *example) bool {
+		return e.d.P[1] == opset.ByWeight && e.c.TopP > opset.FullWeight && e.value > 0
+	}},
+	{"top-p rounds up", all(opset.Rank), func(e *example) bool { return e.d.P[1] == opset.ByWeight && e.c.TopP == 1 && e.value == 1 }},
+	{"top-p of nothing", all(opset.Rank), func(e *example) bool { return e.d.P[1] == opset.ByWeight && e.x[0][0] < 0 }},
+	{"counts", all(opset.Hist), func(e *example) bool { return e.d.P[3] == opset.ByCount && e.value > 1 && e.d.P[2] > 0 }},
+	{"weighs", all(opset.Hist), func(e *example) bool { return e.d.P[3] == opset.ByWeight && e.value > 1 && e.d.P[2] > 0 }},
+	{"weighs negative elements", all(opset.Hist), func(e *example) bool { return e.d.P[3] == opset.ByWeight && e.value < -1 }},
+	{"first digit", all(opset.Hist, opset.Digit), func(e *example) bool { return e.value != 0 && e.d.P[map[opset.Code]int{opset.Hist: 2}[e.d.Op]] == 0 }},
+	{"last digit", all(opset.Hist), func(e *example) bool { return e.value > 0 && e.d.P[2] == 3 }},
+	{"a negative prefix matches nothing", all(opset.Hist), func(e *example) bool { return e.d.P[2] > 0 && e.x[1][0] < 0 }},
+	{"another prefix", all(opset.Hist), func(e *example) bool { return e.d.P[2] > 0 && e.x[1][0] > 1<<(8*e.d.P[2]) }},
+	{"inner digit", all(opset.Digit), func(e *example) bool { return e.i == 0 && e.value&255 > 0 && e.value&255 < 255 }},
+	{"greatest digit", all(opset.Digit), func(e *example) bool { return e.i == 0 && e.value == 255 }},
+	{"rank that no digit reaches", all(opset.Digit), func(e *example) bool { return e.i == 0 && e.value&255 == 0 && e.x[1][0] > 1 }},
+	{"rest of a rank", all(opset.Digit), func(e *example) bool { return e.i == 1 && e.value > 0 && e.value != e.x[1][len(e.x[1])-1] }},
+	{"rest beyond int64", all(opset.Digit), func(e *example) bool { return e.i == 1 && e.value == math.MaxInt64 }},
+	{"prefix beyond int64", all(opset.Digit), func(e *example) bool { return e.i == 0 && e.value == math.MaxInt64 }},
+	{"kept", all(opset.Keep), func(e *example) bool { return e.value > 0 && e.value == e.x[1][0] }},
+	{"below the threshold", all(opset.Keep), func(e *example) bool { return e.value == 0 && e.x[0][0] == e.x[1][0]-1 }},
+	{"below min-p", all(opset.Keep), func(e *example) bool {
+		return e.value == 0 && e.x[0][0] > 0 && e.x[0][0] >= e.x[1][0] && e.d.P[1] == opset.ByWeight
+	}},
+	{"top-k does not look at min-p", all(opset.Keep), func(e *example) bool {
+		return e.value > 0 && e.value < int64(e.c.MinP) && e.d.P[1] == opset.ByCount
+	}},
 }
 
 // bent says whether a curve is where it bends: the input in Q24 is between 1/64 and 8.

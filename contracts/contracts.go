@@ -36,6 +36,7 @@ func Evaluators() []Evaluator {
 		{"SamplerEvaluator", []uint8{23, 24, 25, 26, 27, 28}},
 		{"BlockEvaluator", []uint8{70, 71, 72}},
 		{"FamilyEvaluator", []uint8{50, 51, 52}},
+		{"SelectionEvaluator", []uint8{30, 31, 32, 33}},
 	}
 }
 

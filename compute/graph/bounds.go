@@ -115,6 +115,26 @@ var bounds = [...]func(v *stage, d *opset.Descriptor, at func(int) int) (own, in
 		return 31, max(at(1), log2(maxWidth)) + 2
 	},
 	opset.EmbedBlock: nil, // |mantissa * code + offset| <= 2^31, times a mantissa of 24 bits
+	opset.Rank: func(_ *stage, d *opset.Descriptor, at func(int) int) (int, int) {
+		if d.P[1] == opset.ByWeight {
+			return at(0), at(0)
+		}
+		return log2(uint64(max(d.P[0], 1))) + 1, 0
+	},
+	opset.Hist: func(_ *stage, d *opset.Descriptor, at func(int) int) (int, int) {
+		n := log2(uint64(max(d.P[1], 1))) + 1
+		if d.P[3] == opset.ByWeight {
+			n += at(0)
+		}
+		return n, n
+	},
+	// A prefix of 32 bits, or what is left of a rank after up to 256 bins.
+	opset.Digit: func(_ *stage, _ *opset.Descriptor, at func(int) int) (int, int) {
+		n := max(32, at(0)+8, at(1)) + 1
+		return n, n
+	},
+	opset.Keep:     func(_ *stage, _ *opset.Descriptor, at func(int) int) (int, int) { return at(0), 0 },
+	opset.PromptOp: nil,
 }
 
 // normK is the number of bits of K of the norm that d applies.

@@ -64,6 +64,10 @@ func TestEachInvariantRejectsAlone(t *testing.T) {
 		{graph.ErrToken, false, 3, opset.Token, 0, func(ds []opset.Descriptor, i int) { ds[i].Src[0] = ds[i].Src[1] }},
 		{graph.ErrNorm, false, 1, opset.NormApply, 1, func(ds []opset.Descriptor, i int) { ds[i].Src[0].Index = 0 }},
 		{graph.ErrNorm, false, 1, opset.SumSquares, 1, func(ds []opset.Descriptor, i int) { ds[i].Src[1].Index = 1 }},
+		{graph.ErrThreshold, false, 3, opset.Keep, 1, func(ds []opset.Descriptor, i int) { ds[i].Src[0] = ds[find(t, ds, opset.Keep, 0)].Src[0] }},
+		{graph.ErrThreshold, false, 3, opset.Keep, 0, func(ds []opset.Descriptor, i int) { ds[i].P[1] = opset.ByWeight }},
+		{graph.ErrThreshold, false, 3, opset.Hist, 5, func(ds []opset.Descriptor, i int) { ds[i].P[3] = opset.ByCount }},
+		{graph.ErrFanIn, false, 3, opset.Hist, 0, func(ds []opset.Descriptor, i int) { ds[i].P[1] = 257 }},
 		{graph.ErrOverflow, false, 1, opset.NormInv, 0, func(ds []opset.Descriptor, i int) { ds[i].P[0] = 1 << 60 }},
 		{graph.ErrOverflow, false, 3, opset.Temper, 0, func(ds []opset.Descriptor, i int) { ds[i].P[1] = 1 << 30 }},
 	}

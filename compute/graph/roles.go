@@ -77,7 +77,7 @@ func (v *stage) state() error {
 			ok = v.p.Token && v.n == 0
 		case opset.RoPE:
 			ok = v.layer() && d.P[5] == int64(v.p.TMax)
-		case opset.Temper, opset.Draw, opset.Token:
+		case opset.Temper, opset.Draw, opset.Token, opset.Rank, opset.Hist, opset.Digit, opset.Keep:
 			ok = v.emit()
 		}
 		if !ok {
@@ -196,4 +196,63 @@ func (v *stage) same(x, m int) error {
 		return fmt.Errorf("tensor %d is not the largest magnitude of tensor %d", m, x)
 	}
 	return nil
+}
+
+// thresholds: a mask keeps the elements of the very tensor whose threshold it has, found in all four
+// rounds by the rank that it names. What needs no threshold may then be computed without it. SPEC 02
+// §4 ops 30 to 33.
+func (v *stage) thresholds() error {
+	return v.each(func(_ int, d *opset.Descriptor) error {
+		if d.Op != opset.Keep {
+			return nil
+		}
+		x, state := int(d.Src[0].Index), int(d.Src[1].Index)
+		for r := int64(opset.SelectRounds - 1); r >= 0; r-- {
+			next, err := v.digit(state, x, r, d.P[1])
+			if err != nil {
+				return err
+			}
+			state = next
+		}
+		k, err := v.before(state, len(v.ds), opset.Rank)
+		if err != nil {
+			return err
+		}
+		if k.P[1] != d.P[1] || k.P[0] != d.P[0] {
+			return fmt.Errorf("tensor %d is another rank", state)
+		}
+		if over, ok := v.chain(int(k.Src[0].Index), opset.Sum, opset.Sum); d.P[1] == opset.ByWeight && (!ok || over != x) {
+			return fmt.Errorf("tensor %d is not a rank among the elements of tensor %d", state, x)
+		}
+		return nil
+	})
+}
+
+// before is tensor i, made by op before tensor end.
+func (v *stage) before(i, end int, op opset.Code) (*opset.Descriptor, error) {
+	if i >= end || i >= len(v.ds) || v.ds[i].Op != op {
+		return nil, fmt.Errorf("tensor %d is not made by %s before tensor %d", i, op, end)
+	}
+	return &v.ds[i], nil
+}
+
+// digit checks that tensor i is round r of a selection over x and returns the state before it.
+func (v *stage) digit(i, x int, r, by int64) (before int, err error) {
+	d, err := v.before(i, len(v.ds), opset.Digit)
+	if err != nil {
+		return 0, err
+	}
+	before = int(d.Src[1].Index)
+	h := int(d.Src[0].Index)
+	for h < i && v.ds[h].Op == opset.Sum && int(v.ds[h].Src[0].Index) < h {
+		h = int(v.ds[h].Src[0].Index)
+	}
+	e, err := v.before(h, i, opset.Hist)
+	if err != nil {
+		return 0, err
+	}
+	if d.P[0] != r || e.P[2] != r || e.P[3] != by || int(e.Src[0].Index) != x || r > 0 && int(e.Src[1].Index) != before {
+		return 0, fmt.Errorf("tensor %d is not round %d of a threshold of tensor %d", i, r, x)
+	}
+	return before, nil
 }

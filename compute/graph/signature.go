@@ -216,6 +216,40 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 			[]span{{1, maxPositions}, anything, anything},
 		}
 	},
+	opset.Rank: func(d *opset.Descriptor) signature {
+		s := signature{vec(1), nil, []span{width, {opset.ByCount, opset.ByWeight}}}
+		if d.P[1] == opset.ByWeight {
+			s.operands = []operand{on(aTensor, i64, fixed(1))}
+		}
+		return s
+	},
+	opset.Hist: func(d *opset.Descriptor) signature {
+		s := signature{
+			mat(opset.Bins, ceilDiv(d.P[0], d.P[1])),
+			[]operand{on(aTensor, i32, fixed(d.P[0]))},
+			[]span{width, anything, {0, opset.SelectRounds - 1}, {opset.ByCount, opset.ByWeight}},
+		}
+		if d.P[2] > 0 {
+			s.operands = append(s.operands, on(aTensor, i64, fixed(2)))
+		}
+		return s
+	},
+	opset.Digit: func(d *opset.Descriptor) signature {
+		state := fixed(1)
+		if d.P[0] > 0 {
+			state = fixed(2)
+		}
+		return signature{
+			vec(2),
+			[]operand{on(aTensor, i64, fixed(opset.Bins)), on(aTensor, i64, state)},
+			[]span{{0, opset.SelectRounds - 1}},
+		}
+	},
+	opset.Keep: func(d *opset.Descriptor) signature {
+		s := single(d, i32, width, span{opset.ByCount, opset.ByWeight})
+		s.operands = append(s.operands, on(aTensor, i64, fixed(2)))
+		return s
+	},
 }
 
 func on(kinds []uint8, types []tensor.DType, s size) operand {

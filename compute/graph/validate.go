@@ -33,6 +33,7 @@ var (
 	ErrNorm      = errors.New("G18: norm of another tensor")
 	ErrOverflow  = errors.New("G19: numbers beyond the proven bounds")
 	ErrAnswer    = errors.New("G20: element that cannot be answered")
+	ErrThreshold = errors.New("G21: threshold of another tensor")
 )
 
 // Program is what Validate judges: the stages of a model and the limits of its header.
@@ -79,6 +80,7 @@ var invariants = [...]invariant{
 	{ErrNorm, (*stage).norms},
 	{ErrOverflow, (*stage).overflow},
 	{ErrAnswer, (*stage).answer},
+	{ErrThreshold, (*stage).thresholds},
 }
 
 // Validate says whether every stage of the program is one that kernels compute as defined and that
@@ -334,6 +336,8 @@ func (v *stage) fanIn() error {
 			chunk, t = d.P[2], tensor.DType(d.P[3])
 		case opset.Select:
 			chunk, t = d.P[1], tensor.DType(d.P[2])
+		case opset.Hist:
+			chunk = d.P[1]
 		}
 		if chunk < 1 || chunk > fanIn(t) {
 			return fmt.Errorf("chunks of %d %s, want 1..%d", chunk, t, fanIn(t))

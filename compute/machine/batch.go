@@ -26,11 +26,18 @@ func (b *batch) ops(j, lo, hi int, alone bool) {
 	if alone || whole {
 		run.rows = b.w.Split
 	}
+	if !whole {
+		run.fused = b.s.Ops
+	}
 	for i := lo; i < hi; i++ {
 		if !whole && !b.w.live[i] {
 			continue
 		}
 		run.op = &b.s.Ops[i]
+		if !whole && b.passes(run.op) {
+			f.t[i] = f.t[run.op.Src[0].Index]
+			continue
+		}
 		run.out = f.room(i, run.op, c, whole)
 		if int(run.op.Op) >= len(handlers) || handlers[run.op.Op] == nil {
 			panic(fmt.Sprintf("machine: no kernel for %s", run.op.Op))
@@ -97,7 +104,7 @@ func (b *batch) linear(i int) *linear {
 }
 
 // mark finds the tensors that the result and the cache depend on. Partial sums of a fast product are
-// not among them; a greedy draw needs no weights.
+// not among them.
 func (b *batch) mark() {
 	ops := b.s.Ops
 	b.w.live = append(b.w.live[:0], make([]bool, len(ops))...)
@@ -110,25 +117,15 @@ func (b *batch) mark() {
 		if !live[i] {
 			continue
 		}
-		l, greedy := b.linear(i), ops[i].Op == opset.Token && b.greedy()
-		for n, s := range ops[i].Src {
-			if s.Kind == opset.Tensor && (l == nil || n > 0) && (!greedy || n == 0) {
-				live[s.Index] = true
-			}
-		}
-		if l != nil {
+		if l := b.linear(i); l != nil {
 			live[ops[l.product].Src[0].Index] = true
+			if x := ops[i].Src[2]; x.Kind == opset.Tensor {
+				live[x.Index] = true
+			}
+			continue
 		}
+		b.needs(i, func(x uint8) { live[x] = true })
 	}
-}
-
-func (b *batch) greedy() bool {
-	for j := range b.c {
-		if b.c[j].Temperature != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // product computes op i, the rows of a product, for all positions.

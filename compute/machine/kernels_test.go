@@ -299,6 +299,34 @@ var trials = map[opset.Code]func(r *rand.Rand, z *trial){
 		z.c.Prompt = drawn(r, tensor.I32, int(span(r, 1, 40)), 31).I32
 		z.c.M, z.c.T = uint32(len(z.c.Prompt)), uint32(span(r, 0, 50))
 	},
+	opset.Rank: func(r *rand.Rand, z *trial) {
+		z.d.Dims, z.d.P[0], z.d.P[1] = vec(1), span(r, 1, 400), span(r, 0, 1)
+		z.c.TopK, z.c.TopP = uint32(span(r, 0, 500)), uint32(span(r, 0, opset.FullWeight+1))
+		if z.d.P[1] == opset.ByWeight {
+			z.src[0] = drawn(r, tensor.I64, 1, 62)
+		}
+	},
+	opset.Hist: func(r *rand.Rand, z *trial) {
+		n, f := span(r, 1, 700), span(r, 1, 256)
+		z.d.P = [11]int64{n, f, span(r, 0, 3), span(r, 0, 1)}
+		z.d.Dims = [3]opset.Dim{{C: 1}, {C: opset.Bins}, {C: uint32((n + f - 1) / f)}}
+		z.src[0] = drawn(r, tensor.I32, int(n), 31)
+		if z.d.P[2] > 0 {
+			z.src[1] = drawn(r, tensor.I64, 2, 33)
+			if v := z.src[0].I32[r.IntN(int(n))]; r.IntN(3) > 0 {
+				z.src[1].I64[0] = int64(uint64(uint32(v)) >> (32 - 8*z.d.P[2]))
+			}
+		}
+	},
+	opset.Digit: func(r *rand.Rand, z *trial) {
+		z.d.Dims, z.d.P[0] = vec(2), span(r, 0, 3)
+		z.src[0], z.src[1] = drawn(r, tensor.I64, opset.Bins, 53), drawn(r, tensor.I64, 2-int(1-min(z.d.P[0], 1)), 54)
+	},
+	opset.Keep: func(r *rand.Rand, z *trial) {
+		pairTrial(r, z)
+		z.d.P[1], z.c.MinP = span(r, 0, 1), uint32(span(r, 0, opset.FullWeight))
+		z.src[1] = drawn(r, tensor.I64, 2, 32)
+	},
 }
 
 func embedTrial(r *rand.Rand, z *trial) {

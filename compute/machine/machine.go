@@ -77,7 +77,10 @@ type Workspace struct {
 }
 
 // frame are the tensors of one position.
-type frame struct{ t []*tensor.Tensor }
+type frame struct {
+	t   []*tensor.Tensor
+	own []*tensor.Tensor // the memory of each, where t may be another one's
+}
 
 // Tensors are the tensors of the last run's first position, valid until the next one. Without
 // Materialize and Observer some are empty or stale: those that only move data, partial sums, and
@@ -159,13 +162,16 @@ func (f *frame) room(i int, op *Op, c *opset.Context, whole bool) *tensor.Tensor
 		dims = [3]int{}
 	}
 	n := dims[0] * dims[1] * dims[2]
-	x := f.t[i]
+	for len(f.own) <= i {
+		f.own = append(f.own, nil)
+	}
+	x := f.own[i]
 	if x == nil || x.Type != op.Type || !fits(x, n) {
 		x = tensor.New(op.Type, dims[0], dims[1], max(dims[2], n/max(1, dims[0]*dims[1])))
 	}
 	x.Shape = dims
 	x.I8, x.I16, x.I32, x.I64 = resize(x.I8, n), resize(x.I16, n), resize(x.I32, n), resize(x.I64, n)
-	f.t[i] = x
+	f.t[i], f.own[i] = x, x
 	return x
 }
 
@@ -186,6 +192,7 @@ func resize[T any](s []T, n int) []T {
 type call struct {
 	f     *frame
 	op    *Op
+	fused []Op // of the stage where nobody looks, nil where every tensor is made
 	c     *opset.Context
 	out   *tensor.Tensor
 	kv    *Cache

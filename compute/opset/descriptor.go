@@ -21,14 +21,24 @@ const DescriptorSize = 192
 
 // Source kinds, SPEC 02 §1.2.
 const (
-	None   = 0 // unused
-	Tensor = 1 // tensor Index of the stage
-	RootA  = 2 // model tensor with root A
-	RootB  = 3 // model tensor with root B
-	KV     = 4 // KV tree of the state before
-	Prompt = 5 // prompt ids
-	Stop   = 6 // stop ids
+	None    = 0 // unused
+	Tensor  = 1 // tensor Index of the stage
+	RootA   = 2 // model tensor with root A
+	RootB   = 3 // model tensor with root B
+	KV      = 4 // KV tree of the state before
+	Prompt  = 5 // prompt ids
+	Stop    = 6 // stop ids
+	Counts  = 7 // count tree of the state before
+	Bias    = 8 // bias tree of the request
+	Strings = 9 // stop strings of the request with their failure tables
 )
+
+// MaxKind is the greatest source kind.
+const MaxKind = Strings
+
+// DenseCount is the number of i32 elements of the count and the bias tree, whatever the vocabulary:
+// their depth is a constant of contracts. SPEC 02 §4.8.
+const DenseCount = 1 << 20
 
 // LeafBytes is the leaf size of trace tensors and id lists, KVLeafBytes that of KV rows.
 const (
@@ -94,7 +104,7 @@ func Decode(b []byte) (Descriptor, error) {
 	}
 	for i := range d.Src {
 		d.Src[i] = Source{b[32+2*i], b[33+2*i]}
-		if d.Src[i].Kind > Stop || (d.Src[i].Kind != Tensor && d.Src[i].Index != 0) {
+		if d.Src[i].Kind > MaxKind || (d.Src[i].Kind != Tensor && d.Src[i].Index != 0) {
 			return d, fmt.Errorf("%w: source %d is (%d, %d)", ErrDescriptor, i, b[32+2*i], b[33+2*i])
 		}
 	}
@@ -134,15 +144,31 @@ type Context struct {
 	Seed        uint64
 	StopCount   uint8
 
-	// Prompt and StopIDs are the lists behind the sources of these kinds, for whoever computes
-	// whole tensors; Element reads them through fetch, and Encode leaves them out. len(Prompt) is
-	// M and len(StopIDs) is StopCount.
-	Prompt  []int32
-	StopIDs []int32
+	// The sampler's settings; 0 turns each of them off. SPEC 05 §4.
+	Biased              bool   // the request has a bias tree
+	TopK                uint32 // tokens
+	TopP, MinP          uint32 // Q30
+	Repetition          uint32 // Q16
+	Presence, Frequency int32  // Q16, in units of the logits
+	StopLens            uint32 // bytes of the four stop strings, the first in the lowest byte
+	StopState           uint32 // of the stop strings in the state before
+
+	// The lists behind the sources of these kinds, for whoever computes whole tensors; Element reads
+	// them through fetch, and Encode leaves them out. len(Prompt) is M and len(StopIDs) is StopCount;
+	// Counts and Biases have an element for each token of the vocabulary or none, StopTable has
+	// StopTableSize bytes or none.
+	Prompt    []int32
+	StopIDs   []int32
+	Counts    []int32
+	Biases    []int32
+	StopTable []byte
 }
 
+// Counted says whether a setting looks at how often tokens have occurred.
+func (c *Context) Counted() bool { return c.Repetition != 0 || c.Presence != 0 || c.Frequency != 0 }
+
 // ContextSize is the length of an encoded Context in bytes.
-const ContextSize = 40
+const ContextSize = 80
 
 // Encode is the packed form that evaluators read: big-endian, zero-padded.
 func (c *Context) Encode() [ContextSize]byte {
@@ -152,6 +178,12 @@ func (c *Context) Encode() [ContextSize]byte {
 	}
 	binary.BigEndian.PutUint64(b[24:], c.Seed)
 	b[32] = c.StopCount
+	if c.Biased {
+		b[33] = 1
+	}
+	for i, v := range []uint32{c.TopK, c.TopP, c.MinP, c.Repetition, uint32(c.Presence), uint32(c.Frequency), c.StopLens, c.StopState} {
+		binary.BigEndian.PutUint32(b[36+4*i:], v)
+	}
 	return b
 }
 

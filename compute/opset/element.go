@@ -42,6 +42,12 @@ const (
 	Token
 	StopOp
 	PromptOp
+	Penalise
+	Rank
+	Hist
+	Digit
+	Keep
+	StopState
 )
 
 // Operations on block-scaled weights. SPEC 02 §5.
@@ -110,6 +116,10 @@ var table = [...]definition{
 	Activate:    {"activate", activate, []tensor.DType{tensor.I32}},
 	Center:      {"center", center, []tensor.DType{tensor.I32}},
 	Position:    {"position", position, []tensor.DType{tensor.I32}},
+	Rank:        {"rank", rank, []tensor.DType{tensor.I64}},
+	Hist:        {"hist", hist, []tensor.DType{tensor.I64}},
+	Digit:       {"digit", digit, []tensor.DType{tensor.I64}},
+	Keep:        {"keep", keep, []tensor.DType{tensor.I32}},
 }
 
 // Codes lists every operation but Input, in order: what faces, vectors and fault tests walk.

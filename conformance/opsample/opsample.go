@@ -68,6 +68,7 @@ func (s *sampler) context() opset.Context {
 		Temperature: among[uint32](s.Rand, 0, 1, 0x8000, 0x10000, 0x18000, math.MaxUint32),
 		Seed:        s.Uint64(), StopCount: uint8(s.n(0, opset.MaxStop)),
 	}
+	s.settings(&c)
 	if s.IntN(8) == 0 {
 		c.YPrev = among(s.Rand, int32(math.MinInt32), math.MaxInt32)
 	}
@@ -104,6 +105,7 @@ var shapes = [...]func(*sampler, *opset.Descriptor){
 	opset.MatMulBlock: (*sampler).matMulBlock, opset.MatMulG4: (*sampler).matMulBlock, opset.EmbedBlock: (*sampler).embedBlock,
 	opset.HeadNorm: (*sampler).headNorm, opset.Activate: (*sampler).activate, opset.Center: (*sampler).center,
 	opset.Position: (*sampler).embed,
+	opset.Rank:     (*sampler).rank, opset.Hist: (*sampler).hist, opset.Digit: (*sampler).digit, opset.Keep: (*sampler).keep,
 }
 
 func (s *sampler) descriptor(op opset.Code) opset.Descriptor {

@@ -63,6 +63,7 @@ func types(d *opset.Descriptor) []tensor.DType {
 		opset.MatMulBlock: {i16, i8}, opset.MatMulG4: {i16, i8}, opset.EmbedBlock: {i8, i32},
 		opset.Token: {i64, i64, i64}, opset.StopOp: {i32, i32}, opset.PromptOp: {i32},
 		opset.HeadNorm: {i32, i32}, opset.Activate: {i32}, opset.Center: {i32, i64}, opset.Position: {i8, i32},
+		opset.Rank: {i64}, opset.Hist: {i32, i64}, opset.Digit: {i64, i64}, opset.Keep: {i32, i64},
 	}[d.Op]
 }
 
@@ -132,6 +133,9 @@ func (s *Supply) value(k, i int, t tensor.DType) int64 {
 	}
 	if s.exponent(k, i) {
 		return s.shift()
+	}
+	if v, ok := s.selected(k, i); ok {
+		return v
 	}
 	switch {
 	case s.d.Op == opset.Scale && s.rng.IntN(2) == 0:

@@ -22,7 +22,7 @@ type Vector struct {
 	Name       string   `json:"name"` // what the vector is there for
 	Op         string   `json:"op"`
 	Descriptor string   `json:"descriptor"` // 192 bytes in hex
-	Context    string   `json:"context"`    // 40 bytes in hex
+	Context    string   `json:"context"`    // 80 bytes in hex
 	Index      uint64   `json:"index"`
 	Data       []string `json:"data"` // the covering leaves of each read in hex
 	Reads      []Read   `json:"reads"`
@@ -117,7 +117,9 @@ func context(text string) (c opset.Context, err error) {
 	u := func(i int) uint32 { return binary.BigEndian.Uint32(b[4*i:]) }
 	c = opset.Context{
 		T: u(0), M: u(1), YPrev: int32(u(2)), MaxNew: u(3), TMax: u(4), Temperature: u(5),
-		Seed: binary.BigEndian.Uint64(b[24:]), StopCount: b[32],
+		Seed: binary.BigEndian.Uint64(b[24:]), StopCount: b[32], Biased: b[33] == 1,
+		TopK: u(9), TopP: u(10), MinP: u(11), Repetition: u(12), Presence: int32(u(13)), Frequency: int32(u(14)),
+		StopLens: u(15), StopState: u(16),
 	}
 	if again := c.Encode(); !bytes.Equal(again[:], b) {
 		return c, fmt.Errorf("%w: context does not end in zero bytes", ErrVector)

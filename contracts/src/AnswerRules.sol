@@ -138,7 +138,10 @@ contract AnswerRules is IAnswerRules {
             uint32(Job.temperature(job)),
             uint64(Job.seed(job)),
             uint8(Job.stopCount(job)),
-            uint56(0)
+            uint56(0),
+            // A claim with extras cannot be opened yet: all settings of the sampler are off.
+            bytes32(0),
+            uint64(0)
         );
         return bytes.concat(head, tail);
     }

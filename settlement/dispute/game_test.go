@@ -84,7 +84,11 @@ func harmful(t *testing.T, man *manifest.Manifest, job decode.Job, l *lie, r *ra
 	c := opset.Context{T: uint32(l.t)}
 	d := &man.Model.Stages[l.stage].Ops[l.tensor].Descriptor
 	w := 8 * d.Type.Size()
-	for _, bit := range []int{0, w / 3, w / 2, w / 2, w * 3 / 4, w - 2, w - 2} {
+	bits := []int{0, w / 3, w / 2, w / 2, w * 3 / 4, w - 2, w - 2}
+	if d.Op == opset.Rank { // a rank is less than the vocabulary or than the sum of its weights
+		bits = []int{8, 29, 30, 31, 32, 33}
+	}
+	for _, bit := range bits {
 		l.mask, l.element = 1<<bit, r.Uint64N(d.Count(&c))
 		if w := tokenWorld(t, man, job, l); w.name() {
 			return w

@@ -59,7 +59,7 @@ func (l liar) move() (Move, error) {
 // show nothing under them. GAME rules 25 to 32.
 func TestLiarWithInventedHashesIsRefuted(t *testing.T) {
 	man := bind(t, modeltest.Llama(3, modeltest.Tiny()))
-	lies := []*lie{{1, 2, 12, 1, 1 << 9}, {3, 3, 18, 0, 1}, {0, 2, int(man.Model.Stages[2].Ops[0].P[1]), 3, 1 << 9}, {4, 0, 1, 5, 1 << 12}}
+	lies := []*lie{{1, 2, 12, 1, 1 << 9}, {3, 3, drawnToken(man), 0, 1}, {0, 2, int(man.Model.Stages[2].Ops[0].P[1]), 3, 1 << 9}, {4, 0, 1, 5, 1 << 12}}
 	byAnswer := 0
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 3))

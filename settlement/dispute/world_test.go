@@ -42,6 +42,9 @@ func (l *lie) tamper() trace.Tamper {
 	}
 }
 
+// drawnToken is the tensor of EMIT that holds the token.
+func drawnToken(man *manifest.Manifest) int { return len(man.Model.Stages[man.Emit()].Ops) - 2 }
+
 // world is a claim that one node made, and what both sides know.
 type world struct {
 	man    *manifest.Manifest

@@ -32,8 +32,8 @@ interface IStepVerifier {
 
     /// @notice Value of one element of the descriptor's target, and where its inputs lie.
     /// @param descriptor Exactly 192 bytes (SPEC 02 §1).
-    /// @param context Exactly 40 bytes, big-endian: t u32, m u32, yPrev u32, maxNew u32, tMax u32, temperature u32,
-    /// seed u64, stopCount u8, seven zero bytes (SPEC 02 §2).
+    /// @param context Exactly 80 bytes, big-endian: t u32, m u32, yPrev u32, maxNew u32, tMax u32, temperature u32,
+    /// seed u64, stopCount u8, biased u8, two zero bytes, eight settings of the sampler, 12 zero bytes (SPEC 02 §2).
     /// @param index Flat element index in the target, row-major.
     /// @param data For every read in order, the bytes of the leaves that cover it ([floor(lo/leaf)*leaf,
     /// ceil(hi/leaf)*leaf)), concatenated without lengths: they follow from the reads.

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @title Fields of a descriptor and of a context, read from calldata (SPEC 02 §1, §2)
-/// @dev The descriptor is 192 bytes and the context 40; `requireLengths` is to be called once before the rest.
+/// @dev The descriptor is 192 bytes and the context 80; `requireLengths` is to be called once before the rest.
 library Descriptors {
     /// @notice A descriptor or context has the wrong length.
     error WrongLength(uint256 descriptor, uint256 context);
@@ -10,7 +10,7 @@ library Descriptors {
     error BadTarget();
 
     uint256 internal constant LENGTH = 192;
-    uint256 internal constant CONTEXT_LENGTH = 40;
+    uint256 internal constant CONTEXT_LENGTH = 80;
 
     /// @notice Source kinds (§1.2).
     uint8 internal constant NONE = 0;
@@ -20,6 +20,9 @@ library Descriptors {
     uint8 internal constant KV = 4;
     uint8 internal constant PROMPT = 5;
     uint8 internal constant STOP = 6;
+    uint8 internal constant COUNTS = 7;
+    uint8 internal constant BIAS = 8;
+    uint8 internal constant STRINGS = 9;
 
     function requireLengths(bytes calldata d, bytes calldata context) internal pure {
         if (d.length != LENGTH || context.length != CONTEXT_LENGTH) revert WrongLength(d.length, context.length);
@@ -149,6 +152,21 @@ library Descriptors {
 
     function stopCount(bytes calldata c) internal pure returns (uint256) {
         return uint8(c[32]);
+    }
+
+    /// @notice Context: how many tokens top-k keeps, 0 for all.
+    function topK(bytes calldata c) internal pure returns (uint256) {
+        return _u32(c, 36);
+    }
+
+    /// @notice Context: the fraction of the weight that top-p keeps, Q30, 0 for all.
+    function topP(bytes calldata c) internal pure returns (uint256) {
+        return _u32(c, 40);
+    }
+
+    /// @notice Context: the least weight that min-p keeps, Q30.
+    function minP(bytes calldata c) internal pure returns (uint256) {
+        return _u32(c, 44);
     }
 
     function _u32(bytes calldata c, uint256 offset) private pure returns (uint256 v) {
