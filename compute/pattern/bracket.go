@@ -48,7 +48,7 @@ func (c *compiler) member(s *set) error {
 	if err := c.single(&last); err != nil {
 		return err
 	}
-	if len(last.ranges) != 2 || last.cats != 0 || last.space || last.nspace || last.ranges[0] < s.ranges[n] {
+	if len(last.ranges) != 2 || last.cats != 0 || last.space || last.nspace || last.word || last.nword || last.ranges[0] < s.ranges[n] {
 		return c.fail("a range that is none")
 	}
 	s.ranges[n+1] = last.ranges[0]

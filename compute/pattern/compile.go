@@ -264,11 +264,13 @@ func (c *compiler) escape(s *set) error {
 	case 'D':
 		s.cats |= all &^ (1 << ucd.Nd)
 	case 'w':
-		s.cats |= ucd.Word
+		s.word = true
 	case 'W':
-		s.cats |= all &^ ucd.Word
+		s.nword = true
 	case 'p', 'P':
 		return c.named(s, r == 'P')
+	case 'x':
+		return c.number16(s)
 	case 'n':
 		return literal('\n')
 	case 'r':
@@ -281,6 +283,26 @@ func (c *compiler) escape(s *set) error {
 		}
 		return literal(r)
 	}
+	return nil
+}
+
+// number16 reads a code point in braces after \x.
+func (c *compiler) number16(s *set) error {
+	if !c.take("{") {
+		return c.fail(`no number in braces after \x`)
+	}
+	r, digits := rune(0), 0
+	for ; c.at < len(c.src) && digits < 6; digits++ {
+		d := strings.IndexRune("0123456789ABCDEF", c.src[c.at])
+		if d < 0 {
+			break
+		}
+		r, c.at = r<<4|rune(d), c.at+1
+	}
+	if digits == 0 || r > utf8.MaxRune || !c.take("}") {
+		return c.fail(`no code point in braces after \x`)
+	}
+	s.ranges = append(s.ranges, r, r)
 	return nil
 }
 

@@ -4,7 +4,7 @@
 // so the matcher is ours, works on code points, and takes its character classes from pinned tables.
 // It knows what the patterns of published tokenizers use, with their meaning of leftmost match and
 // first alternative: literals, sets with ranges, negation and && intersection, \s \S \d \D \w \W
-// \p{..} \P{..}, groups (also (?i:), alternatives, the quantifiers ? * + {n} {n,} {n,m} (greedy or
+// \p{..} \P{..} \x{..}, groups (also (?i:), alternatives, the quantifiers ? * + {n} {n,} {n,m} (greedy or
 // possessive), the lookaheads (?= (?!, the anchors $ \b. Anything else is an error. SPEC 04 §4.
 //
 // Matching backtracks; each pattern that a tokenizer can name is tested to need few steps.
@@ -42,7 +42,7 @@ func (t Text) Category(at int) ucd.Category { return t.cats[at] }
 
 // Word says whether the character at a position is one of a word: \w. Outside the text none is.
 func (t Text) Word(at int) bool {
-	return at >= 0 && at < len(t.cats) && ucd.Word.Has(t.cats[at])
+	return at >= 0 && at < len(t.cats) && ucd.Word(t.Runes[at], t.cats[at])
 }
 
 // asciiCategory saves most searches.
@@ -89,6 +89,8 @@ type set struct {
 	ranges []rune // pairs: first, last
 	space  bool   // White_Space too
 	nspace bool   // everything but White_Space too
+	word   bool   // word characters too
+	nword  bool   // everything but word characters too
 	not    bool   // the complement of all this
 	but    *set   // intersection: in this too
 }
@@ -102,7 +104,7 @@ func (s *set) has(r rune, c ucd.Category) bool {
 
 // rule is the definition of has.
 func (s *set) rule(r rune, c ucd.Category) bool {
-	in := s.cats.Has(c) || s.space && ucd.Space(r) || s.nspace && !ucd.Space(r)
+	in := s.cats.Has(c) || s.space && ucd.Space(r) || s.nspace && !ucd.Space(r) || s.word && ucd.Word(r, c) || s.nword && !ucd.Word(r, c)
 	for i := 0; i < len(s.ranges) && !in; i += 2 {
 		in = s.ranges[i] <= r && r <= s.ranges[i+1]
 	}

@@ -61,6 +61,7 @@ func TestMatchesAreLeftmostFirstAlternativeGreedy(t *testing.T) {
 		{`\d+\b`, "12a 12", "12a <12>"},
 		{`\p{Lu}\p{Ll}*|\P{L}`, "AbC1", "<Ab><C><1>"},
 		{`(?=\p{L})[^a-z]`, "aA1", "a<A>1"},
+		{`[\x{41}-\x{43}]+`, "ABCD", "<ABC>D"},
 		{`\w+|[^\w\s]+`, "a_1 ‿!", "<a_1> <‿><!>"},
 	} {
 		if got := cut(compile(t, c.source), c.text); got != c.want {
@@ -73,7 +74,7 @@ func TestWhatIsNotKnownIsRefused(t *testing.T) {
 	for _, source := range []string{
 		`(`, `)`, `a)`, `[a`, `[`, `a**`, `a+?`, `*`, `.`, `^a`, `\q`, `\1`, `\`, `\p`, `\p{`, `\p{Greek}`, `(?<=a)b`, `(?P<n>a)`, `(?s:a)`,
 		`(a*)*`, `(a|b?)+`, `(?:\b)+`, `(ab)++`, `a{3,2}`, `a{`, `a{}`, `a{0}`, `a{99999}`, `[b-a]`, `[a-\s]`, `[[a]]`, "\xff", `((a{1000}b){1000}){1000}`,
-		strings.Repeat("(", 100) + strings.Repeat(")", 100), strings.Repeat("a", 1<<15), `\p{Han`, `[a&&[b]c]`,
+		strings.Repeat("(", 100) + strings.Repeat(")", 100), strings.Repeat("a", 1<<15), `\p{Han`, `[a&&[b]c]`, `\x41`, `\x{}`, `\x{110000}`, `\x{4`, `[a-\w]`,
 	} {
 		if _, err := Compile(source); !errors.Is(err, ErrSyntax) {
 			t.Errorf("%.40q: error %v, want ErrSyntax", source, err)

@@ -135,22 +135,29 @@ func (t *Tokenizer) strip(text string, id int32, from, start, stop int) (int, in
 // lastRune decodes the last character of a text that is not empty.
 func lastRune(s string) (rune, int) {
 	for size := 1; size <= 4 && size <= len(s); size++ {
+		if first := s[len(s)-size]; first&0xC0 == 0x80 {
+			continue
+		}
 		if r, n := decode(s[len(s)-size:]); n == size {
 			return r, size
 		}
+		break
 	}
 	return utf8.RuneError, 1
 }
 
+// wordy says whether a character is one of a word, joiners included.
+func wordy(r rune) bool { return r == 0x200C || r == 0x200D || ucd.Word(r, ucd.Of(r)) }
+
 // alone says whether no word character stands beside a stretch.
 func alone(text string, start, stop int) bool {
 	if start > 0 {
-		if r, _ := lastRune(text[:start]); ucd.Word.Has(ucd.Of(r)) {
+		if r, _ := lastRune(text[:start]); wordy(r) {
 			return false
 		}
 	}
 	if stop < len(text) {
-		if r, _ := decode(text[stop:]); ucd.Word.Has(ucd.Of(r)) {
+		if r, _ := decode(text[stop:]); wordy(r) {
 			return false
 		}
 	}

@@ -55,7 +55,7 @@ func likely() Config {
 func longest() Config {
 	c := Config{Algorithm: WordPiece, BOS: 1, EOS: 2, Unknown: 0, AddBOS: true, AddEOS: true, AddSpacePrefix: true, MaxWord: 10}
 	c.Normal = []Step{{CleanControl, "", ""}, {SpaceHan, "", ""}, {NFD, "", ""}, {DropMarks, "", ""}, {Lower, "", ""}}
-	c.Cuts = []Step{{Drop, PatternSpaces, ""}, {Isolate, PatternChameleon, ""}}
+	c.Cuts = []Step{{Drop, PatternSpaces, ""}, {Isolate, PatternMark, ""}}
 	for i, text := range []string{"[UNK]", "[CLS]", "[SEP]", space + "play", "ing", space + "in", "g", space + "!", space + "漢", "[MASK]"} {
 		kind := Normal
 		if strings.HasPrefix(text, "[") {
@@ -231,6 +231,12 @@ func TestNewRefusesWhatAnAlgorithmDoesNotHave(t *testing.T) {
 		{"foreign scheme", likely(), func(c *Config) { c.Cuts[0].B = "often" }, "want always, first or never"},
 		{"broken charsmap", likely(), func(c *Config) { c.Normal[0] = Step{Charsmap, "\xff\xff\xff\xffabcd", ""} }, "charsmap"},
 		{"too many steps", likely(), func(c *Config) { c.Normal = make([]Step, MaxSteps+1) }, "at most 64"},
+		{"a step that doubles, often", likely(), func(c *Config) { c.Normal = slices.Repeat([]Step{{Replace, "a", "aa"}}, 9) }, "512 characters of one"},
+		{"a long argument", likely(), func(c *Config) { c.Normal = []Step{{Replace, "a", strings.Repeat("a", 300)}} }, "301 bytes of arguments"},
+		{"many prefixes", likely(), func(c *Config) { c.Cuts = slices.Repeat(c.Cuts, 5) }, "too long"},
+		{"letters of letters", ranked256(t), func(c *Config) { c.Cuts = slices.Repeat([]Step{{Letters, "", ""}}, 2) }, "too long"},
+		{"letters without bytes", likely(), func(c *Config) { c.Cuts = []Step{{Letters, "", ""}} }, "without option 1"},
+		{"a long replacement", likely(), func(c *Config) { c.Normal = []Step{{Charsmap, "\x04\x00\x00\x00abcd" + strings.Repeat("x", 40), ""}} }, "more than 32"},
 		{"attribute of text", longest(), func(c *Config) { c.Attributes[0].ID = 3 }, "not cut out"},
 		{"attribute without bits", longest(), func(c *Config) { c.Attributes[0].Flags = 0 }, "attribute"},
 		{"attributes out of order", longest(), func(c *Config) { c.Attributes = append(c.Attributes, c.Attributes[0]) }, "ascending"},

@@ -52,7 +52,7 @@ type ranked struct {
 // encode appends the ids of a word.
 func (m *ranked) encode(ids []int32, w word) []int32 {
 	m.text = appendRunes(m.text[:0], w.Runes)
-	if m.t.config.Options&Bytes != 0 {
+	if m.t.lettersLast {
 		m.text = appendLetters(m.text)
 	}
 	if m.t.config.Options&Whole != 0 {

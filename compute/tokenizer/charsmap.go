@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 )
@@ -15,7 +16,7 @@ type charsmap struct {
 	replacements string
 }
 
-// newCharsmap checks the form; unit indices are checked at every step of apply.
+// newCharsmap checks the form and the lengths of replacements; unit indices are checked at every step of apply.
 func newCharsmap(b string) (*charsmap, error) {
 	if len(b) < 4 {
 		return nil, errors.New("a charsmap of less than 4 bytes")
@@ -25,6 +26,11 @@ func newCharsmap(b string) (*charsmap, error) {
 		return nil, errors.New("a charsmap whose array is longer than itself or no array")
 	}
 	m := &charsmap{units: make([]uint32, size/4), replacements: b[4+size:]}
+	for part := range strings.SplitSeq(m.replacements, "\x00") {
+		if utf8.RuneCountInString(part) > maxReplacement {
+			return nil, fmt.Errorf("a charsmap with a replacement of more than %d characters", maxReplacement)
+		}
+	}
 	for i := range m.units {
 		m.units[i] = binary.LittleEndian.Uint32([]byte(b[4+4*i : 8+4*i]))
 	}

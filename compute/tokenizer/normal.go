@@ -86,9 +86,16 @@ func perCharacter(code StepCode, text []rune) []rune {
 			}
 		case CleanControl:
 			switch {
+			case r == '\t' || r == '\n' || r == '\r':
+				out = append(out, ' ')
+			case r == 0xFFFD || ucd.C.Has(ucd.Of(r)):
 			case ucd.Space(r):
 				out = append(out, ' ')
-			case r != 0 && r != 0xFFFD && !ucd.C.Has(ucd.Of(r)):
+			default:
+				out = append(out, r)
+			}
+		case DropAllMarks:
+			if !ucd.M.Has(ucd.Of(r)) {
 				out = append(out, r)
 			}
 		case SpaceHan:

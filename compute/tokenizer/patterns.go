@@ -76,8 +76,10 @@ const (
 	PatternSentinel   = `<sentinel:[0-9]+>`
 	PatternImage      = `(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z`
 	PatternTabs       = `([\t\n]|    |  )`
-	PatternChameleon  = "[\\p{P}!-/:-@\\[-`{-~]"
-	PatternWordMarks  = `\w+|[^\w\s]+`
+	PatternMark       = "[\\p{P}!-/:-@\\[-`{-~]"
+	PatternMarkRun    = "[\\p{P}!-/:-@\\[-`{-~]+"
+	PatternCl100k     = `'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+`
+	PatternWordMarks  = `[\w\x{200C}\x{200D}]+|[^\w\s\x{200C}\x{200D}]+`
 	PatternUnderline  = `▁`
 )
 
@@ -88,5 +90,5 @@ var patterns = [...]string{
 	PatternSpark, PatternAfmoeCJK, PatternCJK, PatternEastAsian, PatternEuropean, PatternASCIIMarks, PatternNewline, PatternWords,
 	PatternMarks, PatternNumber, PatternNumber3, PatternNumbers, PatternDigits3, PatternDigit, PatternFalcon, PatternDefault,
 	PatternBloom, PatternLines, PatternNotSpace, PatternSpaces, PatternSpace, PatternSentinel, PatternImage, PatternTabs,
-	PatternChameleon, PatternWordMarks, PatternUnderline,
+	PatternMark, PatternMarkRun, PatternCl100k, PatternWordMarks, PatternUnderline,
 }

@@ -1,6 +1,9 @@
 package tokenizer
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Algorithm says how a word becomes pieces.
 type Algorithm uint8
@@ -127,6 +130,9 @@ func (t *Tokenizer) indexSteps() error {
 	if len(c.Normal) > MaxSteps || len(c.Cuts) > MaxSteps {
 		return fmt.Errorf("tokenizer: %d and %d steps, at most %d of a kind", len(c.Normal), len(c.Cuts), MaxSteps)
 	}
+	if err := c.checkGrowth(); err != nil {
+		return err
+	}
 	for _, s := range c.Normal {
 		if err := checkStep(s, false); err != nil {
 			return fmt.Errorf("tokenizer: %w", err)
@@ -147,5 +153,10 @@ func (t *Tokenizer) indexSteps() error {
 		}
 		t.cuts = append(t.cuts, ready)
 	}
+	here := slices.ContainsFunc(c.Cuts, func(s Step) bool { return s.Code == Letters })
+	if here && c.Options&Bytes == 0 {
+		return fmt.Errorf("tokenizer: step %d without option %d", Letters, Bytes)
+	}
+	t.lettersLast = c.Options&Bytes != 0 && !here
 	return nil
 }

@@ -66,6 +66,9 @@ func (s *splitStep) apply(out []word, w word) []word {
 			w.Text = pattern.NewText(slices.Concat([]rune{' '}, w.Runes))
 		}
 		return append(out, w)
+	case Letters:
+		w.Text = pattern.NewText(runes(string(appendLetters(appendRunes(nil, w.Runes)))))
+		return append(out, w)
 	case TailSpace:
 		end := len(w.Runes)
 		for end > 0 && ucd.Space(w.Runes[end-1]) {

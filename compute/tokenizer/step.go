@@ -19,11 +19,12 @@ const (
 	Replace      StepCode = 8  // every A becomes B, from left to right
 	TrimLeft     StepCode = 9  // white space goes from the beginning
 	TrimRight    StepCode = 10 // and from the end
-	CleanControl StepCode = 11 // U+0000, U+FFFD and category C go; white space, tab, CR, LF become spaces
+	CleanControl StepCode = 11 // U+FFFD and category C but tab, LF and CR go; then white space becomes spaces
 	SpaceHan     StepCode = 12 // a space before and after each ideograph
 	Charsmap     StepCode = 13 // A is a compiled map of character sequences (SentencePiece)
 	Squeeze      StepCode = 14 // two or more spaces become one B
 	TrimSpaces   StepCode = 15 // spaces (U+0020 alone) go from both ends
+	DropAllMarks StepCode = 16 // characters of category M go
 )
 
 // Steps that cut a text into words, each applied to the words that the one before left.
@@ -39,6 +40,7 @@ const (
 	Digits3      StepCode = 40 // runs of \d are cut in threes from their end
 	Digits3Word  StepCode = 41 // as Digits3, runs that end a word (\b), isolated, at most three at a time
 	Numbers3     StepCode = 42 // runs of \p{N}, isolated, in threes from their end
+	Letters      StepCode = 43 // bytes are written as letters here, not after the last step (option 1)
 )
 
 // The values of B of Metaspace.
@@ -68,10 +70,10 @@ var arguments = [...]struct {
 	{code: NFC}, {code: NFD}, {code: NFKC}, {code: NFKD}, {code: Lower}, {code: DropMarks},
 	{code: Prepend, a: true}, {code: Replace, a: true, b: true, emptyB: true},
 	{code: TrimLeft}, {code: TrimRight}, {code: CleanControl}, {code: SpaceHan},
-	{code: Charsmap, a: true}, {code: Squeeze, b: true}, {code: TrimSpaces},
+	{code: Charsmap, a: true}, {code: Squeeze, b: true}, {code: TrimSpaces}, {code: DropAllMarks},
 	{code: Isolate, a: true}, {code: Drop, a: true}, {code: Keep, a: true}, {code: JoinNext, a: true}, {code: JoinPrevious, a: true},
 	{code: Metaspace, a: true, b: true}, {code: PrefixSpace}, {code: TailSpace},
-	{code: Digits3}, {code: Digits3Word}, {code: Numbers3},
+	{code: Digits3}, {code: Digits3Word}, {code: Numbers3}, {code: Letters},
 }
 
 // checkStep says why a step of a list is illegal; cuts says which list.

@@ -104,14 +104,15 @@ type Tokenizer struct {
 	bytes   [256]int32 // piece for a single byte, or None
 	longest int        // bytes of the longest piece
 
-	control []int32  // user defined, control and unknown pieces, longest first
-	raw     []string // what each piece contributes to a text
-	flags   map[int32]AttributeFlags
-	added   [4]*trie // cut-out pieces: before normalising without and with specials, after it likewise
-	normal  []normalStep
-	cuts    []splitStep
-	merges  map[uint64]merged
-	trie    *trie
+	control     []int32  // user defined, control and unknown pieces, longest first
+	raw         []string // what each piece contributes to a text
+	flags       map[int32]AttributeFlags
+	added       [4]*trie // cut-out pieces: before normalising without and with specials, after it likewise
+	normal      []normalStep
+	cuts        []splitStep
+	lettersLast bool // words become letters after the last step
+	merges      map[uint64]merged
+	trie        *trie
 }
 
 // New builds a tokenizer. It copies the pieces. It refuses vocabularies beyond

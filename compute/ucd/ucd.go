@@ -62,8 +62,6 @@ const (
 	S Set = 1<<Sm | 1<<Sc | 1<<Sk | 1<<So
 	Z Set = 1<<Zs | 1<<Zl | 1<<Zp
 	C Set = 1<<Cn | 1<<Cc | 1<<Cf | 1<<Cs | 1<<Co
-
-	Word = L | M | 1<<Nd | 1<<Nl | 1<<Pc // what makes up words: letters, marks, digits, connectors
 )
 
 // Has says whether a category is in the set.
@@ -100,6 +98,15 @@ func Space(r rune) bool {
 		return true
 	}
 	return r >= 0x2000 && r <= 0x200A
+}
+
+// wordCategories are letters, marks, digits and connectors.
+const wordCategories = L | M | 1<<Nd | 1<<Nl | 1<<Pc
+
+// Word says whether a code point of a category is a word character: \w of regular expressions. Beyond
+// wordCategories these are letters in circles and squares.
+func Word(r rune, c Category) bool {
+	return wordCategories.Has(c) || c == So && (r >= 0x24B6 && r <= 0x24E9 || r >= 0x1F130 && r <= 0x1F149 || r >= 0x1F150 && r <= 0x1F169 || r >= 0x1F170 && r <= 0x1F189)
 }
 
 // Han says whether a code point has the script Han.

@@ -34,7 +34,7 @@ func preTokenizers() []preTokenizer {
 	superBPE := append(isolate(tokenizer.PatternNumbers), step(tokenizer.Digits3))
 	defaults := isolate(tokenizer.PatternDefault, tokenizer.PatternGPT2, tokenizer.PatternNumbers, tokenizer.PatternDigits3)
 	chameleon := isolate(tokenizer.PatternSentinel, tokenizer.PatternImage, tokenizer.PatternTabs, tokenizer.PatternNumber,
-		tokenizer.PatternChameleon, tokenizer.PatternGPT2)
+		tokenizer.PatternMark, tokenizer.PatternGPT2)
 	spark := isolate(tokenizer.PatternNumber3, tokenizer.PatternCJK, tokenizer.PatternSpark, tokenizer.PatternNumber)
 	return []preTokenizer{
 		{"default", defaults, letters, false, false},

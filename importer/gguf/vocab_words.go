@@ -60,7 +60,7 @@ func bertSteps(lower, accents bool) (normal, cuts []tokenizer.Step) {
 	if lower {
 		normal = append(normal, tokenizer.Step{Code: tokenizer.Lower})
 	}
-	return normal, []tokenizer.Step{{Code: tokenizer.Drop, A: tokenizer.PatternSpaces}, {Code: tokenizer.Isolate, A: tokenizer.PatternChameleon}}
+	return normal, []tokenizer.Step{{Code: tokenizer.Drop, A: tokenizer.PatternSpaces}, {Code: tokenizer.Isolate, A: tokenizer.PatternMark}}
 }
 
 // readSeparator lets the separator end texts, if there is one.
