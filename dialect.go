@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -126,6 +127,7 @@ func (f fields) messages(a *receipt.Asked) error {
 	var turns []struct {
 		Role    string          `json:"role"`
 		Content json.RawMessage `json:"content"`
+		Calls   []toolCall      `json:"tool_calls"`
 	}
 	if err := f.read("messages", &turns); err != nil {
 		return err
@@ -135,11 +137,39 @@ func (f fields) messages(a *receipt.Asked) error {
 		if t.Role == "developer" {
 			t.Role = "system"
 		}
-		text, err := content(t.Content)
-		if err != nil {
-			return fmt.Errorf("%w: request: messages[%d]: %w", ErrInput, i, err)
+		m := template.Message{Role: t.Role}
+		for _, c := range t.Calls {
+			m.Calls = append(m.Calls, c.Function)
 		}
-		a.Messages = append(a.Messages, template.Message{Role: t.Role, Content: text})
+		if len(m.Calls) == 0 || len(t.Content) > 0 && string(t.Content) != "null" {
+			text, err := content(t.Content)
+			if err != nil {
+				return fmt.Errorf("%w: request: messages[%d]: %w", ErrInput, i, err)
+			}
+			m.Content = text
+		}
+		a.Messages = append(a.Messages, m)
+	}
+	return f.tools(a)
+}
+
+// toolCall is a call of a tool, in a request or a response.
+type toolCall struct {
+	Function template.Call `json:"function"`
+}
+
+// tools reads the tools that the model was shown.
+func (f fields) tools(a *receipt.Asked) error {
+	var choice string
+	if json.Unmarshal(f["tool_choice"], &choice) == nil && choice == "none" {
+		return nil
+	}
+	var all []json.RawMessage
+	if err := f.read("tools", &all); err != nil {
+		return err
+	}
+	for _, t := range all {
+		a.Tools = append(a.Tools, string(t))
 	}
 	return nil
 }
@@ -169,7 +199,8 @@ func content(raw json.RawMessage) (string, error) {
 // Answer is what a gateway answered.
 type Answer struct {
 	Text    string
-	Receipt string // canonical text; empty if there was none
+	Calls   []template.Call // of tools
+	Receipt string          // canonical text; empty if there was none
 	// Request and Response are the bodies as they were sent; Client sets them.
 	Request, Response []byte
 }
@@ -178,17 +209,19 @@ type Answer struct {
 type chunk struct {
 	Choices []struct {
 		Text    string `json:"text"`
-		Message struct {
-			Content string `json:"content"`
-		} `json:"message"`
-		Delta struct {
-			Content string `json:"content"`
-		} `json:"delta"`
+		Message said   `json:"message"`
+		Delta   said   `json:"delta"`
 	} `json:"choices"`
 	Receipt string `json:"elenchus_receipt"`
 	Error   *struct {
 		Message string `json:"message"`
 	} `json:"error"`
+}
+
+// said is the assistant's turn, or a piece of it.
+type said struct {
+	Content string     `json:"content"`
+	Calls   []toolCall `json:"tool_calls"`
 }
 
 // add reads one chunk and returns its text.
@@ -204,6 +237,9 @@ func (a *Answer) add(b []byte) (string, error) {
 	if len(c.Choices) > 0 {
 		k := &c.Choices[0]
 		text = k.Text + k.Message.Content + k.Delta.Content
+		for _, c := range slices.Concat(k.Message.Calls, k.Delta.Calls) {
+			a.Calls = append(a.Calls, c.Function)
+		}
 	}
 	a.Text += text
 	if c.Receipt != "" {

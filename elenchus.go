@@ -98,7 +98,7 @@ func Verify(ctx context.Context, text string, o Options) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.Answers = append(f.Answers, a.Text)
+		f.Answers, f.Calls = append(f.Answers, a.Text), a.Calls
 	}
 	if err := o.model(ctx, r, &f); err != nil {
 		return nil, err

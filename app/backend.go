@@ -96,20 +96,22 @@ type codec struct {
 	rewrite func([]gateway.Message) []gateway.Message
 }
 
-func (c codec) EncodeChat(messages []gateway.Message) ([]int32, error) {
+func (c codec) EncodeChat(chat template.Conversation) ([]int32, error) {
 	if c.rewrite != nil {
-		messages = c.rewrite(messages)
+		chat.Messages = c.rewrite(chat.Messages)
 	}
-	turns := make([]template.Message, len(messages))
-	for i, m := range messages {
-		turns[i] = template.Message{Role: m.Role, Content: m.Content}
+	if len(chat.Tools) > 0 && c.Syntax() == nil {
+		return nil, fmt.Errorf("%w: the template of this model has no form for tools that are called: leave tools out", gateway.ErrInvalid)
 	}
-	parts, err := c.m.tmpl.Render(template.Conversation{Messages: turns})
+	parts, err := c.m.tmpl.Render(chat)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrInvalid, err)
 	}
 	return some(template.PromptOf(c.m.tok, parts))
 }
+
+// Syntax is how the model writes calls of tools.
+func (c codec) Syntax() *template.Syntax { return c.m.tmpl.Syntax() }
 
 func (c codec) EncodeText(text string) ([]int32, error) {
 	return some(template.Prompt(c.m.tok, text))

@@ -10,6 +10,7 @@ import (
 	"elenchus/commitment/merkle"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
+	"elenchus/compute/template"
 )
 
 // Outcome is what became of a check.
@@ -53,8 +54,9 @@ type Facts struct {
 	NoModel string
 	Own     *Own // an own computation of the same request
 	NoOwn   string
-	Asked   *Asked   // what the user asked
-	Answers []string // texts of the answer that the user was given or expects
+	Asked   *Asked          // what the user asked
+	Answers []string        // texts of the answer that the user was given or expects, without calls of tools
+	Calls   []template.Call // that the user was given; looked at if the user showed tools
 	Chain   *Chain
 	NoChain string
 }

@@ -196,6 +196,9 @@ func TestEachLieFailsItsOwnCheck(t *testing.T) {
 			w.facts.Asked.Temperature = nil
 		}},
 		{"another length", "request", func(_ *testing.T, w *world) { *w.facts.Asked.MaxNew = 7 }},
+		{"calls that no id makes", "text", func(_ *testing.T, w *world) {
+			w.facts.Asked.Tools, w.facts.Calls = []string{"{}"}, []template.Call{{Name: "f", Arguments: "{}"}}
+		}},
 		{"another text", "text", func(_ *testing.T, w *world) { w.facts.Answers = append(w.facts.Answers, "something else") }},
 		{"another state", "execution", func(_ *testing.T, w *world) { w.facts.Own.StateRoot[0] ^= 1 }},
 		{"another token", "execution", func(_ *testing.T, w *world) {

@@ -2,6 +2,7 @@ package receipt
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"elenchus/commitment/manifest"
@@ -153,6 +154,12 @@ func text(f *Facts, s *side, err error, output string) (Outcome, string) {
 	}
 	if err != nil {
 		return False, err.Error()
+	}
+	if f.Asked != nil && len(f.Asked.Tools) > 0 {
+		var calls []template.Call
+		if output, calls = s.tmpl.Syntax().Parse(output); !slices.Equal(calls, f.Calls) {
+			return False, fmt.Sprintf("the answer calls tools %d times, the output ids do so %d times, or otherwise", len(f.Calls), len(calls))
+		}
 	}
 	for _, a := range f.Answers {
 		if a != output {

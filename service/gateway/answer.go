@@ -41,6 +41,13 @@ type ending struct {
 	receipt string
 }
 
+// called makes calls of tools the reason why an answer ended of itself.
+func (e *ending) called(calls int) {
+	if calls > 0 && e.reason == "stop" {
+		e.reason = "tool_calls"
+	}
+}
+
 // pump moves the tokens of s into out as text until the answer ends.
 func pump(ctx context.Context, s Stream, d Decoder, job Job, out outlet, keepAlive time.Duration) (ending, error) {
 	var end ending
@@ -140,6 +147,14 @@ func (c *chunker) text(piece string) error {
 		return err
 	}
 	return c.chunk([]choice{c.dialect.piece(piece)})
+}
+
+// calls sends calls of tools.
+func (c *chunker) calls(calls []toolCall) error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	return c.chunk([]choice{c.dialect.calls(calls)})
 }
 
 // open sends what precedes the first piece.

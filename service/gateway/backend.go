@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"errors"
+
+	"elenchus/compute/template"
 )
 
 // Errors that a Backend or a Codec wraps to choose the HTTP answer. The text of an error that matches one of these
@@ -28,17 +30,16 @@ type Model struct {
 	Stop          []int32 // end-of-answer ids, at most 64; passed on in every Job
 }
 
-// Message is one turn of a conversation. Role is "system", "user" or "assistant".
-type Message struct {
-	Role    string
-	Content string
-}
+// Message is one turn of a conversation. Role is "system", "user", "assistant" or "tool".
+type Message = template.Message
 
 // Codec is the text side of one model: its chat template and its tokenizer. It is used by many goroutines at once.
 type Codec interface {
 	// EncodeChat renders messages with the model's template, up to and including the cue for the assistant's turn,
 	// and returns the token ids. An error that matches ErrInvalid blames the request.
-	EncodeChat(messages []Message) ([]int32, error)
+	EncodeChat(c template.Conversation) ([]int32, error)
+	// Syntax is how the model writes calls of tools; nil if it cannot be shown tools.
+	Syntax() *template.Syntax
 	// EncodeText returns the token ids of a plain prompt, with the leading id the model expects, if any.
 	EncodeText(text string) ([]int32, error)
 	// NewDecoder starts the text of one answer; afterPrompt are the ids it continues.

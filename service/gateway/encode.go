@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+
+	"elenchus/compute/template"
 )
 
 // usage counts tokens.
@@ -28,15 +30,17 @@ type completion struct {
 
 // chatMessage is the assistant's turn of a whole answer. The dialect requires refusal.
 type chatMessage struct {
-	Role    string  `json:"role"`
-	Content string  `json:"content"`
-	Refusal *string `json:"refusal"`
+	Role    string     `json:"role"`
+	Content *string    `json:"content"`
+	Refusal *string    `json:"refusal"`
+	Calls   []toolCall `json:"tool_calls,omitempty"`
 }
 
 // chatDelta is a piece of the assistant's turn.
 type chatDelta struct {
-	Role    string  `json:"role,omitempty"`
-	Content *string `json:"content,omitempty"`
+	Role    string     `json:"role,omitempty"`
+	Content *string    `json:"content,omitempty"`
+	Calls   []toolCall `json:"tool_calls,omitempty"`
 }
 
 // choice is the one choice of an answer: Message in a whole chat, Delta in a streamed one, Text in a completion.
@@ -57,9 +61,10 @@ type dialect struct {
 	object   string // of a whole answer
 	chunk    string // of a piece
 	encode   func(c Codec, r *request) ([]int32, error)
-	whole    func(text string) choice
+	whole    func(text string, calls []toolCall) choice
 	opening  []choice // sent before the first piece of a stream
 	piece    func(text string) choice
+	calls    func(calls []toolCall) choice
 	closing  func() choice
 }
 
@@ -71,11 +76,20 @@ func chatDialect() *dialect {
 		idPrefix: "chatcmpl-",
 		object:   "chat.completion",
 		chunk:    "chat.completion.chunk",
-		encode:   func(c Codec, r *request) ([]int32, error) { return c.EncodeChat(r.messages) },
-		whole:    func(text string) choice { return choice{Message: &chatMessage{Role: "assistant", Content: text}} },
-		opening:  []choice{{Delta: &chatDelta{Role: "assistant", Content: &empty}}},
-		piece:    func(text string) choice { return choice{Delta: &chatDelta{Content: &text}} },
-		closing:  func() choice { return choice{Delta: &chatDelta{}} },
+		encode: func(c Codec, r *request) ([]int32, error) {
+			return c.EncodeChat(template.Conversation{Messages: r.messages, Tools: r.shown()})
+		},
+		whole: func(text string, calls []toolCall) choice {
+			m := &chatMessage{Role: "assistant", Content: &text, Calls: calls}
+			if text == "" && len(calls) > 0 {
+				m.Content = nil
+			}
+			return choice{Message: m}
+		},
+		opening: []choice{{Delta: &chatDelta{Role: "assistant", Content: &empty}}},
+		piece:   func(text string) choice { return choice{Delta: &chatDelta{Content: &text}} },
+		calls:   func(calls []toolCall) choice { return choice{Delta: &chatDelta{Calls: calls}} },
+		closing: func() choice { return choice{Delta: &chatDelta{}} },
 	}
 }
 
@@ -93,7 +107,7 @@ func completionDialect() *dialect {
 			}
 			return c.EncodeText(r.prompt)
 		},
-		whole:   text,
+		whole:   func(answer string, _ []toolCall) choice { return text(answer) },
 		piece:   text,
 		closing: func() choice { return text("") },
 	}

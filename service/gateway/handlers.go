@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"elenchus/compute/template"
 )
 
 // statusClientGone is for a client that left before its answer began; only a client that half closed can read it.
@@ -152,6 +154,7 @@ type run struct {
 	decoder Decoder
 	frame   completion // what every object of the answer shares
 	usage   usageChoice
+	syntax  *template.Syntax // of calls; nil: no tools were shown
 }
 
 // start finds the model, encodes the prompt and submits the job.
@@ -182,8 +185,12 @@ func (g *Gateway) start(ctx context.Context, w http.ResponseWriter, d *dialect, 
 	if id := s.ReceiptID(); id != "" {
 		w.Header().Set("X-Elenchus-Receipt-Id", id)
 	}
+	var syntax *template.Syntax
+	if len(req.shown()) > 0 {
+		syntax = codec.Syntax()
+	}
 	return &run{
-		dialect: d, job: job, stream: s, decoder: codec.NewDecoder(job.Prompt), usage: req.usage,
+		syntax: syntax, dialect: d, job: job, stream: s, decoder: codec.NewDecoder(job.Prompt), usage: req.usage,
 		frame: completion{
 			ID: d.idPrefix + g.randomHex(12), Object: d.object, Created: g.options.Now().Unix(),
 			Model: publicName(m), SystemFingerprint: m.ID,
@@ -198,7 +205,9 @@ func (g *Gateway) whole(ctx context.Context, w http.ResponseWriter, run *run) er
 	if err != nil {
 		return err
 	}
-	turn := run.dialect.whole(text.String())
+	content, calls := run.syntax.Parse(text.String())
+	end.called(len(calls))
+	turn := run.dialect.whole(content, g.toolCalls(calls, false))
 	turn.FinishReason = &end.reason
 	u := run.count(w, end)
 	answer := run.frame
@@ -222,7 +231,7 @@ func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, run *run) e
 	if run.usage == usageWanted {
 		out.frame.Usage = json.RawMessage("null")
 	}
-	end, err := pump(ctx, run.stream, run.decoder, run.job, out, g.options.KeepAlive)
+	end, err := g.pour(ctx, run, out)
 	u := run.count(w, end)
 	if err == nil {
 		return out.close(end, u, run.usage)
@@ -234,6 +243,24 @@ func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, run *run) e
 	note(w, slog.String("error", f.cause.Error()))
 	_ = out.data(marshal(f.body())) // the connection ends here either way
 	return nil
+}
+
+// pour moves the answer into a stream, calls of tools apart from text.
+func (g *Gateway) pour(ctx context.Context, run *run, out *chunker) (ending, error) {
+	if run.syntax == nil {
+		return pump(ctx, run.stream, run.decoder, run.job, out, g.options.KeepAlive)
+	}
+	s := &splitter{outlet: out, syntax: run.syntax}
+	end, err := pump(ctx, run.stream, run.decoder, run.job, s, g.options.KeepAlive)
+	if err != nil {
+		return end, err
+	}
+	calls, err := s.end()
+	if err == nil && len(calls) > 0 {
+		err = out.calls(g.toolCalls(calls, true))
+	}
+	end.called(len(calls))
+	return end, err
 }
 
 // count notes the usage in the log and returns it.

@@ -10,16 +10,20 @@ import (
 )
 
 // roles maps the roles of the dialect to those of a template. "developer" is the newer name of "system".
-var roles = map[string]string{"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+var roles = map[string]string{"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 
 // readMessages reads the conversation of a chat request.
 func readMessages(r *request, m member) *failure {
 	r.hasPrompt = true
+	var t turns
 	f := each(m, func(i int, raw json.RawMessage) *failure {
-		msg, f := readMessage(r, raw, fmt.Sprintf("messages[%d]", i))
+		msg, f := readMessage(r, &t, raw, fmt.Sprintf("messages[%d]", i))
 		r.messages = append(r.messages, msg)
 		return f
 	})
+	if f == nil && len(t.open) > 0 {
+		f = badParam(m.name, fmt.Sprintf("messages end before the result of the call %q", clip(t.open[0], 40)))
+	}
 	if f == nil && len(r.messages) == 0 {
 		return badParam(m.name, "messages must hold at least one message")
 	}
@@ -27,8 +31,10 @@ func readMessages(r *request, m member) *failure {
 }
 
 // readMessage reads one turn; where is its path in the request.
-func readMessage(r *request, raw json.RawMessage, where string) (Message, *failure) {
+func readMessage(r *request, t *turns, raw json.RawMessage, where string) (Message, *failure) {
 	var msg Message
+	var calls []string
+	result := ""
 	fields, f := members(raw, where)
 	if f != nil {
 		f.Param = &where
@@ -46,7 +52,11 @@ func readMessage(r *request, raw json.RawMessage, where string) (Message, *failu
 		case name == "content":
 			hasContent = true
 			msg.Content, f = readContent(m)
-		case name == "tool_calls", name == "annotations":
+		case name == "tool_calls":
+			f = readCalls(&msg, &calls, m)
+		case name == "tool_call_id":
+			result, f = readString(m, maxCallID)
+		case name == "annotations":
 			f = only("an empty list", `[]`)(r, m)
 		case name == "function_call", name == "audio", name == "refusal":
 			f = unsupported(m.name, "null")
@@ -60,7 +70,10 @@ func readMessage(r *request, raw json.RawMessage, where string) (Message, *failu
 	if msg.Role == "" {
 		return msg, badParam(where+".role", where+".role is missing")
 	}
-	if !hasContent {
+	if f := t.next(&msg, calls, result, where); f != nil {
+		return msg, f
+	}
+	if !hasContent && len(calls) == 0 {
 		return msg, badParam(where+".content", where+".content must be a string or a list of text parts")
 	}
 	return msg, nil
@@ -82,10 +95,10 @@ func readRole(m member) (string, *failure) {
 	switch {
 	case ok:
 		return role, nil
-	case given == "tool" || given == "function":
-		return "", unsupported(m.name, "the roles system, developer, user and assistant")
+	case given == "function":
+		return "", unsupported(m.name, "the roles system, developer, user, assistant and tool")
 	}
-	return "", badParam(m.name, m.name+" must be system, developer, user or assistant, not "+strconv.Quote(clip(given, 40)))
+	return "", badParam(m.name, m.name+" must be system, developer, user, assistant or tool, not "+strconv.Quote(clip(given, 40)))
 }
 
 // readContent reads a string, or a list of text parts, which are joined without a separator.

@@ -31,6 +31,9 @@ const (
 type request struct {
 	model          string
 	messages       []Message // chat only
+	tools          []string  // chat only; JSON of each
+	noTools        bool      // tool_choice "none"
+	oneCall        bool      // parallel_tool_calls false
 	prompt         string    // completions only, used when promptIDs is nil
 	promptIDs      []int32   // completions only
 	hasPrompt      bool      // messages or prompt was given
@@ -41,6 +44,14 @@ type request struct {
 	stream         bool
 	usage          usageChoice
 	ignored        []string // fields that had no effect
+}
+
+// shown are the tools that the model sees.
+func (r *request) shown() []string {
+	if r.noTools {
+		return nil
+	}
+	return r.tools
 }
 
 // reader decodes the value of one field, which is never null, into r.
@@ -66,6 +77,9 @@ func decodeRequest(body []byte, fields map[string]reader) (*request, *failure) {
 				return nil, f
 			}
 		}
+	}
+	if r.oneCall && len(r.shown()) > 0 {
+		return nil, unsupported("parallel_tool_calls", "true")
 	}
 	if r.model == "" {
 		return nil, badParam("model", "model must name a model: GET /v1/models lists them")
@@ -105,11 +119,11 @@ func chatFields() map[string]reader {
 	fields := commonFields()
 	fields["messages"] = readMessages
 	fields["max_completion_tokens"] = readMaxTokens
-	fields["tools"] = only("an empty list", `[]`)
-	fields["tool_choice"] = only(`"none" or "auto"`, `"none"`, `"auto"`)
+	fields["tools"] = readTools
+	fields["tool_choice"] = readToolChoice
 	fields["functions"] = only("an empty list", `[]`)
 	fields["function_call"] = only(`"none" or "auto"`, `"none"`, `"auto"`)
-	fields["parallel_tool_calls"] = only("true or false", `true`, `false`)
+	fields["parallel_tool_calls"] = readParallel
 	fields["response_format"] = readResponseFormat
 	fields["logprobs"] = only("false", `false`)
 	fields["top_logprobs"] = onlyNumber(0)

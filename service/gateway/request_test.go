@@ -17,6 +17,15 @@ const (
 
 func withMessages(list string) string { return `{"model":"toy/bytes","messages":` + list + `}` }
 
+const (
+	oneTool = `{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}`
+	oneCall = `{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]}`
+)
+
+func callOf(id string) string {
+	return `{"id":"` + id + `","type":"function","function":{"name":"f","arguments":"{}"}}`
+}
+
 // refusal is a request body and the one reason why it is refused.
 type refusal struct {
 	name, path, body string
@@ -51,13 +60,31 @@ var refusedBodies = []refusal{
 	{"message of wrong type", "chat/completions", withMessages(`["hi"]`), 400, "messages[0]", "JSON object"},
 	{"no role", "chat/completions", withMessages(`[{"content":"x"}]`), 400, "messages[0].role", "missing"},
 	{"odd role", "chat/completions", withMessages(`[{"role":"wizard","content":"x"}]`), 400, "messages[0].role", "wizard"},
-	{"tool role", "chat/completions", withMessages(`[{"role":"tool","content":"x"}]`), 400, "messages[0].role", "not supported"},
+	{"result without call", "chat/completions", withMessages(`[{"role":"tool","content":"x","tool_call_id":"c"}]`), 400, "messages[0].tool_call_id", "no call is open"},
+	{"result of another call", "chat/completions", withMessages(`[` + oneCall + `,{"role":"tool","content":"x","tool_call_id":"d"}]`), 400, "messages[1].tool_call_id", `"c"`},
+	{"result too late", "chat/completions", withMessages(`[` + oneCall + `,{"role":"user","content":"x"}]`), 400, "messages[1]", "before the result"},
+	{"no result", "chat/completions", withMessages(`[` + oneCall + `]`), 400, "messages", "end before the result"},
+	{"call of a user", "chat/completions", withMessages(`[{"role":"user","content":"x","tool_calls":[` + callOf("c") + `]}]`), 400, "messages[0].tool_calls", "assistant"},
+	{"call id of a user", "chat/completions", withMessages(`[{"role":"user","content":"x","tool_call_id":"c"}]`), 400, "messages[0].tool_call_id", "role tool"},
+	{"call twice", "chat/completions", withMessages(`[{"role":"assistant","tool_calls":[` + callOf("c") + `,` + callOf("c") + `]}]`), 400, "messages[0]", "twice"},
+	{"call without id", "chat/completions", withMessages(`[{"role":"assistant","tool_calls":[{"type":"function","function":{"name":"f"}}]}]`), 400, "messages[0].tool_calls[0]", `"id"`},
+	{"custom call", "chat/completions", withMessages(`[{"role":"assistant","tool_calls":[{"id":"c","type":"custom"}]}]`), 400, "messages[0].tool_calls[0].type", "not supported"},
+	{"arguments no object", "chat/completions", withMessages(`[{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"[]"}}]}]`), 400, "messages[0].tool_calls[0].function.arguments", "JSON object"},
+	{"arguments no JSON", "chat/completions", withMessages(`[{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{"}}]}]`), 400, "messages[0].tool_calls[0].function.arguments", "JSON object"},
+	{"tools no list", "chat/completions", `{` + chatStart + `,"tools":{}}`, 400, "tools", "must be a list"},
+	{"tool of another type", "chat/completions", `{` + chatStart + `,"tools":[{"type":"custom","function":{"name":"f"}}]}`, 400, "tools[0]", "must be"},
+	{"tool without function", "chat/completions", `{` + chatStart + `,"tools":[{"type":"function"}]}`, 400, "tools[0]", "must be"},
+	{"tool without name", "chat/completions", `{` + chatStart + `,"tools":[{"type":"function","function":{}}]}`, 400, "tools[0].function.name", "missing"},
+	{"tool with an odd name", "chat/completions", `{` + chatStart + `,"tools":[{"type":"function","function":{"name":"a b"}}]}`, 400, "tools[0].function.name", "letters"},
+	{"strict tool", "chat/completions", `{` + chatStart + `,"tools":[{"type":"function","function":{"name":"f","strict":true}}]}`, 400, "tools[0].function.strict", "not supported"},
+	{"too many tools", "chat/completions", `{` + chatStart + `,"tools":[` + strings.Repeat(oneTool+`,`, 128) + oneTool + `]}`, 400, "tools", "at most 128"},
+	{"forced tool", "chat/completions", `{` + chatStart + `,"tool_choice":{"type":"function","function":{"name":"f"}}}`, 400, "tool_choice", "not supported"},
+	{"one call at a time", "chat/completions", `{` + chatStart + `,"parallel_tool_calls":false,"tools":[` + oneTool + `]}`, 400, "parallel_tool_calls", "not supported"},
 	{"no content", "chat/completions", withMessages(`[{"role":"user","content":null}]`), 400, "messages[0].content", "must be a string"},
 	{"content of wrong type", "chat/completions", withMessages(`[{"role":"user","content":7}]`), 400, "messages[0].content", "must be a string"},
 	{"image part", "chat/completions", withMessages(`[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]`), 400, "messages[0].content[0]", "not supported"},
 	{"part without text", "chat/completions", withMessages(`[{"role":"user","content":[{"type":"text"}]}]`), 400, "messages[0].content[0]", "must be"},
 	{"part of wrong type", "chat/completions", withMessages(`[{"role":"user","content":["x"]}]`), 400, "messages[0].content[0]", "JSON object"},
-	{"tool calls", "chat/completions", withMessages(`[{"role":"assistant","content":"x","tool_calls":[{}]}]`), 400, "messages[0].tool_calls", "not supported"},
 	{"template refuses", "chat/completions", withMessages(`[{"role":"user","content":"a"},{"role":"system","content":"b"}]`), 400, "", "must come first"},
 	{"prompt too long", "chat/completions", withMessages(`[{"role":"user","content":"` + strings.Repeat("x", toyCtx) + `"}]`), 400, "messages", "holds 64 tokens"},
 	{"temperature too high", "chat/completions", `{` + chatStart + `,"temperature":2.0000000001}`, 400, "temperature", "from 0 to 2"},
@@ -94,7 +121,7 @@ var refusedBodies = []refusal{
 // refusedValues are values of parameters that would change the answer.
 var refusedValues = map[string]string{
 	"top_p": `0.9`, "n": `2`, "presence_penalty": `0.1`, "frequency_penalty": `-1`, "logit_bias": `{"5":1}`,
-	"stop": `"x"`, "tools": `[{}]`, "tool_choice": `"required"`, "functions": `[{}]`, "logprobs": `true`,
+	"stop": `"x"`, "tool_choice": `"required"`, "functions": `[{}]`, "logprobs": `true`,
 	"top_logprobs": `3`, "response_format": `{"type":"json_object"}`, "top_k": `40`, "min_p": `0.05`,
 	"repetition_penalty": `1.1`, "modalities": `["audio"]`, "reasoning_effort": `"high"`, "web_search_options": `{}`,
 }

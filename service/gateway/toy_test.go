@@ -15,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"go.uber.org/goleak"
+
+	"elenchus/compute/template"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,15 +31,23 @@ const (
 // toyCodec is bytes as token ids; id 256 ends the answer. Roles are rendered as "<role>text\n".
 type toyCodec struct{}
 
-func (toyCodec) EncodeChat(messages []Message) ([]int32, error) {
+func (toyCodec) EncodeChat(c template.Conversation) ([]int32, error) {
 	var b strings.Builder
-	for i, m := range messages {
+	for _, t := range c.Tools {
+		fmt.Fprintf(&b, "[%s]\n", t)
+	}
+	for i, m := range c.Messages {
 		if m.Role == "system" && i > 0 {
 			return nil, fmt.Errorf("%w: the system message must come first", ErrInvalid)
 		}
 		fmt.Fprintf(&b, "<%s>%s\n", m.Role[:1], m.Content)
 	}
 	return toyCodec{}.EncodeText(b.String())
+}
+
+// Syntax is that of "<call>{...}</call>".
+func (toyCodec) Syntax() *template.Syntax {
+	return &template.Syntax{Tag: "<call>", End: "</call>", Object: true}
 }
 
 func (toyCodec) EncodeText(text string) ([]int32, error) {
@@ -72,6 +82,7 @@ type toyBackend struct {
 	err    map[string]error // of Submit, by model name
 	after  error            // of Next once script is exhausted; nil: Next then waits for its context
 	mute   bool             // no receipts: ReceiptID is empty
+	room   int              // more positions than toyCtx
 
 	mu   sync.Mutex
 	jobs []Job
@@ -79,12 +90,12 @@ type toyBackend struct {
 }
 
 func (b *toyBackend) models() []Model {
-	out := []Model{{ID: toyID, Name: "toy/bytes", Created: 1700000000, ContextLength: toyCtx, Vocab: 257, Stop: []int32{toyEOS}}}
+	out := []Model{{ID: toyID, Name: "toy/bytes", Created: 1700000000, ContextLength: toyCtx + b.room, Vocab: 257, Stop: []int32{toyEOS}}}
 	out = append(out, Model{ID: modelID("endless"), Name: "endless", ContextLength: 1 << 20, Vocab: 257})
 	for _, name := range []string{"busy", "down", "late"} {
-		out = append(out, Model{ID: modelID(name), Name: name, ContextLength: toyCtx, Vocab: 257})
+		out = append(out, Model{ID: modelID(name), Name: name, ContextLength: toyCtx + b.room, Vocab: 257})
 	}
-	return append(out, Model{ID: modelID("nameless"), ContextLength: toyCtx, Vocab: 257})
+	return append(out, Model{ID: modelID("nameless"), ContextLength: toyCtx + b.room, Vocab: 257})
 }
 
 // modelID is the id of a toy model other than the first.

@@ -78,8 +78,8 @@ type Node struct {
 	games  ledger.Games
 	head   ledger.Head
 	recent map[claim.Hash]*trace.Answer
-	runs   *admission // of jobs
-	shows  *admission // of re-executions that strangers ask for
+	runs   *admission                       // of jobs
+	shows  *admission                       // of re-executions that strangers ask for
 	own    map[claim.Hash]dispute.Knowledge // by claim; only the follower uses it
 	played map[string]bool                  // orders submitted; only the follower uses it
 	posted map[claim.Hash]reserve           // own batches on the chain; only the follower writes it
