@@ -134,7 +134,7 @@ func checkName(name string) error {
 }
 
 func fileLike(name string) bool {
-	return strings.ContainsAny(name, `/\`) || slices.Contains([]string{modelExt, ggufExt}, filepath.Ext(name))
+	return strings.ContainsAny(name, `/\`) || slices.Contains([]string{modelExt, ggufExt, ".safetensors"}, filepath.Ext(name))
 }
 
 // ImportOptions say how a file becomes a model of the store.
@@ -165,11 +165,26 @@ func (s Store) Import(path string, o ImportOptions) (StoredModel, error) {
 	// Little of what an import allocates is garbage, but by default the collector would let it grow
 	// to the size of the model.
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
-	man, err := importer.File(path, importer.Options{Progress: o.Progress, Bits: o.Bits, Context: o.Context, Template: o.Template, Chat: sandbox(), Notes: o.Notes})
+	man, err := s.importSource(path, importer.Options{Progress: o.Progress, Bits: o.Bits, Context: o.Context, Template: o.Template, Chat: sandbox(), Notes: o.Notes})
 	if err != nil {
 		return StoredModel{}, fmt.Errorf("import %s: %w", path, err)
 	}
 	return s.Add(man, o.Name)
+}
+
+// importSource imports what fits memory and disk.
+func (s Store) importSource(path string, o importer.Options) (*manifest.Manifest, error) {
+	f, err := importer.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	size := importer.Measure(f, o)
+	what := fmt.Sprintf("this model of %d million parameters", size.Parameters/1_000_000)
+	if err := checkRoom(what, size.MemoryBytes, s.dir, size.ModelBytes); err != nil {
+		return nil, err
+	}
+	return importer.Import(f, o)
 }
 
 // Add writes a model into the store under a name that no other model has. A model that is there

@@ -55,6 +55,9 @@ func LoadModel(name string) (*manifest.Manifest, string, error) {
 // title is the name of a model file without folder and extension.
 func title(path string) string {
 	base := filepath.Base(path)
+	if !fileLike(base) { // a folder, whose name may have dots
+		return base
+	}
 	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 

@@ -131,12 +131,7 @@ func (r *reader) choose() error {
 	if r.o.Context < 2 || r.o.Context > 1<<20 {
 		return fmt.Errorf("%w: context of %d positions, want 2..%d", ErrUnsupported, r.o.Context, 1<<20)
 	}
-	if r.o.Bits == 0 {
-		r.o.Bits = 8
-		if n := r.p.weights(); n <= SmallModel {
-			r.o.Bits = 16
-		}
-	}
+	r.o.Bits = bitsFor(r.o.Bits, int64(r.p.weights()))
 	if r.o.Bits != 8 && r.o.Bits != 16 {
 		return fmt.Errorf("%w: weights of %d bits, want 8 or 16", ErrUnsupported, r.o.Bits)
 	}

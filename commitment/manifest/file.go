@@ -204,6 +204,7 @@ func rowWidth(m *model.Model) (int, error) {
 type reader struct {
 	r    io.Reader
 	left int64
+	buf  []byte // of fill
 	err  error
 }
 
@@ -318,13 +319,28 @@ func (r *reader) tensor() *tensor.Tensor {
 		_ = r.fail("tensor element type %d", t)
 		return nil
 	}
-	data := r.bytes(n*uint64(t.Size()), math.MaxUint64)
-	if r.err != nil {
+	if n*uint64(t.Size()) > uint64(r.left) { // n <= left, a file is below 2^60
+		_ = r.fail("a tensor of %v is longer than the file", dims)
 		return nil
 	}
-	x, err := tensor.FromBytes(t, data, dims[:]...)
-	if err != nil {
-		_ = r.wrap(err)
-	}
+	x := tensor.New(t, dims[:]...)
+	r.fill(x)
 	return x
+}
+
+// fill reads the elements of a tensor in pieces, so that a model is in memory once.
+func (r *reader) fill(x *tensor.Tensor) {
+	const step = 1 << 16
+	for i := 0; i < x.Len() && r.err == nil; i += step {
+		n := min(step, x.Len()-i) * x.Type.Size()
+		if r.buf == nil {
+			r.buf = make([]byte, step*8)
+		}
+		if _, err := io.ReadFull(r.r, r.buf[:n]); err != nil {
+			_ = r.wrap(err)
+			return
+		}
+		x.Fill(i, r.buf[:n])
+		r.left -= int64(n)
+	}
 }

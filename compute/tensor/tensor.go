@@ -148,10 +148,31 @@ func FromBytes(d DType, b []byte, dims ...int) (*Tensor, error) {
 		return nil, fmt.Errorf("tensor of %d %s needs %d bytes, got %d", n, d, n*d.Size(), len(b))
 	}
 	t := New(d, dims...)
-	for i := range n {
-		t.Set(i, Element(d, b, i))
-	}
+	t.Fill(0, b)
 	return t, nil
+}
+
+// Fill stores little-endian elements from element at on; they must fit.
+func (t *Tensor) Fill(at int, b []byte) {
+	switch t.Type {
+	case I8:
+		to := t.I8[at : at+len(b)]
+		for i, v := range b {
+			to[i] = int8(v)
+		}
+	case I16:
+		for i := range t.I16[at : at+len(b)/2] {
+			t.I16[at+i] = int16(binary.LittleEndian.Uint16(b[2*i:]))
+		}
+	case I32:
+		for i := range t.I32[at : at+len(b)/4] {
+			t.I32[at+i] = int32(binary.LittleEndian.Uint32(b[4*i:]))
+		}
+	default:
+		for i := range t.I64[at : at+len(b)/8] {
+			t.I64[at+i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+		}
+	}
 }
 
 // Element reads element i of type d from little-endian bytes.

@@ -1,0 +1,59 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// ErrNoRoom marks a model that needs more memory or disk than there is.
+var ErrNoRoom = errors.New("not enough room")
+
+// checkRoom refuses what needs more than there is; what the system does not tell is not checked.
+func checkRoom(what string, memory int64, dir string, disk int64) error {
+	if free, err := memoryFree(); err == nil && uint64(memory) > free {
+		return fmt.Errorf("%w: %s needs %d MiB of memory, %d MiB are available", ErrNoRoom, what, mib(memory), free>>20)
+	}
+	if disk == 0 {
+		return nil
+	}
+	if free, err := diskFree(existing(dir)); err == nil && uint64(disk) > free {
+		return fmt.Errorf("%w: %s needs %d MiB of disk in %s, %d MiB are free", ErrNoRoom, what, mib(disk), dir, free>>20)
+	}
+	return nil
+}
+
+func mib(n int64) int64 { return n>>20 + 1 }
+
+// meminfo reads MemAvailable of /proc/meminfo.
+func meminfo(text string) (free uint64, ok bool) {
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) == 3 && f[0] == "MemAvailable:" && f[2] == "kB" {
+			n, err := strconv.ParseUint(f[1], 10, 54)
+			return n << 10, err == nil
+		}
+	}
+	return 0, false
+}
+
+// groupFree is what a control group leaves: its limit less what is used and cannot be dropped. ok is
+// false if there is no limit.
+func groupFree(limit, used, stat string) (free uint64, ok bool) {
+	top, err1 := strconv.ParseUint(strings.TrimSpace(limit), 10, 63)
+	n, err2 := strconv.ParseUint(strings.TrimSpace(used), 10, 63)
+	if err1 != nil || err2 != nil || top == math.MaxInt64 {
+		return 0, false
+	}
+	for line := range strings.Lines(stat) {
+		f := strings.Fields(line)
+		if len(f) == 2 && f[0] == "inactive_file" {
+			if cache, err := strconv.ParseUint(f[1], 10, 63); err == nil {
+				n -= min(n, cache)
+			}
+		}
+	}
+	return top - min(top, n), true
+}
