@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"elenchus/commitment/manifest"
 	"elenchus/compute/model"
@@ -60,28 +61,15 @@ func Bytes(b []byte, o Options) (*manifest.Manifest, error) {
 	return Import(f, o)
 }
 
-// Import imports a model of the Llama architecture.
+// Import imports a decoder of a family that decoders lists.
 func Import(f Source, o Options) (*manifest.Manifest, error) {
-	arch, err := f.String("general.architecture")
-	if err != nil {
-		return nil, err
-	}
-	var errs []error // all that is known before the weights are read
-	if arch != "llama" {
-		errs = append(errs, fmt.Errorf("%w: architecture %q, this version imports \"llama\"", ErrUnsupported, arch))
-	}
-	if err := f.Unsupported(); err != nil {
-		errs = append(errs, fmt.Errorf("%w: %w", ErrUnsupported, err))
-	}
 	text := &model.Model{}
-	if err := addText(text, f, o); err != nil {
-		errs = append(errs, err)
+	r, err := newReader(f, o)
+	if err == nil {
+		err = r.open()
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-	r := &reader{f: f, o: o, all: len(f.Names())}
-	if err := r.params(); err != nil {
+	// All that is known before the weights are read is told at once.
+	if err := errors.Join(err, unsupported(f), addText(text, f, o)); err != nil {
 		return nil, err
 	}
 	if err := r.choose(); err != nil {
@@ -100,6 +88,21 @@ func Import(f Source, o Options) (*manifest.Manifest, error) {
 	}
 	m.Tokenizer, m.Template, m.EndIDs = text.Tokenizer, text.Template, text.EndIDs
 	return manifest.Bind(m)
+}
+
+func newReader(f Source, o Options) (*reader, error) {
+	arch, err := f.String("general.architecture")
+	if err != nil {
+		return nil, err
+	}
+	var known []string
+	for _, m := range decoders() {
+		if m.arch == arch {
+			return &reader{f: f, m: m, o: o, faults: faults{}, all: len(f.Names())}, nil
+		}
+		known = append(known, m.arch)
+	}
+	return nil, fmt.Errorf("%w: architecture %q, this version imports %s", ErrUnsupported, arch, strings.Join(known, ", "))
 }
 
 // addText sets tokenizer, template and end ids of a model. It comes before the weights, which take

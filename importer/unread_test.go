@@ -30,8 +30,25 @@ func TestTensorsWithoutAPlaceAreNamed(t *testing.T) {
 	b.AddF32("blk.1.attn_sinks.weight", []uint64{4}, make([]float32, 4))
 	b.AddF32("mystery", []uint64{4}, make([]float32, 4))
 	err := importBuilder(b)
-	if !errors.Is(err, importer.ErrUnsupported) || !strings.Contains(err.Error(), "blk.N.attn_sinks.weight x2, mystery x1") {
+	if !errors.Is(err, importer.ErrUnsupported) || !strings.Contains(err.Error(), "tensor blk.N.attn_sinks.weight x2; tensor mystery") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// What the numbers of an architecture say and this version does not do is refused, all of it at once.
+func TestSettingsWithoutMeaningAreNamed(t *testing.T) {
+	b := ggufwrite.Model(small)
+	b.SetString("llama.rope.scaling.type", "dynamic")
+	b.SetString("llama.activation", "relu2")
+	b.SetUint32("llama.expert_count", 8)
+	b.SetUint32("llama.logit_scale", 3)
+	b.SetUint32("llama.attention.value_length", 4)
+	b.AddF32("blk.7.attn_norm.weight", []uint64{4}, make([]float32, 4))
+	err := importBuilder(b)
+	for _, want := range []string{`"dynamic"`, `"relu2"`, "llama.expert_count", "key llama.logit_scale", "8 in k and 4 in v", `layer "7" of 2`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
 	}
 }
 

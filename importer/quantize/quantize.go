@@ -158,13 +158,15 @@ func Fixed(x float64, bits int) int64 { return int64(math.RoundToEven(math.Ldexp
 const angleBits = 160
 
 // Rotary is the table of (cos, sin) in Q30, [positions, rd/2, 2]: pair i turns by base^(-2i/rd)
-// per position. It is computed in exact fixed point, so it is the same on every machine.
-func Rotary(positions, rd int, base float64) *tensor.Tensor {
+// per position, divided by divide[i] >= 1/2 where divide is not nil. It is computed in exact fixed
+// point, so it is the same on every machine.
+func Rotary(positions, rd int, base float64, divide []float64) *tensor.Tensor {
 	t := tensor.New(tensor.I32, positions, rd/2, 2)
-	theta := newFloat(1)
-	step := new(big.Float).SetPrec(256).Quo(newFloat(1), root(newFloat(base), rd/2))
 	one := new(big.Int).Lsh(big.NewInt(1), angleBits)
-	for i := range rd / 2 {
+	for i, theta := range Frequencies(rd, base) {
+		if divide != nil {
+			theta.Quo(theta, newFloat(divide[i]))
+		}
 		c1, s1 := turn(theta)
 		c, s := new(big.Int).Set(one), new(big.Int)
 		for p := range positions {
@@ -172,9 +174,48 @@ func Rotary(positions, rd int, base float64) *tensor.Tensor {
 			t.I32[(p*rd/2+i)*2+1] = q30(s)
 			c, s = rotate(c, s, c1, s1)
 		}
-		theta.Mul(theta, step)
 	}
 	return t
+}
+
+// Frequencies are the angles base^(-2i/rd) of the pairs per position, to 256 bits.
+func Frequencies(rd int, base float64) []*big.Float {
+	out := make([]*big.Float, rd/2)
+	theta := newFloat(1)
+	step := new(big.Float).SetPrec(256).Quo(newFloat(1), root(newFloat(base), rd/2))
+	for i := range out {
+		out[i] = new(big.Float).Copy(theta)
+		theta.Mul(theta, step)
+	}
+	return out
+}
+
+// Ln is the natural logarithm of x >= 1, to the last bits of a float64 and the same on every machine.
+func Ln(x float64) float64 {
+	mant, exp := math.Frexp(x) // 1/2 <= mant < 1
+	return float64(float64(exp)*math.Ln2) + lnNear(mant)
+}
+
+// lnNear is ln(m) for 1/2 <= m <= 1 by 2 atanh((m-1)/(m+1)), |argument| <= 1/3.
+func lnNear(m float64) float64 {
+	z := (m - 1) / (m + 1)
+	square, term, sum := float64(z*z), z, 0.0
+	for k := 1.0; k < 60; k += 2 {
+		sum += float64(term / k)
+		term = float64(term * square)
+	}
+	return 2 * sum
+}
+
+// Times is the matrix with every weight times f > 0.
+func (m *Rows) Times(f float64) *Rows {
+	out := *m
+	out.Scale = make([]float64, len(m.Scale))
+	for n, s := range m.Scale {
+		out.Scale[n] = float64(s * f)
+	}
+	out.MaxRow = float64(m.MaxRow * f)
+	return &out
 }
 
 func newFloat(x float64) *big.Float { return new(big.Float).SetPrec(256).SetFloat64(x) }
