@@ -144,7 +144,7 @@ func (r *reader) matrix(p part) (*matrix, error) {
 		for i := 0; i < len(dst); i += p.k {
 			m.prepare(&p, n+i/p.k, dst[i:i+p.k])
 		}
-		return finite(p.name, (p.first+n)*p.k, dst)
+		return finite(p.name+".weight", (p.first+n)*p.k, dst)
 	}, p.in.gamma)
 	r.take(p.name + ".weight")
 	r.step()
