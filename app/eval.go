@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -16,7 +15,6 @@ import (
 	"elenchus/compute/template"
 	"elenchus/compute/tokenizer"
 	"elenchus/engine"
-	"elenchus/importer/gguf"
 )
 
 // ErrCannot marks what this machine, this build or this file cannot do.
@@ -152,38 +150,4 @@ func EvalDigest(ctx context.Context, man *manifest.Manifest, o DigestOptions) ([
 	}
 	job := decode.Job{Prompt: template.Prompt(tok, o.Prompt), StopIDs: man.Model.EndIDs, MaxNew: o.Tokens}
 	return engine.Digest(ctx, man, job, pool.Split, o.Batch)
-}
-
-// OpenTokenizer reads the tokenizer of a model that Load knows; a GGUF file may be vocabulary only.
-func (s Store) OpenTokenizer(ref string) (*tokenizer.Tokenizer, error) {
-	if filepath.Ext(ref) != ".gguf" {
-		man, _, err := s.Load(ref)
-		if err != nil {
-			return nil, err
-		}
-		return textSide(man)
-	}
-	f, err := gguf.Open(ref)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	tok, err := f.Tokenizer()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrCannot, ref, err)
-	}
-	return tok, nil
-}
-
-// EvalTokenizer encodes each line of a text by itself, without beginning or end of sequence.
-func EvalTokenizer(tok *tokenizer.Tokenizer, text string) [][]int32 {
-	out := [][]int32{}
-	for line := range strings.Lines(text) {
-		ids := tok.Encode(strings.TrimSuffix(line, "\n"))
-		if ids == nil {
-			ids = []int32{}
-		}
-		out = append(out, ids)
-	}
-	return out
 }

@@ -103,31 +103,68 @@ func evalTokenizer() *cobra.Command {
 	l := &local{}
 	var model, input string
 	c := &cobra.Command{
-		Use: "tokenizer", Short: "Token ids of each line, without beginning or end of sequence", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			b, err := readInput(c, input, maxText)
-			if err != nil {
-				return err
-			}
+		Use: "tokenizer [FILE...]", Short: "Token ids of each line, or test vectors FILE.inp and FILE.out of vocabularies",
+		Long: `With --input, prints the ids of each line, without beginning or end of sequence.
+With FILEs, vocabularies (.gguf, tokenizer.json) with texts in FILE.inp and ids in FILE.out as llama.cpp keeps them, compares; exit code 1 if any text has other ids.`,
+		RunE: func(c *cobra.Command, files []string) error {
 			s, err := l.store()
 			if err != nil {
 				return err
 			}
-			tok, err := s.OpenTokenizer(model)
-			if err != nil {
-				return err
+			if (len(files) == 0) == (input == "") {
+				return fmt.Errorf("%w: name FILEs with test vectors, or --input with lines to encode", errUsage)
 			}
-			ids := app.EvalTokenizer(tok, string(b))
-			return l.print(c, map[string]any{"ids": ids}, func(w io.Writer) {
-				for _, line := range ids {
-					fmt.Fprintln(w, line)
-				}
-			})
+			if len(files) > 0 {
+				return l.vectors(c, s, files)
+			}
+			return l.lines(c, s, model, input)
 		},
 	}
 	l.add(c)
-	c.Flags().StringVar(&model, "model", "default", "name, id, .elm or .gguf file (vocabulary-only will do), or default")
+	c.Flags().StringVar(&model, "model", "default", "name, id, .elm, .gguf (vocabulary-only will do) or tokenizer.json file, or default")
 	c.Flags().StringVar(&input, "input", "", "file of lines to encode; - reads standard input")
-	_ = c.MarkFlagRequired("input") // it exists
 	return c
+}
+
+// lines prints the ids of each line of an input.
+func (l *local) lines(c *cobra.Command, s app.Store, model, input string) error {
+	b, err := readInput(c, input, maxText)
+	if err != nil {
+		return err
+	}
+	tok, err := s.OpenTokenizer(model)
+	if err != nil {
+		return err
+	}
+	ids := app.EvalTokenizer(tok, string(b))
+	return l.print(c, map[string]any{"ids": ids}, func(w io.Writer) {
+		for _, line := range ids {
+			fmt.Fprintln(w, line)
+		}
+	})
+}
+
+// vectors compares vocabularies with their test vectors.
+func (l *local) vectors(c *cobra.Command, s app.Store, files []string) error {
+	var all []app.TokenizerVectors
+	same := true
+	for _, file := range files {
+		v, err := s.EvalVectors(file)
+		if err != nil {
+			return err
+		}
+		all, same = append(all, v), same && v.Same == v.Texts
+	}
+	err := l.print(c, map[string]any{"files": all}, func(w io.Writer) {
+		for _, v := range all {
+			fmt.Fprintf(w, "%s: %d of %d texts have the expected ids\n", v.File, v.Same, v.Texts)
+			if v.First != "" {
+				fmt.Fprintln(w, " ", v.First)
+			}
+		}
+	})
+	if err == nil && !same {
+		return exitError(exitFailed)
+	}
+	return err
 }
