@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // ranked256 is a byte-level vocabulary: 256 letters, the merges named ("x y"), then special pieces.
@@ -177,6 +178,35 @@ func TestBytesAreWhatAPieceContributes(t *testing.T) {
 	}
 }
 
+func TestStreamedBytesBecomeWholeCharacters(t *testing.T) {
+	tok := build(t, ranked256(t, "Ġ ð"))
+	for _, text := range []string{"a 👩‍👩‍👧 é\n漢", "x\xf0\x9f", "\u0301"} {
+		d := tok.NewDecoder(Start)
+		out := ""
+		for _, id := range tok.Encode(text) {
+			s, err := d.Next(id)
+			if err != nil || !utf8.ValidString(s) {
+				t.Fatalf("%q: %q, %v", text, s, err)
+			}
+			out += s
+		}
+		if out += d.Flush(); out != string([]rune(text)) {
+			t.Errorf("streamed %q, want %q", out, text)
+		}
+	}
+	whole := ""
+	for _, id := range tok.Encode(" 👩x") {
+		b, err := tok.Bytes(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole += b
+	}
+	if whole != " 👩x" {
+		t.Errorf("bytes of the pieces are %q", whole)
+	}
+}
+
 func TestParseInvertsMarshalOfEveryAlgorithm(t *testing.T) {
 	for _, c := range []Config{ranked256(t, "a b", "ab c"), likely(), longest()} {
 		b := marshal(t, build(t, c))
@@ -266,6 +296,29 @@ func FuzzAlgorithms(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Whatever is quadratic in a run of one character does not end here.
+func TestLongRunsEndInEveryAlgorithm(t *testing.T) {
+	merges := []string{}
+	for n := 1; n < 512; n *= 2 {
+		merges = append(merges, strings.Repeat("a", n)+" "+strings.Repeat("a", n))
+	}
+	uni, wp := likely(), longest()
+	uni.Pieces, uni.Scores = append(uni.Pieces, Piece{strings.Repeat("a", 512), 0, Normal}), append(uni.Scores, math.Float64bits(-1))
+	wp.MaxWord, wp.Pieces = 0, append(wp.Pieces, Piece{space + "a", 0, Normal}, Piece{strings.Repeat("a", 64), 0, Normal}, Piece{"a", 0, Normal})
+	for _, c := range []Config{ranked256(t, merges...), uni, wp} {
+		tok := build(t, c)
+		for _, unit := range []string{"a", " ", "\n", "'", "1", "é", "\u0301", "漢", "\x80", "<tool", "[MASK]", "ab", "A", "\u200d"} {
+			text := strings.Repeat(unit, 60_000/len(unit))
+			if n := len(tok.EncodeSpecial(text)); n > 3*len(text) { // an invalid byte becomes U+FFFD, three bytes
+				t.Errorf("algorithm %d: %d ids of %d bytes %q", c.Algorithm, n, len(text), unit)
+			}
+		}
+		if n := len(tok.Encode(strings.Repeat("a", 1<<18))); n > 1<<18/64+64 {
+			t.Errorf("algorithm %d: %d ids of 2^18 letters", c.Algorithm, n)
+		}
+	}
 }
 
 func BenchmarkEncodeAMegabyte(b *testing.B) {

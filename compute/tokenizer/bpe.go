@@ -16,6 +16,9 @@ func (t *Tokenizer) indexMerges() error {
 	if len(c.Merges) > MaxMerges {
 		return fmt.Errorf("tokenizer: %d merges, at most %d", len(c.Merges), MaxMerges)
 	}
+	for b := range t.letterIDs {
+		t.letterIDs[b], _ = t.textID(appendRune(nil, letterOf(byte(b))))
+	}
 	t.merges = make(map[uint64]merged, len(c.Merges))
 	for rank, m := range c.Merges {
 		if m.Left < 0 || m.Right < 0 || int(m.Left) >= len(c.Pieces) || int(m.Right) >= len(c.Pieces) {
@@ -46,17 +49,20 @@ type ranked struct {
 	t     *Tokenizer
 	parts []part
 	queue pairs
-	text  []byte
+
+	text, letters []byte
 }
 
 // encode appends the ids of a word.
 func (m *ranked) encode(ids []int32, w word) []int32 {
 	m.text = appendRunes(m.text[:0], w.Runes)
-	if m.t.lettersLast {
-		m.text = appendLetters(m.text)
-	}
 	if m.t.config.Options&Whole != 0 {
-		if id, ok := m.t.textID(m.text); ok {
+		if m.t.lettersLast {
+			m.letters = appendLetters(m.letters[:0], m.text)
+		} else {
+			m.letters = append(m.letters[:0], m.text...)
+		}
+		if id, ok := m.t.textID(m.letters); ok {
 			return append(ids, id)
 		}
 	}
@@ -74,9 +80,8 @@ func (m *ranked) encode(ids []int32, w word) []int32 {
 	return ids
 }
 
-// appendLetters puts the letters of bytes in their place.
-func appendLetters(text []byte) []byte {
-	out := make([]byte, 0, 2*len(text))
+// appendLetters appends the letters of bytes.
+func appendLetters(out, text []byte) []byte {
 	for _, b := range text {
 		out = appendRune(out, letterOf(b))
 	}
@@ -92,10 +97,19 @@ func (t *Tokenizer) textID(text []byte) (int32, bool) {
 	return id, true
 }
 
-// split makes a part of each character.
+// split makes a part of each character, or of each byte.
 func (m *ranked) split() {
 	m.parts = m.parts[:0]
 	for at := 0; at < len(m.text); {
+		if m.t.lettersLast {
+			if id := m.t.letterIDs[m.text[at]]; id != None {
+				m.parts = append(m.parts, part{id: id})
+			} else {
+				m.character(appendRune(nil, letterOf(m.text[at])))
+			}
+			at++
+			continue
+		}
 		size := min(charBytes(m.text[at]), len(m.text)-at)
 		m.character(m.text[at : at+size])
 		at += size

@@ -46,7 +46,7 @@ func (t *Tokenizer) split(text []rune, first bool) []word {
 	words := []word{{pattern.NewText(text), first}}
 	for i := range t.cuts {
 		s := &t.cuts[i]
-		out := make([]word, 0, len(words))
+		out := make([]word, 0, len(words)+len(text)/6)
 		for _, w := range words {
 			if len(w.Runes) > 0 {
 				out = s.apply(out, w)
@@ -67,7 +67,7 @@ func (s *splitStep) apply(out []word, w word) []word {
 		}
 		return append(out, w)
 	case Letters:
-		w.Text = pattern.NewText(runes(string(appendLetters(appendRunes(nil, w.Runes)))))
+		w.Text = pattern.NewText(runes(string(appendLetters(nil, appendRunes(nil, w.Runes)))))
 		return append(out, w)
 	case TailSpace:
 		end := len(w.Runes)

@@ -112,6 +112,7 @@ type Tokenizer struct {
 	cuts        []splitStep
 	lettersLast bool // words become letters after the last step
 	merges      map[uint64]merged
+	letterIDs   [256]int32 // the piece of the letter of each byte, or None
 	trie        *trie
 }
 

@@ -1,6 +1,9 @@
 package tokenizer
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // indexScores makes the search for the likeliest pieces ready.
 func (t *Tokenizer) indexScores() error {
@@ -44,10 +47,8 @@ type likeliest struct {
 func (l *likeliest) encode(ids []int32, w word) []int32 {
 	l.text = appendRunes(l.text[:0], w.Runes)
 	n := len(l.text)
-	l.ways = l.ways[:0]
-	for range n + 1 {
-		l.ways = append(l.ways, best{})
-	}
+	l.ways = slices.Grow(l.ways[:0], n+1)[:n+1]
+	clear(l.ways)
 	l.ways[0].reached = true
 	for at := 0; at < n; {
 		size := min(charBytes(l.text[at]), n-at)
