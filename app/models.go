@@ -13,7 +13,6 @@ import (
 
 	"elenchus/commitment/manifest"
 	"elenchus/compute/model"
-	"elenchus/compute/tensor"
 	"elenchus/importer"
 	"elenchus/models"
 )
@@ -296,44 +295,4 @@ func loadFile(path string) (*manifest.Manifest, string, error) {
 		return nil, "", fmt.Errorf("import %s: %w", path, err)
 	}
 	return man, title(path), nil
-}
-
-// ModelCard describes a model in full.
-type ModelCard struct {
-	Name        string  `json:"name"`
-	ID          string  `json:"id"`
-	Kind        string  `json:"kind"` // token or graph
-	Layers      int     `json:"layers"`
-	Vocab       int     `json:"vocab"`
-	Context     int     `json:"context"`      // positions
-	WeightBytes int64   `json:"weight_bytes"` // of all model tensors
-	Graph       string  `json:"graph_root"`
-	Tokenizer   string  `json:"tokenizer"` // SHA-256
-	Template    string  `json:"template"`  // SHA-256
-	EndIDs      []int32 `json:"end_ids"`
-}
-
-// Describe reads a model that Load knows.
-func (s Store) Describe(name string) (ModelCard, error) {
-	man, name, err := s.Load(name)
-	if err != nil {
-		return ModelCard{}, err
-	}
-	c := ModelCard{
-		Name: name, ID: man.ID().String(), Kind: kindName(man.Kind), Layers: int(man.Layers), Vocab: int(man.Vocab), Context: int(man.TMax),
-		Graph: fmt.Sprintf("%x", man.Graph), Tokenizer: fmt.Sprintf("%x", man.Header.Tokenizer),
-		Template: fmt.Sprintf("%x", man.Header.Template), EndIDs: man.Model.EndIDs,
-	}
-	seen := map[*tensor.Tensor]bool{nil: true}
-	for i := range man.Model.Stages {
-		for _, o := range man.Model.Stages[i].Ops {
-			for _, t := range []*tensor.Tensor{o.A, o.B} {
-				if !seen[t] {
-					seen[t] = true
-					c.WeightBytes += int64(t.Len()) * int64(t.Type.Size())
-				}
-			}
-		}
-	}
-	return c, nil
 }

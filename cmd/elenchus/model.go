@@ -19,7 +19,7 @@ func modelCommand() *cobra.Command {
 func modelImport() *cobra.Command {
 	l, o := &local{}, app.ImportOptions{}
 	c := &cobra.Command{
-		Use: "import FILE", Short: "Turn a model file (GGUF) into an integer model and print its id", Args: cobra.ExactArgs(1),
+		Use: "import PATH", Short: "Turn a model (a GGUF file or a Hugging Face folder) into an integer model and print its id", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.Bits != 0 && o.Bits != 8 && o.Bits != 16 {
 				return fmt.Errorf("%w: --bits %d: 8, 16, or 0 to let the size of the model decide", errUsage, o.Bits)
@@ -90,8 +90,8 @@ func modelShow() *cobra.Command {
 				return err
 			}
 			return l.print(c, d, func(w io.Writer) {
-				fmt.Fprintf(w, "name        %s\nid          %s\nkind        %s\nlayers      %d\nvocabulary  %d\ncontext     %d\nweights     %d bytes\ngraph       %s\ntokenizer   %s\ntemplate    %s\nend ids     %v\n",
-					d.Name, d.ID, d.Kind, d.Layers, d.Vocab, d.Context, d.WeightBytes, d.Graph, d.Tokenizer, d.Template, d.EndIDs)
+				fmt.Fprintf(w, "name          %s\nid            %s\nkind          %s\narchitecture  %s\nparameters    %s\nclass         %s\nsize          %s\nvocabulary    %d\ncontext       %d\ngraph         %s\ntokenizer     %s\ntemplate      %s\nend ids       %v\n",
+					d.Name, d.ID, d.Kind, d.Architecture, inMillions(d.Parameters), d.Class, inMiB(d.WeightBytes), d.Vocab, d.Context, d.Graph, d.Tokenizer, d.Template, d.EndIDs)
 			})
 		},
 	}
@@ -117,4 +117,20 @@ func modelRemove() *cobra.Command {
 	}
 	l.add(c)
 	return c
+}
+
+// inMillions is a number of parameters for people.
+func inMillions(n int64) string {
+	if n < 10_000_000 {
+		return fmt.Sprintf("%d", n)
+	}
+	return fmt.Sprintf("%d million", (n+500_000)/1_000_000)
+}
+
+// inMiB is a size for people.
+func inMiB(n int64) string {
+	if n < 10<<20 {
+		return fmt.Sprintf("%d KiB", (n+1<<10-1)>>10)
+	}
+	return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20)
 }
