@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -267,6 +268,11 @@ func TestNewRefusesWhatAnAlgorithmDoesNotHave(t *testing.T) {
 		{"letters of letters", ranked256(t), func(c *Config) { c.Cuts = slices.Repeat([]Step{{Letters, "", ""}}, 2) }, "too long"},
 		{"letters without bytes", likely(), func(c *Config) { c.Cuts = []Step{{Letters, "", ""}} }, "without option 1"},
 		{"a long replacement", likely(), func(c *Config) { c.Normal = []Step{{Charsmap, "\x04\x00\x00\x00abcd" + strings.Repeat("x", 40), ""}} }, "more than 32"},
+		{"too much text", longest(), func(c *Config) {
+			for i := range 1 << 14 {
+				c.Pieces = append(c.Pieces, Piece{fmt.Sprintf("%01024d", i), 0, Normal})
+			}
+		}, "bytes together"},
 		{"attribute of text", longest(), func(c *Config) { c.Attributes[0].ID = 3 }, "not cut out"},
 		{"attribute without bits", longest(), func(c *Config) { c.Attributes[0].Flags = 0 }, "attribute"},
 		{"attributes out of order", longest(), func(c *Config) { c.Attributes = append(c.Attributes, c.Attributes[0]) }, "ascending"},

@@ -13,6 +13,21 @@ const (
 	maxPrefix   = 8   // bytes they put there
 )
 
+// maxTexts bounds the bytes of all pieces together where they are searched byte by byte.
+const maxTexts = 1 << 24
+
+// checkTexts bounds the memory of searching.
+func (c *Config) checkTexts() error {
+	total := 0
+	for _, p := range c.Pieces {
+		total += len(p.Text)
+	}
+	if total > maxTexts {
+		return fmt.Errorf("tokenizer: pieces of %d bytes together, at most %d", total, maxTexts)
+	}
+	return nil
+}
+
 // checkGrowth bounds what the steps can make of a text.
 func (c *Config) checkGrowth() error {
 	growth := 1

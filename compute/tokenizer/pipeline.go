@@ -94,6 +94,9 @@ func (t *Tokenizer) index() error {
 		t.control = cutOut(c.Pieces, true)
 		return nil
 	}
+	if err := c.checkTexts(); err != nil {
+		return err
+	}
 	if err := t.indexSteps(); err != nil {
 		return err
 	}
