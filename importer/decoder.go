@@ -150,13 +150,17 @@ func (r *reader) head(s *model.DecoderSpec, embed *matrix, out gain) error {
 	p := &r.p
 	root := math.Sqrt(float64(p.dim))
 	if !p.tied {
-		xq := quantize.FracBits(root)
-		s.HeadNorm = r.normFor(p.dim, r.frac, xq)
-		m, err := r.matrix(part{name: "output", rows: p.vocab, k: p.dim, in: out})
+		in, norm, xq := r.behind(out, "output")
+		m, err := r.matrix(part{name: "output", rows: p.vocab, k: p.dim, in: in})
 		if err != nil {
 			return err
 		}
-		s.Head = m.finish(xq, residualBits)
+		s.HeadNorm, s.Head = norm, m.finish(xq, residualBits)
+		return nil
+	}
+	if r.coded("token_embd.weight") || r.fits("token_embd.weight") {
+		_, norm, xq := r.keeps(out)
+		s.HeadNorm, s.Head = norm, embed.finish(xq, residualBits)
 		return nil
 	}
 	xq := quantize.FracBits(root * largest(out.gamma))

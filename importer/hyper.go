@@ -234,7 +234,10 @@ func (r *reader) choose() error {
 	if r.o.Context < 2 || r.o.Context > 1<<20 {
 		return fmt.Errorf("%w: context of %d positions, want 2..%d", ErrUnsupported, r.o.Context, 1<<20)
 	}
-	r.o.Bits = bitsFor(r.o.Bits, int64(r.weights()))
+	if r.o.Class != "" && !slices.Contains(Classes(), r.o.Class) {
+		return fmt.Errorf("%w: class %q, want one of %v", ErrUnsupported, r.o.Class, Classes())
+	}
+	r.o.Bits = bitsFor(r.o.bits(), int64(r.weights()))
 	if r.o.Bits != 8 && r.o.Bits != 16 {
 		return fmt.Errorf("%w: weights of %d bits, want 8 or 16", ErrUnsupported, r.o.Bits)
 	}

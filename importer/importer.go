@@ -27,6 +27,9 @@ type Options struct {
 	// Bits of a weight: 8 (one int8 digit, the fast path), 16 (two digits, half the speed, for
 	// models where it does not matter), 0: 16 up to SmallModel weights, else 8.
 	Bits int
+	// Class says how weights become integers; the classes of rows set Bits, and the zero value
+	// is the one of them that Bits names.
+	Class Class
 	// Context is the number of positions; 0: what the file says, at least MinContext.
 	Context int
 	// Template is "" or "auto": derive the chat template from the model's own, where it has one; or

@@ -19,10 +19,8 @@ func (r *reader) layer(s *model.DecoderSpec, i int) error {
 		l.Local = s.RopeLocal != nil
 	}
 	l.ScoreCap = bend(p.scoreCap * math.Log2E)
-	xq := quantize.FracBits(math.Sqrt(float64(p.dim))) // |normalised x| <= sqrt(d)
-	l.AttnNorm, l.FFNNorm = r.normFor(p.dim, r.frac, xq), r.normFor(p.dim, r.frac, xq)
 	prefix := fmt.Sprintf("blk.%d.", i)
-	return errors.Join(r.attention(l, prefix, xq), r.feedForward(l, prefix, xq))
+	return errors.Join(r.attention(l, prefix), r.feedForward(l, prefix))
 }
 
 // root is the root mean square norm that inputs behind a norm have for the bounds of formats.
@@ -30,13 +28,15 @@ func (r *reader) root() float64 { return min(math.Sqrt(float64(r.p.dim)), headro
 
 // attention sets the first block. The bias of v passes through attention, whose probabilities add up
 // to 1, and is part of the output's.
-func (r *reader) attention(l *model.DecoderLayer, prefix string, xq int) error {
+func (r *reader) attention(l *model.DecoderLayer, prefix string) error {
 	p := &r.p
 	in, err := r.gain(prefix+"attn_norm", p.dim)
 	if err != nil {
 		return err
 	}
-	qp, kp, vp := r.heads(prefix, in)
+	qp, kp, vp := r.heads(prefix)
+	in, norm, xq := r.behind(in, qp.name, kp.name, vp.name)
+	l.AttnNorm, qp.in, kp.in, vp.in = norm, in, in, in
 	q, err1 := r.matrix(qp)
 	k, err2 := r.matrix(kp)
 	v, err3 := r.matrix(vp)
@@ -84,12 +84,12 @@ func (r *reader) attentionOut(l *model.DecoderLayer, prefix string, o *matrix, v
 }
 
 // heads are q, k and v: tensors of their own or rows of one.
-func (r *reader) heads(prefix string, in gain) (q, k, v part) {
+func (r *reader) heads(prefix string) (q, k, v part) {
 	p := &r.p
 	nq, nk := p.heads*p.hd, p.kv*p.hd
-	q = part{name: prefix + "attn_q", rows: nq, k: p.dim, in: in}
-	k = part{name: prefix + "attn_k", rows: nk, k: p.dim, in: in}
-	v = part{name: prefix + "attn_v", rows: nk, k: p.dim, in: in}
+	q = part{name: prefix + "attn_q", rows: nq, k: p.dim}
+	k = part{name: prefix + "attn_k", rows: nk, k: p.dim}
+	v = part{name: prefix + "attn_v", rows: nk, k: p.dim}
 	if r.m.fusedQKV {
 		q.name, k.name, v.name = prefix+"attn_qkv", prefix+"attn_qkv", prefix+"attn_qkv"
 		k.first, v.first = nq, nq+nk
@@ -138,17 +138,19 @@ func (r *reader) turned(l *model.DecoderLayer, prefix string, q, k *matrix) (qb,
 }
 
 // feedForward sets the second block.
-func (r *reader) feedForward(l *model.DecoderLayer, prefix string, xq int) error {
+func (r *reader) feedForward(l *model.DecoderLayer, prefix string) error {
 	p := &r.p
 	in, err := r.gain(prefix+"ffn_norm", p.dim)
 	if err != nil {
 		return err
 	}
-	up := part{name: prefix + "ffn_up", rows: p.ff, k: p.dim, in: in}
-	gate := part{name: prefix + "ffn_gate", rows: p.ff, k: p.dim, in: in}
+	up := part{name: prefix + "ffn_up", rows: p.ff, k: p.dim}
+	gate := part{name: prefix + "ffn_gate", rows: p.ff, k: p.dim}
 	if r.m.fusedUp {
 		gate.name, gate.of, up.of, up.first = up.name, 2*p.ff, 2*p.ff, p.ff
 	}
+	in, norm, xq := r.behind(in, up.name, gate.name)
+	l.FFNNorm, up.in, gate.in = norm, in, in
 	reach := 1.0 // of the product's first factor
 	if !r.m.plain {
 		m, err := r.matrix(gate)

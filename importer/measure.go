@@ -2,15 +2,13 @@ package importer
 
 import (
 	"strings"
-
-	"elenchus/compute/model"
 )
 
 // Size is what an import needs, told before any weight is read.
 type Size struct {
 	Architecture string
 	Parameters   int64 // elements of all tensors
-	Bits         int   // of a weight
+	Bits         int   // of a weight that is kept in rows
 	ModelBytes   int64 // of the model file, and of the model in memory
 	MemoryBytes  int64 // at most, while importing
 }
@@ -20,23 +18,30 @@ type Size struct {
 func Measure(f Source, o Options) Size {
 	var s Size
 	s.Architecture, _ = f.String("general.architecture")
-	var weights, padded, rows, numbers int64
+	var weights, numbers int64
+	var matrices []string
 	for _, name := range f.Names() {
 		n, k, _ := f.Shape(name) // at most 2^40 elements, which lie in the file
 		s.Parameters += int64(n) * int64(k)
 		if n > 1 && strings.HasSuffix(name, ".weight") {
-			ch := model.Chunk(k)
-			weights, rows = weights+int64(n)*int64(k), rows+int64(n)
-			padded += int64(n) * int64((k+ch-1)/ch*ch)
+			weights += int64(n) * int64(k)
+			matrices = append(matrices, name)
 		} else {
 			numbers += int64(n) * int64(k)
 		}
 	}
-	s.Bits = bitsFor(o.Bits, weights)
-	digits := int64(s.Bits / 8)
-	// A row has a mantissa and an exponent for each digit; other numbers and angles are i32.
+	s.Bits = bitsFor(o.bits(), weights)
+	o.Bits = s.Bits
+	r := &reader{f: f, o: o}
+	_, _, untied := f.Shape("output.weight")
+	r.p.tied = !untied
+	for _, name := range matrices {
+		n, k, _ := f.Shape(name)
+		s.ModelBytes += r.matrixBytes(name, n, k)
+	}
+	// Other numbers and angles are i32.
 	layers, _ := f.Uint(s.Architecture + ".block_count")
-	s.ModelBytes = padded*digits + 8*rows*digits + 4*numbers + 4*angles(f, s.Architecture, o) + stageBytes*(3+int64(min(layers, 1<<10)))
+	s.ModelBytes += 4*numbers + 4*angles(f, s.Architecture, o) + stageBytes*(3+int64(min(layers, 1<<10)))
 	s.MemoryBytes = s.ModelBytes + s.ModelBytes/4 + overhead
 	return s
 }

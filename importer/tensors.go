@@ -70,6 +70,7 @@ func (r *reader) step() {
 type gain struct {
 	gamma []float32
 	beta  []float64
+	kept  bool // gamma stays with the activations
 }
 
 func (r *reader) gain(name string, n int) (gain, error) {
@@ -78,7 +79,7 @@ func (r *reader) gain(name string, n int) (gain, error) {
 		return gain{}, err
 	}
 	beta, err := r.optional(name+".bias", n)
-	return gain{gamma, wide(beta)}, err
+	return gain{gamma: gamma, beta: wide(beta)}, err
 }
 
 func wide(v []float32) []float64 {
@@ -137,15 +138,7 @@ func (r *reader) matrix(p part) (*matrix, error) {
 	} else if p.in.beta != nil {
 		m.bias = make([]float64, p.rows)
 	}
-	m.Rows, err = quantize.Matrix(p.rows, p.k, r.o.Bits, func(n int, dst []float32) error {
-		if err := r.f.Rows(p.name+".weight", p.first+n, dst); err != nil {
-			return err
-		}
-		for i := 0; i < len(dst); i += p.k {
-			m.prepare(&p, n+i/p.k, dst[i:i+p.k])
-		}
-		return finite(p.name+".weight", (p.first+n)*p.k, dst)
-	}, p.in.gamma)
+	m.Rows, err = r.rows(&p, m)
 	r.take(p.name + ".weight")
 	r.step()
 	return m, err

@@ -1,4 +1,5 @@
-// Package quantize turns float weights into class R: int8 rows with a 24-bit mantissa and an exponent.
+// Package quantize turns weights into integers: class R, int8 rows with a 24-bit mantissa and an
+// exponent, and classes B and G4, blocks of codes with scales.
 //
 // It stands on the importer floor, the only one with floats. Invariant: every result is a function
 // of the input bits alone: only operations that IEEE 754 rounds correctly, and no product that a
@@ -17,13 +18,19 @@ import (
 	"elenchus/compute/tensor"
 )
 
-// Rows is a matrix on its way: int8 weights and the real scale of each row.
+// Rows is a matrix on its way: int8 weights and the real scale of each row, or blocks of codes and
+// the exponent of each row.
 type Rows struct {
 	K      int
 	W      *tensor.Tensor
 	Low    *tensor.Tensor // 16 bits: the low digit, weight = (256 W + Low) * Scale; else nil
 	Scale  []float64      // 8 bits: weight = W * Scale
 	MaxRow float64        // largest Euclidean norm of a row, of the weights before quantisation
+
+	Blocks  tensor.Blocks // layout of block-scaled weights, else zero
+	Exp     []int         // blocks: the unit of row n is 2^-Exp[n]
+	Rounded int           // blocks: scales and offsets that are not exactly what they were made from
+	times   float64       // blocks: factor of every row, 0 stands for 1
 }
 
 // batch is about how many weights are read at a time, and the unit of work of a goroutine.
@@ -102,6 +109,9 @@ func (m *Rows) put(i, w int) {
 // Finish gives the rows their integer scales so that results have shift more fraction bits than
 // their inputs.
 func (m *Rows) Finish(shift int) model.Matrix {
+	if m.Blocks != (tensor.Blocks{}) {
+		return model.Matrix{K: m.K, W: m.W, Scale: m.units(shift), Blocks: m.Blocks}
+	}
 	if m.Low == nil {
 		return model.Matrix{K: m.K, W: m.W, Scale: m.scales(shift)}
 	}
@@ -118,6 +128,18 @@ func (m *Rows) FinishNarrow(shift, wide int) model.Matrix {
 	out := m.Finish(wide)
 	out.Narrow = int64(wide - shift)
 	return out
+}
+
+// units are the scales of block-scaled rows: mantissa 1, or that of a factor.
+func (m *Rows) units(shift int) *tensor.Tensor {
+	sc := tensor.New(tensor.I32, 1, len(m.Exp), 2)
+	for n, e := range m.Exp {
+		sc.I32[2*n], sc.I32[2*n+1] = 1, int32(e-shift)
+		if m.times != 0 {
+			sc.I32[2*n], sc.I32[2*n+1] = Mantissa(m.times, shift-e)
+		}
+	}
+	return sc
 }
 
 func (m *Rows) scales(shift int) *tensor.Tensor {
@@ -207,12 +229,16 @@ func lnNear(m float64) float64 {
 	return 2 * sum
 }
 
-// Times is the matrix with every weight times f > 0.
+// Times is the matrix with every weight times f > 0. Blocks take the factor into the mantissas of
+// rows, which only an embedding may have.
 func (m *Rows) Times(f float64) *Rows {
 	out := *m
 	out.Scale = make([]float64, len(m.Scale))
 	for n, s := range m.Scale {
 		out.Scale[n] = float64(s * f)
+	}
+	if out.times = f; m.times != 0 {
+		out.times = float64(m.times * f)
 	}
 	out.MaxRow = float64(m.MaxRow * f)
 	return &out
