@@ -84,6 +84,32 @@ func (f fields) sampler(a *receipt.Asked) error {
 		}
 		a.Seed = &seed
 	}
+	return f.settings(&a.Sampler)
+}
+
+// settings reads what else changes the draw.
+func (f fields) settings(s *decode.Sampler) error {
+	if f.has("top_k") {
+		k, err := strconv.ParseInt(string(f["top_k"]), 10, 32)
+		if err != nil || k < -1 {
+			return fmt.Errorf("%w: request: top_k is %.64s", ErrInput, f["top_k"])
+		}
+		s.TopK = uint32(max(k, 0))
+	}
+	for _, field := range []struct {
+		name  string
+		to    *uint32
+		parse func(string) (uint32, error)
+	}{{"top_p", &s.TopP, decode.ParseTopP}, {"min_p", &s.MinP, decode.ParseFraction}} {
+		if !f.has(field.name) {
+			continue
+		}
+		v, err := field.parse(string(f[field.name]))
+		if err != nil {
+			return fmt.Errorf("%w: request: %s: %w", ErrInput, field.name, err)
+		}
+		*field.to = v
+	}
 	return nil
 }
 

@@ -160,7 +160,7 @@ func (b *Backend) Submit(ctx context.Context, j gateway.Job) (gateway.Stream, er
 	full := 0
 	for i := range b.Nodes {
 		url := b.Nodes[(first+i)%len(b.Nodes)]
-		a, err := b.Peers.Job(ctx, url, r, j.Prompt, j.Stop)
+		a, err := b.Peers.Job(ctx, url, r, j.Prompt, j.Stop, j.Sampler)
 		var refused *peer.StatusError
 		if errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
 			return nil, fmt.Errorf("%w: %s", gateway.ErrInvalid, refused.Text)
@@ -186,6 +186,7 @@ func (b *Backend) request(m *backendModel, j *gateway.Job) claim.Request {
 	r := claim.Request{
 		Model: merkle.Hash(m.man.ID()), PromptRoot: trace.IDTree(j.Prompt).Root(), PromptCount: uint32(len(j.Prompt)),
 		MaxNew: uint32(j.MaxNew), Temperature: uint32(j.TemperatureQ16), Seed: j.Seed, StopCount: uint8(len(j.Stop)),
+		Extras:    trace.Settings(&j.Sampler).Extras(),
 		DataClass: claim.Public, User: b.User, Nonce: binary.BigEndian.Uint64(nonce[:]),
 	}
 	if len(j.Stop) > 0 {

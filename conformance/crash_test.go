@@ -17,6 +17,7 @@ import (
 	"elenchus/commitment/merkle"
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
 	"elenchus/network/chain"
 	"elenchus/network/peer"
 	"elenchus/settlement/dispute"
@@ -195,7 +196,7 @@ func (s *troupe) ask(ctx context.Context) (*receipt.Receipt, error) {
 	prompt := []int32{1, 40, 41, 42, 43}
 	r := claim.Request{Model: merkle.Hash(man.ID()), PromptRoot: trace.IDTree(prompt).Root(), PromptCount: 5, MaxNew: 6,
 		DataClass: claim.Public, Nonce: 7}
-	a, err := s.peers.Job(ctx, s.url, r, prompt, nil)
+	a, err := s.peers.Job(ctx, s.url, r, prompt, nil, decode.Sampler{})
 	if err != nil {
 		return nil, err
 	}

@@ -70,7 +70,7 @@ type Request struct {
 	Seed        uint64
 	StopRoot    Hash
 	StopCount   uint8
-	Extras      Hash
+	Extras      Hash // 0, or Sampler.Extras
 	DataClass   uint8
 	User        Address
 	Nonce       uint64
@@ -99,8 +99,8 @@ func (r Request) Graph() bool { return r.PromptCount == 0 }
 // Check reports the first field of r that SPEC 07 §2 forbids, as ErrRequest.
 func (r Request) Check() error {
 	switch {
-	case r.Extras != Hash{}:
-		return fmt.Errorf("%w: extras %x must be zero in version 1", ErrRequest, r.Extras[:8])
+	case r.Graph() && r.Extras != Hash{}:
+		return fmt.Errorf("%w: extras %x of a request without prompt ids must be zero", ErrRequest, r.Extras[:8])
 	case r.DataClass > Sealed:
 		return fmt.Errorf("%w: data class %d is none of 0..2", ErrRequest, r.DataClass)
 	case r.StopCount > MaxStops:

@@ -210,7 +210,7 @@ func TestChecks(t *testing.T) {
 		edit func(*Request)
 		from Request
 	}{
-		{"extras", func(r *Request) { r.Extras[31] = 1 }, ok},
+		{"graph extras", func(r *Request) { r.Extras[31] = 1 }, graph},
 		{"class", func(r *Request) { r.DataClass = 3 }, ok},
 		{"stops", func(r *Request) { r.StopCount = 65 }, ok},
 		{"maxNew", func(r *Request) { r.MaxNew = 0 }, ok},

@@ -135,6 +135,19 @@ func TestDigestsAreEIP712(t *testing.T) {
 	if Hash(want) != r.Digest(d) {
 		t.Fatalf("request digest %x, want %x", r.Digest(d), want)
 	}
+	s := Sampler{1, 2, 3, 4, -5, 6, Hash{7}, 8, Hash{9}, Hash{10}}
+	td := typed("Sampler", [][2]string{{"uint32", "topK"}, {"uint32", "topP"}, {"uint32", "minP"}, {"uint32", "repetition"},
+		{"int32", "presence"}, {"int32", "frequency"}, {"bytes32", "biasRoot"}, {"uint32", "stopLengths"},
+		{"bytes32", "stopAutomatonRoot"}, {"bytes32", "grammarRoot"}},
+		apitypes.TypedDataMessage{"topK": big64(1), "topP": big64(2), "minP": big64(3), "repetition": big64(4), "presence": big.NewInt(-5),
+			"frequency": big64(6), "biasRoot": s.BiasRoot[:], "stopLengths": big64(8), "stopAutomatonRoot": s.StopRoot[:],
+			"grammarRoot": s.GrammarRoot[:]}, d)
+	if want, err := td.HashStruct("Sampler", td.Message); err != nil || Hash(want) != s.Extras() {
+		t.Fatalf("extras %x, want %x, %v", s.Extras(), want, err)
+	}
+	if (Sampler{}).Extras() != (Hash{}) {
+		t.Error("settings that are all off have extras")
+	}
 	c := Claim{1, Address{2}, Hash{3}, 4, 5, Hash{6}, Hash{7}, Amount{8, 9}, 10, 11, 12}
 	core := [][2]string{{"uint16", "version"}, {"address", "node"}, {"bytes32", "requestDigest"}, {"uint32", "count"},
 		{"uint8", "finish"}, {"bytes32", "stateRoot"}, {"bytes32", "outputRoot"}, {"uint128", "value"}}

@@ -117,7 +117,7 @@ func Verify(r *Receipt, f Facts) *Report {
 // Job is what the machine needs to compute the answer again.
 func (r *Receipt) Job() decode.Job {
 	q := &r.Request
-	return decode.Job{Prompt: r.Prompt, StopIDs: r.Stop, MaxNew: q.MaxNew, Temperature: q.Temperature, Seed: q.Seed}
+	return decode.Job{Prompt: r.Prompt, StopIDs: r.Stop, MaxNew: q.MaxNew, Temperature: q.Temperature, Seed: q.Seed, Sampler: r.Sampler}
 }
 
 func signature(r *Receipt) (Outcome, string) {
@@ -141,6 +141,9 @@ func ids(r *Receipt) (Outcome, string) {
 	}
 	if got := q.Digest(r.Domain); got != c.RequestDigest {
 		return False, fmt.Sprintf("the request has digest %x, the claim answers %x", got, c.RequestDigest)
+	}
+	if got := trace.Settings(&r.Sampler).Extras(); got != q.Extras {
+		return False, fmt.Sprintf("the sampler settings have hash %x, %x is signed", got, q.Extras)
 	}
 	for _, l := range []struct {
 		name  string

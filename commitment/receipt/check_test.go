@@ -172,6 +172,13 @@ func TestEachLieFailsItsOwnCheck(t *testing.T) {
 		{"prompt id", "ids request", func(_ *testing.T, w *world) { w.r.Prompt[2] ^= 1 }},
 		{"stop id", "ids request", func(_ *testing.T, w *world) { w.r.Stop[0] = 299 }},
 		{"one output too few", "ids text", func(_ *testing.T, w *world) { w.r.Output = w.r.Output[:2] }},
+		{"sampler settings", "ids request", func(_ *testing.T, w *world) { w.r.Sampler.TopK = 3 }},
+		{"settings that nobody asked for", "request", func(t *testing.T, w *world) {
+			w.r.Sampler.TopK = 3
+			w.r.Request.Extras = trace.Settings(&w.r.Sampler).Extras()
+			w.sign(t)
+			w.include(0)
+		}},
 		{"extras", "ids", func(t *testing.T, w *world) { w.r.Request.Extras[0] = 1; w.sign(t); w.include(0) }},
 		{"another request's claim", "signature ids", func(_ *testing.T, w *world) { w.r.Claim.RequestDigest[0] ^= 1; w.include(0) }},
 		{"another model", "model", func(t *testing.T, w *world) {

@@ -16,6 +16,7 @@ import (
 	"math"
 
 	"elenchus/commitment/claim"
+	"elenchus/compute/decode"
 )
 
 // ErrReceipt marks bytes that are no canonical receipt.
@@ -35,13 +36,15 @@ type Receipt struct {
 	Prompt    []int32
 	Stop      []int32
 	Output    []int32
+	Sampler   decode.Sampler // behind the request's extras
 }
 
 // ID is the claim's id.
 func (r *Receipt) ID() claim.Hash { return r.Claim.ID(r.Domain) }
 
 // Encode is the canonical form: tag, chain id u64, arena, request, claim, signature, then the
-// prompt, stop and output ids, each with a count u32. Integers are big-endian. SPEC 07 §8.
+// prompt, stop and output ids, each with a count u32, then the sampler settings if any is on.
+// Integers are big-endian. SPEC 07 §8.
 func (r *Receipt) Encode() ([]byte, error) {
 	b := binary.BigEndian.AppendUint64([]byte(tag), r.Domain.ChainID)
 	b = append(b, r.Domain.Arena[:]...)
@@ -59,6 +62,9 @@ func (r *Receipt) Encode() ([]byte, error) {
 			}
 			b = binary.BigEndian.AppendUint32(b, uint32(id))
 		}
+	}
+	if !r.Sampler.None() {
+		b = append(b, r.Sampler.Encode()...)
 	}
 	return b, nil
 }
@@ -92,8 +98,13 @@ func Decode(b []byte) (*Receipt, error) {
 			return nil, err
 		}
 	}
-	if len(rest) != 0 {
+	if r.Request.Extras == (claim.Hash{}) && len(rest) != 0 {
 		return nil, fmt.Errorf("%w: %d bytes follow the output ids", ErrReceipt, len(rest))
+	}
+	if len(rest) != 0 {
+		if r.Sampler, err = decode.DecodeSampler(rest); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrReceipt, err)
+		}
 	}
 	return r, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
+	"elenchus/compute/decode"
 	"elenchus/compute/template"
 	"elenchus/compute/tokenizer"
 )
@@ -21,6 +22,7 @@ type Asked struct {
 	MaxNew      *uint32
 	Temperature *uint32 // Q16
 	Seed        *uint64
+	Sampler     decode.Sampler
 }
 
 // side is the text side of a model.
@@ -140,6 +142,8 @@ func request(r *Receipt, f *Facts, s *side, err error) (Outcome, string) {
 		return False, fmt.Sprintf("the node was given temperature %d/65536, the user wanted %d/65536", q.Temperature, temperature)
 	case a.Seed != nil && q.Seed != *a.Seed:
 		return False, fmt.Sprintf("the node was given seed %d, the user wanted %d", q.Seed, *a.Seed)
+	case r.Sampler != a.Sampler:
+		return False, fmt.Sprintf("the node was given the sampler settings %+v, the user wanted %+v", r.Sampler, a.Sampler)
 	}
 	return Holds, "the node was asked what the user asked"
 }

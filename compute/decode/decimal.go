@@ -80,9 +80,12 @@ func (d Decimal) Compare(n int64) int {
 }
 
 // Q16 returns floor(d*65536 + 1/2). The caller has bounded d so that the result fits.
-func (d Decimal) Q16() int64 {
+func (d Decimal) Q16() int64 { return d.Fixed(16) }
+
+// Fixed returns floor(d*2^bits + 1/2). The caller has bounded d so that the result fits.
+func (d Decimal) Fixed(bits uint) int64 {
 	num, den := d.ratio()
-	twice := new(big.Int).Lsh(num, 17) // 2*65536*num
+	twice := new(big.Int).Lsh(num, bits+1) // 2 * 2^bits * num
 	twice.Add(twice, den)
 	// Div is Euclidean, hence a floor for the positive divisor 2*den.
 	return twice.Div(twice, new(big.Int).Lsh(den, 1)).Int64()

@@ -34,6 +34,7 @@ type Job struct {
 	MaxNew      uint32
 	Temperature uint32 // Q16, 0 is greedy
 	Seed        uint64
+	Sampler     Sampler
 }
 
 // Check says whether the model can run the job; the error names the value and the limit.
@@ -49,6 +50,9 @@ func (j *Job) Check(m *model.Model) error {
 		return fmt.Errorf("%w: temperature %d/65536 is above 2", ErrJob, j.Temperature)
 	case len(j.StopIDs) > opset.MaxStop:
 		return fmt.Errorf("%w: %d stop ids, at most %d", ErrJob, len(j.StopIDs), opset.MaxStop)
+	}
+	if err := j.Sampler.Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrJob, err)
 	}
 	for i, id := range j.Prompt {
 		if id < 0 || int(id) >= m.Vocab {
@@ -101,6 +105,7 @@ func Context(m *model.Model, job *Job) opset.Context {
 	return opset.Context{
 		M: uint32(len(job.Prompt)), MaxNew: job.MaxNew, TMax: uint32(m.TMax), Temperature: job.Temperature,
 		Seed: job.Seed, StopCount: uint8(len(job.StopIDs)), Prompt: job.Prompt, StopIDs: job.StopIDs,
+		TopK: job.Sampler.TopK, TopP: job.Sampler.TopP, MinP: job.Sampler.MinP,
 	}
 }
 

@@ -82,7 +82,18 @@ func TestBatchesAndSplitsChangeNoBit(t *testing.T) {
 
 // An observer that changes nothing changes nothing, although it makes every tensor exist.
 func TestObserverChangesNothing(t *testing.T) {
-	m, j := tiny(), decode.Job{Prompt: prompt(5), MaxNew: 4, Temperature: 1 << 15, Seed: 5}
+	m := tiny()
+	for _, s := range []decode.Sampler{
+		{}, {TopK: 1}, {TopK: 7}, {TopK: 300}, {TopP: 1 << 29}, {MinP: 1 << 27}, {TopK: 40, TopP: 1 << 29, MinP: 1 << 20}, {TopP: 1},
+	} {
+		for _, temperature := range []uint32{0, 1 << 15, 2 << 16} {
+			observe(t, m, decode.Job{Prompt: prompt(5), MaxNew: 6, Temperature: temperature, Seed: 5, Sampler: s})
+		}
+	}
+}
+
+func observe(t *testing.T, m *model.Model, j decode.Job) {
+	t.Helper()
 	_, want, _ := digest(t, m, j, 1, nil)
 	r, err := decode.New(m, j, nil, decode.Hooks{Tensor: func(int, *opset.Context, int, *tensor.Tensor) {}})
 	if err != nil {
@@ -94,7 +105,7 @@ func TestObserverChangesNothing(t *testing.T) {
 		}
 	}
 	if !slices.Equal(r.Output(), want) {
-		t.Errorf("observed %v, alone %v", r.Output(), want)
+		t.Errorf("%+v: observed %v, alone %v", j.Sampler, r.Output(), want)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
+	"elenchus/compute/decode"
 )
 
 // Bounds on what a node may send.
@@ -177,11 +178,16 @@ type Line struct {
 	Error   string `json:"error"`
 }
 
-// Job asks a node for an answer; the answer ends with ctx. Close it.
-func (c *Client) Job(ctx context.Context, url string, r claim.Request, prompt, stop []int32) (*Answer, error) {
-	body, err := json.Marshal(map[string]any{
+// Job asks a node for an answer; the answer ends with ctx. Close it. s are the settings behind the
+// request's extras.
+func (c *Client) Job(ctx context.Context, url string, r claim.Request, prompt, stop []int32, s decode.Sampler) (*Answer, error) {
+	fields := map[string]any{
 		"request": base64.RawURLEncoding.EncodeToString(r.Encode()), "prompt": prompt, "stop": stop,
-	})
+	}
+	if !s.None() {
+		fields["sampler"] = base64.RawURLEncoding.EncodeToString(s.Encode())
+	}
+	body, err := json.Marshal(fields)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
+	"elenchus/compute/decode"
 	"elenchus/network/peer"
 )
 
@@ -135,7 +136,7 @@ func TestJob(t *testing.T) {
 		}
 		_, _ = fmt.Fprintf(w, "{\"token\":0}\n{\"token\":7}\n{\"receipt\":%q}\n", s)
 	})
-	a, err := c.Job(t.Context(), "http://n", claim.Request{MaxNew: 2}, []int32{4, 5}, []int32{6})
+	a, err := c.Job(t.Context(), "http://n", claim.Request{MaxNew: 2}, []int32{4, 5}, []int32{6}, decode.Sampler{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +170,7 @@ func TestJobLines(t *testing.T) {
 		"an overflow": {`{"token":4294967296}` + "\n", peer.ErrReply, ""},
 		"end":         {"", io.EOF, ""},
 	} {
-		a, err := says(200, c.body).Job(t.Context(), "http://n", claim.Request{}, nil, nil)
+		a, err := says(200, c.body).Job(t.Context(), "http://n", claim.Request{}, nil, nil, decode.Sampler{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +183,7 @@ func TestJobLines(t *testing.T) {
 		}
 	}
 	var s *peer.StatusError
-	if _, err := says(400, `{"error":"refused"}`).Job(t.Context(), "http://n", claim.Request{}, nil, nil); !errors.As(err, &s) || s.Text != "refused" {
+	if _, err := says(400, `{"error":"refused"}`).Job(t.Context(), "http://n", claim.Request{}, nil, nil, decode.Sampler{}); !errors.As(err, &s) || s.Text != "refused" {
 		t.Errorf("a refusal: %v", err)
 	}
 }

@@ -159,12 +159,15 @@ func (c *Challenger) auditBatch(ctx context.Context, b ledger.BatchPosted) error
 // receiptJob is what the machine needs of a receipt.
 func receiptJob(r *receipt.Receipt) *decode.Job {
 	q := &r.Request
-	return &decode.Job{Prompt: r.Prompt, StopIDs: r.Stop, MaxNew: q.MaxNew, Temperature: q.Temperature, Seed: q.Seed}
+	return &decode.Job{Prompt: r.Prompt, StopIDs: r.Stop, MaxNew: q.MaxNew, Temperature: q.Temperature, Seed: q.Seed, Sampler: r.Sampler}
 }
 
 // audit checks one claim, once, and begins a challenge if it is false. at is its place in a batch,
 // nil when only the node's signature is at hand.
 func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion) error {
+	if r.Request.Extras != (claim.Hash{}) {
+		return nil // no game about sampler settings exists yet: nothing could be done about a false claim
+	}
 	id := r.Claim.ID(c.o.Domain)
 	c.mu.Lock()
 	known := c.checked[id].Known // a receipt that could not be checked does not hide a good one

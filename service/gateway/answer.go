@@ -229,5 +229,5 @@ func newJob(r *request, d *dialect, c Codec, m Model) (Job, error) {
 	if r.maxNew > 0 {
 		most = min(most, r.maxNew)
 	}
-	return Job{Model: m.ID, Prompt: ids, MaxNew: most, TemperatureQ16: r.temperatureQ16, Seed: r.seed, Stop: m.Stop}, nil
+	return Job{Model: m.ID, Prompt: ids, MaxNew: most, TemperatureQ16: r.temperatureQ16, Seed: r.seed, Stop: m.Stop, Sampler: r.sampler}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"elenchus/compute/decode"
 	"elenchus/compute/template"
 )
 
@@ -64,6 +65,7 @@ type Job struct {
 	TemperatureQ16 int64   // temperature times 65536, 0..131072; 0 is greedy
 	Seed           uint64  // 0 when greedy and the client named none
 	Stop           []int32 // Model.Stop
+	Sampler        decode.Sampler
 }
 
 // FinishCode says why an answer ended, with the numbers of the protocol's state.

@@ -41,6 +41,7 @@ type request struct {
 	temperatureQ16 int64
 	seed           uint64
 	hasSeed        bool
+	sampler        decode.Sampler
 	stream         bool
 	usage          usageChoice
 	ignored        []string // fields that had no effect
@@ -102,13 +103,13 @@ func commonFields() map[string]reader {
 		"prompt_cache_key":  readLabel,
 		"metadata":          func(*request, member) *failure { return nil },
 
-		"top_p":              onlyNumber(1),
+		"top_p":              readTopP,
+		"top_k":              readTopK,
+		"min_p":              readMinP,
 		"n":                  onlyNumber(1),
 		"presence_penalty":   onlyNumber(0),
 		"frequency_penalty":  onlyNumber(0),
 		"repetition_penalty": onlyNumber(1),
-		"top_k":              onlyNumber(0),
-		"min_p":              onlyNumber(0),
 		"logit_bias":         only("an empty object", `{}`),
 		"stop":               only("an empty list", `[]`),
 	}
@@ -224,6 +225,31 @@ func readSeed(r *request, m member) *failure {
 		unsigned = uint64(signed)
 	}
 	r.seed, r.hasSeed = unsigned, true
+	return nil
+}
+
+// readTopK reads the number of tokens to keep; 0 and -1, which some clients send, keep all.
+func readTopK(r *request, m member) *failure {
+	k, f := readInt(m, -1, math.MaxInt32)
+	r.sampler.TopK = uint32(max(k, 0))
+	return f
+}
+
+func readTopP(r *request, m member) *failure {
+	return readSetting(m, &r.sampler.TopP, "a number above 0 and at most 1", decode.ParseTopP)
+}
+
+func readMinP(r *request, m member) *failure {
+	return readSetting(m, &r.sampler.MinP, "a number from 0 to 1", decode.ParseFraction)
+}
+
+// readSetting reads a setting from its decimal text.
+func readSetting[T uint32 | int32](m member, to *T, what string, parse func(string) (T, error)) *failure {
+	v, err := parse(string(m.value))
+	if err != nil {
+		return badParam(m.name, fmt.Sprintf("%s must be %s, not %s", m.name, what, clip(string(m.value), 40)))
+	}
+	*to = v
 	return nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"elenchus/compute/decode"
 )
 
 // Bodies that are complete but for one closing brace.
@@ -92,6 +94,11 @@ var refusedBodies = []refusal{
 	{"temperature as text", "chat/completions", `{` + chatStart + `,"temperature":"1"}`, 400, "temperature", "must be a number"},
 	{"temperature endless", "chat/completions", `{` + chatStart + `,"temperature":0.` + strings.Repeat("1", 100) + `}`, 400, "temperature", "64 characters"},
 	{"temperature exponent", "chat/completions", `{` + chatStart + `,"temperature":1e-9999999}`, 400, "temperature", "exponent"},
+	{"top_p zero", "chat/completions", `{` + chatStart + `,"top_p":0}`, 400, "top_p", "above 0 and at most 1"},
+	{"top_p above 1", "chat/completions", `{` + chatStart + `,"top_p":1.0000001}`, 400, "top_p", "above 0 and at most 1"},
+	{"top_p as text", "chat/completions", `{` + chatStart + `,"top_p":"0.5"}`, 400, "top_p", "above 0 and at most 1"},
+	{"min_p negative", "completions", `{` + textStart + `,"prompt":"a","min_p":-0.1}`, 400, "min_p", "from 0 to 1"},
+	{"top_k fraction", "chat/completions", `{` + chatStart + `,"top_k":1.5}`, 400, "top_k", "integer from -1"},
 	{"max_tokens zero", "chat/completions", `{` + chatStart + `,"max_tokens":0}`, 400, "max_tokens", "integer from 1"},
 	{"max_tokens fraction", "chat/completions", `{` + chatStart + `,"max_tokens":1.5}`, 400, "max_tokens", "integer from 1"},
 	{"max_tokens huge", "chat/completions", `{` + chatStart + `,"max_tokens":99999999999999999999}`, 400, "max_tokens", "integer from 1"},
@@ -120,9 +127,9 @@ var refusedBodies = []refusal{
 
 // refusedValues are values of parameters that would change the answer.
 var refusedValues = map[string]string{
-	"top_p": `0.9`, "n": `2`, "presence_penalty": `0.1`, "frequency_penalty": `-1`, "logit_bias": `{"5":1}`,
+	"n": `2`, "presence_penalty": `0.1`, "frequency_penalty": `-1`, "logit_bias": `{"5":1}`,
 	"stop": `"x"`, "tool_choice": `"required"`, "functions": `[{}]`, "logprobs": `true`,
-	"top_logprobs": `3`, "response_format": `{"type":"json_object"}`, "top_k": `40`, "min_p": `0.05`,
+	"top_logprobs": `3`, "response_format": `{"type":"json_object"}`,
 	"repetition_penalty": `1.1`, "modalities": `["audio"]`, "reasoning_effort": `"high"`, "web_search_options": `{}`,
 }
 
@@ -185,6 +192,24 @@ func TestNeutralParametersAreAccepted(t *testing.T) {
 	job := b.lastJob(t)
 	if !slices.Equal(job.Prompt, want) || job.Seed != 1<<64-1 || job.TemperatureQ16 != 65536 || job.MaxNew != 9 || !slices.Equal(job.Stop, []int32{toyEOS}) {
 		t.Errorf("got %+v", job)
+	}
+}
+
+// TestSamplerSettings: settings reach the job exactly, in fixed point; their neutral values are 0.
+func TestSamplerSettings(t *testing.T) {
+	b := &toyBackend{script: says("x", FinishEOS)}
+	g := newGateway(t, b, fixedOptions())
+	for fields, want := range map[string]decode.Sampler{
+		`"top_k":40,"top_p":0.9,"min_p":5e-2`: {TopK: 40, TopP: 966367642, MinP: 53687091},
+		`"top_k":-1,"top_p":1.0,"min_p":0`:    {},
+		`"top_p":1e-30,"min_p":1`:             {TopP: 1, MinP: 1 << 30},
+	} {
+		if w := ask(g, "POST", "/v1/completions", `{"model":"toy/bytes","prompt":"hi",`+fields+`}`); w.Code != 200 {
+			t.Fatal(w.Code, w.Body)
+		}
+		if got := b.lastJob(t).Sampler; got != want {
+			t.Errorf("%s: got %+v, want %+v", fields, got, want)
+		}
 	}
 }
 

@@ -91,6 +91,7 @@ type jobBody struct {
 	Request string  `json:"request"`
 	Prompt  []int32 `json:"prompt"`
 	Stop    []int32 `json:"stop"`
+	Sampler string  `json:"sampler,omitempty"` // settings as receipts have them
 }
 
 // jobLine is a line of the answer.
@@ -118,7 +119,16 @@ func decodeJob(body io.Reader) (Job, error) {
 	if err != nil {
 		return Job{}, fmt.Errorf("%w: field request: %w", ErrRefused, err)
 	}
-	return Job{r, b.Prompt, b.Stop}, nil
+	job := Job{Request: r, Prompt: b.Prompt, Stop: b.Stop}
+	if b.Sampler != "" {
+		if raw, err = base64.RawURLEncoding.Strict().DecodeString(b.Sampler); err == nil {
+			job.Sampler, err = decode.DecodeSampler(raw)
+		}
+		if err != nil {
+			return Job{}, fmt.Errorf("%w: field sampler: %w", ErrRefused, err)
+		}
+	}
+	return job, nil
 }
 
 func (n *Node) jobs(w http.ResponseWriter, r *http.Request) {
@@ -312,7 +322,7 @@ func (n *Node) step(m *Model, rec *receipt.Receipt, id claim.Hash, t int) (*trac
 	if n.lastStep != nil && n.lastClaim == id && int(n.lastStep.Ctx.T) == t {
 		return n.lastStep, nil
 	}
-	step, err := m.Computer.Step((&Job{rec.Request, rec.Prompt, rec.Stop}).decoded(), t)
+	step, err := m.Computer.Step((&Job{rec.Request, rec.Prompt, rec.Stop, rec.Sampler}).decoded(), t)
 	if err == nil {
 		n.lastStep, n.lastClaim = step, id
 	}

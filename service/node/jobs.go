@@ -16,12 +16,13 @@ type Job struct {
 	Request claim.Request
 	Prompt  []int32
 	Stop    []int32
+	Sampler decode.Sampler // behind the request's extras
 }
 
 // decoded is what the machine needs of the job.
 func (j *Job) decoded() decode.Job {
 	r := &j.Request
-	return decode.Job{Prompt: j.Prompt, StopIDs: j.Stop, MaxNew: r.MaxNew, Temperature: r.Temperature, Seed: r.Seed}
+	return decode.Job{Prompt: j.Prompt, StopIDs: j.Stop, MaxNew: r.MaxNew, Temperature: r.Temperature, Seed: r.Seed, Sampler: j.Sampler}
 }
 
 // check refuses what the node cannot answer for; the error names the value. SPEC 07 §2.
@@ -46,6 +47,9 @@ func (n *Node) check(j *Job) (*Model, error) {
 	}
 	if len(j.Stop) != int(r.StopCount) || len(j.Stop) > 0 && trace.IDTree(j.Stop).Root() != r.StopRoot {
 		return nil, fmt.Errorf("%w: the %d stop ids do not have the request's root %x", ErrRefused, len(j.Stop), r.StopRoot)
+	}
+	if got := trace.Settings(&j.Sampler).Extras(); got != r.Extras {
+		return nil, fmt.Errorf("%w: the sampler settings have hash %x, the request says %x", ErrRefused, got, r.Extras)
 	}
 	return m, nil
 }
@@ -104,7 +108,7 @@ func (n *Node) sign(j *Job, a *trace.Answer, finish uint8) (*receipt.Receipt, er
 		return nil, err
 	}
 	return &receipt.Receipt{
-		Domain: n.o.Domain, Request: j.Request, Claim: c, Signature: sig, Prompt: j.Prompt, Stop: j.Stop, Output: a.Outputs,
+		Domain: n.o.Domain, Request: j.Request, Claim: c, Signature: sig, Prompt: j.Prompt, Stop: j.Stop, Output: a.Outputs, Sampler: j.Sampler,
 	}, nil
 }
 
@@ -145,7 +149,7 @@ func (n *Node) answer(ctx context.Context, id claim.Hash) (*receipt.Receipt, *tr
 	a := n.recent[id]
 	n.mu.Unlock()
 	if a == nil {
-		j := Job{r.Request, r.Prompt, r.Stop}
+		j := Job{r.Request, r.Prompt, r.Stop, r.Sampler}
 		if a, _, err = m.Computer.Generate(ctx, j.decoded(), nil); err != nil {
 			return nil, nil, nil, err
 		}

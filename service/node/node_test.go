@@ -273,6 +273,11 @@ func TestRefusals(t *testing.T) {
 		{"another model", func(j *node.Job) { j.Request.Model[0] ^= 1 }, node.ErrUnknownModel},
 		{"a class that it does not serve", func(j *node.Job) { j.Request.DataClass = claim.Sealed }, node.ErrRefused},
 		{"extras", func(j *node.Job) { j.Request.Extras[0] = 1 }, node.ErrRefused},
+		{"settings that the request does not commit to", func(j *node.Job) { j.Sampler.TopK = 1 }, node.ErrRefused},
+		{"settings out of range", func(j *node.Job) {
+			j.Sampler.TopP = 1 << 30
+			j.Request.Extras = trace.Settings(&j.Sampler).Extras()
+		}, node.ErrRefused},
 		{"other prompt ids", func(j *node.Job) { j.Prompt = []int32{5, 17, 290, 5} }, node.ErrRefused},
 		{"another count of prompt ids", func(j *node.Job) { j.Request.PromptCount = 5 }, node.ErrRefused},
 		{"zero ids behind the same root", func(j *node.Job) { j.Prompt = append(slices.Clone(j.Prompt), 0) }, node.ErrRefused},
@@ -297,7 +302,11 @@ func TestRefusals(t *testing.T) {
 }
 
 func post(n *node.Node, j node.Job) (int, string) {
-	body, _ := json.Marshal(map[string]any{"request": base64.RawURLEncoding.EncodeToString(j.Request.Encode()), "prompt": j.Prompt, "stop": j.Stop})
+	fields := map[string]any{"request": base64.RawURLEncoding.EncodeToString(j.Request.Encode()), "prompt": j.Prompt, "stop": j.Stop}
+	if !j.Sampler.None() {
+		fields["sampler"] = base64.RawURLEncoding.EncodeToString(j.Sampler.Encode())
+	}
+	body, _ := json.Marshal(fields)
 	w := httptest.NewRecorder()
 	n.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/jobs", strings.NewReader(string(body))))
 	return w.Code, w.Body.String()
@@ -312,6 +321,33 @@ func get(t *testing.T, n *node.Node, path string) string {
 		t.Fatalf("GET %s: %d %s %v", path, w.Code, b, err)
 	}
 	return string(b)
+}
+
+// Settings of the sampler reach the machine and the receipt: it checks and computes to the same.
+// SPEC 07 §8.1, 15 §3.1.
+func TestSamplerSettingsAreServed(t *testing.T) {
+	w := newWorld(t)
+	n := w.start()
+	defer w.close(n)
+	j := w.job(1)
+	j.Sampler = decode.Sampler{TopK: 1}
+	j.Request.Extras = trace.Settings(&j.Sampler).Extras()
+	status, body := post(n, j)
+	lines := strings.Split(strings.TrimSpace(body), "\n")
+	var last struct{ Receipt string }
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); status != http.StatusOK || err != nil {
+		t.Fatal(status, body, err)
+	}
+	r, err := receipt.Parse(last.Receipt)
+	if err != nil || r.Sampler != j.Sampler || r.Job().Sampler != j.Sampler {
+		t.Fatalf("receipt has %+v, %v", r, err)
+	}
+	greedy := w.job(1)
+	greedy.Request.Temperature = 0
+	g, err := n.Serve(t.Context(), greedy, func(int32) error { return nil })
+	if err != nil || !slices.Equal(g.Output, r.Output) {
+		t.Errorf("top-k 1 gives %v, greedy %v, %v", r.Output, g.Output, err)
+	}
 }
 
 // The faces of a claim: lines of tokens and a receipt, states that lead to the claim's root, tensors
