@@ -155,7 +155,7 @@ func (s Store) Import(path string, o ImportOptions) (StoredModel, error) {
 		return StoredModel{}, err
 	}
 	if filepath.Ext(path) == modelExt {
-		man, _, err := manifest.Open(path)
+		man, _, err := openModel(path)
 		if err != nil {
 			return StoredModel{}, err
 		}
@@ -180,7 +180,11 @@ func (s Store) importSource(path string, o importer.Options) (*manifest.Manifest
 	defer f.Close() //nolint:errcheck // read only
 	size := importer.Measure(f, o)
 	what := fmt.Sprintf("this model of %d million parameters", size.Parameters/1_000_000)
-	if err := checkRoom(what, size.MemoryBytes, s.dir, size.ModelBytes); err != nil {
+	disk := size.ModelBytes
+	if s.dir == "" { // not to be stored
+		disk = 0
+	}
+	if err := checkRoom(what, size.MemoryBytes, s.dir, disk); err != nil {
 		return nil, err
 	}
 	return importer.Import(f, o)
@@ -279,7 +283,7 @@ func (s Store) Load(name string) (*manifest.Manifest, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	man, title, err := manifest.Open(m.Path)
+	man, title, err := openModel(m.Path)
 	if err == nil && man.ID().String() != m.ID {
 		err = fmt.Errorf("%s changed while it was read", m.Path)
 	}
@@ -288,11 +292,23 @@ func (s Store) Load(name string) (*manifest.Manifest, string, error) {
 
 func loadFile(path string) (*manifest.Manifest, string, error) {
 	if filepath.Ext(path) == modelExt {
-		return manifest.Open(path)
+		return openModel(path)
 	}
-	man, err := importer.File(path, importer.Options{Chat: sandbox()})
+	man, err := Store{}.importSource(path, importer.Options{Chat: sandbox()})
 	if err != nil {
 		return nil, "", fmt.Errorf("import %s: %w", path, err)
 	}
 	return man, title(path), nil
+}
+
+// openModel reads a model file that fits memory, which takes its size and some for roots.
+func openModel(path string) (*manifest.Manifest, string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := checkRoom(path, info.Size()+info.Size()/8, "", 0); err != nil {
+		return nil, "", err
+	}
+	return manifest.Open(path)
 }
