@@ -108,7 +108,7 @@ func newAnvilRing(t *testing.T) *ring {
 
 func newRing(t *testing.T, url string, id uint64) *ring {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 9*time.Minute)
 	t.Cleanup(cancel)
 	client, err := chain.Dial(ctx, url, id)
 	if err != nil {

@@ -83,6 +83,9 @@ func shapeOf(code opset.Code, z size) (opset.Descriptor, opset.Context) {
 		d.P[0], d.P[1], d.P[2], d.P[3] = vocabulary, 256, int64(tensor.I32), 0
 	case opset.Rank, opset.Hist, opset.Digit, opset.Keep:
 		selection(&d)
+	case opset.Order, opset.Slot, opset.Gather, opset.Share, opset.RowMatMul, opset.RowResult, opset.RowScale, opset.RowQuant,
+		opset.Combine:
+		z.experts(&d)
 	case opset.Draw, opset.Token, opset.StopOp, opset.PromptOp:
 		d.Dims = vec(1)
 		d.Src[1].Kind, d.Src[2] = opset.Stop, opset.Source{Kind: opset.Tensor, Index: 5}
@@ -132,5 +135,34 @@ func (z size) attention(d *opset.Descriptor, dkv uint32) {
 	default:
 		d.Dims = vec(z.heads * z.hd)
 		d.P[0], d.P[1] = int64(z.heads*z.hd), int64(z.hd)
+	}
+}
+
+// experts are the widest forms of a mixture of 256 experts of which 8 are chosen.
+func (z size) experts(d *opset.Descriptor) {
+	const experts, chosen = 256, 8
+	d.P = [11]int64{int64(z.d)}
+	names := opset.Source{Kind: opset.Tensor, Index: 3}
+	switch d.Op {
+	case opset.Order:
+		d.Dims, d.P[0] = vec(experts), experts
+	case opset.Slot, opset.Gather:
+		d.Dims, d.P[0] = vec(chosen), experts
+	case opset.Share:
+		d.Dims, d.P = vec(chosen), [11]int64{chosen, 1 << 24, chosen, 24, int64(tensor.I32)}
+	case opset.RowMatMul:
+		d.Dims = [3]opset.Dim{dim(chosen, 0), dim(z.ff, 0), dim(z.d/512, 0)}
+		d.Src[1], d.Src[2] = opset.Source{Kind: opset.RootA}, names
+		d.P[1], d.P[2], d.P[3] = 512, experts, 1
+	case opset.RowResult:
+		d.Dims = vec(chosen * z.d)
+		d.Src[1], d.Src[2], d.Src[3] = opset.Source{Kind: opset.RootB}, names, opset.Source{Kind: opset.Tensor, Index: 4}
+		d.P = [11]int64{int64(z.ff / 512), int64(z.d), experts, 1}
+	case opset.RowScale:
+		d.Dims, d.P[0] = vec(chosen), chosen
+	case opset.RowQuant:
+		d.Dims, d.P[0], d.P[1] = vec(chosen*z.ff), int64(chosen*z.ff), int64(z.ff)
+	case opset.Combine:
+		d.P[1], d.P[2] = chosen, 24
 	}
 }

@@ -74,11 +74,12 @@ func battlefield(t *testing.T) []spot {
 	tiny := bound(t, modeltest.Llama(3, modeltest.Tiny()))
 	blocks := bound(t, modeltest.Llama(3, modeltest.Blocks()))
 	family := bound(t, modeltest.Family(3))
+	experts := bound(t, modeltest.Llama(3, modeltest.Experts()))
 	n := len(short.Prompt)
 	return slices.Concat(
 		spots(bound(t, modeltest.Cube()), decode.Job{}, 0), spots(bound(t, modeltest.MLP(4)), decode.Job{}, 0),
 		spots(deep, short, n-2, n-1, n), spots(tiny, long, len(long.Prompt)-1), spots(blocks, short, n-1),
-		spots(family, short, n-1), spots(family, long, len(long.Prompt)-1),
+		spots(family, short, n-1), spots(family, long, len(long.Prompt)-1), spots(experts, short, n),
 	)
 }
 
@@ -165,6 +166,10 @@ func TestEveryOperationIsConvicted(t *testing.T) {
 	t.Parallel()
 	field := battlefield(t)
 	r := newEmbeddedRing(t, devchain.Osaka)
+	stake := tokens(100_000) // every game slashes the node
+	r.do(r.node, "mint")(r.k.Mint("stake.mint", r.node.address, stake))
+	r.do(r.node, "approve")(r.k.Approve("stake.approve", stake))
+	r.do(r.node, "deposit")(r.k.Deposit("stake.deposit", stake))
 	games := 0
 	for _, op := range opset.Codes() {
 		t.Run(op.String(), func(t *testing.T) {

@@ -22,6 +22,7 @@ func TestMachineEqualsDefinition(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, m := range []*model.Model{
 		modeltest.Llama(3, modeltest.Tiny()), modeltest.Llama(3, modeltest.Wide()), modeltest.Llama(3, modeltest.Blocks()), modeltest.Family(3),
+		modeltest.Llama(3, modeltest.Experts()),
 	} {
 		man := bind(t, m)
 		prompt := make([]int32, 140)

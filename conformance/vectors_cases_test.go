@@ -42,6 +42,11 @@ var (
 		opset.HeadNorm, opset.Activate, opset.Center, opset.Position)
 )
 
+// experts are the operations that a tensor may name the blocks of.
+var experts = all(opset.RowMatMul, opset.RowResult)
+
+func (e *example) named() bool { return e.d.Src[2].Kind != opset.None }
+
 // shiftOf is the shift that decides the element, where it has one.
 func (e *example) shiftOf() int64 {
 	switch e.d.Op {
@@ -338,6 +343,43 @@ var conditions = []condition{
 	{"mean that rounds", all(opset.Center), func(e *example) bool { return half(big.NewInt(e.x[1][0]), big.NewInt(e.d.P[0])) }},
 	{"row beyond the table", all(opset.Position), func(e *example) bool { return int64(e.c.T) >= e.d.P[0] && e.d.P[0] > 1 && e.value != 0 }},
 	{"row inside the table", all(opset.Position), func(e *example) bool { return int64(e.c.T) < e.d.P[0] && e.c.T > 0 && e.value != 0 }},
+	{"equal elements before", all(opset.Order), func(e *example) bool { return e.value > 0 && slices.Contains(e.x[0][:e.i], e.x[0][e.i]) }},
+	{"equal elements behind", all(opset.Order), func(e *example) bool { return slices.Contains(e.x[0][e.i+1:], e.x[0][e.i]) && e.value > 0 }},
+	{"256 elements", all(opset.Order, opset.Slot), func(e *example) bool { return len(e.x[0]) == 256 }},
+	{"nobody has the slot", all(opset.Slot), func(e *example) bool { return e.i > 0 && !slices.Contains(e.x[0], int64(e.i)) }},
+	{"two have the slot", all(opset.Slot), func(e *example) bool {
+		k := slices.Index(e.x[0], int64(e.i))
+		return k > 0 && slices.Contains(e.x[0][k+1:], int64(e.i))
+	}},
+	{"place below 0", all(opset.Gather), func(e *example) bool { return e.x[0][0] < 0 }},
+	{"place beyond the end", all(opset.Gather), func(e *example) bool { return e.x[0][0] >= e.d.P[0] && e.d.P[0] > 1 }},
+	{"place inside", all(opset.Gather), func(e *example) bool { return e.x[0][0] > 0 && e.x[0][0] < e.d.P[0] }},
+	{"block below 0", experts, func(e *example) bool { return e.named() && e.x[0][0] < 0 }},
+	{"block beyond the end", experts, func(e *example) bool { return e.named() && e.x[0][0] >= e.d.P[2] && e.d.P[2] > 1 }},
+	{"block inside", experts, func(e *example) bool { return e.named() && e.x[0][0] > 0 && e.x[0][0] < e.d.P[2] && e.value != 0 }},
+	{"one block", experts, func(e *example) bool { return !e.named() && e.value != 0 }},
+	{"rows of their own", all(opset.RowMatMul), func(e *example) bool { return e.d.P[3] == 1 && e.i > 0 && e.value != 0 }},
+	{"one row for all", all(opset.RowMatMul), func(e *example) bool { return e.d.P[3] == 0 && e.i > 0 && e.value != 0 }},
+	{"rows outside", all(opset.RowResult), func(e *example) bool { return e.d.P[3] == 0 && int64(e.i) > e.d.P[1] && e.value != 0 }},
+	{"rows inside", all(opset.RowResult), func(e *example) bool { return e.d.P[3] == 1 && int64(e.i) > e.d.P[1] && e.value != 0 }},
+	{"one shift for all", all(opset.RowResult), func(e *example) bool {
+		return e.d.P[4] == 1 && e.d.Src[3].Kind != opset.None && e.i > 0 && e.value != 0
+	}},
+	{"all four sources", all(opset.RowResult), func(e *example) bool { return len(e.x) == 4 && e.value != 0 }},
+	{"held above", all(opset.Share), func(e *example) bool { return e.d.P[3] < 20 && e.d.P[3] > 0 && e.value == 1<<e.d.P[3] }},
+	{"held below", all(opset.Share), func(e *example) bool { return e.d.P[3] < 20 && e.d.P[3] > 0 && e.value == -1<<e.d.P[3] }},
+	{"i64 source", all(opset.Share), func(e *example) bool { return e.d.P[4] == int64(tensor.I64) && e.value != 0 }},
+	{"divisor 0", all(opset.Share), func(e *example) bool { return e.x[1][0] == 0 && e.x[0][0] != 0 && e.d.P[1] != 0 }},
+	{"largest that fits", all(opset.RowScale), func(e *example) bool { return e.x[0][0] == 32512 }},
+	{"one too large", all(opset.RowScale), func(e *example) bool { return e.x[0][0] == 32513 }},
+	{"shift of the last, short group", all(opset.RowQuant), func(e *example) bool { return e.d.P[0]%e.d.P[1] != 0 && int64(e.i) == e.d.P[0]-1 && e.value != 0 }},
+	{"shift negative", all(opset.RowQuant), func(e *example) bool { return e.x[1][0] < 0 && e.x[1][0] > -15 && e.value != 0 }},
+	{"sum of several", all(opset.Combine), func(e *example) bool {
+		return e.d.P[1] > 4 && e.d.P[2] > 20 && e.value != 0 && e.value != greatest(tensor.I32)
+	}},
+	{"sum beyond 64 bits", all(opset.Combine), func(e *example) bool {
+		return e.d.P[1] > 4 && e.d.P[2] >= 34 && e.value == greatest(tensor.I32)
+	}},
 	{"prompt of one", all(opset.PromptOp), func(e *example) bool { return e.c.M == 1 }},
 	{"top-k off", all(opset.Rank), func(e *example) bool { return e.d.P[1] == opset.ByCount && e.c.TopK == 0 }},
 	{"top-k", all(opset.Rank), func(e *example) bool {

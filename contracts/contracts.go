@@ -37,6 +37,7 @@ func Evaluators() []Evaluator {
 		{"BlockEvaluator", []uint8{70, 71, 72}},
 		{"FamilyEvaluator", []uint8{50, 51, 52}},
 		{"SelectionEvaluator", []uint8{30, 31, 32, 33}},
+		{"RowsEvaluator", []uint8{80, 81, 82, 83, 84, 85, 86, 87, 88}},
 	}
 }
 

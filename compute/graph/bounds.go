@@ -135,6 +135,10 @@ var bounds = [...]func(v *stage, d *opset.Descriptor, at func(int) int) (own, in
 	},
 	opset.Keep:     func(_ *stage, _ *opset.Descriptor, at func(int) int) (int, int) { return at(0), 0 },
 	opset.PromptOp: nil,
+	opset.Order:    atMost(8), opset.Slot: atMost(8), opset.Gather: passes, opset.Share: shareBits,
+	opset.RowMatMul: atMost(31), opset.RowResult: rowResultBits, opset.RowScale: atMost(6),
+	opset.RowQuant: func(_ *stage, _ *opset.Descriptor, at func(int) int) (int, int) { return 15, at(1) },
+	opset.Combine:  combineBits,
 }
 
 // normK is the number of bits of K of the norm that d applies.

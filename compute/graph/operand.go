@@ -40,7 +40,7 @@ func CheckOperand(d *opset.Descriptor, kind uint8, x *tensor.Tensor) error {
 
 // columns is the width of a row of weights.
 func columns(d *opset.Descriptor) int64 {
-	if d.Op == opset.MatMul || d.Op == opset.MatMulBlock || d.Op == opset.MatMulG4 {
+	if d.Op == opset.MatMul || d.Op == opset.RowMatMul || d.Op == opset.MatMulBlock || d.Op == opset.MatMulG4 {
 		return d.P[0]
 	}
 	return int64(d.Dims[2].C)
@@ -83,7 +83,7 @@ func values(d *opset.Descriptor, kind uint8, x *tensor.Tensor) error {
 		}
 	case blocked(d):
 		return blockValues(d, x)
-	case d.Op == opset.MatMul || d.Op == opset.Embed || d.Op == opset.Position:
+	case d.Op == opset.MatMul || d.Op == opset.RowMatMul || d.Op == opset.Embed || d.Op == opset.Position:
 		return padding(d, x)
 	}
 	return nil

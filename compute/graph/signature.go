@@ -250,6 +250,13 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 		s.operands = append(s.operands, on(aTensor, i64, fixed(2)))
 		return s
 	},
+	opset.Order:  func(d *opset.Descriptor) signature { return single(d, i32, span{1, maxExperts}) },
+	opset.Slot:   slots,
+	opset.Gather: gather, opset.Share: share,
+	opset.RowMatMul: rowMatMul, opset.RowResult: rowResult,
+	opset.RowScale: func(d *opset.Descriptor) signature { return single(d, i64, width) },
+	opset.RowQuant: rowQuant,
+	opset.Combine:  combine,
 }
 
 func on(kinds []uint8, types []tensor.DType, s size) operand {

@@ -325,7 +325,7 @@ func special(d *opset.Descriptor) error {
 			return fmt.Errorf("%d heads of %d, %d to a V head, rows of %d", p[2], p[0], p[1], p[5])
 		}
 	}
-	return nil
+	return rowSpecial(d)
 }
 
 func (v *stage) fanIn() error {
@@ -350,7 +350,7 @@ func (v *stage) weights() error {
 	return v.signed(func(_ int, d *opset.Descriptor, _ signature) error {
 		k, chunk, padded := int64(d.Dims[2].C), d.P[2], d.P[1]
 		switch d.Op {
-		case opset.MatMul:
+		case opset.MatMul, opset.RowMatMul:
 			k, chunk = d.P[0], d.P[1]
 			padded = ceilDiv(k, chunkOf(k)) * chunkOf(k)
 		case opset.Embed, opset.Position:

@@ -145,10 +145,19 @@ func readsOf(d *opset.Descriptor, c *opset.Context, index, k uint64) ([]opset.Re
 		}
 		out = append(out, r)
 		b := make([]byte, max(r.Hi-r.Lo, 8))
-		if d.Op == opset.Select {
+		if leads(d.Op) {
 			binary.LittleEndian.PutUint64(b, k)
 		}
 		return b[:r.Hi-r.Lo], nil
 	})
 	return out, err
+}
+
+// leads says whether bytes of an operation decide the place of a later read.
+func leads(c opset.Code) bool {
+	switch c {
+	case opset.Select, opset.Gather, opset.RowMatMul, opset.RowResult:
+		return true
+	}
+	return false
 }

@@ -212,14 +212,7 @@ func ReLU(dst, x []int32) {
 // SiLUMul writes silu(g) * u. SPEC 02 §4 op 14.
 func SiLUMul(dst, g, u []int32, q, s int64) {
 	for j := range dst {
-		z := Shift(int64(tensor.Abs(int64(g[j])))*94548, q)
-		ex := tensor.Exp2(-z, 30)
-		num := int64(1 << 30)
-		if g[j] < 0 {
-			num = ex
-		}
-		sig := tensor.Div64(num<<30, 1<<30+ex)
-		dst[j] = int32(tensor.Sat64(Shift(Shift(int64(g[j])*sig, 30)*int64(u[j]), s), tensor.I32))
+		dst[j] = int32(tensor.Sat64(Shift(Shift(int64(g[j])*sigmoid30(g[j], q), 30)*int64(u[j]), s), tensor.I32))
 	}
 }
 

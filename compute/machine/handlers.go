@@ -70,10 +70,19 @@ var handlers = [...]func(*call){
 	opset.Position: func(r *call) {
 		kernel.Embed(r.out.I32, r.src(0).I8, r.src(1).I32, min(int(r.c.T), int(r.op.P[0])-1), int(r.op.P[1]))
 	},
-	opset.Rank:  rank,
-	opset.Hist:  hist,
-	opset.Digit: digit,
-	opset.Keep:  keep,
+	opset.Rank:      rank,
+	opset.Hist:      hist,
+	opset.Digit:     digit,
+	opset.Keep:      keep,
+	opset.Order:     func(r *call) { kernel.Order(r.out.I32, r.src(0).I32) },
+	opset.Slot:      func(r *call) { kernel.Slot(r.out.I32, r.src(0).I32) },
+	opset.Gather:    func(r *call) { kernel.Gather(r.out.I32, r.src(0).I32, r.src(1).I32) },
+	opset.Share:     share,
+	opset.RowMatMul: rowMatMul,
+	opset.RowResult: rowResult,
+	opset.RowScale:  func(r *call) { kernel.RowScale(r.out.I64, r.src(0).I64) },
+	opset.RowQuant:  func(r *call) { kernel.RowQuant(r.out.I16, r.src(0).I32, r.src(1).I64, int(r.op.P[1])) },
+	opset.Combine:   func(r *call) { kernel.Combine(r.out.I32, r.src(0).I32, r.src(1).I32, r.op.P[2]) },
 }
 
 func maxAbs(r *call) {

@@ -327,6 +327,9 @@ var trials = map[opset.Code]func(r *rand.Rand, z *trial){
 		z.d.P[1], z.c.MinP = span(r, 0, 1), uint32(span(r, 0, opset.FullWeight))
 		z.src[1] = drawn(r, tensor.I64, 2, 32)
 	},
+	opset.Order: orderTrial, opset.Slot: slotTrial, opset.Gather: gatherTrial, opset.Share: shareTrial,
+	opset.RowMatMul: rowMatMulTrial, opset.RowResult: rowResultTrial, opset.RowScale: rowScaleTrial,
+	opset.RowQuant: rowQuantTrial, opset.Combine: combineTrial,
 }
 
 func embedTrial(r *rand.Rand, z *trial) {
@@ -410,10 +413,10 @@ func (z *trial) finish() (op *Op, f *frame) {
 			z.d.Src[k], op.A = opset.Source{Kind: opset.RootA}, x
 		case z.d.Op == opset.EmbedBlock && k == 1:
 			z.d.Src[k], op.B = opset.Source{Kind: opset.RootB}, x
-		case z.d.Op == opset.Embed && k == 0, z.d.Op == opset.MatMul && k == 1, z.d.Op == opset.RoPE && k == 1, z.d.Op == opset.NormApply && k == 2,
-			z.d.Op == opset.HeadNorm && k == 1, z.d.Op == opset.Position && k == 0:
+		case z.d.Op == opset.Embed && k == 0, z.d.Op == opset.MatMul && k == 1, z.d.Op == opset.RowMatMul && k == 1, z.d.Op == opset.RoPE && k == 1,
+			z.d.Op == opset.NormApply && k == 2, z.d.Op == opset.HeadNorm && k == 1, z.d.Op == opset.Position && k == 0:
 			z.d.Src[k], op.A = opset.Source{Kind: opset.RootA}, x
-		case (z.d.Op == opset.Embed || z.d.Op == opset.Row || z.d.Op == opset.Position) && k == 1:
+		case (z.d.Op == opset.Embed || z.d.Op == opset.Row || z.d.Op == opset.RowResult || z.d.Op == opset.Position) && k == 1:
 			z.d.Src[k], op.B = opset.Source{Kind: opset.RootB}, x
 		default:
 			z.d.Src[k], f.t[k] = opset.Source{Kind: opset.Tensor, Index: uint8(k)}, x

@@ -27,6 +27,7 @@ type DecoderLayer struct {
 	Gate, Up, Down Matrix
 	Act            *Curve
 	MulShift       int64 // with Act: shift of the product with up
+	MoE            *MoE  // in place of Gate, Up and Down, or nil
 }
 
 // DecoderSpec is a decoder in integers.
@@ -102,28 +103,40 @@ func (s *DecoderSpec) checkPositions() error {
 
 func (s *DecoderSpec) checkMatrices() error {
 	q, kv := s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
-	type shape struct {
-		name    string
-		m       *Matrix
-		rows, k int
-	}
 	all := []shape{{"embedding", &s.Embed, s.Vocab, s.Dim}, {"head", &s.Head, s.Vocab, s.Dim}}
 	if s.Positions != nil {
 		all = append(all, shape{"positions", s.Positions, s.TMax, s.Dim})
 	}
 	for i := range s.Layers {
 		l := &s.Layers[i]
-		all = append(all, shape{"q", &l.Q, q, s.Dim}, shape{"k", &l.K, kv, s.Dim}, shape{"v", &l.V, kv, s.Dim},
-			shape{"o", &l.O, s.Dim, q}, shape{"up", &l.Up, s.FF, s.Dim}, shape{"down", &l.Down, s.Dim, s.FF})
-		if l.Act == nil || l.Gate.W != nil {
-			all = append(all, shape{"gate", &l.Gate, s.FF, s.Dim})
-		}
+		all = append(all, shape{"q", &l.Q, q, s.Dim}, shape{"k", &l.K, kv, s.Dim}, shape{"v", &l.V, kv, s.Dim}, shape{"o", &l.O, s.Dim, q})
 		for _, n := range []*Norm{l.QNorm, l.KNorm} {
 			if n != nil && (n.Gamma == nil || n.Gamma.Type != tensor.I32 || n.Gamma.Len() != s.HeadDim) {
 				return fmt.Errorf("%w: layer %d: gamma of a norm of heads is not int32 [%d]", ErrModel, i, s.HeadDim)
 			}
 		}
+		if l.MoE != nil {
+			if err := l.MoE.check(s.Dim); err != nil {
+				return err
+			}
+			continue
+		}
+		all = append(all, shape{"up", &l.Up, s.FF, s.Dim}, shape{"down", &l.Down, s.Dim, s.FF})
+		if l.Act == nil || l.Gate.W != nil {
+			all = append(all, shape{"gate", &l.Gate, s.FF, s.Dim})
+		}
 	}
+	return checkShapes(all)
+}
+
+// shape is what a matrix of a model must be.
+type shape struct {
+	name    string
+	m       *Matrix
+	rows, k int
+}
+
+func checkShapes(all []shape) error {
 	for _, c := range all {
 		if err := c.m.check(c.name, c.rows, c.k); err != nil {
 			return err
@@ -213,20 +226,28 @@ func (s *stage) sum(x, y, n int) int {
 
 // feedForward appends the second block over the normed row h: i32 [Dim].
 func (s *DecoderSpec) feedForward(g *stage, l *DecoderLayer, h int) int {
+	join := func(g *stage, gate, up, n int) int { return s.gated(g, l, gate, up, n) }
+	if l.MoE != nil {
+		return g.moe(h, s.Dim, l.MoE, join)
+	}
 	y, n := 0, int64(s.FF)
-	switch {
-	case l.Act == nil:
-		gate, up := g.linear(h, &l.Gate, tensor.I32, 0), g.linear(h, &l.Up, tensor.I32, 0)
-		y = g.add(opset.SiLUMul, tensor.I32, vec(s.FF), []int64{n, s.GateBits, s.SiLUShift}, gate, up)
-	case l.Gate.W == nil:
+	if l.Act != nil && l.Gate.W == nil {
 		y = g.curve(g.linear(h, &l.Up, tensor.I32, 0), vec(s.FF), n, 0, l.Act)
-	default:
-		gate := g.curve(g.linear(h, &l.Gate, tensor.I32, 0), vec(s.FF), n, 0, l.Act)
-		y = g.add(opset.Mul, tensor.I32, vec(s.FF), []int64{n, l.MulShift}, gate, g.linear(h, &l.Up, tensor.I32, 0))
+	} else {
+		gate := g.linear(h, &l.Gate, tensor.I32, 0)
+		y = join(g, gate, g.linear(h, &l.Up, tensor.I32, 0), s.FF)
 	}
 	sc := g.add(opset.Scale, tensor.I64, vec(1), nil, g.reduce(opset.MaxAbs, opset.MaxAbs, [2]int{1, 1}, s.FF, y, tensor.I32))
 	y = g.add(opset.Quant, tensor.I16, vec(s.FF), []int64{n}, y, sc)
 	return g.linear(y, &l.Down, tensor.I32, sc)
+}
+
+// gated appends the curve of n gates times as many ups.
+func (s *DecoderSpec) gated(g *stage, l *DecoderLayer, gate, up, n int) int {
+	if l.Act == nil {
+		return g.add(opset.SiLUMul, tensor.I32, vec(n), []int64{int64(n), s.GateBits, s.SiLUShift}, gate, up)
+	}
+	return g.add(opset.Mul, tensor.I32, vec(n), []int64{int64(n), l.MulShift}, g.curve(gate, vec(n), int64(n), 0, l.Act), up)
 }
 
 // turn appends what makes i16 [heads * headDim] of q or k: norm of heads, rotation.

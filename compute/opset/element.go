@@ -65,6 +65,19 @@ const (
 	Position
 )
 
+// The operations of experts and of matrices whose rows are of a kind. SPEC 02 §4.
+const (
+	Order     Code = 80
+	Slot      Code = 81
+	Gather    Code = 82
+	Share     Code = 83
+	RowMatMul Code = 84
+	RowResult Code = 85
+	RowScale  Code = 86
+	RowQuant  Code = 87
+	Combine   Code = 88
+)
+
 // Fetch supplies exactly the bytes [Lo, Hi) of a read.
 type Fetch func(Read) ([]byte, error)
 
@@ -120,6 +133,15 @@ var table = [...]definition{
 	Hist:        {"hist", hist, []tensor.DType{tensor.I64}},
 	Digit:       {"digit", digit, []tensor.DType{tensor.I64}},
 	Keep:        {"keep", keep, []tensor.DType{tensor.I32}},
+	Order:       {"order", order, []tensor.DType{tensor.I32}},
+	Slot:        {"slot", slot, []tensor.DType{tensor.I32}},
+	Gather:      {"gather", gather, []tensor.DType{tensor.I32}},
+	Share:       {"share", share, []tensor.DType{tensor.I32}},
+	RowMatMul:   {"row_matmul", rowMatMul, []tensor.DType{tensor.I64}},
+	RowResult:   {"row_result", rowResult, []tensor.DType{tensor.I32, tensor.I16}},
+	RowScale:    {"row_scale", rowScale, []tensor.DType{tensor.I64}},
+	RowQuant:    {"row_quant", rowQuant, []tensor.DType{tensor.I16}},
+	Combine:     {"combine", combine, []tensor.DType{tensor.I32}},
 }
 
 // Codes lists every operation but Input, in order: what faces, vectors and fault tests walk.

@@ -175,22 +175,29 @@ const log2e = 94548
 
 func siluMul(e *env, j uint64) *big.Int {
 	g, u := e.pair(j)
-	z := tensor.RS(bmul(new(big.Int).Abs(b64(g)), log2e), e.d.P[1])
+	return tensor.RS(bmul(tensor.RS(bmul(sigmoid30(g, e.d.P[1]), g), 30), u), e.d.P[2])
+}
+
+// sigmoid30 is 1 / (1 + e^-g) in Q30, g with the given number of fraction bits.
+func sigmoid30(g, bits int64) *big.Int {
+	z := tensor.RS(bmul(new(big.Int).Abs(b64(g)), log2e), bits)
 	x := int64(-1 << 40) // exp2 of anything below -93 * 2^16 is 0
 	if z.IsInt64() && z.Int64() < 1<<40 {
 		x = -z.Int64()
 	}
 	ex := tensor.Exp2(x, 30)
 	den := b64(1<<30 + ex)
-	sig := tensor.Div(b64(1<<60), den)
 	if g < 0 {
-		sig = tensor.Div(b64(ex<<30), den)
+		return tensor.Div(b64(ex<<30), den)
 	}
-	return tensor.RS(bmul(tensor.RS(bmul(sig, g), 30), u), e.d.P[2])
+	return tensor.Div(b64(1<<60), den)
 }
 
-func scale(e *env, _ uint64) *big.Int {
-	m := new(big.Int).Abs(b64(e.one(e.d.Src[0], tensor.I64, 1, 0)))
+func scale(e *env, _ uint64) *big.Int { return fitting(e.one(e.d.Src[0], tensor.I64, 1, 0)) }
+
+// fitting is the least shift that brings |x| to at most actMax.
+func fitting(x int64) *big.Int {
+	m := new(big.Int).Abs(b64(x))
 	for s := int64(0); s < tensor.MaxShift; s++ {
 		if tensor.RS(m, s).Cmp(b64(actMax)) <= 0 {
 			return b64(s)

@@ -106,6 +106,9 @@ var shapes = [...]func(*sampler, *opset.Descriptor){
 	opset.HeadNorm: (*sampler).headNorm, opset.Activate: (*sampler).activate, opset.Center: (*sampler).center,
 	opset.Position: (*sampler).embed,
 	opset.Rank:     (*sampler).rank, opset.Hist: (*sampler).hist, opset.Digit: (*sampler).digit, opset.Keep: (*sampler).keep,
+	opset.Order: (*sampler).order, opset.Slot: (*sampler).slot, opset.Gather: (*sampler).gather, opset.Share: (*sampler).share,
+	opset.RowMatMul: (*sampler).rowMatMul, opset.RowResult: (*sampler).rowResult, opset.RowScale: (*sampler).single,
+	opset.RowQuant: (*sampler).rowQuant, opset.Combine: (*sampler).combine,
 }
 
 func (s *sampler) descriptor(op opset.Code) opset.Descriptor {

@@ -53,6 +53,10 @@ func types(d *opset.Descriptor) []tensor.DType {
 		return []tensor.DType{tensor.DType(d.P[3]), i64}
 	case opset.Select:
 		return []tensor.DType{i64, tensor.DType(d.P[2])}
+	case opset.Share:
+		return []tensor.DType{tensor.DType(d.P[4]), i64}
+	case opset.RowMatMul, opset.RowResult:
+		return blockTypes(d)
 	}
 	return map[opset.Code][]tensor.DType{
 		opset.Embed: {i8, i32}, opset.NormInv: {i64, i64}, opset.NormApply: {i32, i64, i32},
@@ -64,6 +68,8 @@ func types(d *opset.Descriptor) []tensor.DType {
 		opset.Token: {i64, i64, i64}, opset.StopOp: {i32, i32}, opset.PromptOp: {i32},
 		opset.HeadNorm: {i32, i32}, opset.Activate: {i32}, opset.Center: {i32, i64}, opset.Position: {i8, i32},
 		opset.Rank: {i64}, opset.Hist: {i32, i64}, opset.Digit: {i64, i64}, opset.Keep: {i32, i64},
+		opset.Order: {i32}, opset.Slot: {i32}, opset.Gather: {i32, i32}, opset.RowScale: {i64}, opset.RowQuant: {i32, i64},
+		opset.Combine: {i32, i32},
 	}[d.Op]
 }
 
@@ -138,7 +144,11 @@ func (s *Supply) value(k, i int, t tensor.DType) int64 {
 		return v
 	}
 	switch {
-	case s.d.Op == opset.Scale && s.rng.IntN(2) == 0:
+	case s.names(k):
+		return s.placeName()
+	case s.d.Op == opset.Slot && s.rng.IntN(2) == 0:
+		return int64(s.rng.IntN(12))
+	case (s.d.Op == opset.Scale || s.d.Op == opset.RowScale) && s.rng.IntN(2) == 0:
 		return (32510 + int64(s.rng.IntN(6))) << s.rng.IntN(40)
 	case s.d.Op == opset.Exp2Op && k == 1 && s.rng.IntN(2) == 0:
 		return s.Values[0][0] + int64(s.rng.IntN(1<<21)) // a maximum, near the element
@@ -157,8 +167,13 @@ func (s *Supply) exponent(k, i int) bool {
 	switch s.d.Op {
 	case opset.Embed, opset.EmbedBlock, opset.Row, opset.Position:
 		return k == 1 && i%2 == 1 || k == 2
-	case opset.Quant:
+	case opset.Quant, opset.RowQuant:
 		return k == 1
+	case opset.RowResult:
+		if s.d.Src[2].Kind != opset.None {
+			k--
+		}
+		return k == 1 && i%2 == 1 || k == 2
 	case opset.NormApply:
 		return k == 1 && i == 1
 	}

@@ -40,7 +40,8 @@ func log2(n int) int {
 type Config struct {
 	Vocab, TMax, Dim, Heads, KVHeads, HeadDim, FF, Layers int
 
-	Blocks bool // weights are block-scaled, norms scaled to their token
+	Blocks          bool // weights are block-scaled, norms scaled to their token
+	Experts, Chosen int  // 0: no mixture of experts
 }
 
 // Tiny is the smallest configuration that has several leaves, chunks and levels where it matters.
@@ -87,8 +88,9 @@ func Llama(seed uint64, c Config) *model.Model {
 		}
 	}
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	for range c.Layers {
+	for i := range c.Layers {
 		s.Layers = append(s.Layers, model.DecoderLayer{
+			MoE:      moe(r, &c, i),
 			AttnNorm: norm, FFNNorm: norm,
 			Q: draw(r, q, c.Dim, 16), K: draw(r, kv, c.Dim, 16), V: draw(r, kv, c.Dim, 11), O: draw(r, c.Dim, q, 15),
 			Gate: draw(r, c.FF, c.Dim, 17), Up: draw(r, c.FF, c.Dim, 16), Down: draw(r, c.Dim, c.FF, 15),
