@@ -99,3 +99,13 @@ func TestAnErrorOfAReaderIsTold(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestThreadsGiveTheSameAngles for one thread and many.
+func TestThreadsGiveTheSameAngles(t *testing.T) {
+	threads(t, 1)
+	want := quantize.Rotary(64, 32, 10000, nil)
+	threads(t, 7)
+	if got := quantize.Rotary(64, 32, 10000, nil); !slices.Equal(got.I32, want.I32) {
+		t.Error("seven threads give other angles than one")
+	}
+}

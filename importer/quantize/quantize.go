@@ -185,7 +185,9 @@ const angleBits = 160
 func Rotary(positions, rd int, base float64, divide []float64) *tensor.Tensor {
 	t := tensor.New(tensor.I32, positions, rd/2, 2)
 	one := new(big.Int).Lsh(big.NewInt(1), angleBits)
-	for i, theta := range Frequencies(rd, base) {
+	waves := Frequencies(rd, base)
+	_ = Each(len(waves), func(i int) error { // never an error; each pair has elements of its own
+		theta := waves[i]
 		if divide != nil {
 			theta.Quo(theta, newFloat(divide[i]))
 		}
@@ -196,7 +198,8 @@ func Rotary(positions, rd int, base float64, divide []float64) *tensor.Tensor {
 			t.I32[(p*rd/2+i)*2+1] = q30(s)
 			c, s = rotate(c, s, c1, s1)
 		}
-	}
+		return nil
+	})
 	return t
 }
 
