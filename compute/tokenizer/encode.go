@@ -134,7 +134,7 @@ type symbol struct {
 	prev, next  int
 }
 
-// merger is the state of one merge run.
+// merger is the state of merging one stretch after another.
 type merger struct {
 	t       *Tokenizer
 	text    string
@@ -142,9 +142,47 @@ type merger struct {
 	queue   pairs
 }
 
+// wordwise says whether no piece goes on into a space: then no merge reaches over the beginning of
+// spaces, and what stands between those beginnings merges by itself.
+func wordwise(pieces []Piece) bool {
+	for _, p := range pieces {
+		for at := strings.Index(p.Text, space); at >= 0; {
+			if at > 0 && !strings.HasSuffix(p.Text[:at], space) {
+				return false
+			}
+			next := strings.Index(p.Text[at+len(space):], space)
+			if next < 0 {
+				break
+			}
+			at += len(space) + next
+		}
+	}
+	return true
+}
+
 // merge appends the ids of text, in which spaces are already U+2581.
 func (t *Tokenizer) merge(ids []int32, text string) []int32 {
-	m := merger{t: t, text: text, symbols: split(text)}
+	m := merger{t: t}
+	if !t.wordwise {
+		return m.merge(ids, text)
+	}
+	from, inSpaces := 0, false
+	for at := 0; at < len(text); {
+		size := min(charBytes(text[at]), len(text)-at)
+		is := text[at:at+size] == space
+		if is && !inSpaces && at > from {
+			ids = m.merge(ids, text[from:at])
+			from = at
+		}
+		inSpaces = is
+		at += size
+	}
+	return m.merge(ids, text[from:])
+}
+
+// merge merges one stretch; the memory serves one after another.
+func (m *merger) merge(ids []int32, text string) []int32 {
+	m.text, m.symbols = text, split(m.symbols[:0], text)
 	for i := 1; i < len(m.symbols); i++ {
 		m.propose(i-1, i)
 	}
@@ -153,15 +191,14 @@ func (t *Tokenizer) merge(ids []int32, text string) []int32 {
 	}
 	for i := 0; i >= 0 && i < len(m.symbols); i = m.symbols[i].next {
 		s := m.symbols[i]
-		ids = t.appendSymbol(ids, text[s.start:s.start+s.size])
+		ids = m.t.appendSymbol(ids, text[s.start:s.start+s.size])
 	}
 	return ids
 }
 
-// split cuts text into characters by their first byte alone, so that invalid
-// UTF-8 has a defined split too.
-func split(text string) []symbol {
-	symbols := make([]symbol, 0, len(text))
+// split appends the characters of text, told by their first byte alone, so that invalid UTF-8 has a
+// defined split too.
+func split(symbols []symbol, text string) []symbol {
 	for at := 0; at < len(text); {
 		size := min(charBytes(text[at]), len(text)-at)
 		i := len(symbols)

@@ -92,6 +92,7 @@ func (t *Tokenizer) index() error {
 	if c.Algorithm == Scored {
 		t.user = cutOut(c.Pieces, false)
 		t.control = cutOut(c.Pieces, true)
+		t.wordwise = wordwise(c.Pieces)
 		return nil
 	}
 	if err := c.checkTexts(); err != nil {

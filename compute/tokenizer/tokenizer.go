@@ -98,11 +98,12 @@ type Config struct {
 // Tokenizer encodes and decodes. It is immutable and safe for concurrent use.
 // The zero value is illegal: use New or Parse.
 type Tokenizer struct {
-	config  Config
-	ids     map[string]int32
-	user    []int32    // user defined pieces, longest first, then by id
-	bytes   [256]int32 // piece for a single byte, or None
-	longest int        // bytes of the longest piece
+	config   Config
+	ids      map[string]int32
+	user     []int32    // user defined pieces, longest first, then by id
+	bytes    [256]int32 // piece for a single byte, or None
+	longest  int        // bytes of the longest piece
+	wordwise bool       // Scored: see wordwise
 
 	control     []int32  // user defined, control and unknown pieces, longest first
 	raw         []string // what each piece contributes to a text
