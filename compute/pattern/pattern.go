@@ -166,6 +166,10 @@ func (m *Matcher) match(pc, at, end int) (stop int, ok bool) {
 			at, ok = m.run(s, pc+1, at, end)
 			pc++
 		case opSplit:
+			if m.refuses(&m.p.code[s.x], at, end) {
+				pc = s.y
+				continue
+			}
 			m.stack = append(m.stack, choice{s.y, at, at})
 			pc = s.x
 		case opJump:
@@ -191,6 +195,11 @@ func (m *Matcher) match(pc, at, end int) (stop int, ok bool) {
 			m.stack = m.stack[:len(m.stack)-1]
 		}
 	}
+}
+
+// refuses says whether a step takes a character, and not this one.
+func (m *Matcher) refuses(s *step, at, end int) bool {
+	return s.op == opSet && s.least > 0 && (at >= end || !s.set.has(m.text.Runes[at], m.text.cats[at]))
 }
 
 // run takes as many characters of the set as it can and leaves the shorter ways as choices.
