@@ -75,7 +75,7 @@ func (r *reader) embed(s *model.DecoderSpec, out gain) (*matrix, error) {
 
 // residual is the number of fraction bits of the residual stream. Norms behind blocks bound what
 // these add: sqrt(d) times the largest gain, whatever the blocks compute, so that the stream never
-// saturates. Without them it is residualBits. SPEC 04 §2.10.
+// saturates. Without them it is residualBits. SPEC 04 §2.15.
 func (r *reader) residual(embed *quantize.Rows) (int, error) {
 	if !r.m.postNorm {
 		return residualBits, nil

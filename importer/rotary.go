@@ -8,7 +8,7 @@ import (
 	"elenchus/importer/quantize"
 )
 
-// frequencies settles how the angles of pairs are scaled: r.divide and r.stretch. SPEC 04 §2.9.
+// frequencies settles how the angles of pairs are scaled: r.divide and r.stretch. SPEC 04 §2.16.
 func (r *reader) frequencies() {
 	r.stretch = 1
 	if r.m.positions || r.p.rd < 2 {
