@@ -65,6 +65,16 @@ func TestEachInvariantRejectsAlone(t *testing.T) {
 		{graph.ErrNorm, false, 1, opset.NormApply, 1, func(ds []opset.Descriptor, i int) { ds[i].Src[0].Index = 0 }},
 		{graph.ErrNorm, false, 1, opset.SumSquares, 1, func(ds []opset.Descriptor, i int) { ds[i].Src[1].Index = 1 }},
 		{graph.ErrThreshold, false, 3, opset.Keep, 1, func(ds []opset.Descriptor, i int) { ds[i].Src[0] = ds[find(t, ds, opset.Keep, 0)].Src[0] }},
+		{graph.ErrThreshold, false, 3, opset.Exp2Op, 0, func(ds []opset.Descriptor, i int) { // thresholds of logits, which may be negative
+			z := ds[i].Src[0]
+			for k := i + 1; k < len(ds); k++ {
+				for s := range ds[k].Src {
+					if ds[k].Src[s] == (opset.Source{Kind: opset.Tensor, Index: uint8(i)}) {
+						ds[k].Src[s] = z
+					}
+				}
+			}
+		}},
 		{graph.ErrThreshold, false, 3, opset.Keep, 0, func(ds []opset.Descriptor, i int) { ds[i].P[1] = opset.ByWeight }},
 		{graph.ErrThreshold, false, 3, opset.Hist, 5, func(ds []opset.Descriptor, i int) { ds[i].P[3] = opset.ByCount }},
 		{graph.ErrFanIn, false, 3, opset.Hist, 0, func(ds []opset.Descriptor, i int) { ds[i].P[1] = 257 }},

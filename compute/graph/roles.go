@@ -199,7 +199,7 @@ func (v *stage) same(x, m int) error {
 }
 
 // thresholds: a mask keeps the elements of the very tensor whose threshold it has, found in all four
-// rounds by the rank that it names. What needs no threshold may then be computed without it. SPEC 02
+// rounds by the rank that it names, and these are weights. What needs no threshold may then be computed without it. SPEC 02
 // §4 ops 30 to 33.
 func (v *stage) thresholds() error {
 	return v.each(func(_ int, d *opset.Descriptor) error {
@@ -207,6 +207,9 @@ func (v *stage) thresholds() error {
 			return nil
 		}
 		x, state := int(d.Src[0].Index), int(d.Src[1].Index)
+		if x >= len(v.ds) || v.ds[x].Op != opset.Exp2Op && v.ds[x].Op != opset.Keep {
+			return fmt.Errorf("tensor %d is not of weights, which are never negative", x)
+		}
 		for r := int64(opset.SelectRounds - 1); r >= 0; r-- {
 			next, err := v.digit(state, x, r, d.P[1])
 			if err != nil {

@@ -11,8 +11,8 @@ func (b *batch) needs(i int, mark func(tensor uint8)) {
 	o := &ops[i]
 	first, last := 0, len(o.Src)
 	switch {
-	case b.passes(o), o.Op == opset.Token && b.every(func(c *opset.Context) bool { return c.Temperature == 0 }):
-		last = 1 // a greedy draw needs no weights
+	case b.passes(o), o.Op == opset.Keep && b.every(func(c *opset.Context) bool { return onlyMinP(o, c) }), o.Op == opset.Token && b.every(func(c *opset.Context) bool { return c.Temperature == 0 }):
+		last = 1 // a greedy draw needs no weights, min-p no threshold
 	case o.Op == opset.Digit:
 		mark(ops[histogram(ops, int(o.Src[0].Index))].Src[0].Index)
 		first = 1 // the histogram is not made
@@ -32,9 +32,12 @@ func (b *batch) passes(o *Op) bool {
 	case o.P[1] == opset.ByCount:
 		return b.every(func(c *opset.Context) bool { return c.TopK == 0 || int64(c.TopK) >= o.P[0] })
 	}
-	return b.every(func(c *opset.Context) bool {
-		return c.MinP == 0 && (c.TopP == 0 || c.TopP >= opset.FullWeight)
-	})
+	return b.every(func(c *opset.Context) bool { return c.MinP == 0 && onlyMinP(o, c) })
+}
+
+// onlyMinP says whether top-p is off: its threshold is then the least weight above 0.
+func onlyMinP(o *Op, c *opset.Context) bool {
+	return o.P[1] == opset.ByWeight && (c.TopP == 0 || c.TopP >= opset.FullWeight)
 }
 
 // every says whether something holds at all positions.

@@ -55,9 +55,12 @@ func histogram(ops []Op, i int) int {
 }
 
 func keep(r *call) {
-	least := int64(math.MinInt64)
+	least, threshold := int64(math.MinInt64), int64(0)
 	if r.op.P[1] == opset.ByWeight {
 		least = int64(r.c.MinP)
 	}
-	kernel.Keep(r.out.I32, r.src(0).I32, r.src(1).I64[0], least)
+	if r.fused == nil || !onlyMinP(r.op, r.c) {
+		threshold = r.src(1).I64[0]
+	}
+	kernel.Keep(r.out.I32, r.src(0).I32, threshold, least)
 }
