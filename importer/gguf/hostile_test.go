@@ -120,6 +120,7 @@ func TestVocabulariesThatDoNotFitAreRefused(t *testing.T) {
 		{"kind 7", spm(texts, func(b *ggufwrite.Builder) { b.SetInt32s("tokenizer.ggml.token_type", []int32{2, 7}) }), "element 1: 7"},
 		{"flag of another type", spm(texts, func(b *ggufwrite.Builder) { b.SetUint32("tokenizer.ggml.add_bos_token", 1) }), "want a bool"},
 		{"id of another type", spm(texts, func(b *ggufwrite.Builder) { b.SetString("tokenizer.ggml.bos_token_id", "1") }), "bos_token_id"},
+		{"piece that is no UTF-8", spm([]string{"<unk>", "\xc3\x28"}, func(b *ggufwrite.Builder) {}), "element 1: \"\\xc3(\" is no UTF-8"},
 		{"piece twice", spm([]string{"a", "a"}, func(b *ggufwrite.Builder) {}), "already piece 0"},
 	} {
 		_, err := build(t, c.edit).Tokenizer()

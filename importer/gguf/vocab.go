@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"unicode/utf8"
 
 	"elenchus/compute/tokenizer"
 )
@@ -74,6 +75,9 @@ func (f *File) pieces() ([]tokenizer.Piece, error) {
 	}
 	out := make([]tokenizer.Piece, len(texts))
 	for i, text := range texts {
+		if !utf8.ValidString(text) {
+			return nil, fmt.Errorf("metadata %q: element %d: %q is no UTF-8", keyTokens, i, text)
+		}
 		out[i] = tokenizer.Piece{Text: text, Kind: tokenizer.Normal}
 		if text == "" {
 			out[i].Text = fmt.Sprintf("[EMPTY_%d]", i)
