@@ -140,6 +140,8 @@ func fileLike(name string) bool {
 type ImportOptions struct {
 	Name     string // "": the file's
 	Bits     int    // 0, 8 or 16; see importer.Options
+	Class    string // auto measures and chooses; else see importer.Options
+	Text     string // calibration file that auto measures on; "": a text of ours
 	Context  int    // positions; 0: what the file says
 	Template string // auto or concat; see importer.Options
 	Notes    func(line string)
@@ -164,7 +166,7 @@ func (s Store) Import(path string, o ImportOptions) (StoredModel, error) {
 	// Little of what an import allocates is garbage, but by default the collector would let it grow
 	// to the size of the model.
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
-	man, err := s.importSource(path, importer.Options{Progress: o.Progress, Bits: o.Bits, Context: o.Context, Template: o.Template, Chat: sandbox(), Notes: o.Notes})
+	man, err := s.importSource(path, o)
 	if err != nil {
 		return StoredModel{}, fmt.Errorf("import %s: %w", path, err)
 	}
@@ -172,12 +174,18 @@ func (s Store) Import(path string, o ImportOptions) (StoredModel, error) {
 }
 
 // importSource imports what fits memory and disk.
-func (s Store) importSource(path string, o importer.Options) (*manifest.Manifest, error) {
+func (s Store) importSource(path string, opts ImportOptions) (*manifest.Manifest, error) {
 	f, err := importer.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // read only
+	o := importer.Options{
+		Progress: opts.Progress, Bits: opts.Bits, Context: opts.Context, Template: opts.Template, Chat: sandbox(), Notes: opts.Notes,
+	}
+	if o.Class, err = classOf(f, o, opts); err != nil {
+		return nil, err
+	}
 	size := importer.Measure(f, o)
 	what := fmt.Sprintf("this model of %d million parameters", size.Parameters/1_000_000)
 	disk := size.ModelBytes
@@ -188,6 +196,34 @@ func (s Store) importSource(path string, o importer.Options) (*manifest.Manifest
 		return nil, err
 	}
 	return importer.Import(f, o)
+}
+
+// AutoClass is the class that is measured and chosen.
+const AutoClass = "auto"
+
+// classOf is the class of an import; what was measured and chosen goes to the notes.
+func classOf(f importer.Source, o importer.Options, opts ImportOptions) (importer.Class, error) {
+	if opts.Class != AutoClass || opts.Bits != 0 {
+		return importer.Class(strings.TrimSuffix(opts.Class, AutoClass)), nil
+	}
+	text := ""
+	if opts.Text != "" {
+		b, err := os.ReadFile(opts.Text)
+		if err != nil {
+			return "", fmt.Errorf("calibration text: %w", err)
+		}
+		text = string(b)
+	}
+	c, err := importer.Choose(f, o, text)
+	if err != nil {
+		return "", err
+	}
+	for _, line := range c.Lines() {
+		if opts.Notes != nil {
+			opts.Notes(line)
+		}
+	}
+	return c.Class, nil
 }
 
 // Add writes a model into the store under a name that no other model has. A model that is there
@@ -294,7 +330,7 @@ func loadFile(path string) (*manifest.Manifest, string, error) {
 	if filepath.Ext(path) == modelExt {
 		return openModel(path)
 	}
-	man, err := Store{}.importSource(path, importer.Options{Chat: sandbox()})
+	man, err := Store{}.importSource(path, ImportOptions{})
 	if err != nil {
 		return nil, "", fmt.Errorf("import %s: %w", path, err)
 	}

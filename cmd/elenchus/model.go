@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
 
 	"elenchus/app"
+	"elenchus/importer"
 
 	"github.com/spf13/cobra"
 )
@@ -23,6 +25,9 @@ func modelImport() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.Bits != 0 && o.Bits != 8 && o.Bits != 16 {
 				return fmt.Errorf("%w: --bits %d: 8, 16, or 0 to let the size of the model decide", errUsage, o.Bits)
+			}
+			if o.Class != app.AutoClass && !slices.Contains(importer.Classes(), importer.Class(o.Class)) {
+				return fmt.Errorf("%w: --class %s: auto or one of %v", errUsage, o.Class, importer.Classes())
 			}
 			s, err := l.store()
 			if err != nil {
@@ -45,6 +50,8 @@ func modelImport() *cobra.Command {
 	l.add(c)
 	c.Flags().StringVar(&o.Name, "name", "", "name in the store (default: that of the file)")
 	c.Flags().IntVar(&o.Bits, "bits", 0, "bits of a weight: 8, 16, or 0 to let the size of the model decide")
+	c.Flags().StringVar(&o.Class, "class", app.AutoClass, "weights: r8, r16 (rows), b (blocks as in the file), g4 (blocks of 4 bits); auto chooses, measures where the model is small, and says what it costs")
+	c.Flags().StringVar(&o.Text, "calibration", "", "text file that auto measures on (default: a text of ours)")
 	c.Flags().StringVar(&o.Template, "template", "auto", "chat template: auto derives it from the model's own, concat joins the messages")
 	c.Flags().IntVar(&o.Context, "context", 0, "positions; 0: what the file says, at least 512")
 	return c

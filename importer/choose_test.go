@@ -1,0 +1,72 @@
+package importer_test
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+
+	"elenchus/importer"
+	"elenchus/importer/gguf"
+	"elenchus/importer/gguf/ggufwrite"
+)
+
+func tiny(t *testing.T, typ gguf.Type) *gguf.File {
+	t.Helper()
+	raw := ggufwrite.TinyLlama(ggufwrite.Llama{Dim: 64, Hidden: 96, Layers: 1, Heads: 2, KVHeads: 1, Type: typ, Seed: 3})
+	f, err := gguf.New(bytes.NewReader(raw), int64(len(raw)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// Block formats become class B, small models of floats rows of 16 bits, and what that costs is told.
+// SPEC 04 §2.18.
+func TestChooseByFormatAndLoss(t *testing.T) {
+	for typ, want := range map[gguf.Type]importer.Class{gguf.F32: importer.ClassR16, gguf.F16: importer.ClassR16, gguf.Q8_0: importer.ClassB} {
+		f := tiny(t, typ)
+		c, err := importer.Choose(f, importer.Options{}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Class != want || len(c.Trials) == 0 || math.Abs(c.Trials[0].Loss) > 0.001 || c.Tokens < 100 {
+			t.Errorf("%s: %+v, want %s", typ, c, want)
+		}
+		if lines := strings.Join(c.Lines(), "\n"); !strings.Contains(lines, "class "+string(want)) || !strings.Contains(lines, "(chosen)") {
+			t.Errorf("%s: %q", typ, lines)
+		}
+		again, err := importer.Choose(f, importer.Options{}, "")
+		if err != nil || again.Trials[0] != c.Trials[0] {
+			t.Errorf("%s: another time %+v, %v", typ, again, err)
+		}
+	}
+}
+
+// A text of nothing measures nothing, and says so.
+func TestChooseWithoutAText(t *testing.T) {
+	c, err := importer.Choose(tiny(t, gguf.Q8_0), importer.Options{}, " \n ")
+	if err != nil || c.Class != importer.ClassB || len(c.Trials) != 0 || !strings.Contains(c.Lines()[0], "unmeasured") {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// Each class imports, a class that does not exist is refused, and memory is foreseen.
+func TestEveryClassImports(t *testing.T) {
+	f := tiny(t, gguf.Q8_0)
+	ids := map[string]importer.Class{}
+	for _, class := range importer.Classes() {
+		man, err := importer.Import(f, importer.Options{Class: class})
+		if err != nil {
+			t.Fatalf("%s: %v", class, err)
+		}
+		id := man.ID().String()
+		if other, dup := ids[id]; dup {
+			t.Errorf("%s and %s are one model", class, other)
+		}
+		ids[id] = class
+	}
+	if _, err := importer.Import(f, importer.Options{Class: "q9"}); err == nil || !strings.Contains(err.Error(), "q9") {
+		t.Errorf("class q9: %v", err)
+	}
+}
