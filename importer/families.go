@@ -14,6 +14,7 @@ type family struct {
 	fusedQKV  bool    // q, k and v are rows of one matrix
 	fusedUp   bool    // gate and up are rows of one matrix, in that order
 	plain     bool    // the feed-forward block has no gate
+	experts   bool    // the feed-forward block is a mixture of experts: the file says so
 	act       string  // of the feed-forward block, unless the file names one
 	pattern   int     // with a window: every nth layer attends to all positions; 0: none does
 	localBase float64 // rotary base of windowed layers; 0: that of all
@@ -25,6 +26,8 @@ func decoders() []family {
 		{arch: "llama", act: "silu"}, // also Mistral and SmolLM2
 		{arch: "qwen2", half: true, act: "silu"},
 		{arch: "qwen3", half: true, headNorm: true, act: "silu"},
+		{arch: "qwen2moe", half: true, act: "silu"},
+		{arch: "qwen3moe", half: true, headNorm: true, act: "silu"},
 		{arch: "phi3", half: true, fusedQKV: true, fusedUp: true, act: "silu"},
 		{arch: "gemma2", half: true, width: true, postNorm: true, act: "gelu_tanh", pattern: 2},
 		{arch: "gemma3", half: true, width: true, postNorm: true, headNorm: true, act: "gelu_tanh", pattern: 6, localBase: 10000},
@@ -39,13 +42,14 @@ func curves() map[string]int64 {
 
 // stems are the tensors of a layer, each with .weight.
 func (m *family) stems() []string {
-	out := []string{"attn_norm", "attn_output", "ffn_norm", "ffn_up", "ffn_down"}
+	out := []string{"attn_norm", "attn_output", "ffn_norm"}
 	for _, s := range []struct {
 		on    bool
 		names []string
 	}{
 		{m.fusedQKV, []string{"attn_qkv"}}, {!m.fusedQKV, []string{"attn_q", "attn_k", "attn_v"}},
-		{!m.fusedUp && !m.plain, []string{"ffn_gate"}}, {m.headNorm, []string{"attn_q_norm", "attn_k_norm"}},
+		{m.experts, expertStems()}, {!m.experts, []string{"ffn_up", "ffn_down"}},
+		{!m.fusedUp && !m.plain && !m.experts, []string{"ffn_gate"}}, {m.headNorm, []string{"attn_q_norm", "attn_k_norm"}},
 		{m.postNorm, []string{"post_attention_norm", "post_ffw_norm"}},
 	} {
 		if s.on {
@@ -76,5 +80,6 @@ func (m *family) keys() []string {
 		"rope.scaling.original_context_length", "rope.scaling.low_freq_factor", "rope.scaling.high_freq_factor",
 		"rope.scaling.attn_factor", "rope.scaling.yarn_beta_fast", "rope.scaling.yarn_beta_slow",
 		"rope.scaling.finetuned", "tensor_data_layout", "expert_count", "expert_used_count",
+		"expert_weights_norm", "expert_weights_scale", "expert_feed_forward_length", "expert_shared_feed_forward_length",
 	}
 }

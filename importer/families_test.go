@@ -28,6 +28,7 @@ func familyErrors() map[string]float64 {
 	return map[string]float64{
 		"gemma2": 0.004, "gemma3": 0.013, "gpt2": 0.0025, "llama-linear": 0.008, "llama-yarn": 0.007, "llama2": 0.004, "llama3": 0.004,
 		"mistral": 0.008, "phi3": 0.003, "phi3-longrope": 0.005, "phi3-shortrope": 0.0045, "qwen2": 0.011, "qwen3": 0.004, "smollm2": 0.013,
+		"mixtral": 0.005, "qwen2moe": 0.006, "qwen3moe": 0.003,
 	}
 }
 

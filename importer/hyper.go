@@ -19,6 +19,7 @@ type hyper struct {
 	scoreCap, logitCap float64 // 0: none
 	act                string
 	tied               bool
+	moe                *mixture // nil: none
 }
 
 // faults collects what is unsupported, each with its number, so that all of it is told at once.
@@ -74,6 +75,8 @@ func (r *reader) hyper() {
 	r.floats()
 	r.windows()
 	r.activation()
+	p.moe = r.mixture()
+	r.m.experts = p.moe != nil
 }
 
 func (r *reader) key(s string) string { return r.m.arch + "." + s }
@@ -127,11 +130,6 @@ func (r *reader) floats() {
 	p.scale = math.Log2E / math.Sqrt(float64(p.hd))
 	if s := r.float("attention.scale", 0, 0, 16); s > 0 {
 		p.scale = math.Log2E * s
-	}
-	for _, key := range []string{"expert_count", "expert_used_count"} {
-		if n, err := r.f.Uint(r.key(key)); r.f.Has(r.key(key)) && (err != nil || n > 0) {
-			r.faults.add("%s: experts are not in this architecture", r.key(key))
-		}
 	}
 	if causal, err := r.f.Bool(r.key("attention.causal")); r.f.Has(r.key("attention.causal")) && (err != nil || !causal) {
 		r.faults.add("%s: attention is not causal", r.key("attention.causal"))
@@ -214,7 +212,7 @@ func (r *reader) biased(stem string) bool {
 	if strings.HasSuffix(stem, "_norm") {
 		return r.m.layerNorm
 	}
-	return stem == "output" || strings.HasPrefix(stem, "attn_") || strings.HasPrefix(stem, "ffn_")
+	return !expertTensor(stem) && (stem == "output" || strings.HasPrefix(stem, "attn_") || strings.HasPrefix(stem, "ffn_"))
 }
 
 // context is the number of positions of the import.
@@ -253,6 +251,9 @@ func (r *reader) weights() int {
 	}
 	if r.m.plain {
 		blocks = 2
+	}
+	if p.moe != nil {
+		n, blocks = n+p.layers*p.moe.weights(p.dim), 0
 	}
 	return n + p.layers*p.dim*(2*p.heads*p.hd+2*p.kv*p.hd+blocks*p.ff)
 }

@@ -144,6 +144,11 @@ func (r *reader) feedForward(l *model.DecoderLayer, prefix string) error {
 	if err != nil {
 		return err
 	}
+	if p.moe != nil {
+		in, norm, xq := r.behind(in)
+		l.FFNNorm = norm
+		return r.experts(l, prefix, in.gamma, xq)
+	}
 	up := part{name: prefix + "ffn_up", rows: p.ff, k: p.dim}
 	gate := part{name: prefix + "ffn_gate", rows: p.ff, k: p.dim}
 	if r.m.fusedUp {
