@@ -286,9 +286,10 @@ func turn(theta *big.Float) (c, s *big.Int) {
 	return c, s
 }
 
-// root is the h-th root of x >= 1 by Newton's iteration from above, to 256 bits.
+// root is the h-th root of x >= 1 by Newton's iteration from above, to 256 bits. It begins within a
+// factor of 2 of the root, so the steps are few: each takes away 1/h of what is left, then squares it.
 func root(x *big.Float, h int) *big.Float {
-	y := new(big.Float).SetPrec(256).Set(x)
+	y := new(big.Float).SetPrec(256).SetMantExp(newFloat(1), (x.MantExp(nil)+h-1)/h)
 	n, m := newFloat(float64(h)), newFloat(float64(h-1))
 	for range 4096 {
 		p := newFloat(1)

@@ -37,6 +37,20 @@ func TestRotaryDividesAngles(t *testing.T) {
 	}
 }
 
+// The frequencies of the widest heads and the largest bases are right to the last of the bits that
+// angles need at the last position.
+func TestFrequenciesOfWideHeads(t *testing.T) {
+	for _, base := range []float64{1, 10000, 1e6, 1e12, 1e24} {
+		for _, rd := range []int{2, 64, 256, 512} {
+			all := quantize.Frequencies(rd, base)
+			x, _ := all[len(all)-1].Float64()
+			if want := math.Pow(base, -2*float64(len(all)-1)/float64(rd)); math.Abs(x/want-1) > 1e-13 {
+				t.Errorf("base %g, %d elements: the last frequency is %g, want %g", base, rd, x, want)
+			}
+		}
+	}
+}
+
 // Times scales weights, not their integers.
 func TestTimesScalesRows(t *testing.T) {
 	m, err := quantize.Matrix(2, 3, 16, func(first int, dst []float32) error {
