@@ -43,7 +43,7 @@ func (t *Tokenizer) apart(runs []Run) []fragment {
 			text += r.Text
 			continue
 		}
-		parts := []fragment{{r.Text, None}}
+		var parts []fragment
 		if t.config.Algorithm == Scored {
 			parts = t.cut(r.Text, t.control)
 		} else {

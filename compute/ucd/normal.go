@@ -52,10 +52,7 @@ func appendDecomposed(out []rune, r rune, compatible bool) []rune {
 	if from[i] != uint32(r) {
 		return append(out, r)
 	}
-	for _, d := range to[at[i]:at[i+1]] {
-		out = append(out, d)
-	}
-	return out
+	return append(out, to[at[i]:at[i+1]]...)
 }
 
 // class is the canonical combining class of a character.

@@ -106,7 +106,10 @@ const wordCategories = L | M | 1<<Nd | 1<<Nl | 1<<Pc
 // Word says whether a code point of a category is a word character: \w of regular expressions. Beyond
 // wordCategories these are letters in circles and squares.
 func Word(r rune, c Category) bool {
-	return wordCategories.Has(c) || c == So && (r >= 0x24B6 && r <= 0x24E9 || r >= 0x1F130 && r <= 0x1F149 || r >= 0x1F150 && r <= 0x1F169 || r >= 0x1F170 && r <= 0x1F189)
+	if c != So {
+		return wordCategories.Has(c)
+	}
+	return r >= 0x24B6 && r <= 0x24E9 || r >= 0x1F130 && r <= 0x1F149 || r >= 0x1F150 && r <= 0x1F169 || r >= 0x1F170 && r <= 0x1F189
 }
 
 // Han says whether a code point has the script Han.
