@@ -39,7 +39,19 @@ func long(n, out int) decode.Job {
 // TestKernelsThreadsAndBatchesChangeNoBit is DESIGN law 1 for the engine: one digest and one
 // commitment for all kernels, every number of threads and every batch.
 func TestKernelsThreadsAndBatchesChangeNoBit(t *testing.T) {
-	man, job := tiny(t), long(70, 5)
+	t.Run("dense", func(t *testing.T) { changesNoBit(t, tiny(t)) })
+	t.Run("experts", func(t *testing.T) {
+		man, err := manifest.Bind(modeltest.Llama(1, modeltest.Experts()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		changesNoBit(t, man)
+	})
+}
+
+func changesNoBit(t *testing.T, man *manifest.Manifest) {
+	t.Helper()
+	job := long(70, 5)
 	var want [32]byte
 	var root string
 	for _, set := range engine.Kernels() {
