@@ -32,6 +32,8 @@ var codeLayouts = map[Type]codeLayout{
 	12:   {4, 32, true, codesQ4K},
 	13:   {8, 32, true, codesQ5K},
 	14:   {8, 16, false, codesQ6K},
+	20:   {8, 32, false, codesIQ4NL},
+	23:   {8, 32, false, codesIQ4XS},
 }
 
 // Codes tells how the rows of a tensor are codes: weight i of a row is scale[i/length] * code[i] +
@@ -164,5 +166,22 @@ func codesQ6K(g groups, b []byte) {
 	}
 	for k := range g.scale {
 		g.scale[k] = d * float64(int8(scales[k]))
+	}
+}
+
+func codesIQ4NL(g groups, b []byte) {
+	for i, q := range nibbles(b[2:], 0) {
+		g.code[i] = uneven[q]
+	}
+	g.scale[0] = half64(b)
+}
+
+func codesIQ4XS(g groups, b []byte) {
+	d, high := half64(b), binary.LittleEndian.Uint16(b[2:])
+	for k := range g.scale {
+		for i, q := range nibbles(b[8+16*k:], 0) {
+			g.code[k*BlockLen+i] = uneven[q]
+		}
+		g.scale[k] = d * float64((int(b[4+k/2]>>(k%2*4)&15)|int(high>>(2*k)&3)<<4)-32)
 	}
 }

@@ -17,7 +17,7 @@ func TestCodesAreTheFloats(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 32))
 	for typ, size := range map[gguf.Type][2]int{
 		2: {32, 18}, 3: {32, 20}, 6: {32, 22}, 7: {32, 24}, 8: {32, 34},
-		10: {256, 84}, 11: {256, 110}, 12: {256, 144}, 13: {256, 176}, 14: {256, 210},
+		10: {256, 84}, 11: {256, 110}, 12: {256, 144}, 13: {256, 176}, 14: {256, 210}, 20: {32, 18}, 23: {256, 136},
 	} {
 		const rows, k = 3, 512
 		raw := make([]byte, rows*k/size[0]*size[1])
@@ -37,7 +37,7 @@ func TestCodesAreTheFloats(t *testing.T) {
 
 // halves makes the half floats of each block finite, of magnitudes as in real files.
 func halves(r *rand.Rand, typ gguf.Type, raw []byte, size int) {
-	places := map[gguf.Type][]int{2: {0}, 3: {0, 2}, 6: {0}, 7: {0, 2}, 8: {0}, 10: {80, 82}, 11: {108}, 12: {0, 2}, 13: {0, 2}, 14: {208}}[typ]
+	places := map[gguf.Type][]int{2: {0}, 3: {0, 2}, 6: {0}, 7: {0, 2}, 8: {0}, 10: {80, 82}, 11: {108}, 12: {0, 2}, 13: {0, 2}, 14: {208}, 20: {0}, 23: {0}}[typ]
 	for at := 0; at < len(raw); at += size {
 		for _, p := range places {
 			binary.LittleEndian.PutUint16(raw[at+p:], ggufwrite.Half(float32(r.NormFloat64()/32)))

@@ -77,6 +77,12 @@ func (f *file) nats(t testing.TB, text quality.Text) float64 {
 // loss is what a class loses, in nats per token.
 func (f *file) loss(t testing.TB, c importer.Class, text quality.Text) float64 {
 	t.Helper()
+	return f.integer(t, c, text) - f.nats(t, text)
+}
+
+// integer is the text under the integer model of a class.
+func (f *file) integer(t testing.TB, c importer.Class, text quality.Text) float64 {
+	t.Helper()
 	man, err := importer.Bytes(f.raw, importer.Options{Class: c})
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +91,7 @@ func (f *file) loss(t testing.TB, c importer.Class, text quality.Text) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n - f.nats(t, text)
+	return n
 }
 
 // Class B of a file in any block format is the file itself: next to nothing is lost against the same
@@ -170,10 +176,10 @@ const tableFile = "../../docs/quality.md"
 
 const tableHead = `# What integers lose
 
-Nats per token more than the same file in float64 (importer/floatref), on the first 3,000 tokens of tinystories-60-A.txt:
+Nats per token more than the same file in float64 (importer/floatref), on the first 600 tokens of tinystories-60-A.txt:
 "64" reads stories cut to 64 tokens, "500" pieces of 500. Negative is better than the float by chance. F32, F16 and mixed
 (Q5_0, Q8_0 and F16) are public files of stories260K; the default model is Q8_0; all other formats were written from these
-by importer/gguf/ggufwrite, plainly, without a search for scales. G4 of floats is compared with the floats. Classes: spec/04-model.md §2.
+by importer/gguf/ggufwrite, plainly, without a search for scales. G4 is compared with the file it was made from. Classes: spec/04-model.md §2.
 ELENCHUS_UPDATE=1 ELENCHUS_REQUIRE=models go test ./importer/quality -run TestQualityTable -timeout 30m writes this file;
 TestBlockFormatsAreKept and TestClassesHoldTheirGates hold its claims: class B within 0.0005, two digits within 0.001, G4 of
 floats not worse than Q4_0 of the same floats.
@@ -192,10 +198,10 @@ func TestQualityTable(t *testing.T) {
 	var out strings.Builder
 	out.WriteString(tableHead)
 	row := func(model, format string, f *file, classes ...importer.Class) {
-		short, long := f.text(t, text(64), 64, 3000), f.text(t, text(500), 500, 3000)
+		short, long := f.text(t, text(64), 64, 600), f.text(t, text(500), 500, 600)
+		a, b := f.nats(t, short), f.nats(t, long)
 		for _, c := range classes {
-			fmt.Fprintf(&out, "| %s | %s | %.5f | %.5f | %s | %+.5f | %+.5f |\n", model, format, f.nats(t, short), f.nats(t, long),
-				c, f.loss(t, c, short), f.loss(t, c, long))
+			fmt.Fprintf(&out, "| %s | %s | %.5f | %.5f | %s | %+.5f | %+.5f |\n", model, format, a, b, c, f.integer(t, c, short)-a, f.integer(t, c, long)-b)
 		}
 	}
 	for _, name := range []string{"f32", "F16", "Q4_K_M-mixed"} {
@@ -226,6 +232,12 @@ func TestQualityTable(t *testing.T) {
 }
 
 const attentionNote = `
+## Rotation
+
+Turning the residual stream by a Hadamard matrix before weights become 4-bit blocks does not help on the default model: the
+relative error of its matrices is 0.0806 plain and 0.0809 rotated (TestRotationGainsNothingInBlocks), since blocks of 32 already
+follow what is uneven in a row. The importer has no such step.
+
 ## Attention over many positions
 
 Probabilities are Q24 of the largest: each is off by at most 2^-25 of it plus the error of exp2, 2^-21 relative (scores in Q16,
