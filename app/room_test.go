@@ -56,3 +56,12 @@ func TestMemoryOfTheSystemIsRead(t *testing.T) {
 		}
 	}
 }
+
+// TestAFolderKeepsTheDotsOfItsName where the name of a file loses its extension.
+func TestAFolderKeepsTheDotsOfItsName(t *testing.T) {
+	for path, want := range map[string]string{"a/Some-3.2-1B": "Some-3.2-1B", "a/Some-3.2-1B/": "Some-3.2-1B", "m.gguf": "m", "x/model.safetensors": "model", "m.elm": "m"} {
+		if got := title(path); got != want {
+			t.Errorf("%q is called %q, want %q", path, got, want)
+		}
+	}
+}
