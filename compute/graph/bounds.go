@@ -128,9 +128,9 @@ var bounds = [...]func(v *stage, d *opset.Descriptor, at func(int) int) (own, in
 		}
 		return n, n
 	},
-	// A prefix of 32 bits, or what is left of a rank after up to 256 bins.
+	// A prefix of 32 bits, or what is left of a rank after up to 16 bins.
 	opset.Digit: func(_ *stage, _ *opset.Descriptor, at func(int) int) (int, int) {
-		n := max(32, at(0)+8, at(1)) + 1
+		n := max(32, at(0)+4, at(1)) + 1
 		return n, n
 	},
 	opset.Keep:     func(_ *stage, _ *opset.Descriptor, at func(int) int) (int, int) { return at(0), 0 },

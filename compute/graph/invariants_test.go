@@ -76,7 +76,7 @@ func TestEachInvariantRejectsAlone(t *testing.T) {
 			}
 		}},
 		{graph.ErrThreshold, false, 3, opset.Keep, 0, func(ds []opset.Descriptor, i int) { ds[i].P[1] = opset.ByWeight }},
-		{graph.ErrThreshold, false, 3, opset.Hist, 5, func(ds []opset.Descriptor, i int) { ds[i].P[3] = opset.ByCount }},
+		{graph.ErrThreshold, false, 3, opset.Hist, 9, func(ds []opset.Descriptor, i int) { ds[i].P[3] = opset.ByCount }},
 		{graph.ErrFanIn, false, 3, opset.Hist, 0, func(ds []opset.Descriptor, i int) { ds[i].P[1] = 257 }},
 		{graph.ErrOverflow, false, 1, opset.NormInv, 0, func(ds []opset.Descriptor, i int) { ds[i].P[0] = 1 << 60 }},
 		{graph.ErrOverflow, false, 3, opset.Temper, 0, func(ds []opset.Descriptor, i int) { ds[i].P[1] = 1 << 30 }},

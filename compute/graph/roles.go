@@ -198,7 +198,7 @@ func (v *stage) same(x, m int) error {
 	return nil
 }
 
-// thresholds: a mask keeps the elements of the very tensor whose threshold it has, found in all four
+// thresholds: a mask keeps the elements of the very tensor whose threshold it has, found in all
 // rounds by the rank that it names, and these are weights. What needs no threshold may then be computed without it. SPEC 02
 // §4 ops 30 to 33.
 func (v *stage) thresholds() error {

@@ -2,13 +2,13 @@ package kernel
 
 import "math/bits"
 
-// Radix selection of a threshold, eight bits a round. SPEC 02 §4 ops 30 to 33.
+// Radix selection of a threshold, four bits a round. SPEC 02 §4 ops 30 to 33.
 
 // bins is the number of values of a digit.
-const bins = 256
+const bins = 16
 
 // matches says whether the digits of x above round r are the prefix.
-func matches(x int32, prefix int64, r uint) bool { return int64(uint64(uint32(x))>>(32-8*r)) == prefix }
+func matches(x int32, prefix int64, r uint) bool { return int64(uint64(uint32(x))>>(32-4*r)) == prefix }
 
 // Hist writes for each digit (row) and chunk of f elements (column) how many elements of x have the
 // digit in round r after the prefix, or the sum of those. SPEC 02 §4 op 31.
@@ -23,7 +23,7 @@ func Hist(dst []int64, x []int32, f int, prefix int64, r uint, weigh bool) {
 		if weigh {
 			n = int64(v)
 		}
-		dst[int(uint32(v)>>(24-8*r)&(bins-1))*chunks+i/f] += n
+		dst[int(uint32(v)>>(28-4*r)&(bins-1))*chunks+i/f] += n
 	}
 }
 

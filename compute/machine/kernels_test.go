@@ -308,18 +308,18 @@ var trials = map[opset.Code]func(r *rand.Rand, z *trial){
 	},
 	opset.Hist: func(r *rand.Rand, z *trial) {
 		n, f := span(r, 1, 700), span(r, 1, 256)
-		z.d.P = [11]int64{n, f, span(r, 0, 3), span(r, 0, 1)}
+		z.d.P = [11]int64{n, f, span(r, 0, opset.SelectRounds-1), span(r, 0, 1)}
 		z.d.Dims = [3]opset.Dim{{C: 1}, {C: opset.Bins}, {C: uint32((n + f - 1) / f)}}
 		z.src[0] = drawn(r, tensor.I32, int(n), 31)
 		if z.d.P[2] > 0 {
 			z.src[1] = drawn(r, tensor.I64, 2, 33)
 			if v := z.src[0].I32[r.IntN(int(n))]; r.IntN(3) > 0 {
-				z.src[1].I64[0] = int64(uint64(uint32(v)) >> (32 - 8*z.d.P[2]))
+				z.src[1].I64[0] = int64(uint64(uint32(v)) >> (32 - 4*z.d.P[2]))
 			}
 		}
 	},
 	opset.Digit: func(r *rand.Rand, z *trial) {
-		z.d.Dims, z.d.P[0] = vec(2), span(r, 0, 3)
+		z.d.Dims, z.d.P[0] = vec(2), span(r, 0, opset.SelectRounds-1)
 		z.src[0], z.src[1] = drawn(r, tensor.I64, opset.Bins, 53), drawn(r, tensor.I64, 2-int(1-min(z.d.P[0], 1)), 54)
 	},
 	opset.Keep: func(r *rand.Rand, z *trial) {

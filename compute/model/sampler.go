@@ -59,7 +59,7 @@ func (s *sampler) choose(sums []int, r int) int {
 	return sel
 }
 
-// cut appends four rounds of radix selection of the element of w with the given rank, and keeps what
+// cut appends the rounds of radix selection of the element of w with the given rank, and keeps what
 // is not below it.
 func (s *sampler) cut(w, rank int, by int64) int {
 	state := rank
@@ -70,7 +70,7 @@ func (s *sampler) cut(w, rank int, by int64) int {
 	return s.add(opset.Keep, tensor.I32, vec(s.vocab), []int64{int64(s.vocab), by}, w, state)
 }
 
-// histogram is the i64 [256] of digit r of w after the prefix in state.
+// histogram is the i64 [16] of digit r of w after the prefix in state.
 func (s *sampler) histogram(w, state int, r, by int64) int {
 	f := fanIn(tensor.I32)
 	m := (s.vocab + f - 1) / f

@@ -7,14 +7,14 @@ import (
 )
 
 // Operations that cut the tail of the weights off: the k-th largest weight and the nucleus threshold
-// are found by radix selection, eight bits at a time, from histograms that are reduced like every
+// are found by radix selection, four bits at a time, from histograms that are reduced like every
 // other tensor. SPEC 02 §4 ops 30 to 33.
 
 // Bins is the number of values of a digit.
-const Bins = 256
+const Bins = 16
 
 // SelectRounds is the number of digits of a weight.
-const SelectRounds = 4
+const SelectRounds = 8
 
 // What a rank, a histogram and a mask are for.
 const (
@@ -66,7 +66,7 @@ func hist(e *env, i uint64) *big.Int {
 	sum := new(big.Int)
 	for _, v := range x {
 		u := uint64(uint32(v))
-		if int64(u>>(32-8*r)) != prefix || u>>(24-8*r)&(Bins-1) != bin {
+		if int64(u>>(32-4*r)) != prefix || u>>(28-4*r)&(Bins-1) != bin {
 			continue
 		}
 		if e.d.P[3] == ByWeight {

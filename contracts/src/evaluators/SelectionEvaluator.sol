@@ -9,9 +9,9 @@ import {NumbersVector} from "../libraries/NumbersVector.sol";
 /// @title Radix selection of thresholds: rank (30), hist (31), digit (32), keep (33)
 contract SelectionEvaluator is Evaluator {
     /// @dev Values of a digit.
-    uint256 private constant BINS = 256;
-    /// @dev Last of the four rounds.
-    uint256 private constant LAST_ROUND = 3;
+    uint256 private constant BINS = 16;
+    /// @dev Last of the rounds.
+    uint256 private constant LAST_ROUND = 7;
     /// @dev Most elements of a chunk.
     uint256 private constant MAX_FAN_IN = 256;
     /// @dev 1 in Q30.
@@ -37,15 +37,16 @@ contract SelectionEvaluator is Evaluator {
         return p == 0 || p >= FULL ? z : int256((uint256(z) * p + FULL - 1) >> 30);
     }
 
-    /// @dev Elements are compared as they lie in calldata, little-endian: the digits of a prefix are the last bytes.
+    /// @dev Elements are compared as they lie in calldata, little-endian: so are mask and prefix.
     function _hist(Frame memory f, bytes calldata d) private pure returns (int256 sum) {
         uint256 round = _min(_param(d, 2, 0), LAST_ROUND);
         (uint256 offset, uint256 count) = _chunk(f, d);
         int256 prefix = 0;
         if (round != 0) prefix = Numbers.i64(_take(f, d, 1, Numbers.I64, 2, 0, 2));
-        if (prefix < 0 || prefix >> (8 * round) != 0) return 0;
-        uint256 want = _reverse(uint256(prefix) * BINS + f.index / f.last % BINS, round + 1);
-        return _matches(offset, count, (1 << (8 * (round + 1))) - 1, want, _weighs(d, 3));
+        if (prefix < 0 || prefix >> (4 * round) != 0) return 0;
+        uint256 shift = 28 - 4 * round;
+        uint256 want = _reverse((uint256(prefix) * BINS + f.index / f.last % BINS) << shift);
+        return _matches(offset, count, _reverse(0xffffffff >> shift << shift), want, _weighs(d, 3));
     }
 
     function _chunk(Frame memory f, bytes calldata d) private pure returns (uint256 offset, uint256 count) {
@@ -57,9 +58,9 @@ contract SelectionEvaluator is Evaluator {
         return (_take(f, d, 0, Numbers.I32, n, lo, hi), hi - lo);
     }
 
-    /// @dev The lowest `size` bytes of v in reverse order.
-    function _reverse(uint256 v, uint256 size) private pure returns (uint256 out) {
-        for (uint256 i = 0; i < size; ++i) {
+    /// @dev The lowest four bytes of v in reverse order.
+    function _reverse(uint256 v) private pure returns (uint256 out) {
+        for (uint256 i = 0; i < 4; ++i) {
             out = (out << 8) | (v & 0xff);
             v >>= 8;
         }
