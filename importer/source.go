@@ -11,25 +11,22 @@ import "elenchus/compute/tokenizer"
 //	A.attention.head_count A.attention.head_count_kv A.attention.key_length A.attention.value_length
 //	A.attention.layer_norm_rms_epsilon (RMS) or A.attention.layer_norm_epsilon (LayerNorm)
 //	A.attention.sliding_window          positions attended, the own one included; absent: all
-//	A.attention.sliding_window_pattern  n: every nth layer (n-1, 2n-1, ...) attends all positions;
-//	                                    bools, one a layer: true is windowed
+//	A.attention.sliding_window_pattern  n: every nth layer (n-1, 2n-1, ...) attends all positions
 //	A.attention.scale                   factor of the scores; absent: 1/sqrt(key_length)
 //	A.attn_logit_softcapping A.final_logit_softcapping
 //	A.rope.dimension_count A.rope.freq_base A.rope.freq_base_swa (of windowed layers)
 //	A.rope.scaling.type                 none, linear, llama3, yarn or longrope, and as the type needs
 //	A.rope.scaling.factor .original_context_length .low_freq_factor .high_freq_factor .attn_factor
-//	.yarn_beta_fast .yarn_beta_slow .yarn_log_multiplier
+//	.yarn_beta_fast .yarn_beta_slow
 //	A.activation                        of the feed-forward block where it is not the architecture's:
-//	                                    silu, gelu (erf), gelu_tanh, relu
+//	                                    silu, gelu (erf), gelu_tanh
 //	token_embd position_embd output_norm output rope_freqs rope_factors_long rope_factors_short
 //	blk.N.attn_norm attn_q attn_k attn_v attn_qkv attn_output attn_q_norm attn_k_norm
 //	blk.N.post_attention_norm ffn_norm ffn_gate ffn_up ffn_down post_ffw_norm, each .weight and .bias
 //
-// elenchus.layout tells how tensors lie. Absent or "gguf": as converters to GGUF leave them: rows of q
-// and k of llama permuted for interleaved rotation, 1 added to the norm weights of Gemma. "hf": as
-// trained: halves of a head rotated, norm weights of Gemma without the 1. In both, a matrix has a row
-// for each output (Conv1D weights of GPT-2 are transposed), and fused tensors stay fused: rows q, k, v
-// in attn_qkv, rows gate, up in ffn_up of phi3.
+// Tensors lie as converters to GGUF leave them: rows of q and k of llama permuted for interleaved
+// rotation, 1 added to the norm weights of Gemma, a row for each output in every matrix (Conv1D weights
+// of GPT-2 transposed), fused tensors fused: rows q, k, v in attn_qkv, rows gate, up in ffn_up of phi3.
 type Source interface {
 	Keys() []string
 	Has(key string) bool

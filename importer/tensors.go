@@ -144,7 +144,8 @@ func (r *reader) matrix(p part) (*matrix, error) {
 	return m, err
 }
 
-// prepare may run on several goroutines, each with rows of its own. It adds beta's part to the bias of row n and applies the row's factor.
+// prepare adds beta's part to the bias of row n and applies the row's factor. It may run on several
+// goroutines, each with rows of its own.
 func (m *matrix) prepare(p *part, n int, dst []float32) {
 	for j, b := range p.in.beta {
 		m.bias[n] += float64(float64(dst[j]) * b) // rounded before the sum: never fused

@@ -44,10 +44,11 @@ type Coded interface {
 	ReadCodes(name string, row int, code []int8, scale, offset []float64) error
 }
 
-// coded says whether a tensor keeps the codes of the file.
+// coded says whether a tensor keeps the codes of the file. Learned positions are rows, which op 53
+// reads.
 func (r *reader) coded(name string) bool {
 	c, ok := r.f.(Coded)
-	if !ok || r.o.Class != ClassB && r.o.Class != ClassG4 {
+	if !ok || name == "position_embd.weight" || r.o.Class != ClassB && r.o.Class != ClassG4 {
 		return false
 	}
 	bits, _, _, ok := c.Codes(name)
