@@ -12,6 +12,7 @@ import (
 	"elenchus/commitment/manifest"
 	"elenchus/compute/decode"
 	"elenchus/compute/kernel"
+	"elenchus/compute/machine"
 	"elenchus/compute/template"
 	"elenchus/compute/tokenizer"
 	"elenchus/engine"
@@ -119,13 +120,24 @@ func kernelSet(name string) (kernel.Set, error) {
 	return s, nil
 }
 
-// ready packs a model's weights for kernels, "" for the environment's choice.
+// Ready packs a model's weights for the kernels of the environment's choice. It fails with
+// ErrCannot for kernels that are not here and for memory that is not.
+func Ready(man *manifest.Manifest) (*manifest.Manifest, error) { return ready(man, "", nil) }
+
+// ready is Ready for kernels by name, on the threads of a pool (nil: one).
 func ready(man *manifest.Manifest, kernels string, pool *engine.Pool) (*manifest.Manifest, error) {
 	set, err := kernelSet(kernels)
-	if err != nil {
-		return nil, err
+	if err != nil || set.Plain() {
+		return man, err
 	}
-	return engine.Prepare(man, set, pool.Split), nil
+	if err := fits(engine.PackedBytes(man)); err != nil {
+		return nil, fmt.Errorf("pack the weights for kernel %s: %w; kernel generic does without", set.Name(), err)
+	}
+	var split machine.Split
+	if pool != nil {
+		split = pool.Split
+	}
+	return engine.Prepare(man, set, split), nil
 }
 
 // DigestOptions say what EvalDigest runs and how.

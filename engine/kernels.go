@@ -10,6 +10,8 @@ import (
 	"elenchus/commitment/manifest"
 	"elenchus/compute/kernel"
 	"elenchus/compute/machine"
+	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
 
 	"golang.org/x/sys/cpu"
 )
@@ -68,4 +70,18 @@ func Prepare(man *manifest.Manifest, set kernel.Set, split machine.Split) *manif
 	m.Stages = machine.Prepare(m.Stages, set, split)
 	out.Model = &m
 	return &out
+}
+
+// PackedBytes is about the memory that Prepare takes: that of the matrices, each once.
+func PackedBytes(man *manifest.Manifest) int64 {
+	seen, n := map[*tensor.Tensor]bool{}, int64(0)
+	for i := range man.Model.Stages {
+		for _, o := range man.Model.Stages[i].Ops {
+			if o.Op == opset.MatMul && o.A != nil && !seen[o.A] {
+				seen[o.A] = true
+				n += int64(o.A.Len())
+			}
+		}
+	}
+	return n
 }

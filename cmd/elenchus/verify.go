@@ -126,6 +126,9 @@ func (f *verifyFlags) findModel(r *receipt.Receipt, o *elenchus.Options) error {
 		name = fmt.Sprintf("%x", r.Request.Model)
 	}
 	man, _, err := s.Load(name)
+	if err == nil {
+		man, err = app.Ready(man)
+	}
 	switch {
 	case err == nil:
 		o.Model = elenchus.NewModel(man)
