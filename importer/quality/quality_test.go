@@ -240,7 +240,7 @@ follow what is uneven in a row. The importer has no such step.
 
 ## Attention over many positions
 
-Probabilities are Q24 of the largest: each is off by at most 2^-25 of it plus the error of exp2, 2^-21 relative (scores in Q16,
+Probabilities are Q24 of the largest: each is off by at most 2^-25 of it plus the error of exp2, below 2^-20 relative (scores in Q16,
 table of 257 entries), so a sum over T positions is off by at most T * 2^-25 of its largest term. At 8,192 positions that is
 2^-12; TestAttentionOverManyPositions (compute/kernel) measures flat, peaked and heavy-tailed scores and holds 0.0005 of the
 largest value for the mean and 2^-12 + 2^-20 for the sum.
