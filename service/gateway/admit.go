@@ -8,26 +8,27 @@ import (
 	"strings"
 )
 
-// admit decides whether a request may enter at all. Liveness is open to everyone.
-func (g *Gateway) admit(r *http.Request) *failure {
+// admit decides whether a request may enter at all, and says whose it is. Liveness is open to everyone.
+func (g *Gateway) admit(r *http.Request) (owner string, f *failure) {
 	if r.URL.Path == "/healthz" {
-		return nil
+		return "", nil
 	}
 	if err := g.cross.Check(r); err != nil {
-		return failed(http.StatusForbidden, "invalid_request_error", "", "cross_origin", "a web page of another origin may not use this gateway")
+		return "", failed(http.StatusForbidden, "invalid_request_error", "", "cross_origin", "a web page of another origin may not use this gateway")
 	}
 	if len(g.keys) == 0 {
-		return admitLocal(r)
+		return "", admitLocal(r)
 	}
 	key, ok := bearer(r)
 	if !ok {
-		return failed(http.StatusUnauthorized, "authentication_error", "", "missing_api_key",
+		return "", failed(http.StatusUnauthorized, "authentication_error", "", "missing_api_key",
 			"an API key is needed: send the header Authorization: Bearer KEY")
 	}
-	if !g.knows(key) {
-		return failed(http.StatusUnauthorized, "authentication_error", "", "invalid_api_key", "the API key is not one of this gateway's")
+	digest := sha256.Sum256([]byte(key))
+	if !g.knows(digest) {
+		return "", failed(http.StatusUnauthorized, "authentication_error", "", "invalid_api_key", "the API key is not one of this gateway's")
 	}
-	return nil
+	return string(digest[:]), nil
 }
 
 // admitLocal protects a gateway without keys: a request must be addressed to a loopback host, so that a web page
@@ -45,16 +46,18 @@ func admitLocal(r *http.Request) *failure {
 		"this gateway has no API keys and answers only to localhost: start it with keys to reach it by another name")
 }
 
-// bearer returns the key of the Authorization header.
+// bearer returns the key of the Authorization header, or of X-Api-Key, as Anthropic's clients send it.
 func bearer(r *http.Request) (string, bool) {
+	if key := strings.TrimSpace(r.Header.Get("X-Api-Key")); key != "" && r.Header.Get("Authorization") == "" {
+		return key, true
+	}
 	scheme, key, ok := strings.Cut(r.Header.Get("Authorization"), " ")
 	key = strings.TrimSpace(key)
 	return key, ok && key != "" && strings.EqualFold(scheme, "Bearer")
 }
 
 // knows compares digests, all of them, in constant time.
-func (g *Gateway) knows(key string) bool {
-	digest := sha256.Sum256([]byte(key))
+func (g *Gateway) knows(digest [sha256.Size]byte) bool {
 	found := 0
 	for _, k := range g.keys {
 		found |= subtle.ConstantTimeCompare(digest[:], k[:])

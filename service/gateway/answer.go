@@ -41,8 +41,8 @@ type ending struct {
 	receipt string
 }
 
-// called makes calls of tools the reason why an answer ended of itself.
-func (e *ending) called(calls int) {
+// because makes calls of tools the reason why an answer ended of itself.
+func (e *ending) because(calls int) {
 	if calls > 0 && e.reason == "stop" {
 		e.reason = "tool_calls"
 	}
@@ -131,73 +131,6 @@ type collector struct{ strings.Builder }
 
 func (c *collector) text(piece string) error { c.WriteString(piece); return nil }
 func (c *collector) idle() error             { return nil }
-
-// chunker is the outlet of a streamed answer.
-type chunker struct {
-	events
-	dialect *dialect
-	frame   completion // what all chunks share
-	opened  bool
-}
-
-func (c *chunker) idle() error { return gone(c.comment("waiting")) }
-
-func (c *chunker) text(piece string) error {
-	if err := c.open(); err != nil {
-		return err
-	}
-	return c.chunk([]choice{c.dialect.piece(piece)})
-}
-
-// calls sends calls of tools.
-func (c *chunker) calls(calls []toolCall) error {
-	if err := c.open(); err != nil {
-		return err
-	}
-	return c.chunk([]choice{c.dialect.calls(calls)})
-}
-
-// open sends what precedes the first piece.
-func (c *chunker) open() error {
-	if c.opened || c.dialect.opening == nil {
-		return nil
-	}
-	c.opened = true
-	return c.chunk(c.dialect.opening)
-}
-
-func (c *chunker) chunk(choices []choice) error {
-	c.frame.Choices = choices
-	return gone(c.data(marshal(c.frame)))
-}
-
-// close ends the stream. The receipt travels on its last chunk.
-func (c *chunker) close(end ending, u usage, said usageChoice) error {
-	if err := c.open(); err != nil {
-		return err
-	}
-	last := c.dialect.closing()
-	last.FinishReason = &end.reason
-	separate := hasLastChunk(said)
-	if !separate {
-		c.frame.Receipt = end.receipt
-	}
-	if err := c.chunk([]choice{last}); err != nil {
-		return err
-	}
-	if separate {
-		c.frame.Receipt, c.frame.Usage = end.receipt, &u
-		if err := c.chunk([]choice{}); err != nil {
-			return err
-		}
-	}
-	return gone(c.data([]byte("[DONE]")))
-}
-
-// hasLastChunk decides whether a chunk without choices, but with the usage, ends the stream: only when the client asked
-// for it, since loops that read choices[0] of every chunk break on it. It then carries the receipt; else the chunk with
-// the finish_reason does.
-func hasLastChunk(said usageChoice) bool { return said == usageWanted }
 
 // gone marks an error of the connection.
 func gone(err error) error {

@@ -53,33 +53,53 @@ type choice struct {
 	FinishReason *string      `json:"finish_reason"`
 }
 
-// dialect is what differs between the two endpoints.
-type dialect struct {
-	fields   map[string]reader
-	missing  string // the field that holds the prompt
+// shape is what differs between the answers of the two endpoints.
+type shape struct {
 	idPrefix string
 	object   string // of a whole answer
 	chunk    string // of a piece
-	encode   func(c Codec, r *request) ([]int32, error)
-	whole    func(text string, calls []toolCall) choice
+	turn     func(text string, calls []toolCall) choice
 	opening  []choice // sent before the first piece of a stream
 	piece    func(text string) choice
 	calls    func(calls []toolCall) choice
 	closing  func() choice
 }
 
+// frame is an answer that lacks all but what its objects share.
+func (s *shape) frame(h *head) completion {
+	return completion{
+		ID: s.idPrefix + h.hex, Object: s.object, Created: h.began.Unix(),
+		Model: publicName(h.model), SystemFingerprint: h.model.ID,
+	}
+}
+
+// whole is an answer in one piece.
+func (s *shape) whole(h *head, said said) any {
+	turn := s.turn(said.content, h.toolCalls(said.calls))
+	turn.FinishReason = &said.reason
+	answer := s.frame(h)
+	answer.Choices, answer.Usage, answer.Receipt = []choice{turn}, h.usage(said.ending), said.receipt
+	return answer
+}
+
+func (h *head) usage(end ending) *usage { return &usage{h.prompt, end.tokens, h.prompt + end.tokens} }
+
+// toolCalls gives calls ids.
+func (h *head) toolCalls(calls []template.Call) []toolCall {
+	out := make([]toolCall, len(calls))
+	for i, c := range calls {
+		out[i] = toolCall{ID: h.fresh("call_"), Type: "function", Function: callFunction{c.Name, c.Arguments}}
+	}
+	return out
+}
+
 func chatDialect() *dialect {
 	empty := ""
-	return &dialect{
-		fields:   chatFields(),
-		missing:  "messages",
+	s := &shape{
 		idPrefix: "chatcmpl-",
 		object:   "chat.completion",
 		chunk:    "chat.completion.chunk",
-		encode: func(c Codec, r *request) ([]int32, error) {
-			return c.EncodeChat(template.Conversation{Messages: r.messages, Tools: r.shown()})
-		},
-		whole: func(text string, calls []toolCall) choice {
+		turn: func(text string, calls []toolCall) choice {
 			m := &chatMessage{Role: "assistant", Content: &text, Calls: calls}
 			if text == "" && len(calls) > 0 {
 				m.Content = nil
@@ -91,26 +111,31 @@ func chatDialect() *dialect {
 		calls:   func(calls []toolCall) choice { return choice{Delta: &chatDelta{Calls: calls}} },
 		closing: func() choice { return choice{Delta: &chatDelta{}} },
 	}
+	return &dialect{fields: chatFields(), missing: "messages", encode: encodeChat, whole: s.whole, stream: s.chunks}
+}
+
+// encodeChat renders a conversation.
+func encodeChat(c Codec, r *request) ([]int32, error) {
+	return c.EncodeChat(template.Conversation{Messages: r.messages, Tools: r.shown()})
 }
 
 func completionDialect() *dialect {
 	text := func(text string) choice { return choice{Text: &text} }
-	return &dialect{
-		fields:   completionFields(),
-		missing:  "prompt",
+	s := &shape{
 		idPrefix: "cmpl-",
 		object:   "text_completion",
 		chunk:    "text_completion",
-		encode: func(c Codec, r *request) ([]int32, error) {
-			if r.promptIDs != nil {
-				return r.promptIDs, nil
-			}
-			return c.EncodeText(r.prompt)
-		},
-		whole:   func(answer string, _ []toolCall) choice { return text(answer) },
-		piece:   text,
-		closing: func() choice { return text("") },
+		turn:     func(answer string, _ []toolCall) choice { return text(answer) },
+		piece:    text,
+		closing:  func() choice { return text("") },
 	}
+	encode := func(c Codec, r *request) ([]int32, error) {
+		if r.promptIDs != nil {
+			return r.promptIDs, nil
+		}
+		return c.EncodeText(r.prompt)
+	}
+	return &dialect{fields: completionFields(), missing: "prompt", encode: encode, whole: s.whole, stream: s.chunks}
 }
 
 // modelEntry is a model as the dialect lists it, with two fields more.

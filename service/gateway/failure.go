@@ -91,10 +91,18 @@ func (f *failure) write(w http.ResponseWriter) {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="elenchus"`)
 	}
-	writeJSON(w, f.status, f.body())
+	writeJSON(w, f.status, f.enveloped(w))
 }
 
-// body is the failure in the envelope of the dialect, which is also its form inside a stream.
+// enveloped is the failure as the face that w answers for shows it.
+func (f *failure) enveloped(w http.ResponseWriter) any {
+	if rec, ok := w.(*record); ok {
+		return rec.face.envelope(f, rec.id)
+	}
+	return f.body()
+}
+
+// body is the failure in the envelope of OpenAI, which is also its form inside a stream.
 func (f *failure) body() any {
 	return struct {
 		Error *failure `json:"error"`

@@ -103,6 +103,8 @@ func (o *Options) fill() {
 type record struct {
 	http.ResponseWriter
 	id     string
+	owner  string // digest of the API key; empty without keys
+	face   face
 	status int
 	attrs  []slog.Attr
 }
@@ -132,14 +134,15 @@ func (r *record) note(attrs ...slog.Attr) { r.attrs = append(r.attrs, attrs...) 
 // ServeHTTP answers one request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	rec := &record{ResponseWriter: w, id: "req_" + g.randomHex(12)}
+	rec := &record{ResponseWriter: w, id: "req_" + g.randomHex(12), face: faceOf(r.URL.Path)}
 	h := rec.Header()
 	h.Set("X-Request-Id", rec.id)
 	h.Set("X-Content-Type-Options", "nosniff")
 	control := http.NewResponseController(w)
 	allow(control, g.options.WriteTimeout)
 	_ = control.SetReadDeadline(start.Add(g.options.BodyTimeout)) // also of a body that nobody reads
-	if f := g.admit(r); f != nil {
+	var f *failure
+	if rec.owner, f = g.admit(r); f != nil {
 		f.write(rec)
 	} else {
 		g.mux.ServeHTTP(rec, r)

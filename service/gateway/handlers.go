@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -69,7 +68,7 @@ func (g *Gateway) model(ctx context.Context, name string) (Model, error) {
 	return Model{}, noModel(name)
 }
 
-// complete answers both completion endpoints: decode, start the job, send the answer.
+// complete answers an endpoint of prompts: decode, start the job, send the answer.
 func (g *Gateway) complete(d *dialect) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if g.answers.Add(1) > int64(g.options.MaxAnswers) {
@@ -126,6 +125,12 @@ func (g *Gateway) decode(w http.ResponseWriter, r *http.Request, d *dialect) (*r
 	if !req.hasPrompt {
 		return nil, badParam(d.missing, d.missing+" is missing")
 	}
+	req.owner = owner(w)
+	if d.check != nil {
+		if f := d.check(req); f != nil {
+			return nil, f
+		}
+	}
 	if len(req.ignored) > 0 {
 		w.Header().Set("X-Elenchus-Ignored", ignoredHeader(req.ignored))
 	}
@@ -148,12 +153,11 @@ func ignoredHeader(names []string) string {
 
 // run is an answer in the making.
 type run struct {
+	*head
 	dialect *dialect
 	job     Job
 	stream  Stream
 	decoder Decoder
-	frame   completion // what every object of the answer shares
-	usage   usageChoice
 	syntax  *template.Syntax // of calls; nil: no tools were shown
 }
 
@@ -189,13 +193,11 @@ func (g *Gateway) start(ctx context.Context, w http.ResponseWriter, d *dialect, 
 	if len(req.shown()) > 0 {
 		syntax = codec.Syntax()
 	}
-	return &run{
-		syntax: syntax, dialect: d, job: job, stream: s, decoder: codec.NewDecoder(job.Prompt), usage: req.usage,
-		frame: completion{
-			ID: d.idPrefix + g.randomHex(12), Object: d.object, Created: g.options.Now().Unix(),
-			Model: publicName(m), SystemFingerprint: m.ID,
-		},
-	}, nil
+	h := &head{
+		request: req, model: m, hex: g.randomHex(12), began: g.options.Now(), prompt: len(job.Prompt),
+		now: g.options.Now, fresh: func(prefix string) string { return prefix + g.randomHex(12) },
+	}
+	return &run{head: h, dialect: d, job: job, stream: s, decoder: codec.NewDecoder(job.Prompt), syntax: syntax}, nil
 }
 
 // whole sends the answer in one piece.
@@ -206,12 +208,9 @@ func (g *Gateway) whole(ctx context.Context, w http.ResponseWriter, run *run) er
 		return err
 	}
 	content, calls := run.syntax.Parse(text.String())
-	end.called(len(calls))
-	turn := run.dialect.whole(content, g.toolCalls(calls, false))
-	turn.FinishReason = &end.reason
-	u := run.count(w, end)
-	answer := run.frame
-	answer.Choices, answer.Usage, answer.Receipt = []choice{turn}, &u, end.receipt
+	end.because(len(calls))
+	run.count(w, end)
+	answer := run.dialect.whole(run.head, said{end, content, calls})
 	if end.receipt != "" && len(end.receipt) <= maxReceiptHeader {
 		w.Header().Set("X-Elenchus-Receipt", end.receipt)
 	}
@@ -222,31 +221,24 @@ func (g *Gateway) whole(ctx context.Context, w http.ResponseWriter, run *run) er
 
 // stream sends the answer piece by piece.
 func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, run *run) error {
-	out := &chunker{
-		events:  events{w: w, control: http.NewResponseController(w), patient: g.options.WriteTimeout},
-		dialect: run.dialect,
-		frame:   run.frame,
-	}
-	out.frame.Object = run.dialect.chunk
-	if run.usage == usageWanted {
-		out.frame.Usage = json.RawMessage("null")
-	}
+	e := &events{w: w, control: http.NewResponseController(w), patient: g.options.WriteTimeout}
+	out := run.dialect.stream(run.head, e)
 	end, err := g.pour(ctx, run, out)
-	u := run.count(w, end)
+	run.count(w, end)
 	if err == nil {
-		return out.close(end, u, run.usage)
+		return out.close(end)
 	}
-	if !out.started || errors.Is(err, errClientGone) {
+	if !e.started || errors.Is(err, errClientGone) {
 		return err
 	}
 	f := failureOf(err)
 	note(w, slog.String("error", f.cause.Error()))
-	_ = out.data(marshal(f.body())) // the connection ends here either way
+	_ = out.fail(f) // the connection ends here either way
 	return nil
 }
 
 // pour moves the answer into a stream, calls of tools apart from text.
-func (g *Gateway) pour(ctx context.Context, run *run, out *chunker) (ending, error) {
+func (g *Gateway) pour(ctx context.Context, run *run, out writer) (ending, error) {
 	if run.syntax == nil {
 		return pump(ctx, run.stream, run.decoder, run.job, out, g.options.KeepAlive)
 	}
@@ -257,16 +249,15 @@ func (g *Gateway) pour(ctx context.Context, run *run, out *chunker) (ending, err
 	}
 	calls, err := s.end()
 	if err == nil && len(calls) > 0 {
-		err = out.calls(g.toolCalls(calls, true))
+		err = out.called(calls)
 	}
-	end.called(len(calls))
+	end.because(len(calls))
 	return end, err
 }
 
-// count notes the usage in the log and returns it.
-func (run *run) count(w http.ResponseWriter, end ending) usage {
+// count notes the usage in the log.
+func (run *run) count(w http.ResponseWriter, end ending) {
 	note(w, slog.Int("completion_tokens", end.tokens), slog.String("finish_reason", end.reason))
-	return usage{len(run.job.Prompt), end.tokens, len(run.job.Prompt) + end.tokens}
 }
 
 // fail answers with an error, unless an answer has begun: then the connection is already lost.
@@ -287,4 +278,12 @@ func note(w http.ResponseWriter, attrs ...slog.Attr) {
 	if rec, ok := w.(*record); ok {
 		rec.note(attrs...)
 	}
+}
+
+// owner says whose a request is: what is kept of its answer is theirs alone.
+func owner(w http.ResponseWriter) string {
+	if rec, ok := w.(*record); ok {
+		return rec.owner
+	}
+	return ""
 }

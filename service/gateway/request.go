@@ -45,6 +45,7 @@ type request struct {
 	stream         bool
 	usage          usageChoice
 	ignored        []string // fields that had no effect
+	owner          string   // record.owner
 }
 
 // shown are the tools that the model sees.

@@ -25,12 +25,16 @@ func (g *Gateway) table() []route {
 // routes builds the multiplexer: every path of the table answers other methods with 405, every other path with 404.
 func (g *Gateway) routes() *http.ServeMux {
 	mux := http.NewServeMux()
+	methods := make(map[string][]string)
 	for _, r := range g.table() {
 		mux.HandleFunc(r.method+" "+r.path, r.handle)
-		mux.HandleFunc(r.path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Allow", r.method)
+		methods[r.path] = append(methods[r.path], r.method)
+	}
+	for path, allowed := range methods {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
 			failed(http.StatusMethodNotAllowed, "invalid_request_error", "", "method_not_allowed",
-				"this path answers "+r.method+" only").write(w)
+				"this path answers "+strings.Join(allowed, " and ")+" only").write(w)
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {

@@ -238,18 +238,6 @@ type callFunction struct {
 	Arguments string `json:"arguments"`
 }
 
-// toolCalls gives calls ids.
-func (g *Gateway) toolCalls(calls []template.Call, streamed bool) []toolCall {
-	out := make([]toolCall, len(calls))
-	for i, c := range calls {
-		out[i] = toolCall{ID: "call_" + g.randomHex(12), Type: "function", Function: callFunction{c.Name, c.Arguments}}
-		if streamed {
-			out[i].Index = &i
-		}
-	}
-	return out
-}
-
 // splitter holds back what may belong to calls and hands the rest on.
 type splitter struct {
 	outlet

@@ -82,8 +82,8 @@ async function errors() {
   await fails('no such model', OpenAI.NotFoundError, create({ model: 'gpt-4' }), 'model_not_found');
   await fails('busy', OpenAI.RateLimitError, create({ model: 'busy' }), 'rate_limit_exceeded');
   await fails('down', OpenAI.InternalServerError, create({ model: 'down' }), 'unavailable');
-  const e = await fails('top_p', OpenAI.BadRequestError, create({ top_p: 0.5 }), 'unsupported_parameter');
-  assert.equal(e.param, 'top_p');
+  const e = await fails('n', OpenAI.BadRequestError, create({ n: 2 }), 'unsupported_parameter');
+  assert.equal(e.param, 'n');
   await fails('logprobs', OpenAI.BadRequestError, create({ logprobs: true }));
   const late = await fails('failure inside a stream', OpenAI.APIError, create({ model: 'late', stream: true }).then(collect));
   assert.match(late.message, /no node is available/);

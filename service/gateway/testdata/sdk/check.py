@@ -84,8 +84,8 @@ fails("wrong key", openai.AuthenticationError, lambda: stranger.models.list(), "
 fails("no such model", openai.NotFoundError, lambda: create(**{**chat, "model": "gpt-4"}), "model_not_found")
 fails("busy", openai.RateLimitError, lambda: create(**{**chat, "model": "busy"}), "rate_limit_exceeded")
 fails("down", openai.InternalServerError, lambda: create(**{**chat, "model": "down"}), "unavailable")
-e = fails("top_p", openai.BadRequestError, lambda: create(top_p=0.5, **chat), "unsupported_parameter")
-equal("top_p: param", e.param, "top_p")
+e = fails("n", openai.BadRequestError, lambda: create(n=2, **chat), "unsupported_parameter")
+equal("n: param", e.param, "n")
 fails("tools", openai.BadRequestError,
       lambda: create(tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}], **chat))
 fails("two prompts", openai.BadRequestError, lambda: client.completions.create(model="toy/bytes", prompt=["a", "b"]))

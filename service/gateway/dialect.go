@@ -1,0 +1,65 @@
+package gateway
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"elenchus/compute/template"
+)
+
+// dialect is one endpoint that answers prompts: how its requests are read and how its answers are written.
+// Between the two stands the same job for all of them.
+type dialect struct {
+	fields  map[string]reader
+	check   func(r *request) *failure // after all fields were read; nil: nothing
+	missing string                    // the field that holds the prompt
+	encode  func(c Codec, r *request) ([]int32, error)
+	whole   func(h *head, s said) any // the object of a whole answer
+	stream  func(h *head, e *events) writer
+}
+
+// head is what all objects of one answer share.
+type head struct {
+	request *request
+	model   Model
+	hex     string // the random part of its id
+	began   time.Time
+	prompt  int                        // tokens
+	now     func() time.Time           // the gateway's clock
+	fresh   func(prefix string) string // an id nobody has seen
+}
+
+// said is an answer that is complete.
+type said struct {
+	ending
+	content string
+	calls   []template.Call
+}
+
+// writer is the outlet of a streamed answer. It may hold the beginning back until the first piece, so that a job that
+// fails before it still gets a proper error status.
+type writer interface {
+	outlet
+	called(calls []template.Call) error // at most once, after all text
+	close(end ending) error             // the answer is complete
+	fail(f *failure) error              // the answer ends here
+}
+
+// face is what the endpoints below one path share.
+type face struct {
+	under    string // what their paths begin with
+	envelope func(f *failure, requestID string) any
+}
+
+// faces lists them; the first one that fits counts.
+func faces() []face {
+	return []face{{"", func(f *failure, _ string) any { return f.body() }}}
+}
+
+// faceOf finds the face of a path.
+func faceOf(path string) face {
+	all := faces()
+	i := slices.IndexFunc(all, func(f face) bool { return strings.HasPrefix(path, f.under) })
+	return all[i]
+}
