@@ -77,29 +77,15 @@ func (c *court) deployAll() error {
 		}
 	}
 	at := func(name string) common.Address { return c.at[name] }
-	arena := struct {
-		Window, ReplyTime, Grace, Rate, RewardDelay, PriceCap, TipCap uint64
-		TokenPerEther                                                 *big.Int
-		WorstGas                                                      uint64
-		WorkFee                                                       *big.Int
-		RefundFactor                                                  uint64
-	}{p.Window, p.ReplyTime, p.Grace, p.Rate, p.RewardDelay, p.PriceCap, p.TipCap,
-		p.TokenPerEther.Big(), p.WorstGas, p.WorkFee.Big(), p.RefundFactor}
 	for _, step := range []struct {
 		name string
 		args func() []any
 	}{
-		{"TestToken", nil}, {"NodeRegistry", nil}, {"GameRules", nil},
-		{"StakeVault", func() []any {
-			return []any{at("TestToken"), new(big.Int).SetUint64(p.Unbonding), c.later(3), c.later(5)} // book, arena
-		}},
+		{"TestToken", nil}, {"NodeRegistry", nil}, {"OpenRules", nil}, {"GameRules", nil},
 		{"StepVerifier", func() []any { return []any{common.Address{}, ops, evaluators} }},
 		{"AnswerRules", func() []any { return []any{at("StepVerifier")} }},
-		{"ClaimBook", func() []any { return []any{at("StakeVault"), p.Reserve.Big(), new(big.Int).SetUint64(p.Window)} }},
-		{"OpenRules", func() []any { return []any{at("ClaimBook")} }},
 		{"DisputeArena", func() []any {
-			return []any{arena, [6]common.Address{at("StakeVault"), at("ClaimBook"), at("NodeRegistry"),
-				at("OpenRules"), at("GameRules"), at("AnswerRules")}}
+			return chain.ArenaArguments(at("TestToken"), p, at("NodeRegistry"), at("OpenRules"), at("GameRules"), at("AnswerRules"))
 		}},
 	} {
 		var args []any
@@ -111,12 +97,6 @@ func (c *court) deployAll() error {
 		}
 	}
 	return nil
-}
-
-// later is where the contract will be that n creations from now makes.
-func (c *court) later(n uint64) common.Address {
-	from := courtAccount("deployer")
-	return crypto.CreateAddress(from, c.state.GetNonce(from)+n)
 }
 
 func (c *court) create(name string, args ...any) error {
@@ -132,7 +112,7 @@ func (c *court) create(name string, args ...any) error {
 		return fmt.Errorf("encode the constructor of %s: %w", name, err)
 	}
 	from := courtAccount("deployer")
-	c.at[name] = c.later(0)
+	c.at[name] = crypto.CreateAddress(from, c.state.GetNonce(from))
 	if _, _, err := c.send(from, nil, append(code, tail...)); err != nil {
 		return fmt.Errorf("deploy %s: %w", name, err)
 	}

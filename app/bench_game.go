@@ -33,6 +33,7 @@ type trial struct {
 	game    [32]byte
 	state   dispute.State
 	job     dispute.Job
+	verdict dispute.Verdict
 	entries []entry
 }
 
@@ -44,7 +45,7 @@ func newTrial(c *court, w *world, want dispute.Phase, deep bool) *trial {
 // tokens are not zero.
 func endow(c *court) error {
 	much := claim.Amount{Hi: 1<<24 - 1, Lo: 987654321}.Big()
-	vault := c.at["StakeVault"]
+	vault := c.at["DisputeArena"]
 	for _, name := range []string{"node", "opener", "user", "stranger"} {
 		who := courtAccount(name)
 		for _, step := range []struct {
@@ -52,7 +53,7 @@ func endow(c *court) error {
 			args             []any
 		}{
 			{"TestToken", "mint", []any{who, much}}, {"TestToken", "approve", []any{vault, much}},
-			{"StakeVault", "deposit", []any{new(big.Int).Rsh(much, 2)}}, {"StakeVault", "fund", []any{new(big.Int).Rsh(much, 2)}},
+			{"DisputeArena", "deposit", []any{new(big.Int).Rsh(much, 2)}}, {"DisputeArena", "fund", []any{new(big.Int).Rsh(much, 2)}},
 		} {
 			if _, _, err := c.call(who, step.contract, step.method, step.args...); err != nil {
 				return err
@@ -67,7 +68,7 @@ func endow(c *court) error {
 	if _, _, err := c.call(courtAccount("stranger"), "DisputeArena", "expire", key); err != nil {
 		return err
 	}
-	_, _, err := c.call(courtAccount("node"), "ClaimBook", "postBatch", [32]byte{2}, big.NewInt(3), big.NewInt(12345),
+	_, _, err := c.call(courtAccount("node"), "DisputeArena", "postBatch", [32]byte{2}, big.NewInt(3), big.NewInt(12345),
 		new(big.Int).SetUint64(c.time+500))
 	return err
 }
@@ -81,17 +82,26 @@ func (t *trial) send(kind string, bytes int, from common.Address, contract, meth
 	if kind == "post" || kind == "commit" || strings.HasPrefix(kind, "resolve") {
 		return nil
 	}
-	v, err := t.event(logs, "Moved")
+	name, field := "Moved", 1
+	switch kind {
+	case "open":
+		name, field = "Opened", 0
+	case "answer":
+		name = "Decided"
+	}
+	v, err := t.event(logs, name)
 	if err != nil {
 		return err
 	}
-	if t.state, err = dispute.DecodeState(v[1].([]byte)); err != nil || kind != "open" {
-		return err
+	switch raw := v[field].([]byte); kind {
+	case "open":
+		t.job, t.state, err = dispute.DecodeRecord(raw)
+	case "answer":
+		t.verdict, err = dispute.DecodeVerdict(raw)
+		t.state.Phase = t.verdict.Phase
+	default:
+		t.state, err = dispute.DecodeState(raw)
 	}
-	if v, err = t.event(logs, "Opened"); err != nil {
-		return err
-	}
-	t.job, err = dispute.DecodeJob(v[0].([]byte))
 	return err
 }
 
@@ -99,7 +109,7 @@ func (t *trial) send(kind string, bytes int, from common.Address, contract, meth
 func (t *trial) play() error {
 	open, count, until := t.opening()
 	value := open.Claim.Value.Big()
-	if err := t.send("post", 0, t.node, "ClaimBook", "postBatch", [32]byte(open.Batch.Root), count, value, until); err != nil {
+	if err := t.send("post", 0, t.node, "DisputeArena", "postBatch", [32]byte(open.Batch.Root), count, value, until); err != nil {
 		return err
 	}
 	d := claim.Domain{ChainID: t.config.ChainID.Uint64(), Arena: claim.Address(t.at["DisputeArena"])}
@@ -120,14 +130,13 @@ func (t *trial) play() error {
 	if t.state.Phase != t.want {
 		return fmt.Errorf("element of %s ended in %s, want %s", t.w.descriptors[t.w.at.tensor].Op, t.state.Phase, t.want)
 	}
-	return t.send("resolve_"+t.want.String(), 0, t.opener, "DisputeArena", "resolve", t.game, t.state.Encode(), t.job.Encode())
+	return t.send("resolve_"+t.want.String(), 0, t.opener, "DisputeArena", "resolve", t.game, t.verdict.Encode(), []byte{})
 }
 
 // opening is the claim with the dearest evidence: a path in a batch of 8,192 claims.
 func (t *trial) opening() (open dispute.OpenMove, count, until *big.Int) {
 	w := t.w
 	prompt := w.sources[opset.Source{Kind: opset.Prompt}]
-	leaf := w.held(opset.Source{Kind: opset.Prompt})[0]
 	finish := uint8(claim.FinishLength)
 	if w.f != 0 {
 		finish = uint8(w.f)
@@ -140,9 +149,6 @@ func (t *trial) opening() (open dispute.OpenMove, count, until *big.Int) {
 		Request: claim.Request{PromptRoot: prompt.root(), PromptCount: gasPrompt, MaxNew: gasCount, Temperature: w.ctx.Temperature,
 			Seed: w.ctx.Seed, StopRoot: w.sources[opset.Source{Kind: opset.Stop}].root(), StopCount: w.ctx.StopCount,
 			User: claim.Address(t.user), Nonce: 77, Price: claim.Units(5e18 + 1)},
-		PromptLeaf: leaf, PromptPath: prompt.SiblingsTo(0, 0, 1, prompt.depth),
-		Before: w.before.Hash(w.t), After: w.after.Hash(w.t + 1),
-		StatePath: w.states.SiblingsTo(0, uint64(w.t)-1, uint64(w.t)+1, w.states.depth),
 	}
 	if t.deep {
 		o.T = dispute.AnyState

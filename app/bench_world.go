@@ -282,6 +282,13 @@ func (w *world) Outputs() (dispute.Tree, []byte, error) {
 	return w.outputs, data, nil
 }
 
+// Prompt is leaf 0 of the prompt ids and its siblings.
+func (w *world) Prompt() ([]byte, []merkle.Hash, error) {
+	source := opset.Source{Kind: opset.Prompt}
+	tree := w.sources[source]
+	return w.held(source)[0], tree.SiblingsTo(0, 0, 1, tree.depth), nil
+}
+
 // Preimage is what S_{t-1} or S_t hashes.
 func (w *world) Preimage(t int64) (dispute.Preimage, error) {
 	if t == int64(w.t) {

@@ -316,11 +316,8 @@ func (d *demo) over(ctx context.Context, games int) (bool, error) {
 		return d.allChecked(ctx)
 	}
 	for _, g := range d.games.All() {
-		if g.Resolved.Reward.IsZero() {
-			continue
-		}
-		v, err := d.k.Verdict(ctx, g.ClaimID)
-		if err != nil || !v.Reward.IsZero() {
+		v, err := d.k.Verdict(ctx, g.Resolved.Case)
+		if err != nil || v.Held != (claim.Hash{}) {
 			return false, err
 		}
 	}
@@ -369,11 +366,9 @@ func (d *demo) note(f ledger.Fact) {
 		d.txs[f.Tx] = "open"
 		d.say("game %x opens against claim %x", e.Game[:4], e.ClaimID[:4])
 	case ledger.Moved:
-		if _, known := d.txs[f.Tx]; !known {
-			d.txs[f.Tx] = gasKind(dispute.Kind(e.Move))
-			d.result.Moves++
-			d.say("game %x: %s", e.Game[:4], dispute.Kind(e.Move))
-		}
+		d.moved(f.Tx, e.Game, dispute.Kind(e.Move))
+	case ledger.Decided:
+		d.moved(f.Tx, e.Game, dispute.Kind(e.Move))
 	case ledger.Convicted:
 		op := opset.Code(e.Op).String()
 		d.result.ConvictedOp, d.result.ConvictedElement = &op, &e.Element
@@ -382,6 +377,16 @@ func (d *demo) note(f ledger.Fact) {
 		d.txs[f.Tx] = "resolve"
 		d.say("game %x resolved: slashed %s", e.Game[:4], e.Slashed)
 	}
+}
+
+// moved tells a move, once for its transaction.
+func (d *demo) moved(tx, game claim.Hash, k dispute.Kind) {
+	if _, known := d.txs[tx]; known {
+		return
+	}
+	d.txs[tx] = gasKind(k)
+	d.result.Moves++
+	d.say("game %x: %s", game[:4], k)
 }
 
 // gasKind names the row of the gas table that a move belongs to.

@@ -12,6 +12,7 @@ import (
 	"elenchus/commitment/receipt"
 	"elenchus/network/chain"
 	"elenchus/network/peer"
+	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 
 	"github.com/ethereum/go-ethereum"
@@ -58,16 +59,25 @@ func (l *ChainLookup) Lookup(ctx context.Context, r *receipt.Receipt) (*receipt.
 	if out.Domain != r.Domain {
 		return out, nil
 	}
-	v, err := k.Verdict(ctx, r.ID())
+	seen, err := l.postedBy(ctx, k, r, head.Number)
 	if err != nil {
 		return nil, err
 	}
-	out.Refuted, out.Voided = v.Refuted, v.Voided
-	batches, url, err := l.postedBy(ctx, k, r, head.Number)
-	if err != nil {
-		return nil, err
+	for _, id := range seen.cases {
+		v, err := k.Verdict(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		out.Refuted, out.Voided = out.Refuted || v.Refuted, out.Voided || v.Voided
 	}
-	return out, l.find(ctx, r, batches, url, out)
+	return out, l.find(ctx, r, seen.batches, seen.url, out)
+}
+
+// history is what the logs say about a claim and its node.
+type history struct {
+	batches []posted     // that may hold the claim
+	url     string       // the node's last registered address
+	cases   []claim.Hash // of games about the claim
 }
 
 // posted is a batch with the time of its block.
@@ -76,40 +86,58 @@ type posted struct {
 	at uint64
 }
 
-// postedBy lists the batches that may hold the claim, and the node's last registered address.
-func (l *ChainLookup) postedBy(ctx context.Context, k *chain.Contracts, r *receipt.Receipt, head uint64) (out []posted, url string, err error) {
+// postedBy reads the logs.
+func (l *ChainLookup) postedBy(ctx context.Context, k *chain.Contracts, r *receipt.Receipt, head uint64) (h history, err error) {
 	at := k.Addresses()
 	for from := at.Block; from <= head; from += lookupRange {
 		logs, err := k.Client().Backend().FilterLogs(ctx, ethereum.FilterQuery{
 			FromBlock: new(big.Int).SetUint64(from), ToBlock: new(big.Int).SetUint64(min(head, from+lookupRange-1)),
-			Addresses: []common.Address{at.Book, at.Registry},
+			Addresses: []common.Address{at.Arena, at.Registry},
 		})
 		if err != nil {
-			return nil, "", fmt.Errorf("read logs from block %d on: %w", from, err)
+			return h, fmt.Errorf("read logs from block %d on: %w", from, err)
 		}
 		for _, log := range logs {
 			f, ok, err := k.Fact(log)
 			if err != nil {
-				return nil, "", err
+				return h, err
 			}
 			if !ok {
 				continue
 			}
-			if e, is := f.Event.(ledger.Endpoint); is && e.Node == r.Claim.Node {
-				url = e.URL
-			}
-			if e, is := f.Event.(ledger.BatchPosted); is && e.Node == r.Claim.Node {
-				at, err := timeOf(ctx, k, &f)
-				if err != nil {
-					return nil, "", err
-				}
-				if at >= r.Claim.Issued {
-					out = append(out, posted{e, at})
-				}
+			if err := h.note(ctx, k, r, f); err != nil {
+				return h, err
 			}
 		}
 	}
-	return out, url, nil
+	return h, nil
+}
+
+// note keeps a fact that concerns the claim or its node.
+func (h *history) note(ctx context.Context, k *chain.Contracts, r *receipt.Receipt, f ledger.Fact) error {
+	switch e := f.Event.(type) {
+	case ledger.Endpoint:
+		if e.Node == r.Claim.Node {
+			h.url = e.URL
+		}
+	case ledger.Opened:
+		if e.ClaimID != r.ID() {
+			return nil
+		}
+		s, err := dispute.DecodeState(e.State)
+		h.cases = append(h.cases, s.Case)
+		return err
+	case ledger.BatchPosted:
+		if e.Node != r.Claim.Node {
+			return nil
+		}
+		at, err := timeOf(ctx, k, &f)
+		if err == nil && at >= r.Claim.Issued {
+			h.batches = append(h.batches, posted{e, at})
+		}
+		return err
+	}
+	return nil
 }
 
 // timeOf is the time of a fact's block, which some nodes do not send with logs.

@@ -197,7 +197,7 @@ func (r *Role) Watch(ctx context.Context) error {
 	defer l.Close() //nolint:errcheck // the process ends
 	o := challenger.Options{
 		Account: l.account, Domain: l.Contracts.Domain(), Chain: l, Source: peer.New(http.DefaultClient), Dir: r.Dir,
-		MaxBond: r.Stake, RewardDelay: l.Contracts.Params().RewardDelay, Log: r.Log, CrashPoint: crashPoint(""),
+		MaxBond: r.Stake, Log: r.Log, CrashPoint: crashPoint(""),
 	}
 	o.Covered = func(ctx context.Context, node claim.Address) bool {
 		a, err := l.Contracts.Account(ctx, node)

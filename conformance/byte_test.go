@@ -12,7 +12,6 @@ import (
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/model/modeltest"
-	"elenchus/compute/opset"
 	"elenchus/engine"
 	"elenchus/network/devchain"
 	"elenchus/service/adversary"
@@ -42,9 +41,7 @@ func bitClaim(t *testing.T, man *manifest.Manifest, job decode.Job, seed uint64)
 	n := uint32(len(c.theirs.Outputs))
 	c.node = dispute.NewOwn(man, job, c.theirs, n, func(at int) (*trace.Step, error) { return flipped.Step(job, at) })
 	c.opener = dispute.NewOwn(man, job, c.mine, n, func(at int) (*trace.Step, error) { return honest.Step(job, at) })
-	leaf := make([]byte, opset.LeafBytes)
-	copy(leaf, trace.IDBytes(job.Prompt))
-	c.open = dispute.OpenMove{Header: man.Header, PromptLeaf: leaf, PromptPath: trace.IDTree(job.Prompt).Siblings(0, 0, 1),
+	c.open = dispute.OpenMove{Header: man.Header,
 		Claim: claim.Claim{Count: n, Finish: finish, StateRoot: c.theirs.StateTree().Root(), OutputRoot: trace.IDTree(c.theirs.Outputs).Root()},
 		Request: claim.Request{PromptRoot: trace.IDTree(job.Prompt).Root(), PromptCount: uint32(len(job.Prompt)), MaxNew: job.MaxNew,
 			Temperature: job.Temperature, Seed: job.Seed, StopRoot: trace.IDTree(job.StopIDs).Root(), StopCount: uint8(len(job.StopIDs))}}
@@ -76,7 +73,7 @@ func (c *claimed) duel(t *testing.T) (dispute.State, dispute.Effect) {
 		if moves > 60 {
 			t.Fatal("no end in sight")
 		}
-		env := dispute.Env{Now: s.OpenedAt, Mover: s.Opener, Params: clocks}
+		env := dispute.Env{Now: s.Deadline, Mover: s.Opener, Params: clocks}
 		m, err := dispute.NextForOpener(s, j, seen, c.opener, c.served)
 		if s.Phase.Turn() == dispute.Node {
 			env.Mover = s.Node

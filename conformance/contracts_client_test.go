@@ -15,6 +15,7 @@ import (
 	"elenchus/network/devchain"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
+	"elenchus/settlement/stake"
 )
 
 // A node that computed one element wrongly loses its reserve, and the opener gets all back that the
@@ -38,19 +39,54 @@ func liarIsSlashed(t *testing.T, r *ring, c *claimed, l *lie) {
 	if got := r.credit(r.opener.address); got.Cmp(funds) < 0 {
 		t.Fatalf("opener has %v, had %v", got, funds)
 	}
-	v, err := r.k.Verdict(r.ctx, m.state.ClaimID)
-	if err != nil || !v.Refuted || v.Winner != r.opener.address || v.Reward != end.Reward || v.Reward.IsZero() {
-		t.Fatalf("verdict %+v, %v", v, err)
-	}
-	r.wantError(chain.ErrSettle, r.opener)(r.k.Intent(ledger.Settle{ClaimID: m.state.ClaimID}))
-	r.wantError(chain.ErrJailed, r.node)(r.k.Intent(ledger.PostBatch{Root: claim.Hash{1}, Count: 1, Until: r.head().Time + 1000}))
-	r.later(r.k.Params().RewardDelay + 1)
-	r.do(r.opener, "settle")(r.k.Intent(ledger.Settle{ClaimID: m.state.ClaimID}))
+	r.paysOut(m, end)
 	all := r.credit(r.opener.address)
 	r.do(r.opener, "withdraw")(r.k.Intent(ledger.Withdraw{Amount: all, Nonce: r.nonce}))
 	if got, err := r.k.TokenBalance(r.ctx, r.opener.address); err != nil || got != all {
 		t.Fatalf("opener withdrew %v of %v, %v", got, all, err)
 	}
+}
+
+// paysOut wants what a verdict holds to be what the event said, and to be paid after D3, once.
+func (r *ring) paysOut(m *match, end ledger.Resolved) {
+	r.t.Helper()
+	v, err := r.k.Verdict(r.ctx, m.state.Case)
+	hash := claim.Keccak(end.Held)
+	hash[31] &^= 3
+	if err != nil || !v.Refuted || v.Held != hash {
+		r.t.Fatalf("verdict %+v, %v", v, err)
+	}
+	held, err := stake.DecodeHeld(end.Held)
+	if err != nil || held.Winner != r.opener.address || held.Slashed != end.Slashed || held.User != m.c.open.Request.User {
+		r.t.Fatalf("holds %+v, %v", held, err)
+	}
+	settle := ledger.Settle{Case: m.state.Case, Held: end.Held}
+	r.wantError(chain.ErrSettle, r.opener)(r.k.Intent(settle))
+	r.wantError(chain.ErrHeld, r.opener)(r.k.Intent(ledger.Settle{Case: m.state.Case, Held: append([]byte{1}, end.Held[1:]...)}))
+	r.wantError(chain.ErrJailed, r.node)(r.k.Intent(ledger.PostBatch{Root: claim.Hash{1}, Count: 1, Until: r.head().Time + 1000}))
+	r.later(r.k.Params().RewardDelay + 1)
+	p := stake.Params{RefundFactor: r.k.Params().RefundFactor}
+	cut := p.Split(held.Slashed, held.Cost, held.Price)
+	before, user, burned := r.credit(r.opener.address), r.credit(held.User), r.burned()
+	r.do(r.opener, "settle")(r.k.Intent(settle))
+	if got := r.credit(r.opener.address); got != mustAdd(before, cut.Reward) || cut.Reward.IsZero() {
+		r.t.Fatalf("opener has %v after %v and a reward of %v", got, before, cut.Reward)
+	}
+	if got := r.credit(held.User); got != mustAdd(user, cut.Refund) || r.burned() != mustAdd(burned, cut.Burned) {
+		r.t.Fatalf("user has %v after %v, burned %v after %v: want %+v", got, user, r.burned(), burned, cut)
+	}
+	if v, err = r.k.Verdict(r.ctx, m.state.Case); err != nil || !v.Refuted || v.Held != (claim.Hash{}) {
+		r.t.Fatalf("verdict %+v, %v", v, err)
+	}
+	r.wantError(chain.ErrSettle, r.opener)(r.k.Intent(settle))
+}
+
+func (r *ring) burned() claim.Amount {
+	b, err := r.k.Burned(r.ctx)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return b
 }
 
 // An honest node keeps its stake and is repaid more than its gas, whatever an opener believes.
@@ -60,8 +96,8 @@ func honestIsWhole(t *testing.T, r *ring, c *claimed) {
 	before, credit := r.account(), r.credit(r.node.address)
 	m := r.start(c)
 	r.wantError(dispute.ErrMover, r.opener)(r.k.Intent(ledger.Move{Game: m.key, Kind: uint8(dispute.KindReveal), State: m.state.Encode()}))
-	r.wantError(dispute.ErrEarly, r.opener)(r.k.Intent(ledger.Timeout{Game: m.key, State: m.state.Encode()}))
-	r.wantError(dispute.ErrBadState, r.node)(r.k.Intent(ledger.Timeout{Game: m.key, State: make([]byte, dispute.StateSize)}))
+	r.wantError(dispute.ErrEarly, r.opener)(r.k.Intent(ledger.Timeout{Game: m.key, State: m.state.Encode(), Job: m.job.Encode()}))
+	r.wantError(dispute.ErrBadState, r.node)(r.k.Intent(ledger.Timeout{Game: m.key, State: make([]byte, dispute.StateSize), Job: m.job.Encode()}))
 	m.play(r.node)
 	if end := m.resolve(); end.Phase != uint8(dispute.Lost) || !end.Slashed.IsZero() || end.Voided {
 		t.Fatalf("resolved as %+v", end)
@@ -80,7 +116,7 @@ func honestIsWhole(t *testing.T, r *ring, c *claimed) {
 	}
 	release := ledger.ReleaseBatch{Root: c.open.Batch.Root}
 	r.wantError(chain.ErrBatch, r.opener)(r.k.ReleaseBatch(r.node.address, release))
-	r.later(r.k.Params().Window + 61)
+	r.later(r.k.Params().Window + 61 + r.k.Params().Window/2)
 	r.do(r.node, "releaseBatch")(r.k.ReleaseBatch(r.node.address, release))
 	if got := r.account(); !got.Reserved.IsZero() {
 		t.Fatalf("reserved %v after the release", got.Reserved)

@@ -20,6 +20,7 @@ import (
 	"elenchus/network/devchain"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
+	"elenchus/settlement/stake"
 )
 
 // fresh gives a claim its particulars and the node's signature as evidence.
@@ -188,19 +189,12 @@ func TestEditedOutputIsRefutedOnChain(t *testing.T) {
 func (m *match) silence(who *actor, void bool) {
 	m.t.Helper()
 	timeout := func() (chain.Intent, error) {
-		return m.k.Intent(ledger.Timeout{Game: m.key, State: m.state.Encode()})
+		return m.k.Intent(ledger.Timeout{Game: m.key, State: m.state.Encode(), Job: m.job.Encode()})
 	}
 	step := func(until uint64) {
 		m.wantError(dispute.ErrEarly, who)(timeout())
 		m.later(until - m.head().Time + 1)
-		before := m.state
-		receipt := m.do(who, "timeout")(timeout())
-		m.state = m.onChain()
-		want, _, err := dispute.Apply(before, dispute.Timeout{}, dispute.Env{Now: m.timeOf(receipt), Params: m.k.Params().Clocks()})
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		m.same(want)
+		m.follow(dispute.Timeout{}, who.address, m.do(who, "timeout")(timeout()))
 	}
 	if m.state.Phase.Turn() == dispute.Opener {
 		step(m.state.Deadline)
@@ -408,20 +402,70 @@ func TestEarlierCommitTakesTheRewardOnChain(t *testing.T) {
 	m := r.start(&second)
 	m.play(r.opener)
 	m.convicted(l)
-	if end := m.resolve(); end.Reward.IsZero() {
-		t.Fatalf("%+v", end)
-	}
+	won := m.resolve()
 	quick := r.opener.address
+	if held, err := stake.DecodeHeld(won.Held); err != nil || held.Winner != quick || held.Slashed != won.Slashed {
+		t.Fatalf("%+v, %v", won, err)
+	}
 	r.opener = late
 	early.play(r.opener)
 	early.convicted(l)
+	// Without what the case holds nobody resolves it, so that nobody can keep the winner from it.
+	verdict := early.state.Verdict(&early.job)
+	for _, held := range [][]byte{nil, won.Held[1:], append([]byte{1}, won.Held[1:]...)} {
+		r.wantError(chain.ErrHeld, r.node)(r.k.Intent(ledger.Resolve{Game: early.key, Verdict: verdict.Encode(), Held: held}))
+	}
 	end := early.resolve()
-	if !end.Reward.IsZero() || end.Slashed != end.Costs || end.Costs.IsZero() {
+	if end.Slashed != end.Costs || end.Costs.IsZero() {
 		t.Fatalf("the second refutation: %+v", end)
 	}
-	v, err := r.k.Verdict(r.ctx, early.state.ClaimID)
-	if err != nil || v.Winner != r.opener.address || v.Winner == quick {
-		t.Fatalf("%+v, %v", v, err)
+	held, err := stake.DecodeHeld(end.Held)
+	if err != nil || held.Winner != r.opener.address || held.Winner == quick || held.Slashed != won.Slashed {
+		t.Fatalf("%+v, %v", held, err)
+	}
+	r.later(r.k.Params().RewardDelay + 1)
+	r.do(r.opener, "settle")(r.k.Intent(ledger.Settle{Case: early.state.Case, Held: end.Held}))
+}
+
+// A claim that contradicts its own request is refuted by its opening. SPEC 08 §4.8.
+func TestFalseOnItsFaceOnChain(t *testing.T) {
+	r := newEmbeddedRing(t, devchain.Osaka)
+	c := tokenClaim(t, bound(t, modeltest.Llama(3, modeltest.Tiny())), tokenTestJob(11), nil, nil)
+	c.open.Request.MaxNew = c.open.Claim.Count - 1
+	c.open.T = dispute.OnItsFace
+	m := r.start(r.fresh(c))
+	if m.state.Phase != dispute.Refuted {
+		t.Fatalf("opened in %s", m.state.Phase)
+	}
+	end := m.resolve()
+	if loss := mustAdd(r.k.Params().Reserve, c.open.Claim.Value); end.Slashed != loss || end.Phase != uint8(dispute.Refuted) || end.Voided {
+		t.Fatalf("resolved as %+v, want a slash of %v", end, loss)
+	}
+	if a := r.account(); !a.Jailed || a.Games != 0 || !a.Reserved.IsZero() {
+		t.Fatalf("node has %+v", a)
+	}
+	r.paysOut(m, end)
+}
+
+// A claim that was only signed and one in a batch are two cases: the reserve of a batch is taken
+// though the node refuted itself by its signature before. SPEC 09 §4.2.
+func TestSelfRefutationSparesNoBatchOnChain(t *testing.T) {
+	r := newEmbeddedRing(t, devchain.Osaka)
+	toy, l := bound(t, modeltest.Toy()), toyLie(t)
+	signed := r.fresh(graphClaim(t, toy, l, nil))
+	posted := *signed
+	r.post(&posted)
+	posted.open.Salt = claim.Hash{9}
+	first := r.start(signed)
+	second := r.start(&posted)
+	loss := mustAdd(r.k.Params().Reserve, signed.open.Claim.Value)
+	for _, m := range []*match{first, second} {
+		before := r.account()
+		m.play(r.opener)
+		m.convicted(l)
+		if end := m.resolve(); end.Slashed != loss || r.account().Stake != before.Stake.Less(loss) {
+			t.Fatalf("resolved as %+v, want a slash of %v", end, loss)
+		}
 	}
 }
 

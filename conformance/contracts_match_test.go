@@ -10,6 +10,7 @@ import (
 	"elenchus/network/chain"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
+	"elenchus/settlement/stake"
 )
 
 // match is one game on the chain beside its twin.
@@ -49,20 +50,55 @@ func (r *ring) start(c *claimed) *match {
 	receipt := r.do(r.opener, "open")(r.k.Intent(ledger.Open{Game: m.key, Payload: c.open.Encode()}))
 	now := r.timeOf(receipt)
 	p := r.k.Params()
-	chainView := dispute.Chain{Domain: d, Now: now, CommittedAt: committed, Escrow: bond, Params: p.Clocks(),
+	chainView := dispute.Chain{Domain: d, Now: now, CommittedAt: committed, Escrow: bond, Hold: r.hold(c, account), Params: p.Clocks(),
 		Queue: max(now, account.Queue) + (c.open.Work()+p.Rate-1)/p.Rate, BatchCount: 3}
-	m.state = m.onChain()
-	chainView.Gas = m.state.Cost
+	g, _ := r.games.Game(m.key)
+	opened, err := dispute.DecodeState(g.State)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	m.state, chainView.Gas = opened, opened.Cost
 	want, job, err := dispute.Begin(c.open, chainView)
 	if err != nil {
 		r.t.Fatalf("the twin refuses what the arena opened: %v", err)
 	}
-	m.same(want)
 	m.job = job
-	if g, _ := r.games.Game(m.key); !bytes.Equal(g.Job, job.Encode()) {
+	if m.same(want); want.Phase.Turn() != dispute.Nobody {
+		m.onChain()
+	} else {
+		m.decided(want)
+	}
+	if !bytes.Equal(g.Job, job.Encode()) {
 		r.t.Fatal("job of the event is not the twin's")
 	}
 	return m
+}
+
+// hold is what the twin holds of the node's stake for a game about the claim.
+func (r *ring) hold(c *claimed, before chain.Account) claim.Amount {
+	r.t.Helper()
+	reserve := r.k.Params().Reserve
+	var batch *stake.Batch
+	if c.open.Batch != nil {
+		b, err := r.k.Batch(r.ctx, r.node.address, c.open.Batch.Root)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		batch = &stake.Batch{Count: uint64(b.Count), Until: b.Until, Cover: b.Cover}
+	}
+	sure, err := batch.Sure(reserve, c.open.Claim.Value)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	n := stake.Node{Stake: before.Stake, Reserved: before.Reserved, Games: uint64(before.Games)}
+	hold, err := n.Open(mustAdd(reserve, c.open.Claim.Value), sure)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if after := r.account(); after.Reserved != n.Reserved || uint64(after.Games) != n.Games {
+		r.t.Fatalf("the node's account is %+v, the twin's %+v", after, n)
+	}
+	return hold
 }
 
 func (r *ring) account() chain.Account {
@@ -100,6 +136,59 @@ func (m *match) onChain() dispute.State {
 		m.t.Fatalf("slot %x is not the hash of the event's state", slot)
 	}
 	return s
+}
+
+// decided wants the event of the end and the slot to say what the twin's last state leaves.
+func (m *match) decided(want dispute.State) {
+	m.t.Helper()
+	g, _ := m.games.Game(m.key)
+	if g.Decided == nil {
+		m.t.Fatal("the game is not decided")
+	}
+	v := want.Verdict(&m.job)
+	if !bytes.Equal(g.Decided.Verdict, v.Encode()) {
+		got, err := dispute.DecodeVerdict(g.Decided.Verdict)
+		m.t.Fatalf("arena %+v, %v\ntwin %+v", got, err, v)
+	}
+	slot, err := m.k.Slot(m.ctx, m.key)
+	if err != nil || claim.Hash(slot) != v.Slot() {
+		m.t.Fatalf("slot %x is not the hash of the verdict, %v", slot, err)
+	}
+	m.state = want
+}
+
+// cost is what the chain says that the game has cost the opener.
+func (m *match) cost() claim.Amount {
+	m.t.Helper()
+	if g, _ := m.games.Game(m.key); g.Decided != nil {
+		v, err := dispute.DecodeVerdict(g.Decided.Verdict)
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		return v.Cost
+	}
+	return m.onChain().Cost
+}
+
+// follow makes a move of the chain in the twin and compares.
+func (m *match) follow(move dispute.Move, mover claim.Address, receipt *chain.Receipt) dispute.Effect {
+	m.t.Helper()
+	gas, err := m.cost().Sub(m.state.Cost)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	env := dispute.Env{Now: m.timeOf(receipt), Mover: mover, Gas: gas, Params: m.k.Params().Clocks()}
+	want, effect, err := dispute.Apply(m.state, move, env)
+	if err != nil {
+		m.t.Fatalf("the twin refuses %s, which the arena took: %v", move.Kind(), err)
+	}
+	if effect.Over {
+		m.decided(want)
+		return effect
+	}
+	m.state = m.onChain()
+	m.same(want)
+	return effect
 }
 
 func (m *match) same(want dispute.State) {
@@ -176,29 +265,19 @@ func (m *match) move(who *actor, move dispute.Move) {
 	if who == m.node {
 		m.spent.Add(m.spent, new(big.Int).Mul(new(big.Int).SetUint64(receipt.GasUsed), receipt.EffectiveGasPrice))
 	}
-	before := m.state
-	m.state = m.onChain()
+	before := m.state.Phase.Turn()
 	m.path = append(m.path, kind)
-	gas, err := m.state.Cost.Sub(before.Cost)
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	env := dispute.Env{Now: m.timeOf(receipt), Mover: who.address, Gas: gas, Params: m.k.Params().Clocks()}
-	want, effect, err := dispute.Apply(before, move, env)
-	if err != nil {
-		m.t.Fatalf("the twin refuses %s, which the arena took: %v", kind, err)
-	}
-	m.same(want)
-	m.last = effect
-	if before.Phase.Turn() == dispute.Node {
-		m.notePay(kind, effect.Credit, receipt)
+	m.last = m.follow(move, who.address, receipt)
+	if before == dispute.Node {
+		m.notePay(kind, m.last.Credit, receipt)
 	}
 }
 
 // resolve closes the game and returns what the event said.
 func (m *match) resolve() ledger.Resolved {
 	m.t.Helper()
-	m.do(m.opener, "resolve")(m.k.Intent(ledger.Resolve{Game: m.key, State: m.state.Encode(), Job: m.job.Encode()}))
+	verdict := m.state.Verdict(&m.job)
+	m.do(m.opener, "resolve")(m.k.Intent(ledger.Resolve{Game: m.key, Verdict: verdict.Encode(), Held: m.cases.Held(m.state.Case)}))
 	g, _ := m.games.Game(m.key)
 	if g.Resolved == nil {
 		m.t.Fatal("no event of the end")

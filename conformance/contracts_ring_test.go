@@ -42,6 +42,7 @@ type ring struct {
 	user   claim.Address
 	later  func(seconds uint64) // moves the chain's clock
 	games  ledger.Games         // from the receipts
+	cases  ledger.Cases
 	facts  []ledger.Fact
 	used   map[string]uint64      // the most gas of each call
 	repaid map[dispute.Kind]int64 // the least share of its gas that a move of the node got back, percent
@@ -216,6 +217,7 @@ func (r *ring) do(a *actor, name string) func(chain.Intent, error) *chain.Receip
 			}
 			if ok {
 				r.games.Apply(f)
+				r.cases.Apply(f)
 				r.facts = append(r.facts, f)
 			}
 		}

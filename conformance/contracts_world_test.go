@@ -118,9 +118,7 @@ func tokenClaim(t testing.TB, man *manifest.Manifest, job decode.Job, theirs, mi
 	c.node = dispute.NewOwn(man, job, c.theirs, n, replay(theirs))
 	c.opener = dispute.NewOwn(man, job, c.mine, n, replay(mine))
 	prompt, out := trace.IDTree(job.Prompt), trace.IDTree(c.theirs.Outputs)
-	leaf := make([]byte, opset.LeafBytes)
-	copy(leaf, trace.IDBytes(job.Prompt))
-	c.open = dispute.OpenMove{T: dispute.AnyState, Header: man.Header, PromptLeaf: leaf, PromptPath: prompt.Siblings(0, 0, 1),
+	c.open = dispute.OpenMove{T: dispute.AnyState, Header: man.Header,
 		Claim: claim.Claim{Count: n, Finish: finish, StateRoot: c.theirs.StateTree().Root(), OutputRoot: out.Root()},
 		Request: claim.Request{PromptRoot: prompt.Root(), PromptCount: uint32(len(job.Prompt)), MaxNew: job.MaxNew,
 			Temperature: job.Temperature, Seed: job.Seed, StopRoot: trace.IDTree(job.StopIDs).Root(), StopCount: uint8(len(job.StopIDs))}}
@@ -143,12 +141,7 @@ func (c *claimed) name() {
 		if i+1 < len(c.mine.Hashes) && h == c.mine.Hashes[i+1] {
 			continue
 		}
-		tree, t := c.theirs.StateTree(), uint64(i)
-		c.open.T, c.open.After = uint32(i), h
-		if i > 0 {
-			c.open.Before = c.theirs.Hashes[i]
-		}
-		c.open.StatePath = tree.Siblings(0, max(t, 1)-1, t+1)
+		c.open.T = uint32(i)
 		return
 	}
 }

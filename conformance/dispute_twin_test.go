@@ -30,7 +30,7 @@ func newRules(t testing.TB) *rules {
 	r := &rules{judge: newJudge(t)}
 	r.game, r.gameAt = r.deploy(t, "GameRules")
 	r.answer, r.answerAt = r.deploy(t, "AnswerRules", r.step)
-	r.open, r.openAt = r.deploy(t, "OpenRules", r.step)
+	r.open, r.openAt = r.deploy(t, "OpenRules")
 	return r
 }
 
@@ -177,8 +177,19 @@ func mutate(g *rand.Rand, payload []byte) []byte {
 }
 
 type openCase struct {
-	Game, Arena, Payload, Key, State, Job string
-	ChainID, Work                         uint64
+	Game, Arena, Batch, Payload, Key, ClaimID, State, Job, Error string
+	ChainID, Work                                                uint64
+	Count                                                        uint32
+}
+
+// opening is what the rules of open return.
+type opening struct {
+	Key       [32]byte
+	ClaimId   [32]byte //nolint:revive // the name that abi gives
+	WindowEnd *big.Int
+	Value     *big.Int
+	Work      *big.Int
+	Record    []byte
 }
 
 // What open makes of claim, request and evidence is the same on both sides. SPEC 08 §1, §2, §7.2.
@@ -186,33 +197,26 @@ func TestOpenOnChain(t *testing.T) {
 	r := newRules(t)
 	for _, v := range vectorsOf[openCase](t, "dispute/opens.json") {
 		d := claim.Domain{ChainID: v.ChainID, Arena: claim.Address(fromHex(t, v.Arena))}
-		input, err := r.open.Pack("open", [32]byte(d.Separator()), fromHex(t, v.Payload))
+		input, err := r.open.Pack("open", [32]byte(d.Separator()), [32]byte(fromHex(t, v.Batch)), new(big.Int).SetUint64(uint64(v.Count)),
+			fromHex(t, v.Payload))
 		if err != nil {
 			t.Fatal(err)
 		}
 		out, _, err := runtime.Call(r.openAt, input, r.cfg)
-		if err != nil {
-			t.Fatalf("%s: %s", v.Game, refusal(out, r.open))
+		if err != nil || v.Error != "" {
+			if name := refusal(out, r.open); err == nil || name != v.Error {
+				t.Errorf("%s: %v, %s, want %q", v.Game, err, name, v.Error)
+			}
+			continue
 		}
 		values, err := r.open.Unpack("open", out)
 		if err != nil {
 			t.Fatal(err)
 		}
-		o := *abi.ConvertType(values[0], new(struct {
-			Key       [32]byte
-			State     []byte
-			Job       []byte
-			WindowEnd *big.Int
-			Work      *big.Int
-		})).(*struct {
-			Key       [32]byte
-			State     []byte
-			Job       []byte
-			WindowEnd *big.Int
-			Work      *big.Int
-		})
-		if hex.EncodeToString(o.Key[:]) != v.Key || hex.EncodeToString(o.State) != v.State || hex.EncodeToString(o.Job) != v.Job || o.Work.Uint64() != v.Work {
-			t.Errorf("%s: opened as\n%x\n%x\n%x, work %s\nwant\n%s\n%s\n%s, work %d", v.Game, o.Key, o.State, o.Job, o.Work, v.Key, v.State, v.Job, v.Work)
+		o := *abi.ConvertType(values[0], new(opening)).(*opening)
+		if got, want := hex.EncodeToString(o.Record), v.Job+v.State; got != want || hex.EncodeToString(o.Key[:]) != v.Key ||
+			hex.EncodeToString(o.ClaimId[:]) != v.ClaimID || o.Work.Uint64() != v.Work {
+			t.Errorf("%s: opened as\n%x\n%x\n%s, work %s\nwant\n%s\n%s\n%s, work %d", v.Game, o.Key, o.ClaimId, got, o.Work, v.Key, v.ClaimID, want, v.Work)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -147,6 +148,7 @@ func (r *ring) convict(s *spot, element uint64, way int) {
 	if way > 0 && s.man.Kind == model.KindToken {
 		c.name()
 	}
+	r.refill()
 	m := r.start(r.fresh(c))
 	if way == 2 {
 		m.serves = c.served
@@ -156,6 +158,19 @@ func (r *ring) convict(s *spot, element uint64, way int) {
 	if end := m.resolve(); end.Voided || end.Slashed.IsZero() {
 		r.t.Fatalf("resolved as %+v", end)
 	}
+}
+
+// refill gives the node stake for more slashes where there is little left.
+func (r *ring) refill() {
+	r.t.Helper()
+	if r.account().Free().Cmp(tokens(500)) > 0 {
+		return
+	}
+	r.nonce++
+	key := fmt.Sprintf("refill %d", r.nonce)
+	r.do(r.node, "mint")(r.k.Mint(key+" mint", r.node.address, tokens(10_000)))
+	r.do(r.node, "approve")(r.k.Approve(key+" approve", tokens(10_000)))
+	r.do(r.node, "deposit")(r.k.Deposit(key+" deposit", tokens(10_000)))
 }
 
 // A fault of one bit in the first, the last and the border elements of any operation of the set is

@@ -5,21 +5,12 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/vm/runtime"
 
 	"elenchus/commitment/claim"
+	"elenchus/network/chain"
 	"elenchus/settlement/stake"
 )
-
-// arenaParams are stake.Params as the constructor of the arena takes them.
-type arenaParams struct {
-	Window, ReplyTime, Grace, Rate, RewardDelay, PriceCap, TipCap uint64
-	TokenPerEther                                                 *big.Int
-	WorstGas                                                      uint64
-	WorkFee                                                       *big.Int
-	RefundFactor                                                  uint64
-}
 
 // logUniform is an integer whose bit length is uniform, at most bits.
 func logUniform(g *rand.Rand, bits int) *big.Int {
@@ -50,9 +41,10 @@ func TestMoneyOnChain(t *testing.T) {
 		if err := p.Check(); err != nil {
 			t.Fatal(err)
 		}
-		face, at := j.deploy(t, "DisputeArena", arenaParams{p.Window, p.ReplyTime, p.Grace, p.Rate, p.RewardDelay, p.PriceCap, p.TipCap,
-			p.TokenPerEther.Big(), p.WorstGas, p.WorkFee.Big(), p.RefundFactor},
-			[6]common.Address{j.step, j.step, j.step, j.step, j.step, j.step})
+		face, at := j.deploy(t, "DisputeArena", chain.ArenaArguments(j.step, chain.DeployParams{Unbonding: 1, Reserve: claim.Units(1),
+			Window: p.Window, ReplyTime: p.ReplyTime, Grace: p.Grace, Rate: p.Rate, RewardDelay: p.RewardDelay, PriceCap: p.PriceCap,
+			TipCap: p.TipCap, TokenPerEther: p.TokenPerEther, WorstGas: p.WorstGas, WorkFee: p.WorkFee, RefundFactor: p.RefundFactor},
+			j.step, j.step, j.step, j.step)...)
 		ask := func(method string, args ...any) []any {
 			input, err := face.Pack(method, args...)
 			if err != nil {

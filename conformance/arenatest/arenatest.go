@@ -1,8 +1,8 @@
 // Package arenatest is a chain in memory on which services play real games.
 //
 // It stands in conformance and is imported by test files only: batches, commits and games go
-// through the Go twin of the contracts (settlement/dispute), money is left out. Time is the clock
-// of whoever makes the chain; with testing/synctest it is the bubble's. Invariants: an order that
+// through the Go twin of the contracts (settlement/dispute), verdicts through settlement/stake;
+// stakes are endless, credits are left out. Time is the clock of whoever makes the chain; with testing/synctest it is the bubble's. Invariants: an order that
 // the arena would revert is refused with the twin's error and changes nothing; an order whose key
 // the same account submitted before is done. SPEC 08.
 //
@@ -22,15 +22,19 @@ import (
 	"elenchus/commitment/claim"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
+	"elenchus/settlement/stake"
 )
 
 // ErrRevert marks an order that the contracts would revert.
 var ErrRevert = errors.New("reverted")
 
-// Bond is the escrow of every game, Gas what every move costs, in token units.
+// Bond is the escrow of every game, Gas what every move costs, Hold what a game holds of the stake, in
+// token units; Delay is D3 in seconds.
 const (
-	Bond = 1000
-	Gas  = 3
+	Bond  = 1000
+	Gas   = 3
+	Hold  = 100
+	Delay = 5
 )
 
 // Chain is the chain. Create it with New.
@@ -46,19 +50,24 @@ type Chain struct {
 	batches map[claim.Hash]ledger.BatchPosted
 	commits map[claim.Hash]ledger.Ref
 	games   map[claim.Hash]*game
+	cases   map[claim.Hash]*stake.Verdict
 	refused map[claim.Address][]error
 }
 
 type game struct {
 	state dispute.State
-	job   []byte
+	job   dispute.Job
 	done  bool
 }
+
+// money are the parameters of payouts.
+var money = stake.Params{RewardDelay: Delay, RefundFactor: 1}
 
 // New makes a chain with the genesis block.
 func New(d claim.Domain, p dispute.Params, now func() time.Time) *Chain {
 	c := &Chain{domain: d, params: p, now: now, wake: make(chan struct{}), batches: map[claim.Hash]ledger.BatchPosted{},
-		commits: map[claim.Hash]ledger.Ref{}, games: map[claim.Hash]*game{}, refused: map[claim.Address][]error{}}
+		commits: map[claim.Hash]ledger.Ref{}, games: map[claim.Hash]*game{}, cases: map[claim.Hash]*stake.Verdict{},
+		refused: map[claim.Address][]error{}}
 	c.head = ledger.Head{Number: 1, Time: uint64(now().Unix())}
 	return c
 }
@@ -172,9 +181,11 @@ func (c *Chain) apply(o ledger.Order, from claim.Address) ([]ledger.Event, error
 	case ledger.Move:
 		return c.move(o.Game, o.State, dispute.Kind(o.Kind), o.Payload, from)
 	case ledger.Timeout:
-		return c.move(o.Game, o.State, dispute.KindTimeout, nil, from)
+		return c.move(o.Game, o.State, dispute.KindTimeout, o.Job, from)
 	case ledger.Resolve:
 		return c.resolve(o)
+	case ledger.Settle:
+		return c.settle(o)
 	case ledger.ReleaseBatch:
 		b, ok := c.batches[o.Root]
 		if !ok || b.Node != from || b.Until >= c.time() {
@@ -197,11 +208,13 @@ func (c *Chain) open(o ledger.Open, from claim.Address) ([]ledger.Event, error) 
 	if err != nil {
 		return nil, err
 	}
-	id := m.Claim.ID(c.domain)
+	_, sealed := m.Sealed(c.domain)
+	id := sealed.ID(c.domain)
 	if m.Opener != from {
 		return nil, errors.New("another's opening")
 	}
-	known := dispute.Chain{Domain: c.domain, Now: c.time(), CommittedAt: at.Time, Queue: c.time() + 1, Escrow: claim.Units(Bond), Gas: claim.Units(Gas), Params: c.params}
+	known := dispute.Chain{Domain: c.domain, Now: c.time(), CommittedAt: at.Time, Queue: c.time() + 1, Escrow: claim.Units(Bond), Hold: claim.Units(Hold),
+		Gas: claim.Units(Gas), Params: c.params}
 	if m.Batch != nil && c.batches[m.Batch.Root].Node == m.Claim.Node {
 		known.BatchCount = c.batches[m.Batch.Root].Count
 	}
@@ -209,14 +222,21 @@ func (c *Chain) open(o ledger.Open, from claim.Address) ([]ledger.Event, error) 
 	if err != nil {
 		return nil, err
 	}
-	if key := dispute.Key(m.Opener, s.ClaimID, m.T, m.Salt); key != o.Game {
+	if key := dispute.Key(m.Opener, id, m.T, m.Salt); key != o.Game {
 		return nil, fmt.Errorf("claim %x does not lead to the commit", id)
 	}
-	c.games[o.Game] = &game{state: s, job: j.Encode()}
-	return []ledger.Event{
-		ledger.Opened{Game: o.Game, Node: s.Node, ClaimID: s.ClaimID, Job: j.Encode()},
-		ledger.Moved{Game: o.Game, Move: uint8(dispute.KindOpen), State: s.Encode()},
-	}, nil
+	c.games[o.Game] = &game{state: s, job: j}
+	out := []ledger.Event{ledger.Opened{Game: o.Game, Node: s.Node, ClaimID: id, Job: j.Encode(), State: s.Encode()}}
+	if s.Phase == dispute.Refuted {
+		out = append(out, decided(o.Game, dispute.KindOpen, &s, &j))
+	}
+	return out, nil
+}
+
+// decided is the end of play.
+func decided(key claim.Hash, k dispute.Kind, s *dispute.State, j *dispute.Job) ledger.Decided {
+	v := s.Verdict(j)
+	return ledger.Decided{Game: key, Move: uint8(k), Verdict: v.Encode()}
 }
 
 // decode finds the batch whose size the payload needs.
@@ -236,8 +256,15 @@ func (c *Chain) move(key claim.Hash, state []byte, k dispute.Kind, payload []byt
 	if g == nil || g.done || !bytes.Equal(g.state.Encode(), state) {
 		return nil, errors.New("no game in this state")
 	}
+	if g.state.Phase.Turn() == dispute.Nobody {
+		return nil, errors.New("the game is decided")
+	}
 	var m dispute.Move = dispute.Timeout{}
-	if k != dispute.KindTimeout {
+	if k == dispute.KindTimeout {
+		if !bytes.Equal(payload, g.job.Encode()) {
+			return nil, errors.New("not the job of the game")
+		}
+	} else {
 		var err error
 		if m, err = dispute.DecodeMove(&g.state, k, payload); err != nil {
 			return nil, err
@@ -252,7 +279,11 @@ func (c *Chain) move(key claim.Hash, state []byte, k dispute.Kind, payload []byt
 	if slices.Contains(posted, k) {
 		out = append(out, ledger.Posted{Game: key, Move: uint8(k), Payload: payload})
 	}
-	out = append(out, ledger.Moved{Game: key, Move: uint8(k), State: next.Encode()})
+	if effect.Over {
+		out = append(out, decided(key, k, &next, &g.job))
+	} else {
+		out = append(out, ledger.Moved{Game: key, Move: uint8(k), State: next.Encode()})
+	}
 	if effect.Convicts {
 		out = append(out, ledger.Convicted{Game: key, Op: effect.Op, Tensor: effect.Tensor, Element: effect.Element})
 	}
@@ -261,10 +292,52 @@ func (c *Chain) move(key claim.Hash, state []byte, k dispute.Kind, payload []byt
 
 func (c *Chain) resolve(o ledger.Resolve) ([]ledger.Event, error) {
 	g := c.games[o.Game]
-	if g == nil || g.done || !bytes.Equal(g.state.Encode(), o.State) || !bytes.Equal(g.job, o.Job) || g.state.Phase.Turn() != dispute.Nobody {
-		return nil, errors.New("no decided game in this state")
+	if g == nil || g.done || g.state.Phase.Turn() != dispute.Nobody {
+		return nil, errors.New("no decided game")
+	}
+	v := g.state.Verdict(&g.job)
+	if !bytes.Equal(v.Encode(), o.Verdict) {
+		return nil, errors.New("not the verdict of the game")
+	}
+	r := ledger.Resolved{Game: o.Game, Case: v.Case, Phase: uint8(v.Phase), Voided: v.Flags&dispute.FlagVoid != 0}
+	if v.Phase == dispute.Lost {
+		g.done = true
+		return []ledger.Event{r}, nil
+	}
+	if c.cases[v.Case] == nil {
+		c.cases[v.Case] = &stake.Verdict{}
+	}
+	verdict := c.cases[v.Case]
+	if !bytes.Equal(held(verdict), o.Held) {
+		return nil, errors.New("not what the case holds")
+	}
+	n := stake.Node{Stake: claim.MaxAmount, Games: 1, Reserved: v.Hold}
+	paid, err := money.Refute(verdict, &n, stake.Win{Opener: v.Opener, CommittedAt: v.CommittedAt, Hold: v.Hold, Cost: v.Cost,
+		User: v.User, Price: v.Price}, c.time(), 1)
+	if err != nil {
+		return nil, err
 	}
 	g.done = true
-	r := ledger.Resolved{Game: o.Game, ClaimID: g.state.ClaimID, Phase: uint8(g.state.Phase), Voided: g.state.Flags&dispute.FlagVoid != 0}
+	r.Slashed, r.Costs, r.Held = paid.Slashed, paid.Costs, held(verdict)
 	return []ledger.Event{r}, nil
+}
+
+// held is what a verdict holds as the chain has it, nil if nothing.
+func held(v *stake.Verdict) []byte {
+	if v.Held == nil {
+		return nil
+	}
+	return v.Held.Encode()
+}
+
+func (c *Chain) settle(o ledger.Settle) ([]ledger.Event, error) {
+	v := c.cases[o.Case]
+	if v == nil || !bytes.Equal(held(v), o.Held) {
+		return nil, errors.New("not what the case holds")
+	}
+	winner, cut, err := money.Settle(v, c.time())
+	if err != nil {
+		return nil, err
+	}
+	return []ledger.Event{ledger.Settled{Case: o.Case, Winner: winner, Refund: cut.Refund, Reward: cut.Reward, Burned: cut.Burned}}, nil
 }

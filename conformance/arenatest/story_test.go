@@ -132,6 +132,16 @@ func (s *stage) play(j decode.Job, most time.Duration) (r *receipt.Receipt, end 
 	return r, end
 }
 
+// claimOf is the claim that a game is about.
+func claimOf(facts []ledger.Fact, game claim.Hash) (id claim.Hash) {
+	for _, f := range facts {
+		if e, ok := f.Event.(ledger.Opened); ok && e.Game == game {
+			id = e.ClaimID
+		}
+	}
+	return id
+}
+
 func job() decode.Job {
 	return decode.Job{Prompt: []int32{5, 17, 290, 4, 44}, StopIDs: []int32{2, 9}, MaxNew: 8, Temperature: 1 << 16, Seed: 11}
 }
@@ -171,7 +181,7 @@ func TestLyingNodesAreRefuted(t *testing.T) {
 						t.Errorf("verdict %+v, the answer is honest: %v (%s)", v, same, a.Note)
 					case same && end != nil:
 						t.Errorf("a true claim was challenged: %+v", end)
-					case !same && (end == nil || dispute.Phase(end.Phase) != dispute.Refuted || end.ClaimID != r.ID()):
+					case !same && (end == nil || dispute.Phase(end.Phase) != dispute.Refuted || claimOf(s.chain.Facts(), end.Game) != r.ID()):
 						t.Errorf("the lie ends in %+v; %d facts, refused %v", end, len(s.chain.Facts()), s.chain.Refused(me))
 					}
 					for _, err := range s.chain.Refused(me) {
@@ -234,7 +244,7 @@ func TestHonestNodeNeverLoses(t *testing.T) {
 					t.Fatal(err)
 				}
 				r, end := s.play(job(), window)
-				if end == nil || dispute.Phase(end.Phase) != dispute.Lost || end.Voided || end.ClaimID != r.ID() {
+				if end == nil || dispute.Phase(end.Phase) != dispute.Lost || end.Voided || claimOf(s.chain.Facts(), end.Game) != r.ID() {
 					t.Errorf("the honest node's game ends in %+v, refused %v", end, s.chain.Refused(s.node.Address()))
 				}
 			})

@@ -3,83 +3,61 @@ pragma solidity 0.8.37;
 
 import {IDisputeArena} from "./interfaces/IDisputeArena.sol";
 import {IAnswerRules, IGameRules, IOpenRules} from "./interfaces/IRules.sol";
-import {IClaimBook} from "./interfaces/IClaimBook.sol";
 import {INodeRegistry} from "./interfaces/INodeRegistry.sol";
-import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {ClaimBook} from "./ClaimBook.sol";
+import {StakeVault} from "./StakeVault.sol";
+import {Verdicts} from "./Verdicts.sol";
 import {Digests} from "./libraries/Digests.sol";
 import {GameState as G} from "./libraries/GameState.sol";
 import {Job} from "./libraries/Job.sol";
 import {Packed} from "./libraries/Packed.sol";
 
-/// @title Clocks and money of the game; see IDisputeArena
-contract DisputeArena is IDisputeArena {
-    /// @dev One slot: winner 160 bits (0: not refuted), committedAt 32, settleAt 32, voided 1, reward 31.
-    struct Verdict {
-        address winner;
-        uint256 committedAt;
-        uint256 settleAt;
-        bool voided;
-        uint256 reward;
-    }
-
+/// @title Clocks and money of the game, with the stakes and batches behind it; see IDisputeArena
+contract DisputeArena is Verdicts {
     uint256 private constant MAX_TIME = 90 days;
     uint256 private constant MAX_DOUBLINGS = 32;
     /// @dev Gas after the meter is read: slot, event, and for the node's moves the credit.
-    uint256 private constant TAIL = 11_000;
-    uint256 private constant CREDIT = 8_000;
-    /// @dev Significant bits of a reward, and the flag of a void claim in a verdict's slot.
-    uint256 private constant REWARD_BITS = 25;
-    uint256 private constant VOIDED = 1 << 224;
+    uint256 private constant TAIL = 9_000;
+    uint256 private constant CREDIT = 5_000;
 
-    uint256 public immutable WINDOW;
     uint256 public immutable REPLY_TIME;
     uint256 public immutable GRACE;
     uint256 public immutable RATE;
-    uint256 public immutable REWARD_DELAY;
     uint256 public immutable PRICE_CAP;
     uint256 public immutable TIP_CAP;
     uint256 public immutable TOKEN_PER_ETHER;
     uint256 public immutable WORST_GAS;
     uint256 public immutable WORK_FEE;
-    uint256 public immutable REFUND_FACTOR;
 
-    IStakeVault public immutable VAULT;
-    IClaimBook public immutable BOOK;
     INodeRegistry public immutable REGISTRY;
     IOpenRules public immutable OPEN_RULES;
     IGameRules public immutable GAME_RULES;
     IAnswerRules public immutable ANSWER_RULES;
 
-    /// @inheritdoc IDisputeArena
-    mapping(bytes32 game => bytes32) public slots;
-    mapping(bytes32 claimId => uint256) private _verdicts;
-
-    /// @param modules Vault, book, node registry, rules of open, of the game, of the answer.
-    constructor(Params memory p, address[6] memory modules) {
-        _range("window", p.window, 4, 365 days);
+    /// @param modules Node registry, rules of open, of the game, of the answer.
+    constructor(address token, Params memory p, address[4] memory modules)
+        StakeVault(token, p.unbonding)
+        ClaimBook(p.reserve, p.window)
+        Verdicts(p.rewardDelay, p.refundFactor)
+    {
         _range("replyTime", p.replyTime, 1, MAX_TIME);
         _range("grace", p.grace, 1, MAX_TIME);
         _range("rate", p.rate, 1, type(uint32).max);
-        _range("rewardDelay", p.rewardDelay, 1, 365 days);
         _range("priceCap", p.priceCap, 1, 1e15);
         _range("tipCap", p.tipCap, 0, 1e15);
         _range("tokenPerEther", p.tokenPerEther, 1, 1e30);
         _range("worstGas", p.worstGas, 100_000, 100_000_000);
         _range("workFee", p.workFee, 0, 1e30);
-        _range("refundFactor", p.refundFactor, 1, 1000);
-        (WINDOW, REPLY_TIME, GRACE, RATE) = (p.window, p.replyTime, p.grace, p.rate);
-        (REWARD_DELAY, PRICE_CAP, TIP_CAP) = (p.rewardDelay, p.priceCap, p.tipCap);
-        (TOKEN_PER_ETHER, WORST_GAS, WORK_FEE) = (p.tokenPerEther, p.worstGas, p.workFee);
-        REFUND_FACTOR = p.refundFactor;
+        (REPLY_TIME, GRACE, RATE) = (p.replyTime, p.grace, p.rate);
+        (PRICE_CAP, TIP_CAP, TOKEN_PER_ETHER) = (p.priceCap, p.tipCap, p.tokenPerEther);
+        (WORST_GAS, WORK_FEE) = (p.worstGas, p.workFee);
         for (uint256 i = 0; i < modules.length; ++i) {
-            if (modules[i].code.length == 0) revert BadParameter("module", i);
+            if (modules[i].code.length == 0) revert BadModule(i);
         }
-        VAULT = IStakeVault(modules[0]);
-        BOOK = IClaimBook(modules[1]);
-        REGISTRY = INodeRegistry(modules[2]);
-        OPEN_RULES = IOpenRules(modules[3]);
-        GAME_RULES = IGameRules(modules[4]);
-        ANSWER_RULES = IAnswerRules(modules[5]);
+        REGISTRY = INodeRegistry(modules[0]);
+        OPEN_RULES = IOpenRules(modules[1]);
+        GAME_RULES = IGameRules(modules[2]);
+        ANSWER_RULES = IAnswerRules(modules[3]);
     }
 
     // ---- opening
@@ -89,7 +67,7 @@ contract DisputeArena is IDisputeArena {
         if (slots[key] != 0) revert Taken(key);
         slots[key] = bytes32((block.number << 64) | block.timestamp);
         emit Committed(key, msg.sender);
-        VAULT.lock(msg.sender, commitBond());
+        _take(msg.sender, commitBond());
     }
 
     /// @inheritdoc IDisputeArena
@@ -98,42 +76,97 @@ contract DisputeArena is IDisputeArena {
         if (block.timestamp <= time + WINDOW / 2) revert TooEarly(block.timestamp, time + WINDOW / 2);
         delete slots[key];
         emit Expired(key);
-        VAULT.burn(commitBond());
+        burned += commitBond();
     }
 
     /// @inheritdoc IDisputeArena
     function open(bytes calldata payload, bytes calldata signature) external returns (bytes32 game) {
         uint256 gasAtStart = gasleft();
-        IOpenRules.Opening memory o = OPEN_RULES.open(domainSeparator(), payload);
+        (bytes32 batch, uint256 count, uint256 until, uint256 cover) = _named(_start(payload));
+        IOpenRules.Opening memory o = OPEN_RULES.open(domainSeparator(), batch, count, payload);
         game = o.key;
+        bytes memory s = _stateOf(o.record);
+        _begin(game, s, _max(o.windowEnd, until), payload, signature);
+        _bond(s, o, batch == 0 ? 0 : RESERVE + _min(o.value, cover), _start(payload));
+        G.put(s, G.COST, _price(gasAtStart, TAIL));
+        _openSlot(game, o, s, _start(payload));
+    }
+
+    /// @dev The batch that a payload of open names as its evidence, all zero if it names none.
+    function _named(uint256 pos)
+        private
+        view
+        returns (bytes32 batch, uint256 count, uint256 until, uint256 cover)
+    {
+        if (Packed.uintAt(pos + 555, 1) != 1) return (0, 0, 0, 0);
+        batch = keyOf(address(uint160(Packed.uintAt(pos + 72, 20))), Packed.word(pos + 556));
+        (count, until,, cover) = _batch(batch);
+    }
+
+    /// @dev The state in a record of OpenRules; its length is not there, so that only its fields may be used.
+    function _stateOf(bytes memory record) private pure returns (bytes memory s) {
+        assembly ("memory-safe") {
+            s := add(record, 236)
+        }
+    }
+
+    /// @dev The commit is older than this block, in time, and of the claim's window; the opener opens.
+    function _begin(
+        bytes32 game,
+        bytes memory s,
+        uint256 windowEnd,
+        bytes calldata payload,
+        bytes calldata signature
+    ) private view {
         (uint256 number, uint256 time) = _committed(game);
         if (block.number <= number || block.timestamp > time + WINDOW / 2) {
             revert OutOfTime(block.timestamp, time, time + WINDOW / 2);
         }
-        if (time > o.windowEnd) revert WindowOver(time, o.windowEnd);
-        bytes memory s = o.state;
-        address opener = address(uint160(G.get(s, G.OPENER)));
-        _authorize(opener, game, payload, signature);
-        bytes32 batch = _jobBatch(o.job);
-        G.put(s, G.OPENED_AT, block.timestamp);
+        if (time > windowEnd) revert WindowOver(time, windowEnd);
+        _authorize(address(uint160(G.get(s, G.OPENER))), game, payload, signature);
         G.put(s, G.COMMITTED_AT, time);
-        emit Opened(game, address(uint160(G.get(s, G.NODE))), G.word(s, G.CLAIM_ID), o.job);
-        if (batch != 0) BOOK.openGame(batch);
-        _bond(s, o.work, opener, Packed.uintAt(_start(payload) + 56, 16));
-        G.put(s, G.COST, _price(gasAtStart, TAIL));
-        _store(game, 2, s);
     }
 
-    /// @dev Queues the node's work, sets its deadlines, and locks the rest of the bond.
-    function _bond(bytes memory s, uint256 work, address opener, uint256 most) private {
-        uint256 seconds_ = (work + RATE - 1) / RATE;
-        (uint256 before, uint256 queue) = VAULT.openGame(address(uint160(G.get(s, G.NODE))), seconds_);
-        uint256 bond = bondOf(before, work);
+    /// @dev Queues the node's work, sets its deadlines, holds stake for the slash and locks the rest of the bond.
+    /// @param sure What the batch has reserved for the claim.
+    function _bond(bytes memory s, IOpenRules.Opening memory o, uint256 sure, uint256 payload) private {
+        (uint256 before, uint256 queue, uint256 hold) = _openGame(
+            address(uint160(G.get(s, G.NODE))), (o.work + RATE - 1) / RATE, RESERVE + o.value, sure
+        );
+        uint256 bond = bondOf(before, o.work);
+        uint256 most = Packed.uintAt(payload + 56, 16);
         if (bond > most) revert BondTooHigh(bond, most);
         G.put(s, G.ESCROW, bond);
-        G.put(s, G.DEADLINE, queue + REPLY_TIME);
-        G.put(s, G.LAST, queue + REPLY_TIME + GRACE);
-        VAULT.lock(opener, bond - commitBond());
+        G.put(s, G.HOLD, hold);
+        if (G.get(s, G.PHASE) != G.REFUTED) {
+            G.put(s, G.DEADLINE, queue + REPLY_TIME);
+            G.put(s, G.LAST, queue + REPLY_TIME + GRACE);
+        }
+        _take(address(uint160(G.get(s, G.OPENER))), bond - commitBond());
+    }
+
+    /// @dev The commit's slot becomes the game's; a claim that was refuted on its face is decided with that.
+    function _openSlot(bytes32 game, IOpenRules.Opening memory o, bytes memory s, uint256 payload) private {
+        address node = address(uint160(G.get(s, G.NODE)));
+        if (G.get(s, G.PHASE) == G.REFUTED) {
+            emit Opened(game, node, o.claimId, _head(o.record));
+            _decide(game, 2, s, Packed.uintAt(payload + 287, 20), Packed.uintAt(payload + 315, 16));
+            return;
+        }
+        bytes32 slot;
+        assembly ("memory-safe") {
+            slot := keccak256(add(s, 32), 375)
+        }
+        slots[game] = slot;
+        emit Opened(game, node, o.claimId, _head(o.record));
+    }
+
+    /// @dev Cuts a record of OpenRules to the job and the head of the state.
+    function _head(bytes memory record) private pure returns (bytes memory) {
+        assembly ("memory-safe") {
+            mstore(record, 418) // 236 + 182
+        }
+        return record;
     }
 
     // ---- moves
@@ -199,28 +232,30 @@ contract DisputeArena is IDisputeArena {
                 game, uint8(payload[Job.SIZE]), uint8(G.get(s, G.TENSOR)), uint64(G.get(s, G.INDEX))
             );
         }
-        _finishMove(game, 13, s, state, gasAtStart);
+        _finishMove(game, 13, s, state, payload, gasAtStart);
     }
 
     /// @inheritdoc IDisputeArena
-    function timeout(bytes32 game, bytes calldata state) external {
+    function timeout(bytes32 game, bytes calldata state, bytes calldata job) external {
         _enter(game, state);
+        if (job.length != Job.SIZE) revert Packed.PayloadLength(job.length, Job.SIZE);
+        Job.check(_start(job), bytes32(G.peek(state, G.JOB_HASH)));
         bytes memory s = state;
         uint256 phase = G.get(s, G.PHASE);
         if (G.isOver(phase)) revert G.WrongPhase(14, uint8(phase));
         uint256 deadline = G.get(s, G.DEADLINE);
         if (!G.isNodes(phase)) {
             if (block.timestamp <= deadline) revert TooEarly(block.timestamp, deadline);
-            _end(s, G.LOST);
+            G.put(s, G.PHASE, G.LOST);
         } else if (block.timestamp > G.get(s, G.LAST)) {
             G.setFlag(s, G.VOID);
-            _end(s, G.REFUTED);
+            G.put(s, G.PHASE, G.REFUTED);
         } else {
             if (block.timestamp <= deadline) revert TooEarly(block.timestamp, deadline);
             if (G.flag(s, G.VOID)) revert TooEarly(block.timestamp, G.get(s, G.LAST));
             G.setFlag(s, G.VOID);
         }
-        _store(game, 14, s);
+        _store(game, 14, s, _start(job));
     }
 
     function _play(
@@ -237,7 +272,7 @@ contract DisputeArena is IDisputeArena {
         _inTime(state);
         bytes memory s = GAME_RULES.step(move, state, payload);
         if (nodes) emit Posted(game, move, payload);
-        _finishMove(game, move, s, state, gasAtStart);
+        _finishMove(game, move, s, state, payload, gasAtStart);
     }
 
     /// @dev The state given is the one in the slot.
@@ -255,171 +290,54 @@ contract DisputeArena is IDisputeArena {
     }
 
     /// @dev Void flag, the next clocks, metering, slot and event.
-    function _finishMove(bytes32 game, uint8 move, bytes memory s, bytes calldata state, uint256 gasAtStart) private {
+    function _finishMove(
+        bytes32 game,
+        uint8 move,
+        bytes memory s,
+        bytes calldata state,
+        bytes calldata payload,
+        uint256 gasAtStart
+    ) private {
         bool nodes = G.isNodes(G.peek(state, G.PHASE));
         if (nodes && block.timestamp > G.peek(state, G.DEADLINE)) G.setFlag(s, G.VOID);
-        uint256 phase = G.get(s, G.PHASE);
-        if (G.isOver(phase)) {
-            _end(s, phase);
-        } else if (G.isNodes(phase)) {
-            G.put(s, G.DEADLINE, block.timestamp + REPLY_TIME);
-            G.put(s, G.LAST, block.timestamp + REPLY_TIME + GRACE);
-        } else {
-            G.put(s, G.DEADLINE, block.timestamp + REPLY_TIME + GRACE);
-            G.put(s, G.LAST, 0);
-        }
+        uint256 deadline = block.timestamp + REPLY_TIME;
+        bool next = G.isNodes(G.get(s, G.PHASE));
+        G.put(s, G.DEADLINE, next ? deadline : deadline + GRACE);
+        G.put(s, G.LAST, next ? deadline + GRACE : 0);
         uint256 paid = _price(gasAtStart, nodes ? TAIL + CREDIT : TAIL);
         if (nodes) {
             uint256 escrow = G.get(s, G.ESCROW);
-            if (paid > escrow) paid = escrow;
+            paid = _min(paid, escrow);
             G.put(s, G.ESCROW, escrow - paid);
         }
         G.put(s, G.COST, G.get(s, G.COST) + paid);
-        _store(game, move, s);
-        if (nodes) VAULT.pay(msg.sender, paid);
+        _store(game, move, s, _start(payload));
+        if (nodes) _credit(msg.sender, paid);
     }
 
-    function _end(bytes memory s, uint256 phase) private pure {
-        G.put(s, G.PHASE, phase);
-        G.put(s, G.DEADLINE, 0);
-        G.put(s, G.LAST, 0);
-    }
-
-    function _store(bytes32 game, uint8 move, bytes memory s) private {
+    /// @dev The new state, or the verdict; only moves that bring the job at `job` can decide a game.
+    function _store(bytes32 game, uint8 move, bytes memory s, uint256 job) private {
+        if (G.isOver(G.get(s, G.PHASE))) {
+            _decide(game, move, s, Job.user(job), Job.price(job));
+            return;
+        }
         slots[game] = keccak256(s);
         emit Moved(game, move, s);
     }
 
-    // ---- money
-
-    /// @inheritdoc IDisputeArena
-    function resolve(bytes32 game, bytes calldata state, bytes calldata job) external {
-        _enter(game, state);
-        uint256 phase = G.peek(state, G.PHASE);
-        if (!G.isOver(phase)) revert G.WrongPhase(15, uint8(phase));
-        if (job.length != Job.SIZE) revert Packed.PayloadLength(job.length, Job.SIZE);
-        uint256 pos = _start(job);
-        Job.check(pos, bytes32(G.peek(state, G.JOB_HASH)));
-        delete slots[game];
-        bool voided = G.peek(state, G.FLAGS) & G.VOID != 0;
-        if (phase == G.REFUTED) {
-            _refute(game, state, pos, voided);
-            return;
+    /// @dev The game waits for `resolve`: what that needs of the state, and user and price of the job.
+    function _decide(bytes32 game, uint8 move, bytes memory s, uint256 user, uint256 price) private {
+        bytes memory verdict = new bytes(VERDICT);
+        assembly ("memory-safe") {
+            mcopy(add(verdict, 32), add(s, 32), 126)
+            mstore(add(verdict, 158), or(shl(96, user), shr(32, price)))
+            mstore(add(verdict, 178), shl(128, price))
         }
-        bytes32 claimId = bytes32(G.peek(state, G.CLAIM_ID));
-        if (voided) _verdicts[claimId] |= VOIDED;
-        if (Job.batch(pos) != 0) BOOK.closeGame(Job.batch(pos));
-        uint256 escrow = G.peek(state, G.ESCROW);
-        VAULT.closeGame(address(uint160(G.peek(state, G.NODE))), escrow / 2, escrow - escrow / 2);
-        emit Resolved(game, claimId, G.LOST, voided, 0, 0, 0, 0);
+        slots[game] = keccak256(verdict);
+        emit Decided(game, move, verdict);
     }
 
-    /// @dev The first refutation of a claim slashes; a later one repays costs out of free stake, and takes the held
-    /// reward over if its commit was earlier.
-    function _refute(bytes32 game, bytes calldata state, uint256 job, bool voided) private {
-        bytes32 claimId = bytes32(G.peek(state, G.CLAIM_ID));
-        Verdict memory v = _verdict(claimId);
-        v.voided = v.voided || voided;
-        if (v.winner == address(0)) {
-            _first(game, state, job, v);
-            return;
-        }
-        address opener = address(uint160(G.peek(state, G.OPENER)));
-        uint256 committedAt = G.peek(state, G.COMMITTED_AT);
-        if (block.timestamp <= v.settleAt && committedAt < v.committedAt) {
-            (v.winner, v.committedAt) = (opener, committedAt);
-        }
-        _decide(claimId, v);
-        if (Job.batch(job) != 0) BOOK.closeGame(Job.batch(job));
-        uint256 repaid =
-            VAULT.convict(address(uint160(G.peek(state, G.NODE))), G.peek(state, G.COST), 0, false);
-        VAULT.pay(opener, G.peek(state, G.ESCROW) + repaid);
-        emit Resolved(game, claimId, G.REFUTED, voided, repaid, repaid, 0, 0);
-    }
-
-    function _first(bytes32 game, bytes calldata state, uint256 job, Verdict memory v) private {
-        (uint256 wanted, uint256 reserved) = BOOK.convict(Job.batch(job), Job.value(job));
-        uint256 slashed = VAULT.convict(address(uint160(G.peek(state, G.NODE))), wanted, reserved, true);
-        (uint256 costs, uint256 refund, uint256 reward) = split(slashed, G.peek(state, G.COST), Job.price(job));
-        v.winner = address(uint160(G.peek(state, G.OPENER)));
-        v.committedAt = G.peek(state, G.COMMITTED_AT);
-        v.settleAt = _min(block.timestamp + REWARD_DELAY, type(uint32).max);
-        v.reward = reward;
-        bytes32 claimId = bytes32(G.peek(state, G.CLAIM_ID));
-        _decide(claimId, v);
-        uint256 burnt = slashed - costs - refund - reward;
-        VAULT.distribute(v.winner, G.peek(state, G.ESCROW) + costs, Job.user(job), refund, burnt);
-        bool voided = G.peek(state, G.FLAGS) & G.VOID != 0;
-        emit Resolved(game, claimId, G.REFUTED, voided, slashed, costs, refund, reward);
-    }
-
-    /// @inheritdoc IDisputeArena
-    function verdicts(bytes32 claimId)
-        external
-        view
-        returns (
-            address winner,
-            uint40 committedAt,
-            uint40 settleAt,
-            bool voided,
-            bool refuted,
-            uint128 reward
-        )
-    {
-        Verdict memory v = _verdict(claimId);
-        (winner, committedAt, settleAt) = (v.winner, uint40(v.committedAt), uint40(v.settleAt));
-        (voided, refuted, reward) = (v.voided, v.winner != address(0), uint128(v.reward));
-    }
-
-    function _verdict(bytes32 claimId) private view returns (Verdict memory v) {
-        uint256 slot = _verdicts[claimId];
-        v.winner = address(uint160(slot));
-        (v.committedAt, v.settleAt) = (uint32(slot >> 160), uint32(slot >> 192));
-        v.voided = slot & VOIDED != 0;
-        v.reward = uint256(uint32(slot >> 225) & (2 ** REWARD_BITS - 1)) << (slot >> 250);
-    }
-
-    /// @dev The reward comes from `_cut` and is below 2^87, so that its exponent has six bits.
-    function _decide(bytes32 claimId, Verdict memory v) private {
-        uint256 exponent = _excess(v.reward);
-        uint256 slot = uint256(uint160(v.winner)) | (v.committedAt << 160) | (v.settleAt << 192);
-        if (v.voided) slot |= VOIDED;
-        _verdicts[claimId] = slot | ((v.reward >> exponent) << 225) | (exponent << 250);
-    }
-
-    /// @dev How many bits a reward has beyond those that a verdict keeps.
-    function _excess(uint256 reward) private pure returns (uint256 bits) {
-        while (reward >> (bits + 8) >= 2 ** REWARD_BITS) bits += 8;
-        while (reward >> bits >= 2 ** REWARD_BITS) ++bits;
-    }
-
-    /// @notice How a slash is split (SPEC 09 §4): at most half is paid out, in the order costs, refund, reward;
-    /// the reward is cut to 25 significant bits, so that a verdict is one slot.
-    function split(uint256 slashed, uint256 cost, uint256 price)
-        public
-        view
-        returns (uint256 costs, uint256 refund, uint256 reward)
-    {
-        uint256 left = slashed / 2;
-        costs = _min(cost, left);
-        left -= costs;
-        refund = _min(REFUND_FACTOR * price, left);
-        left -= refund;
-        reward = _min(3 * cost + slashed / 5, left);
-        uint256 lost = _excess(reward);
-        reward = (reward >> lost) << lost;
-    }
-
-    /// @inheritdoc IDisputeArena
-    function settle(bytes32 claimId) external {
-        Verdict memory v = _verdict(claimId);
-        uint256 reward = v.reward;
-        if (reward == 0 || block.timestamp <= v.settleAt) revert NothingToSettle(claimId, v.settleAt);
-        v.reward = 0;
-        _decide(claimId, v);
-        emit Settled(claimId, v.winner, reward);
-        VAULT.pay(v.winner, reward);
-    }
+    // ---- bonds and the meter
 
     /// @inheritdoc IDisputeArena
     function commitBond() public view returns (uint256) {
@@ -465,28 +383,9 @@ contract DisputeArena is IDisputeArena {
         if (who != party && !REGISTRY.isDelegate(party, who)) revert NotParty(who, party);
     }
 
-    /// @dev A slot that holds a commit is smaller than 2^128; the hash of a state is not.
+    /// @dev A slot that holds a commit is smaller than 2^128; the hash of a state or verdict is not.
     function _committed(bytes32 key) private view returns (uint256 number, uint256 time) {
         uint256 slot = uint256(slots[key]);
         if (slot == 0 || slot >> 128 != 0) revert NoCommit(key);
         return (slot >> 64, uint64(slot));
-    }
-
-    function _jobBatch(bytes memory job) private pure returns (bytes32 batch) {
-        assembly ("memory-safe") {
-            batch := mload(add(job, 316)) // 32 + 284
-        }
-    }
-
-    function _start(bytes calldata data) private pure returns (uint256 pos) {
-        (pos,) = Packed.bounds(data);
-    }
-
-    function _range(string memory name, uint256 value, uint256 low, uint256 high) private pure {
-        if (value < low || value > high) revert BadParameter(name, value);
-    }
-
-    function _min(uint256 a, uint256 b) private pure returns (uint256) {
-        return a < b ? a : b;
-    }
-}
+    }}

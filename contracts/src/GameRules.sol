@@ -78,14 +78,13 @@ contract GameRules is IGameRules {
         } else if (level != 0) {
             G.put(s, G.PHASE, G.STATES);
         } else {
-            _toReveal(s, index, child);
+            _toReveal(s, index);
         }
     }
 
     /// @dev The descent over states or outputs has found its step.
-    function _toReveal(bytes memory s, uint256 t, bytes32 stateAfter) private pure {
+    function _toReveal(bytes memory s, uint256 t) private pure {
         G.put(s, G.T, t);
-        G.putWord(s, G.STATE_AFTER, stateAfter);
         G.put(s, G.LEVEL, 0);
         G.put(s, G.INDEX, 0);
         G.put(s, G.TOTAL, 0);
@@ -121,7 +120,7 @@ contract GameRules is IGameRules {
         if (index >= count) revert OutOfRange(index, count);
         if (outputs) {
             Job.check(pos, G.word(s, G.JOB_HASH));
-            _toReveal(s, Job.promptCount(pos) - 1 + index, 0);
+            _toReveal(s, Job.promptCount(pos) - 1 + index);
             pos = Packed.take(pos, Job.SIZE, end);
         } else {
             G.put(s, G.INDEX, index);
@@ -183,21 +182,30 @@ contract GameRules is IGameRules {
         bytes32 afterwards = States.hash(t + 1, y, f, kvAfter, before);
         uint256 count = Job.promptCount(job) + Job.count(job) - 1;
         _finish(t, count, f, Job.finish(job));
-        if (t == 0) States.same(before, Job.firstState(job));
-        if (G.word(s, G.STATE_BEFORE) == 0) {
-            bytes32 root;
-            (root, next) = States.open(before, afterwards, t, count, next, end);
-            States.same(root, Job.stateRoot(job));
-        } else {
-            States.same(before, G.word(s, G.STATE_BEFORE));
-            States.same(afterwards, G.word(s, G.STATE_AFTER));
-        }
-        G.putWord(s, G.STATE_BEFORE, before);
-        G.putWord(s, G.STATE_AFTER, afterwards);
+        bytes32 root;
+        (root, next) = States.open(before, afterwards, t, count, next, end);
+        States.same(root, Job.stateRoot(job));
+        if (t == 0) next = _first(s, job, pos, next, end);
         G.putWord(s, G.KV_ROOT, kvBefore);
         G.put(s, G.Y_PREV, yPrev);
         G.put(s, G.Y, y);
         G.put(s, G.F, f);
+    }
+
+    /// @dev S_{-1} has the first prompt id, an empty KV tree and no predecessor (SPEC 06 §3.2); `before` is its preimage.
+    function _first(bytes memory s, uint256 job, uint256 before, uint256 pos, uint256 end)
+        private
+        view
+        returns (uint256 next)
+    {
+        uint256 siblings = Packed.take(pos, 64, end);
+        bytes32 root;
+        (root, next) = Trees.openRange(pos, 64, 0, 1, Trees.depth(4 * Job.promptCount(job), 64), siblings, end);
+        States.same(root, Job.promptRoot(job));
+        uint256 id = States.id(pos);
+        if (Packed.uintAt(before, 4) != id) revert Contradiction("prompt", Packed.uintAt(before, 4), id);
+        States.same(Packed.word(before + 5), Trees.zero(Job.dPos(job) + G.get(s, G.D_LAYER) + 1 + G.get(s, G.D_ROW)));
+        States.same(Packed.word(before + 37), 0);
     }
 
     /// @dev f_t is 0 before the last step and the claim's finish code there; a cancelled run ends with 0.

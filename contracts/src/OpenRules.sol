@@ -2,11 +2,10 @@
 pragma solidity 0.8.37;
 
 import {IOpenRules} from "./interfaces/IRules.sol";
-import {IClaimBook} from "./interfaces/IClaimBook.sol";
 import {Digests} from "./libraries/Digests.sol";
 import {GameState as G} from "./libraries/GameState.sol";
+import {Job} from "./libraries/Job.sol";
 import {Packed} from "./libraries/Packed.sol";
-import {States} from "./libraries/States.sol";
 import {Trees} from "./libraries/Trees.sol";
 
 /// @title Move 2, open; see IOpenRules
@@ -18,8 +17,8 @@ contract OpenRules is IOpenRules {
     uint256 private constant MAX_HEIGHT = 32;
     uint256 private constant ANY_STATES = type(uint32).max;
     uint256 private constant ANY_OUTPUTS = type(uint32).max - 1;
-
-    IClaimBook public immutable BOOK;
+    uint256 private constant ON_ITS_FACE = type(uint32).max - 2;
+    uint256 private constant LAST_FINISH = 6;
 
     /// @dev Where the parser stands and what it has found.
     struct Parse {
@@ -32,37 +31,41 @@ contract OpenRules is IOpenRules {
         bool graph;
         bytes32 domain;
         bytes32 claimId;
-        bytes32 batch;
-        bytes32 first; // S_{-1}
-    }
-
-    constructor(address book) {
-        BOOK = IClaimBook(book);
     }
 
     /// @inheritdoc IOpenRules
-    function open(bytes32 domain, bytes calldata payload) external view returns (Opening memory o) {
+    function open(bytes32 domain, bytes32 batch, uint256 count, bytes calldata payload)
+        external
+        pure
+        returns (Opening memory o)
+    {
         Parse memory p;
         (p.base, p.end) = Packed.bounds(payload);
-        p.pos = Packed.take(p.base, EVIDENCE, p.end);
+        p.pos = Packed.take(p.base, EVIDENCE + 1, p.end);
         p.domain = domain;
         p.t = Packed.uintAt(p.base + 20, 4);
         p.m = Packed.uintAt(p.base + 233, 4);
         p.n = Packed.uintAt(p.base + 92, 4);
         _header(p);
-        _claim(p, o);
-        if (!p.graph) _firstState(p);
-        o.state = new bytes(G.SIZE);
-        _identity(p, o.state);
-        _target(p, o);
+        bytes32 model = _modelId(p.base);
+        _evidence(p, _claim(p, o, model), count);
         Packed.done(p.pos, p.end);
-        o.job = _job(p);
-        G.putWord(o.state, G.JOB_HASH, keccak256(o.job));
-        o.key = keccak256(
-            abi.encodePacked(
-                address(uint160(Packed.uintAt(p.base, 20))), p.claimId, uint32(p.t), Packed.word(p.base + 24)
-            )
-        );
+        o.record = _job(p.base, model);
+        bytes memory s = _identity(p, o.record, batch);
+        _target(p, o, s);
+        o.claimId = p.claimId;
+        o.key = _key(p.base, p.claimId);
+    }
+
+    /// @dev keccak(opener | claim id | t | salt); the last two stand side by side in the payload.
+    function _key(uint256 base, bytes32 claimId) private pure returns (bytes32 key) {
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            calldatacopy(p, base, 20)
+            mstore(add(p, 20), claimId)
+            calldatacopy(add(p, 52), add(base, 20), 36)
+            key := keccak256(p, 88)
+        }
     }
 
     /// @dev Form of the model header (SPEC 06 §1.1) and of the claim for its kind (SPEC 07 §3).
@@ -77,42 +80,63 @@ contract OpenRules is IOpenRules {
             if (Packed.uintAt(h + i, 1) > MAX_HEIGHT) revert BadHeader("depth", Packed.uintAt(h + i, 1));
         }
         p.graph = kind == 2;
-        uint256 finish = Packed.uintAt(p.base + 96, 1);
-        if (p.graph) {
-            if (p.n != 0) revert BadClaim("count", p.n);
-            if (finish != 0) revert BadClaim("finish", finish);
-            if (Packed.word(p.base + 97) != 0) revert BadClaim("stateRoot", uint256(Packed.word(p.base + 97)));
-        } else {
-            if (p.m == 0) revert BadClaim("promptCount", 0);
-            if (p.n == 0) revert BadClaim("count", 0);
-            if (finish == 0) revert BadClaim("finish", 0);
+        (bytes32 field, uint256 value) = p.graph ? _graphFace(p) : _tokenFace(p);
+        if (p.t == ON_ITS_FACE) {
+            if (field == 0) revert BadStep(p.t, 0);
+        } else if (field != 0) {
+            revert BadClaim(field, value);
         }
     }
 
-    /// @dev Digest and id of the claim, and the evidence that the node made it.
-    function _claim(Parse memory p, Opening memory o) private view {
+    /// @dev The first field of a claim on a graph model that its kind contradicts (SPEC 08 §4.8), or 0.
+    function _graphFace(Parse memory p) private pure returns (bytes32, uint256) {
+        if (p.n != 0) return ("count", p.n);
+        uint256 finish = Packed.uintAt(p.base + 96, 1);
+        if (finish != 0) return ("finish", finish);
+        uint256 stateRoot = uint256(Packed.word(p.base + 97));
+        return (stateRoot == 0 ? bytes32(0) : bytes32("stateRoot"), stateRoot);
+    }
+
+    /// @dev The first field of a claim on a token model that its request or the model contradicts, or 0.
+    function _tokenFace(Parse memory p) private pure returns (bytes32, uint256) {
+        if (p.m == 0) return ("promptCount", 0);
+        if (p.n == 0 || p.n > Packed.uintAt(p.base + 237, 4)) return ("count", p.n);
+        uint256 states = p.m + p.n - 1;
+        if (states > Packed.uintAt(p.base + HEADER + 24, 4)) return ("states", states);
+        uint256 finish = Packed.uintAt(p.base + 96, 1);
+        return (finish == 0 || finish > LAST_FINISH ? bytes32("finish") : bytes32(0), finish);
+    }
+
+    /// @dev Digest and id of the claim.
+    function _claim(Parse memory p, Opening memory o, bytes32 model) private pure returns (bytes32 digest) {
         uint256 b = p.base;
-        address node = address(uint160(Packed.uintAt(b + 72, 20)));
-        Digests.Claim memory c = Digests.Claim({
-            node: node,
-            requestDigest: _request(p),
-            count: p.n,
-            finish: Packed.uintAt(b + 96, 1),
-            stateRoot: Packed.word(b + 97),
-            outputRoot: Packed.word(b + 129),
-            value: Packed.uintAt(b + 161, 16),
-            issued: Packed.uintAt(b + 177, 8),
-            batchBy: Packed.uintAt(b + 185, 8),
-            challengeUntil: Packed.uintAt(b + 193, 8)
-        });
-        bytes32 digest;
-        (digest, p.claimId) = Digests.claim(p.domain, c);
-        o.windowEnd = c.challengeUntil;
-        uint256 pos = p.pos;
-        p.pos = Packed.take(pos, 1, p.end);
-        uint256 evidence = Packed.uintAt(pos, 1);
+        o.value = Packed.uintAt(b + 161, 16);
+        o.windowEnd = Packed.uintAt(b + 193, 8);
+        (digest, p.claimId) = Digests.claim(
+            p.domain,
+            Digests.Claim({
+                kind: 0,
+                version: 0,
+                node: address(uint160(Packed.uintAt(b + 72, 20))),
+                requestDigest: _request(p, model),
+                count: p.n,
+                finish: Packed.uintAt(b + 96, 1),
+                stateRoot: Packed.word(b + 97),
+                outputRoot: Packed.word(b + 129),
+                value: o.value,
+                issued: Packed.uintAt(b + 177, 8),
+                batchBy: Packed.uintAt(b + 185, 8),
+                challengeUntil: o.windowEnd
+            })
+        );
+    }
+
+    /// @dev That the node made the claim: its signature, or a place in its batch.
+    function _evidence(Parse memory p, bytes32 digest, uint256 count) private pure {
+        address node = address(uint160(Packed.uintAt(p.base + 72, 20)));
+        uint256 evidence = Packed.uintAt(p.base + EVIDENCE, 1);
         if (evidence == 0) _signature(p, node, digest);
-        else if (evidence == 1) o.windowEnd = _inclusion(p, node, digest, o.windowEnd);
+        else if (evidence == 1) _inclusion(p, node, digest, count);
         else revert NoEvidence(node, digest);
     }
 
@@ -124,29 +148,22 @@ contract OpenRules is IOpenRules {
         if (signer != node) revert NoEvidence(node, digest);
     }
 
-    function _inclusion(Parse memory p, address node, bytes32 digest, uint256 windowEnd)
-        private
-        view
-        returns (uint256)
-    {
+    function _inclusion(Parse memory p, address node, bytes32 digest, uint256 count) private pure {
         uint256 pos = p.pos;
         p.pos = Packed.take(pos, 34, p.end);
-        bytes32 batchRoot = Packed.word(pos);
-        p.batch = keccak256(abi.encodePacked(node, batchRoot));
-        (uint16 count,,, uint40 until,,) = BOOK.batches(p.batch);
         if (count == 0) revert NoEvidence(node, digest);
         bytes32 root;
         (root, p.pos) = Trees.keccakOpen(digest, Packed.uintAt(pos + 32, 2), count, p.pos, p.end);
-        if (root != batchRoot) revert NoEvidence(node, digest);
-        return until > windowEnd ? until : windowEnd;
+        if (root != Packed.word(pos)) revert NoEvidence(node, digest);
     }
 
-    function _request(Parse memory p) private pure returns (bytes32) {
+    function _request(Parse memory p, bytes32 model) private pure returns (bytes32) {
         uint256 b = p.base;
         return Digests.request(
             p.domain,
             Digests.Request({
-                model: _modelId(b),
+                kind: 0,
+                model: model,
                 promptRoot: Packed.word(b + 201),
                 promptCount: p.m,
                 maxNew: Packed.uintAt(b + 237, 4),
@@ -154,6 +171,7 @@ contract OpenRules is IOpenRules {
                 seed: Packed.uintAt(b + 245, 8),
                 stopRoot: Packed.word(b + 253),
                 stopCount: Packed.uintAt(b + 285, 1),
+                extras: 0,
                 dataClass: Packed.uintAt(b + 286, 1),
                 user: address(uint160(Packed.uintAt(b + 287, 20))),
                 nonce: Packed.uintAt(b + 307, 8),
@@ -170,34 +188,31 @@ contract OpenRules is IOpenRules {
         return sha256(header);
     }
 
-    /// @dev S_{-1} from the opening of prompt[0] (SPEC 06 §3.2).
-    function _firstState(Parse memory p) private view {
-        uint256 leaf = p.pos;
-        uint256 siblings = Packed.take(leaf, 64, p.end);
-        bytes32 root;
-        (root, p.pos) = Trees.openRange(leaf, 64, 0, 1, Trees.depth(4 * p.m, 64), siblings, p.end);
-        States.same(root, Packed.word(p.base + 201));
+    /// @dev The state behind the job in the record: what claim, header and evidence fix.
+    function _identity(Parse memory p, bytes memory record, bytes32 batch) private pure returns (bytes memory s) {
         uint256 h = p.base + HEADER;
-        uint256 height =
-            Packed.uintAt(h + 30, 1) + Packed.uintAt(h + 31, 1) + 1 + Packed.uintAt(h + 32, 1);
-        p.first = States.hash(0, States.id(leaf), 0, Trees.zero(height), 0);
-    }
-
-    function _identity(Parse memory p, bytes memory s) private pure {
-        uint256 h = p.base + HEADER;
-        G.putWord(s, G.CLAIM_ID, p.claimId);
+        bytes32 jobHash;
+        assembly ("memory-safe") {
+            s := add(record, 236)
+            jobHash := keccak256(add(record, 32), 236)
+        }
+        G.putWord(s, G.CASE, keccak256(abi.encodePacked(p.claimId, batch)));
         G.put(s, G.NODE, Packed.uintAt(p.base + 72, 20));
         G.put(s, G.OPENER, Packed.uintAt(p.base, 20));
-        G.putWord(s, G.GRAPH_ROOT, Packed.word(h + 64));
         G.put(s, G.LAYERS, Packed.uintAt(h + 28, 2));
         G.put(s, G.D_LAYER, Packed.uintAt(h + 31, 1));
         G.put(s, G.D_ROW, Packed.uintAt(h + 32, 1));
+        G.putWord(s, G.GRAPH_ROOT, Packed.word(h + 64));
+        G.putWord(s, G.JOB_HASH, jobHash);
         if (p.graph) G.setFlag(s, G.GRAPH);
     }
 
-    /// @dev What the game is about: one step, or a tree to descend.
-    function _target(Parse memory p, Opening memory o) private view {
-        bytes memory s = o.state;
+    /// @dev What the game is about: one step, a tree to descend, or nothing any more.
+    function _target(Parse memory p, Opening memory o, bytes memory s) private pure {
+        if (p.t == ON_ITS_FACE) {
+            G.put(s, G.PHASE, G.REFUTED);
+            return;
+        }
         G.put(s, G.PHASE, G.REVEAL);
         if (p.graph) {
             if (p.t != 0) revert BadStep(p.t, 1);
@@ -205,20 +220,19 @@ contract OpenRules is IOpenRules {
             return;
         }
         uint256 count = p.m + p.n - 1;
-        if (p.t == ANY_STATES || p.t == ANY_OUTPUTS) {
-            o.work = p.m + p.n;
-            if (p.t == ANY_OUTPUTS) {
-                _descend(s, G.OUTPUTS, 4 * p.n, 64, 3, Packed.word(p.base + 129));
-            } else if (count == 1) {
-                G.putWord(s, G.STATE_AFTER, Packed.word(p.base + 97));
-            } else {
-                _descend(s, G.STATES, 32 * count, 32, 0, Packed.word(p.base + 97));
-            }
+        if (p.t < count) {
+            G.put(s, G.T, p.t);
+            o.work = p.m + p.t;
             return;
         }
-        if (p.t >= count) revert BadStep(p.t, count);
-        o.work = p.m + p.t;
-        _openStates(p, s, count);
+        o.work = p.m + p.n;
+        if (p.t == ANY_OUTPUTS) {
+            _descend(s, G.OUTPUTS, 4 * p.n, 64, 3, Packed.word(p.base + 129));
+        } else if (p.t != ANY_STATES) {
+            revert BadStep(p.t, count);
+        } else if (count > 1) {
+            _descend(s, G.STATES, 32 * count, 32, 0, Packed.word(p.base + 97));
+        }
     }
 
     function _descend(bytes memory s, uint8 phase, uint256 total, uint256 leafBytes, uint256 kind, bytes32 root)
@@ -228,54 +242,33 @@ contract OpenRules is IOpenRules {
         G.put(s, G.PHASE, phase);
         G.put(s, G.TOTAL, total);
         G.put(s, G.LEAF_BYTES, leafBytes);
-        G.put(s, G.ELEMENT_TYPE, kind == 3 ? 3 : 0);
+        G.put(s, G.ELEMENT_TYPE, kind);
         G.put(s, G.LEVEL, Trees.depth(total, leafBytes));
         G.putWord(s, G.SUBTREE, root);
     }
 
-    function _openStates(Parse memory p, bytes memory s, uint256 count) private view {
-        uint256 pos = p.pos;
-        bytes32 before = p.first;
-        if (p.t != 0) {
-            before = Packed.word(pos);
-            pos = Packed.take(pos, 32, p.end);
-        }
-        bytes32 afterwards = Packed.word(pos);
-        pos = Packed.take(pos, 32, p.end);
-        bytes32 root;
-        (root, p.pos) = States.open(before, afterwards, p.t, count, pos, p.end);
-        States.same(root, Packed.word(p.base + 97));
-        G.put(s, G.T, p.t);
-        G.putWord(s, G.STATE_BEFORE, before);
-        G.putWord(s, G.STATE_AFTER, afterwards);
-    }
-
-    /// @dev The 316 bytes of SPEC 08 §1, copied from the payload where it has the same run of fields.
-    function _job(Parse memory p) private pure returns (bytes memory job) {
-        job = new bytes(316);
-        bytes32 model = _modelId(p.base);
-        (uint256 base, bytes32 first, bytes32 batch) = (p.base, p.first, p.batch);
+    /// @dev The 236 bytes of SPEC 08 §1, copied from the payload where it has the same run of fields, and room for the
+    /// state behind them.
+    function _job(uint256 base, bytes32 model) private pure returns (bytes memory record) {
+        record = new bytes(Job.SIZE + G.SIZE);
         assembly ("memory-safe") {
-            let j := add(job, 32)
+            let j := add(record, 32)
             let header := add(base, HEADER)
             mstore(j, model)
             calldatacopy(add(j, 32), add(base, 201), 32) // promptRoot
             calldatacopy(add(j, 64), add(base, 253), 32) // stopRoot
             calldatacopy(add(j, 96), add(base, 97), 64) // stateRoot, outputRoot
-            mstore(add(j, 160), first)
-            calldatacopy(add(j, 192), add(base, 245), 8) // seed
-            calldatacopy(add(j, 200), add(base, 233), 4) // m
-            calldatacopy(add(j, 204), add(base, 92), 4) // n
-            calldatacopy(add(j, 208), add(base, 237), 8) // maxNew, temperature
-            calldatacopy(add(j, 216), add(header, 20), 10) // V, tMax, L
-            calldatacopy(add(j, 226), add(header, 19), 1) // kind
-            calldatacopy(add(j, 227), add(base, 96), 1) // finish
-            calldatacopy(add(j, 228), add(base, 285), 1) // stopCount
-            calldatacopy(add(j, 229), add(header, 30), 3) // dPos, dLayer, dRow
-            calldatacopy(add(j, 232), add(base, 287), 20) // user
-            calldatacopy(add(j, 252), add(base, 315), 16) // price
-            calldatacopy(add(j, 268), add(base, 161), 16) // value
-            mstore(add(j, 284), batch)
+            calldatacopy(add(j, 160), add(base, 245), 8) // seed
+            calldatacopy(add(j, 168), add(base, 233), 4) // m
+            calldatacopy(add(j, 172), add(base, 92), 4) // n
+            calldatacopy(add(j, 176), add(base, 237), 8) // maxNew, temperature
+            calldatacopy(add(j, 184), add(header, 20), 10) // V, tMax, L
+            calldatacopy(add(j, 194), add(header, 19), 1) // kind
+            calldatacopy(add(j, 195), add(base, 96), 1) // finish
+            calldatacopy(add(j, 196), add(base, 285), 1) // stopCount
+            calldatacopy(add(j, 197), add(header, 30), 3) // dPos, dLayer, dRow
+            calldatacopy(add(j, 200), add(base, 287), 20) // user
+            calldatacopy(add(j, 220), add(base, 315), 16) // price
         }
     }
 }

@@ -10,9 +10,10 @@ interface IERC20 {
 }
 
 /// @title Stakes, credits, escrows; see IStakeVault
-/// @dev Solvency: balance = sum of stakes + sum of credits + what the arena holds (bonds, rewards) + burned.
-contract StakeVault is IStakeVault {
-    /// @dev One slot: stake 88 bits, reserved 88 (<= stake), queue 32, games 16, jailedUntil 32 (0: not jailed).
+/// @dev Solvency: balance = sum of stakes + sum of credits + what games and verdicts hold + burned.
+abstract contract StakeVault is IStakeVault {
+    /// @dev One slot: stake 88 bits, reserved 96, queue 32, games 8, jailedUntil 32 (0: not jailed). Batches reserve at most
+    /// the stake, each of at most 255 games at most the stake: together below 2^96.
     struct Node {
         uint256 stake;
         uint256 reserved;
@@ -28,13 +29,13 @@ contract StakeVault is IStakeVault {
 
     /// @notice The most stake of one node: what its slot can hold.
     uint256 public constant MAX_STAKE = type(uint88).max;
+    /// @notice The most games that are open against one node at a time.
+    uint256 public constant MAX_GAMES = type(uint8).max;
 
     /// @notice The token of stakes, bonds and payments of this deployment; it must not charge on transfer.
     IERC20 public immutable TOKEN;
     /// @notice Seconds between the announcement and the payment of stake.
     uint256 public immutable UNBONDING;
-    address private immutable BOOK;
-    address private immutable ARENA;
 
     /// @inheritdoc IStakeVault
     uint256 public burned;
@@ -43,37 +44,11 @@ contract StakeVault is IStakeVault {
     mapping(address node => uint256) private _nodes;
     mapping(address node => Exit) private _exits;
 
-    /// @param book_ Where the book will be; the vault obeys it and nobody can change that.
-    /// @param arena_ Where the arena will be, likewise.
-    constructor(address token, uint256 unbonding, address book_, address arena_) {
+    constructor(address token, uint256 unbonding) {
         if (token.code.length == 0) revert BadParameter("token", uint256(uint160(token)));
         if (unbonding == 0 || unbonding > 365 days) revert BadParameter("unbonding", unbonding);
-        if (book_ == address(0) || book_ == arena_) revert BadParameter("book", uint256(uint160(book_)));
-        if (arena_ == address(0)) revert BadParameter("arena", 0);
         TOKEN = IERC20(token);
         UNBONDING = unbonding;
-        BOOK = book_;
-        ARENA = arena_;
-    }
-
-    modifier onlyArena() {
-        if (msg.sender != ARENA) revert NotModule(msg.sender);
-        _;
-    }
-
-    modifier onlyBook() {
-        if (msg.sender != BOOK) revert NotModule(msg.sender);
-        _;
-    }
-
-    /// @inheritdoc IStakeVault
-    function book() external view returns (address) {
-        return BOOK;
-    }
-
-    /// @inheritdoc IStakeVault
-    function arena() external view returns (address) {
-        return ARENA;
     }
 
     /// @inheritdoc IStakeVault
@@ -131,7 +106,7 @@ contract StakeVault is IStakeVault {
         if (block.timestamp <= unlockAt || n.games != 0 || (n.jailedUntil != 0 && n.reserved != 0)) {
             revert Locked(msg.sender, unlockAt, n.games, n.reserved);
         }
-        amount = _min(e.amount, n.stake - n.reserved);
+        amount = _min(e.amount, _free(n));
         e.amount = 0;
         n.stake -= amount;
         _store(msg.sender, n);
@@ -146,8 +121,8 @@ contract StakeVault is IStakeVault {
         _push(msg.sender, amount);
     }
 
-    /// @inheritdoc IStakeVault
-    function reserve(address node, uint256 amount) external onlyBook {
+    /// @dev Reserves free stake of a node that is not jailed, for a batch.
+    function _reserve(address node, uint256 amount) internal {
         Node memory n = _node(node);
         if (n.jailedUntil != 0) revert Jailed(node);
         uint256 used = n.reserved + _exits[node].amount + amount;
@@ -156,98 +131,79 @@ contract StakeVault is IStakeVault {
         _store(node, n);
     }
 
-    /// @inheritdoc IStakeVault
-    function unreserve(address node, uint256 amount) external onlyBook {
+    /// @dev Ends the reservation of a batch.
+    function _unreserve(address node, uint256 amount) internal {
         Node memory n = _node(node);
         n.reserved -= amount;
         _store(node, n);
     }
 
-    /// @inheritdoc IStakeVault
-    function openGame(address node, uint256 work) external onlyArena returns (uint256 before, uint256 queue) {
+    /// @dev Counts a game against the node, queues `work` seconds of its time, and holds stake for a slash: `sure`, which a
+    /// batch has reserved, and of the rest of `wanted` what is free.
+    /// @return before Open games before this one.
+    /// @return queue The time at which the node's queue, this game included, is worked off.
+    /// @return hold What the game holds.
+    function _openGame(address node, uint256 work, uint256 wanted, uint256 sure)
+        internal
+        returns (uint256 before, uint256 queue, uint256 hold)
+    {
         Node memory n = _node(node);
         before = n.games;
+        if (before == MAX_GAMES) revert TooManyGames(node, before);
         queue = _max(n.queue, block.timestamp) + work;
         if (queue > type(uint32).max) revert BadParameter("queue", queue);
-        if (before == type(uint16).max) revert BadParameter("games", before);
-        (n.games, n.queue) = (before + 1, queue);
+        hold = sure + _min(wanted - sure, _free(n));
+        (n.games, n.queue, n.reserved) = (before + 1, queue, n.reserved + hold);
         _store(node, n);
     }
 
-    /// @inheritdoc IStakeVault
-    function closeGame(address node, uint256 toNode, uint256 burnt) external onlyArena {
+    /// @dev A game against the node has ended; what it held is free again.
+    function _closeGame(address node, uint256 hold) internal {
         Node memory n = _node(node);
-        n.games -= 1;
+        (n.games, n.reserved) = (n.games - 1, n.reserved - hold);
         _store(node, n);
-        creditOf[node] += toNode;
-        _burn(burnt);
     }
 
-    /// @inheritdoc IStakeVault
-    function convict(address node, uint256 wanted, uint256 reserved, bool jails)
-        external
-        onlyArena
-        returns (uint256 taken)
-    {
+    /// @dev A game against the node has ended by a refutation: of the first of its case what it held is taken, and the node
+    /// posts no more batches and waits the unbonding time anew; of a later one `cost`, as far as there is free stake.
+    function _convict(address node, uint256 hold, uint256 cost, bool first) internal returns (uint256 taken) {
         Node memory n = _node(node);
-        n.games -= 1;
-        taken = reserved + _min(wanted - reserved, n.stake - n.reserved);
+        (n.games, n.reserved) = (n.games - 1, n.reserved - hold);
+        taken = first ? _min(hold, n.stake) : _min(cost, _free(n));
         n.stake -= taken;
-        n.reserved -= reserved;
-        if (jails) n.jailedUntil = _min(block.timestamp + UNBONDING, type(uint32).max);
+        if (first) n.jailedUntil = _min(block.timestamp + UNBONDING, type(uint32).max);
         _store(node, n);
-        emit Slashed(node, taken);
     }
 
-    /// @inheritdoc IStakeVault
-    function lock(address account, uint256 amount) external onlyArena {
-        _take(account, amount);
-    }
-
-    /// @inheritdoc IStakeVault
-    function pay(address account, uint256 amount) external onlyArena {
-        creditOf[account] += amount;
-    }
-
-    /// @inheritdoc IStakeVault
-    function distribute(address opener, uint256 toOpener, address user, uint256 toUser, uint256 burnt)
-        external
-        onlyArena
-    {
-        creditOf[opener] += toOpener;
-        if (toUser != 0) creditOf[user] += toUser;
-        _burn(burnt);
-    }
-
-    /// @inheritdoc IStakeVault
-    function burn(uint256 amount) external onlyArena {
-        _burn(amount);
-    }
-
-    function _burn(uint256 amount) private {
-        burned += amount;
-        emit Burned(amount);
+    /// @dev Stake that neither batches nor games have reserved. Announced stake is free until it is paid.
+    function _free(Node memory n) private pure returns (uint256) {
+        return n.stake > n.reserved ? n.stake - n.reserved : 0;
     }
 
     function _node(address node) private view returns (Node memory n) {
         uint256 slot = _nodes[node];
         n.stake = uint88(slot);
-        n.reserved = uint88(slot >> 88);
-        n.queue = uint32(slot >> 176);
-        n.games = uint16(slot >> 208);
+        n.reserved = uint96(slot >> 88);
+        n.queue = uint32(slot >> 184);
+        n.games = uint8(slot >> 216);
         n.jailedUntil = slot >> 224;
     }
 
-    /// @dev Every field is below the bound of its width: stake by `deposit`, reserved by stake, the others where they
-    /// are set.
+    /// @dev Every field is below the bound of its width: stake by `deposit`, reserved by what `Node` says, the others where
+    /// they are set.
     function _store(address node, Node memory n) private {
-        _nodes[node] = n.stake | (n.reserved << 88) | (n.queue << 176) | (n.games << 208) | (n.jailedUntil << 224);
+        _nodes[node] = n.stake | (n.reserved << 88) | (n.queue << 184) | (n.games << 216) | (n.jailedUntil << 224);
     }
 
-    function _take(address account, uint256 amount) private {
+    /// @dev Takes a bond or a withdrawal out of an account's credit.
+    function _take(address account, uint256 amount) internal {
         uint256 credit = creditOf[account];
         if (credit < amount) revert Insufficient(account, credit, amount);
         creditOf[account] = credit - amount;
+    }
+
+    function _credit(address account, uint256 amount) internal {
+        creditOf[account] += amount;
     }
 
     /// @dev The amount that arrives is measured, so that a token with transfer fees cannot make the vault insolvent.
@@ -267,11 +223,11 @@ contract StakeVault is IStakeVault {
         if (!ok || (result.length != 0 && !abi.decode(result, (bool)))) revert TransferFailed(address(TOKEN), amount);
     }
 
-    function _min(uint256 a, uint256 b) private pure returns (uint256) {
+    function _min(uint256 a, uint256 b) internal pure returns (uint256) {
         return a < b ? a : b;
     }
 
-    function _max(uint256 a, uint256 b) private pure returns (uint256) {
+    function _max(uint256 a, uint256 b) internal pure returns (uint256) {
         return a > b ? a : b;
     }
 }

@@ -17,13 +17,11 @@ import (
 
 // Addresses are the contracts of one deployment. The zero value names none and is illegal.
 type Addresses struct {
-	Version  int            `json:"version"` // of this record: 1
+	Version  int            `json:"version"` // of this record: 2
 	ChainID  uint64         `json:"chainId"`
 	Block    uint64         `json:"block"` // the first block that can hold their logs
 	Token    common.Address `json:"token"`
 	Registry common.Address `json:"registry"`
-	Vault    common.Address `json:"vault"`
-	Book     common.Address `json:"book"`
 	Arena    common.Address `json:"arena"`
 	Steps    common.Address `json:"steps"`
 	Open     common.Address `json:"openRules"`
@@ -32,7 +30,7 @@ type Addresses struct {
 }
 
 const (
-	addressesVersion = 1
+	addressesVersion = 2
 	maxAddresses     = 4 << 10 // bytes of the record
 )
 
@@ -74,7 +72,7 @@ func DecodeAddresses(b []byte) (Addresses, error) {
 // named are the addresses under the names of their artifacts.
 func (a Addresses) named() map[string]common.Address {
 	return map[string]common.Address{
-		tokenName: a.Token, registryName: a.Registry, vaultName: a.Vault, bookName: a.Book, arenaName: a.Arena,
+		tokenName: a.Token, registryName: a.Registry, arenaName: a.Arena,
 		stepsName: a.Steps, openName: a.Open, gameName: a.Game, answerName: a.Answer,
 	}
 }
@@ -162,14 +160,8 @@ func (k *Contracts) checkWiring(ctx context.Context) error {
 		method   string
 		want     common.Address
 	}{
-		{vaultName, k.at.Vault, "TOKEN", k.at.Token},
-		{vaultName, k.at.Vault, "arena", k.at.Arena},
-		{vaultName, k.at.Vault, "book", k.at.Book},
-		{bookName, k.at.Book, "VAULT", k.at.Vault},
-		{openName, k.at.Open, "BOOK", k.at.Book},
 		{answerName, k.at.Answer, "STEPS", k.at.Steps},
-		{arenaName, k.at.Arena, "VAULT", k.at.Vault},
-		{arenaName, k.at.Arena, "BOOK", k.at.Book},
+		{arenaName, k.at.Arena, "TOKEN", k.at.Token},
 		{arenaName, k.at.Arena, "REGISTRY", k.at.Registry},
 		{arenaName, k.at.Arena, "OPEN_RULES", k.at.Open},
 		{arenaName, k.at.Arena, "GAME_RULES", k.at.Game},

@@ -16,8 +16,6 @@ import (
 const (
 	tokenName    = "TestToken"
 	registryName = "NodeRegistry"
-	vaultName    = "StakeVault"
-	bookName     = "ClaimBook"
 	arenaName    = "DisputeArena"
 	stepsName    = "StepVerifier"
 	openName     = "OpenRules"
@@ -34,7 +32,7 @@ type bindings struct {
 
 func newBindings() (*bindings, error) {
 	b := &bindings{of: map[string]abi.ABI{}, errors: map[[4]byte]abi.Error{}, events: map[common.Hash]abi.Event{}}
-	names := []string{tokenName, registryName, vaultName, bookName, arenaName, stepsName, openName, gameName, answerName}
+	names := []string{tokenName, registryName, arenaName, stepsName, openName, gameName, answerName}
 	for _, e := range contracts.Evaluators() {
 		names = append(names, e.Name)
 	}
@@ -51,7 +49,7 @@ func newBindings() (*bindings, error) {
 		for _, e := range a.Errors {
 			b.errors[[4]byte(e.ID[:4])] = e
 		}
-		if name == vaultName || name == bookName || name == arenaName || name == registryName {
+		if name == arenaName || name == registryName {
 			for _, e := range a.Events {
 				b.events[e.ID] = e
 			}

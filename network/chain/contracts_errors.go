@@ -27,8 +27,12 @@ var (
 	ErrJailed = errors.New("node is jailed")
 	// ErrBatch: the batch was posted before, is not there, or cannot be posted or released as asked.
 	ErrBatch = errors.New("batch is not in the state for this")
-	// ErrSettle: there is no reward to pay now.
-	ErrSettle = errors.New("no reward to settle now")
+	// ErrSettle: a verdict holds nothing that could be paid now.
+	ErrSettle = errors.New("nothing to settle now")
+	// ErrHeld: what was brought is not what the verdict on the case holds now.
+	ErrHeld = errors.New("not what the verdict holds")
+	// ErrGames: no more games can be open against the node.
+	ErrGames = errors.New("too many games are open against the node")
 	// ErrSignature: a signature has not the one valid form.
 	ErrSignature = errors.New("signature is malformed")
 )
@@ -46,7 +50,7 @@ var sentinels = map[string]error{
 	"Taken": ErrTaken, "NoCommit": ErrNoCommit, "OutOfTime": ErrOpenTime, "WindowOver": ErrWindow, "BondTooHigh": ErrBond,
 	"Insufficient": ErrFunds, "TransferFailed": ErrFunds, "Locked": ErrLocked, "Jailed": ErrJailed,
 	"AlreadyPosted": ErrBatch, "NoBatch": ErrBatch, "NotReleasable": ErrBatch, "BadCount": ErrBatch, "WindowTooShort": ErrBatch,
-	"NothingToSettle": ErrSettle, "BadSignature": ErrSignature,
+	"TooManyGames": ErrGames, "BadBatch": ErrBatch, "NothingToSettle": ErrSettle, "WrongHeld": ErrHeld, "BadSignature": ErrSignature,
 }
 
 // ExplainedError is a revert with the custom error that the contract raised. It matches the

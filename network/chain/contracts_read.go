@@ -57,10 +57,10 @@ func (k *Contracts) amount(ctx context.Context, contract string, at common.Addre
 	return claim.AmountFromBig(v)
 }
 
-// Account is what the vault holds about a node. Amounts are token units, times unix seconds.
+// Account is what the arena holds about a node. Amounts are token units, times unix seconds.
 type Account struct {
 	Stake     claim.Amount
-	Reserved  claim.Amount // by batches
+	Reserved  claim.Amount // by batches and open games; may be above Stake
 	Unbonding claim.Amount // announced to leave
 	UnlockAt  uint64
 	Queue     uint64 // when the node's queue of reveals is worked off
@@ -77,7 +77,7 @@ func (k *Contracts) Account(ctx context.Context, node claim.Address) (Account, e
 		Stake, Reserved, Unbonding, UnlockAt, Queue, Games *big.Int
 		Jailed                                             bool
 	}
-	if err := k.readStruct(ctx, &v, vaultName, k.at.Vault, "nodes", common.Address(node)); err != nil {
+	if err := k.readStruct(ctx, &v, arenaName, k.at.Arena, "nodes", common.Address(node)); err != nil {
 		return Account{}, err
 	}
 	a := Account{UnlockAt: v.UnlockAt.Uint64(), Queue: v.Queue.Uint64(), Games: uint32(v.Games.Uint64()), Jailed: v.Jailed}
@@ -98,12 +98,12 @@ func amounts(pairs ...any) error {
 
 // Credit returns what an account can withdraw or put down as bonds, in token units.
 func (k *Contracts) Credit(ctx context.Context, who claim.Address) (claim.Amount, error) {
-	return k.amount(ctx, vaultName, k.at.Vault, "creditOf", common.Address(who))
+	return k.amount(ctx, arenaName, k.at.Arena, "creditOf", common.Address(who))
 }
 
 // Burned returns the token units that nobody can move any more.
 func (k *Contracts) Burned(ctx context.Context) (claim.Amount, error) {
-	return k.amount(ctx, vaultName, k.at.Vault, "burned")
+	return k.amount(ctx, arenaName, k.at.Arena, "burned")
 }
 
 // TokenBalance returns the tokens of an account outside the vault. It fails with claim.ErrAmount
@@ -114,7 +114,7 @@ func (k *Contracts) TokenBalance(ctx context.Context, who claim.Address) (claim.
 
 // Allowance returns what the vault may pull from an account, at most 2^128-1 token units.
 func (k *Contracts) Allowance(ctx context.Context, who claim.Address) (claim.Amount, error) {
-	v, err := read[*big.Int](ctx, k, tokenName, k.at.Token, "allowance", common.Address(who), k.at.Vault)
+	v, err := read[*big.Int](ctx, k, tokenName, k.at.Token, "allowance", common.Address(who), k.at.Arena)
 	if err != nil {
 		return claim.Amount{}, err
 	}
@@ -142,53 +142,44 @@ func (k *Contracts) Slot(ctx context.Context, game claim.Hash) (Slot, error) {
 	return Slot(v), err
 }
 
-// Verdict is what became of a claim.
+// Verdict is what became of a case: a claim with its evidence.
 type Verdict struct {
-	Refuted     bool
-	Voided      bool // a deadline D1 was missed
-	Winner      claim.Address
-	CommittedAt uint64
-	SettleAt    uint64       // until when an earlier commit may take the reward over
-	Reward      claim.Amount // held, token units
+	Refuted bool
+	Voided  bool       // a deadline D1 was missed
+	Held    claim.Hash // of what Settle will pay, without its two lowest bits; zero if nothing is held
 }
 
-// Verdict returns what became of a claim; the zero value if nothing did.
+// Verdict returns what became of a case (dispute.CaseID); the zero value if nothing did.
 func (k *Contracts) Verdict(ctx context.Context, id claim.Hash) (Verdict, error) {
 	var v struct {
-		Winner                        common.Address
-		CommittedAt, SettleAt, Reward *big.Int
-		Voided, Refuted               bool
+		Voided, Refuted bool
+		Held            [32]byte
 	}
 	if err := k.readStruct(ctx, &v, arenaName, k.at.Arena, "verdicts", id); err != nil {
 		return Verdict{}, err
 	}
-	out := Verdict{Refuted: v.Refuted, Voided: v.Voided, Winner: claim.Address(v.Winner),
-		CommittedAt: v.CommittedAt.Uint64(), SettleAt: v.SettleAt.Uint64()}
-	return out, amounts(v.Reward, &out.Reward)
+	return Verdict{Refuted: v.Refuted, Voided: v.Voided, Held: v.Held}, nil
 }
 
-// BatchRecord is what the book holds about a batch.
+// BatchRecord is what the arena holds about a batch.
 type BatchRecord struct {
-	Count   uint32 // claims; 0 for a batch that was never posted or was released
-	Refuted uint32
-	Games   uint32 // open
-	Until   uint64 // end of its window, unix seconds
-	Posted  uint64 // unix seconds, 0 if it never was
-	Cover   claim.Amount
+	Count  uint32 // claims; 0 for a batch that was never posted or was released
+	Until  uint64 // end of its window, unix seconds
+	Posted uint64 // unix seconds, 0 if it never was
+	Cover  claim.Amount
 }
 
 // Batch returns the record of a node's batch.
 func (k *Contracts) Batch(ctx context.Context, node claim.Address, root claim.Hash) (BatchRecord, error) {
 	var v struct {
-		Count, Refuted, Games uint16
-		Until, Posted, Cover  *big.Int
+		Count                uint16
+		Until, Posted, Cover *big.Int
 	}
 	key := claim.Keccak(node[:], root[:])
-	if err := k.readStruct(ctx, &v, bookName, k.at.Book, "batches", key); err != nil {
+	if err := k.readStruct(ctx, &v, arenaName, k.at.Arena, "batches", key); err != nil {
 		return BatchRecord{}, err
 	}
-	out := BatchRecord{Count: uint32(v.Count), Refuted: uint32(v.Refuted), Games: uint32(v.Games),
-		Until: v.Until.Uint64(), Posted: v.Posted.Uint64()}
+	out := BatchRecord{Count: uint32(v.Count), Until: v.Until.Uint64(), Posted: v.Posted.Uint64()}
 	return out, amounts(v.Cover, &out.Cover)
 }
 
@@ -215,31 +206,29 @@ func (k *Contracts) OpeningBond(ctx context.Context, node claim.Address, work ui
 	return k.params.bond(uint64(account.Games), work, head.BaseFee)
 }
 
-// readParams reads the immutables of arena, book and vault.
+// readParams reads the immutables of the arena.
 func (k *Contracts) readParams(ctx context.Context) (DeployParams, error) {
 	p := DeployParams{Token: k.at.Token}
 	for _, f := range []struct {
-		contract string
-		at       common.Address
-		method   string
-		small    *uint64
-		amount   *claim.Amount
+		method string
+		small  *uint64
+		amount *claim.Amount
 	}{
-		{vaultName, k.at.Vault, "UNBONDING", &p.Unbonding, nil},
-		{bookName, k.at.Book, "RESERVE", nil, &p.Reserve},
-		{arenaName, k.at.Arena, "WINDOW", &p.Window, nil},
-		{arenaName, k.at.Arena, "REPLY_TIME", &p.ReplyTime, nil},
-		{arenaName, k.at.Arena, "GRACE", &p.Grace, nil},
-		{arenaName, k.at.Arena, "RATE", &p.Rate, nil},
-		{arenaName, k.at.Arena, "REWARD_DELAY", &p.RewardDelay, nil},
-		{arenaName, k.at.Arena, "PRICE_CAP", &p.PriceCap, nil},
-		{arenaName, k.at.Arena, "TIP_CAP", &p.TipCap, nil},
-		{arenaName, k.at.Arena, "TOKEN_PER_ETHER", nil, &p.TokenPerEther},
-		{arenaName, k.at.Arena, "WORST_GAS", &p.WorstGas, nil},
-		{arenaName, k.at.Arena, "WORK_FEE", nil, &p.WorkFee},
-		{arenaName, k.at.Arena, "REFUND_FACTOR", &p.RefundFactor, nil},
+		{"UNBONDING", &p.Unbonding, nil},
+		{"RESERVE", nil, &p.Reserve},
+		{"WINDOW", &p.Window, nil},
+		{"REPLY_TIME", &p.ReplyTime, nil},
+		{"GRACE", &p.Grace, nil},
+		{"RATE", &p.Rate, nil},
+		{"REWARD_DELAY", &p.RewardDelay, nil},
+		{"PRICE_CAP", &p.PriceCap, nil},
+		{"TIP_CAP", &p.TipCap, nil},
+		{"TOKEN_PER_ETHER", nil, &p.TokenPerEther},
+		{"WORST_GAS", &p.WorstGas, nil},
+		{"WORK_FEE", nil, &p.WorkFee},
+		{"REFUND_FACTOR", &p.RefundFactor, nil},
 	} {
-		v, err := k.amount(ctx, f.contract, f.at, f.method)
+		v, err := k.amount(ctx, arenaName, k.at.Arena, f.method)
 		if err != nil {
 			return p, err
 		}
@@ -248,13 +237,6 @@ func (k *Contracts) readParams(ctx context.Context) (DeployParams, error) {
 		} else {
 			*f.small = v.Lo
 		}
-	}
-	window, err := k.amount(ctx, bookName, k.at.Book, "WINDOW")
-	if err != nil {
-		return p, err
-	}
-	if window != claim.Units(p.Window) {
-		return p, fmt.Errorf("%w: the book's window is %v s, the arena's %d s", ErrWiring, window, p.Window)
 	}
 	return p, nil
 }

@@ -32,7 +32,7 @@ var (
 	openGas   = gasOf{1_000_000, 130}
 	moveGas   = gasOf{500_000, 130}
 	answerGas = gasOf{1_500_000, 130}
-	closeGas  = gasOf{1_500_000, 130} // new credits of three accounts and a verdict
+	closeGas  = gasOf{1_500_000, 130} // a new credit and a verdict
 )
 
 // Intent is the transaction that brings an order about, for the outbox of the account that it
@@ -42,7 +42,7 @@ var (
 func (k *Contracts) Intent(o ledger.Order) (Intent, error) {
 	switch o := o.(type) {
 	case ledger.PostBatch:
-		return k.intent(o.Key(), plainGas, bookName, k.at.Book, "postBatch",
+		return k.intent(o.Key(), plainGas, arenaName, k.at.Arena, "postBatch",
 			o.Root, new(big.Int).SetUint64(uint64(o.Count)), o.Cover.Big(), new(big.Int).SetUint64(o.Until))
 	case ledger.Commit:
 		return k.intent(o.Key(), plainGas, arenaName, k.at.Arena, "commit", o.Game)
@@ -53,15 +53,23 @@ func (k *Contracts) Intent(o ledger.Order) (Intent, error) {
 	case ledger.Move:
 		return k.SignedMove(o, nil)
 	case ledger.Timeout:
-		return k.intent(o.Key(), moveGas, arenaName, k.at.Arena, "timeout", o.Game, o.State)
+		return k.intent(o.Key(), moveGas, arenaName, k.at.Arena, "timeout", o.Game, o.State, o.Job)
 	case ledger.Resolve:
-		return k.intent(o.Key(), closeGas, arenaName, k.at.Arena, "resolve", o.Game, o.State, o.Job)
+		return k.intent(o.Key(), closeGas, arenaName, k.at.Arena, "resolve", o.Game, o.Verdict, present(o.Held))
 	case ledger.Settle:
-		return k.intent(o.Key(), plainGas, arenaName, k.at.Arena, "settle", o.ClaimID)
+		return k.intent(o.Key(), plainGas, arenaName, k.at.Arena, "settle", o.Case, o.Held)
 	case ledger.Withdraw:
-		return k.intent(o.Key(), plainGas, vaultName, k.at.Vault, "withdraw", o.Amount.Big())
+		return k.intent(o.Key(), plainGas, arenaName, k.at.Arena, "withdraw", o.Amount.Big())
 	}
 	return Intent{}, fmt.Errorf("order %T has no transaction", o)
+}
+
+// present is b where abi wants bytes that are not nil.
+func present(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
 }
 
 // SignedMove is a move that anyone may carry: signature is 65 bytes r, s, v of the party or its
@@ -75,10 +83,7 @@ func (k *Contracts) SignedMove(o ledger.Move, signature []byte) (Intent, error) 
 	if !ok {
 		return Intent{}, fmt.Errorf("move %d has no function with a payload: use 3 to 13", o.Kind)
 	}
-	if signature == nil {
-		signature = []byte{}
-	}
-	return k.intent(o.Key(), moveGas, arenaName, k.at.Arena, method, o.Game, o.State, o.Payload, signature)
+	return k.intent(o.Key(), moveGas, arenaName, k.at.Arena, method, o.Game, o.State, o.Payload, present(signature))
 }
 
 // SignedOpen is an open that anyone may send for the opener; the signature is over MoveDigest with
@@ -97,7 +102,7 @@ func MoveDigest(d claim.Domain, game, slot claim.Hash, payload []byte) claim.Has
 
 // ReleaseBatch frees the reserve of a node's batch whose window is over; anyone may send it.
 func (k *Contracts) ReleaseBatch(node claim.Address, o ledger.ReleaseBatch) (Intent, error) {
-	return k.intent(o.Key(), plainGas, bookName, k.at.Book, "releaseBatch", common.Address(node), o.Root)
+	return k.intent(o.Key(), plainGas, arenaName, k.at.Arena, "releaseBatch", common.Address(node), o.Root)
 }
 
 // The intents below concern the sender's own account. They are not unique by content: key names
@@ -110,27 +115,27 @@ func (k *Contracts) Mint(key string, to claim.Address, amount claim.Amount) (Int
 
 // Approve lets the vault pull up to amount tokens.
 func (k *Contracts) Approve(key string, amount claim.Amount) (Intent, error) {
-	return k.intent(key, plainGas, tokenName, k.at.Token, "approve", k.at.Vault, amount.Big())
+	return k.intent(key, plainGas, tokenName, k.at.Token, "approve", k.at.Arena, amount.Big())
 }
 
 // Deposit adds approved tokens to the sender's stake.
 func (k *Contracts) Deposit(key string, amount claim.Amount) (Intent, error) {
-	return k.intent(key, plainGas, vaultName, k.at.Vault, "deposit", amount.Big())
+	return k.intent(key, plainGas, arenaName, k.at.Arena, "deposit", amount.Big())
 }
 
 // Fund adds approved tokens to the sender's credit, from which bonds are taken.
 func (k *Contracts) Fund(key string, amount claim.Amount) (Intent, error) {
-	return k.intent(key, plainGas, vaultName, k.at.Vault, "fund", amount.Big())
+	return k.intent(key, plainGas, arenaName, k.at.Arena, "fund", amount.Big())
 }
 
 // RequestUnbond announces that stake shall leave; it replaces an earlier announcement.
 func (k *Contracts) RequestUnbond(key string, amount claim.Amount) (Intent, error) {
-	return k.intent(key, plainGas, vaultName, k.at.Vault, "requestUnbond", amount.Big())
+	return k.intent(key, plainGas, arenaName, k.at.Arena, "requestUnbond", amount.Big())
 }
 
 // WithdrawStake pays the announced stake out.
 func (k *Contracts) WithdrawStake(key string) (Intent, error) {
-	return k.intent(key, plainGas, vaultName, k.at.Vault, "withdrawStake")
+	return k.intent(key, plainGas, arenaName, k.at.Arena, "withdrawStake")
 }
 
 // SetEndpoint publishes where the sender's node serves, 1 to 512 bytes; an empty url withdraws it.

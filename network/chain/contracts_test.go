@@ -24,7 +24,7 @@ import (
 
 func testAddresses() Addresses {
 	a := Addresses{Version: addressesVersion, ChainID: 5, Block: 3}
-	for i, at := range []*common.Address{&a.Token, &a.Registry, &a.Vault, &a.Book, &a.Arena, &a.Steps, &a.Open, &a.Game, &a.Answer} {
+	for i, at := range []*common.Address{&a.Token, &a.Registry, &a.Arena, &a.Steps, &a.Open, &a.Game, &a.Answer} {
 		*at = common.Address{byte(i + 1)}
 	}
 	return a
@@ -64,7 +64,7 @@ func TestEveryIntentFitsItsInterface(t *testing.T) {
 	for _, o := range []ledger.Order{
 		ledger.PostBatch{Root: claim.Hash{1}, Count: 2, Cover: one, Until: 3}, ledger.Commit{Game: claim.Hash{1}},
 		ledger.Expire{Game: claim.Hash{1}}, ledger.Open{Game: claim.Hash{1}, Payload: []byte{1}},
-		ledger.Timeout{Game: claim.Hash{1}, State: []byte{2}}, ledger.Resolve{Game: claim.Hash{1}}, ledger.Settle{ClaimID: claim.Hash{2}},
+		ledger.Timeout{Game: claim.Hash{1}, State: []byte{2}}, ledger.Resolve{Game: claim.Hash{1}}, ledger.Settle{Case: claim.Hash{2}, Held: []byte{1}},
 		ledger.Withdraw{Amount: one, Nonce: 1},
 	} {
 		add(k.Intent(o))
@@ -197,6 +197,9 @@ func TestEveryFactFitsItsEvent(t *testing.T) {
 			if v.Type() == reflect.TypeFor[*big.Int]() {
 				v.Set(reflect.ValueOf(big.NewInt(5)))
 			}
+			if e.Name == "Opened" {
+				v.SetBytes(dispute.Record(&dispute.Job{}, &dispute.State{Phase: dispute.R1}))
+			}
 			values = append(values, v.Interface())
 		}
 		var err error
@@ -232,7 +235,7 @@ func TestEveryCustomErrorHasItsSentinel(t *testing.T) {
 	}
 	for _, contract := range []string{openName, gameName, answerName, arenaName} {
 		for name := range k.bind.of[contract].Errors {
-			if sentinels[name] == nil && name != "BadParameter" && name != "HashFailed" && name != "WrongLength" {
+			if sentinels[name] == nil && name != "BadParameter" && name != "BadModule" && name != "HashFailed" && name != "WrongLength" {
 				t.Errorf("%s.%s has no sentinel", contract, name)
 			}
 		}
@@ -311,7 +314,7 @@ func TestAddressesHaveOneForm(t *testing.T) {
 	if back, err := DecodeAddresses(b); err != nil || back != a {
 		t.Fatalf("%+v, %v", back, err)
 	}
-	for _, bad := range []string{"", "{}", string(b) + "{}", strings.Replace(string(b), `"version": 1`, `"version": 2`, 1),
+	for _, bad := range []string{"", "{}", string(b) + "{}", strings.Replace(string(b), `"version": 2`, `"version": 1`, 1),
 		strings.Replace(string(b), `"arena"`, `"other"`, 1), strings.Repeat(" ", maxAddresses) + string(b)} {
 		if _, err := DecodeAddresses([]byte(bad)); err == nil {
 			t.Errorf("accepted %.40q", bad)
@@ -347,7 +350,7 @@ func FuzzFact(f *testing.F) {
 	f.Add(uint8(1), uint8(1), make([]byte, 96))
 	f.Fuzz(func(t *testing.T, event, topics uint8, data []byte) {
 		for _, id := range ids {
-			l := types.Log{Address: k.at.Vault, Topics: []common.Hash{id}, Data: data}
+			l := types.Log{Address: k.at.Arena, Topics: []common.Hash{id}, Data: data}
 			for range topics % 4 {
 				l.Topics = append(l.Topics, common.Hash{event})
 			}

@@ -85,44 +85,36 @@ func (d *deployer) all(ctx context.Context, p DeployParams) (Addresses, error) {
 		}
 	}
 	d.wait(ctx)
-	// The vault obeys two addresses from its creation on: those that book and arena get below.
-	book, arena := d.later(3), d.later(5)
-	at.Vault = d.create(ctx, vaultName, at.Token, new(big.Int).SetUint64(p.Unbonding), book, arena)
-	at.Steps = d.create(ctx, stepsName, p.Registrar, ops, evaluators)
+	at.Open, at.Steps = d.create(ctx, openName), d.create(ctx, stepsName, p.Registrar, ops, evaluators)
 	d.wait(ctx)
 	at.Answer = d.create(ctx, answerName, at.Steps)
-	at.Book = d.create(ctx, bookName, at.Vault, p.Reserve.Big(), new(big.Int).SetUint64(p.Window))
-	at.Open = d.create(ctx, openName, at.Book)
 	d.wait(ctx)
-	at.Arena = d.create(ctx, arenaName, arenaParams(p),
-		[6]common.Address{at.Vault, at.Book, at.Registry, at.Open, at.Game, at.Answer})
+	at.Arena = d.create(ctx, arenaName, ArenaArguments(at.Token, p, at.Registry, at.Open, at.Game, at.Answer)...)
 	d.wait(ctx)
-	if d.err == nil && (at.Book != book || at.Arena != arena) {
-		d.err = fmt.Errorf("book %v and arena %v are not where the vault expects them, %v and %v", at.Book, at.Arena, book, arena)
-	}
 	at.Block = d.first
 	return at, d.err
 }
 
-// later is where the contract will be that n creations from now makes; 0 is the next one.
-func (d *deployer) later(n uint64) common.Address { return crypto.CreateAddress(d.s.addr, d.nonce+n) }
-
-// arenaParams is the constructor's structure; abi matches its fields by name.
-func arenaParams(p DeployParams) any {
-	return struct {
+// ArenaArguments are those of the arena's constructor; abi matches the fields of the structure by
+// name.
+func ArenaArguments(token common.Address, p DeployParams, registry, open, game, answer common.Address) []any {
+	return []any{token, struct {
+		Unbonding                                                     uint64
+		Reserve                                                       *big.Int
 		Window, ReplyTime, Grace, Rate, RewardDelay, PriceCap, TipCap uint64
 		TokenPerEther                                                 *big.Int
 		WorstGas                                                      uint64
 		WorkFee                                                       *big.Int
 		RefundFactor                                                  uint64
-	}{p.Window, p.ReplyTime, p.Grace, p.Rate, p.RewardDelay, p.PriceCap, p.TipCap,
-		p.TokenPerEther.Big(), p.WorstGas, p.WorkFee.Big(), p.RefundFactor}
+	}{p.Unbonding, p.Reserve.Big(), p.Window, p.ReplyTime, p.Grace, p.Rate, p.RewardDelay, p.PriceCap, p.TipCap,
+		p.TokenPerEther.Big(), p.WorstGas, p.WorkFee.Big(), p.RefundFactor},
+		[4]common.Address{registry, open, game, answer}}
 }
 
 // create sends the creation of a contract and returns where it will be.
 func (d *deployer) create(ctx context.Context, name string, args ...any) common.Address {
 	data, err := d.bind.creation(name, args...)
-	at := d.later(0)
+	at := crypto.CreateAddress(d.s.addr, d.nonce)
 	d.send(ctx, name, nil, data, err)
 	return at
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"elenchus/commitment/claim"
+	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 )
 
@@ -41,7 +42,7 @@ type FactBatch struct {
 // stakes that are better read) are left out.
 func (k *Contracts) Watch(ctx context.Context, o FactOptions, report func(context.Context, FactBatch) error) error {
 	w := WatchOptions{From: o.From, Depth: o.Depth, Interval: o.Interval, MaxRange: o.MaxRange,
-		Query: Query{Addresses: []common.Address{k.at.Arena, k.at.Book, k.at.Vault, k.at.Registry}}}
+		Query: Query{Addresses: []common.Address{k.at.Arena, k.at.Registry}}}
 	if w.From == 0 {
 		w.From = k.at.Block
 	}
@@ -95,7 +96,7 @@ func (k *Contracts) timeOf(ctx context.Context, l types.Log, pause time.Duration
 // matches ErrLog.
 func (k *Contracts) Fact(l types.Log) (f ledger.Fact, ok bool, err error) {
 	switch l.Address {
-	case k.at.Arena, k.at.Book, k.at.Vault, k.at.Registry:
+	case k.at.Arena, k.at.Registry:
 	default:
 		return f, false, nil
 	}
@@ -193,9 +194,7 @@ var decoders = map[string]func(*fields) ledger.Event{
 	},
 	"Committed": func(r *fields) ledger.Event { return ledger.Committed{Game: r.hash(), Payer: r.address()} },
 	"Expired":   func(r *fields) ledger.Event { return ledger.Expired{Game: r.hash()} },
-	"Opened": func(r *fields) ledger.Event {
-		return ledger.Opened{Game: r.hash(), Node: r.address(), ClaimID: r.hash(), Job: next[[]byte](r)}
-	},
+	"Opened":    opened,
 	"Posted": func(r *fields) ledger.Event {
 		return ledger.Posted{Game: r.hash(), Move: next[uint8](r), Payload: next[[]byte](r)}
 	},
@@ -205,13 +204,26 @@ var decoders = map[string]func(*fields) ledger.Event{
 	"Convicted": func(r *fields) ledger.Event {
 		return ledger.Convicted{Game: r.hash(), Op: next[uint8](r), Tensor: next[uint8](r), Element: next[uint64](r)}
 	},
+	"Decided": func(r *fields) ledger.Event {
+		return ledger.Decided{Game: r.hash(), Move: next[uint8](r), Verdict: next[[]byte](r)}
+	},
 	"Resolved": func(r *fields) ledger.Event {
-		return ledger.Resolved{Game: r.hash(), ClaimID: r.hash(), Phase: next[uint8](r), Voided: next[bool](r),
-			Slashed: r.amount(), Costs: r.amount(), Refund: r.amount(), Reward: r.amount()}
+		return ledger.Resolved{Game: r.hash(), Case: r.hash(), Phase: next[uint8](r), Voided: next[bool](r),
+			Slashed: r.amount(), Costs: r.amount(), Held: next[[]byte](r)}
 	},
 	"Settled": func(r *fields) ledger.Event {
-		return ledger.Settled{ClaimID: r.hash(), Winner: r.address(), Reward: r.amount()}
+		return ledger.Settled{Case: r.hash(), Winner: r.address(), Refund: r.amount(), Reward: r.amount(), Burned: r.amount()}
 	},
-	"Slashed":  func(r *fields) ledger.Event { return ledger.Slashed{Node: r.address(), Amount: r.amount()} },
 	"Endpoint": func(r *fields) ledger.Event { return ledger.Endpoint{Node: r.address(), URL: next[string](r)} },
+}
+
+// opened rebuilds job and state of an opening from its record.
+func opened(r *fields) ledger.Event {
+	e := ledger.Opened{Game: r.hash(), Node: r.address(), ClaimID: r.hash()}
+	job, state, err := dispute.DecodeRecord(next[[]byte](r))
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	e.Job, e.State = job.Encode(), state.Encode()
+	return e
 }

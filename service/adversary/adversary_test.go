@@ -130,7 +130,7 @@ type facts struct {
 
 func (f *facts) Follow(_ context.Context, report func([]ledger.Fact, ledger.Head) error) error {
 	s := dispute.State{Phase: f.phase}
-	list := []ledger.Fact{{Event: ledger.Opened{Game: ledger.Hash{1}}}, {Ref: ledger.Ref{Index: 1}, Event: ledger.Moved{Game: ledger.Hash{1}, State: s.Encode()}}}
+	list := []ledger.Fact{{Event: ledger.Opened{Game: ledger.Hash{1}, State: s.Encode()}}}
 	for range 2 {
 		if err := report(list, ledger.Head{}); err != nil {
 			return err

@@ -12,7 +12,6 @@ import (
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
-	"elenchus/compute/opset"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 )
@@ -145,7 +144,7 @@ func (c *Challenger) auditBatch(ctx context.Context, b ledger.BatchPosted) error
 		at := &dispute.Inclusion{Root: b.Root, Index: uint16(i), Path: tree.Path(i)}
 		if r.Claim.Node != b.Node {
 			at = nil // the arena knows batches by node and root: only a signature shows this claim
-		} else if why := consistent(r, c.o.Domain, at); why != "" {
+		} else if why := c.unfit(r, at); why != "" {
 			spoilt = fmt.Errorf("receipt %d of the batch: %s", i, why)
 			continue
 		}
@@ -203,12 +202,17 @@ func (c *Challenger) covered(ctx context.Context, r *receipt.Receipt) bool {
 // verify re-computes a claim and, where it is false, says where to open. The error is ctx's; what
 // cannot be checked is a verdict.
 func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion) (Verdict, *dispute.OpenMove, error) {
-	if why := consistent(r, c.o.Domain, at); why != "" {
+	if why := c.unfit(r, at); why != "" {
 		return Verdict{Why: why}, nil, nil
 	}
 	m, ok := c.models[r.Request.Model]
 	if !ok {
 		return Verdict{Why: fmt.Sprintf("model %x is not held here", r.Request.Model)}, nil, nil
+	}
+	open := c.opening(r, at, m)
+	if field, value := open.Face(); field != "" {
+		open.T = dispute.OnItsFace
+		return Verdict{Known: true, Why: fmt.Sprintf("the claim is false on its face: %s is %d", field, value)}, open, nil
 	}
 	if err := receiptJob(r).Check(m.Manifest.Model); err != nil {
 		return Verdict{Why: err.Error()}, nil, nil
@@ -217,7 +221,6 @@ func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute
 	if err != nil {
 		return Verdict{}, nil, err
 	}
-	open := c.opening(r, at, m)
 	lie, err := open.Accuse(own, nil)
 	if err != nil {
 		return Verdict{Why: err.Error()}, nil, nil //nolint:nilerr // it is the verdict
@@ -245,38 +248,53 @@ func difference(t uint32) string {
 // opening is the challenge of a claim before it is known where it is false.
 func (c *Challenger) opening(r *receipt.Receipt, at *dispute.Inclusion, m *Model) *dispute.OpenMove {
 	id := r.Claim.ID(c.o.Domain)
-	prompt := trace.IDTree(r.Prompt)
-	leaf := make([]byte, opset.LeafBytes)
-	copy(leaf, trace.IDBytes(r.Prompt))
 	return &dispute.OpenMove{
 		Opener: c.o.Account, Salt: claim.Keccak([]byte("elenchus/salt/1"), c.o.Secret[:], id[:]), MaxBond: c.o.MaxBond,
 		Claim: r.Claim, Request: r.Request, Header: m.Manifest.Header, Batch: at, Signature: r.Signature,
-		PromptLeaf: leaf, PromptPath: prompt.Siblings(0, 0, 1),
 	}
 }
 
-// consistent says why the ids of a receipt are not those that its request commits to, or why nothing
-// shows that the node made the claim, or "". A place in a batch shows it without a signature.
-func consistent(r *receipt.Receipt, d claim.Domain, at *dispute.Inclusion) string {
-	q := &r.Request
+// unfit says why a receipt cannot be judged, whoever holds its model, or "". A claim that is false on
+// its face can be, whatever ids come with it.
+func (c *Challenger) unfit(r *receipt.Receipt, at *dispute.Inclusion) string {
+	if why := evident(r, c.o.Domain, at); why != "" {
+		return why
+	}
+	if m, ok := c.models[r.Request.Model]; ok {
+		if field, _ := c.opening(r, at, m).Face(); field != "" {
+			return ""
+		}
+	}
+	return consistent(r)
+}
+
+// evident says why nothing shows that the node made a claim about the request that comes with it, or
+// "". A place in a batch shows it without a signature.
+func evident(r *receipt.Receipt, d claim.Domain, at *dispute.Inclusion) string {
 	switch {
 	case r.Domain != d:
 		return "the receipt is of another arena"
-	case r.Claim.RequestDigest != q.Digest(d):
+	case r.Claim.RequestDigest != r.Request.Digest(d):
 		return "the claim is not about the request that comes with it"
-	case len(r.Prompt) == 0 || int(q.PromptCount) != len(r.Prompt) || trace.IDTree(r.Prompt).Root() != q.PromptRoot:
-		return "the prompt ids are not those of the request"
-	case int(q.StopCount) != len(r.Stop) || len(r.Stop) > 0 && trace.IDTree(r.Stop).Root() != q.StopRoot:
-		return "the stop ids are not those of the request"
-	}
-	if err := r.Claim.Check(*q); err != nil {
-		return err.Error()
-	}
-	if at != nil {
+	case r.Claim.Version != claim.Version:
+		return fmt.Sprintf("the claim has version %d", r.Claim.Version)
+	case at != nil:
 		return ""
 	}
 	if err := claim.VerifySigner(r.Claim.Digest(d), r.Signature, r.Claim.Node); err != nil {
 		return err.Error()
+	}
+	return ""
+}
+
+// consistent says why the ids of a receipt are not those that its request commits to, or "".
+func consistent(r *receipt.Receipt) string {
+	q := &r.Request
+	switch {
+	case len(r.Prompt) == 0 || int(q.PromptCount) != len(r.Prompt) || trace.IDTree(r.Prompt).Root() != q.PromptRoot:
+		return "the prompt ids are not those of the request"
+	case int(q.StopCount) != len(r.Stop) || len(r.Stop) > 0 && trace.IDTree(r.Stop).Root() != q.StopRoot:
+		return "the stop ids are not those of the request"
 	}
 	return ""
 }

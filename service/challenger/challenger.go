@@ -65,7 +65,6 @@ type Options struct {
 	Models      []Model
 	Dir         string
 	MaxBond     claim.Amount  // the most to lock in one game
-	RewardDelay uint64        // D3 in seconds
 	FetchWithin time.Duration // the longest to wait for what a node serves; 0: 30 s
 	Log         *slog.Logger  // nil: silent
 	// Covered says whether a node has stake that a claim outside every batch can be slashed from; nil:
@@ -92,9 +91,9 @@ type Challenger struct {
 
 	// What follows belongs to the follower alone.
 	games     ledger.Games
+	cases     ledger.Cases
 	committed map[claim.Hash]uint64 // game -> block of its commit
 	own       map[claim.Hash]dispute.Knowledge
-	settled   map[claim.Hash]uint64 // claim -> time from which its reward can be settled
 }
 
 // Verdict is what the challenger found out about a claim.
@@ -123,7 +122,7 @@ func New(o Options) (*Challenger, error) {
 	c := &Challenger{
 		o: o, store: st, models: map[[32]byte]*Model{}, queue: make(chan *receipt.Receipt, 1024), checked: map[claim.Hash]Verdict{},
 		urls: map[claim.Address]string{}, batches: map[claim.Hash]ledger.BatchPosted{}, committed: map[claim.Hash]uint64{},
-		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, settled: map[claim.Hash]uint64{}, wake: make(chan struct{}, 1),
+		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, wake: make(chan struct{}, 1),
 	}
 	for i := range o.Models {
 		c.models[o.Models[i].Manifest.ID()] = &o.Models[i]
@@ -209,6 +208,7 @@ func (c *Challenger) observe(ctx context.Context, facts []ledger.Fact, head ledg
 // note takes a fact; the caller holds mu.
 func (c *Challenger) note(f ledger.Fact) {
 	c.games.Apply(f)
+	c.cases.Apply(f)
 	switch e := f.Event.(type) {
 	case ledger.Endpoint:
 		c.urls[e.Node] = e.URL
@@ -224,17 +224,5 @@ func (c *Challenger) note(f ledger.Fact) {
 			return
 		}
 		c.committed[e.Game] = f.Block
-	case ledger.Resolved:
-		if f.Removed {
-			delete(c.settled, e.ClaimID)
-			return
-		}
-		if e.Reward != (claim.Amount{}) && c.store.has(e.ClaimID) { // who has no game of the claim gets nothing
-			c.settled[e.ClaimID] = f.Time + c.o.RewardDelay + 1
-		}
-	case ledger.Settled:
-		if !f.Removed { // else it is on its way again
-			delete(c.settled, e.ClaimID)
-		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"elenchus/commitment/trace"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
+	"elenchus/settlement/stake"
 )
 
 // submit hands an order to the chain once; what the chain refuses is logged, not fatal.
@@ -84,15 +85,46 @@ func (c *Challenger) playAll(ctx context.Context, head ledger.Head) error {
 		if s.Opener != c.o.Account {
 			continue
 		}
-		if err := c.play(ctx, g, s, head.Time); err != nil {
+		if g.Decided != nil {
+			err = c.resolve(ctx, g, s.Case)
+		} else {
+			err = c.play(ctx, g, s, head.Time)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	for id, at := range c.settled {
-		if head.Time >= at {
-			if err := c.submit(ctx, ledger.Settle{ClaimID: id}); err != nil {
-				return err
-			}
+	return c.settleAll(ctx, head.Time)
+}
+
+// resolve closes a game that was won; the node resolves what it won.
+func (c *Challenger) resolve(ctx context.Context, g ledger.Game, id claim.Hash) error {
+	v, err := dispute.DecodeVerdict(g.Decided.Verdict)
+	if err != nil {
+		return fmt.Errorf("game %x: %w", g.Key, err)
+	}
+	if v.Phase == dispute.Lost {
+		return nil
+	}
+	return c.submit(ctx, ledger.Resolve{Game: g.Key, Verdict: g.Decided.Verdict, Held: c.cases.Held(id)})
+}
+
+// settleAll has what verdicts hold paid out where the reward is the own one.
+func (c *Challenger) settleAll(ctx context.Context, now uint64) error {
+	for _, id := range c.cases.All() {
+		raw := c.cases.Held(id)
+		if raw == nil {
+			continue
+		}
+		held, err := stake.DecodeHeld(raw)
+		if err != nil {
+			return fmt.Errorf("case %x: %w", id, err)
+		}
+		if held.Winner != c.o.Account || now <= held.SettleAt {
+			continue
+		}
+		if err := c.submit(ctx, ledger.Settle{Case: id, Held: raw}); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -100,12 +132,8 @@ func (c *Challenger) playAll(ctx context.Context, head ledger.Head) error {
 
 func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, now uint64) error {
 	switch {
-	case s.Phase == dispute.Refuted:
-		return c.submit(ctx, ledger.Resolve{Game: g.Key, State: g.State, Job: g.Job})
-	case s.Phase == dispute.Lost: // the node resolves what it won
-		return nil
 	case s.Phase.Turn() != dispute.Opener && dispute.Overdue(&s, now):
-		return c.submit(ctx, ledger.Timeout{Game: g.Key, State: g.State})
+		return c.submit(ctx, ledger.Timeout{Game: g.Key, State: g.State, Job: g.Job})
 	case s.Phase.Turn() != dispute.Opener && s.Phase != dispute.Answer:
 		return nil
 	}
@@ -123,7 +151,7 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 	}
 	if m.Kind() == dispute.KindAnswer {
 		// The node answers what is true; the opener what convicts.
-		if next, _, err := dispute.Apply(s, m, dispute.Env{Now: s.OpenedAt, Mover: c.o.Account}); err != nil || next.Phase != dispute.Refuted {
+		if next, _, err := dispute.Apply(s, m, dispute.Env{Now: s.Deadline, Mover: c.o.Account}); err != nil || next.Phase != dispute.Refuted {
 			c.markPlayed(o)
 			return nil
 		}

@@ -2,6 +2,7 @@ package challenger_test
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -76,10 +77,6 @@ func newWorld(t *testing.T, lie trace.Tamper) *world {
 // claim computes and signs.
 func (w *world) claim(j decode.Job) {
 	w.t.Helper()
-	key, err := crypto.ToECDSA([]byte("a key of thirty-two bytes, fixed"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	a, finish, err := w.computer.Generate(w.t.Context(), j, nil)
 	if err != nil {
 		w.t.Fatal(err)
@@ -88,13 +85,29 @@ func (w *world) claim(j decode.Job) {
 	q := claim.Request{Model: claim.Hash(w.man.ID()), PromptRoot: trace.IDTree(j.Prompt).Root(), PromptCount: uint32(len(j.Prompt)), MaxNew: j.MaxNew,
 		Temperature: j.Temperature, Seed: j.Seed, StopRoot: trace.IDTree(j.StopIDs).Root(), StopCount: uint8(len(j.StopIDs))}
 	now := uint64(time.Now().Unix())
-	c := claim.Claim{Version: claim.Version, Node: claim.AddressOf(key), RequestDigest: q.Digest(theArena), Count: uint32(len(a.Outputs)), Finish: finish,
+	c := claim.Claim{Version: claim.Version, Node: claim.AddressOf(nodeKey(w.t)), RequestDigest: q.Digest(theArena), Count: uint32(len(a.Outputs)), Finish: finish,
 		StateRoot: a.StateTree().Root(), OutputRoot: trace.IDTree(a.Outputs).Root(), Issued: now, BatchBy: now + 60, ChallengeUntil: now + 1000}
-	sig, err := claim.Sign(c.Digest(theArena), key)
+	w.r = &receipt.Receipt{Domain: theArena, Request: q, Claim: c, Signature: sign(w.t, c), Prompt: j.Prompt, Stop: j.StopIDs, Output: a.Outputs}
+}
+
+// nodeKey is the key of the node.
+func nodeKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := crypto.ToECDSA([]byte("a key of thirty-two bytes, fixed"))
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
-	w.r = &receipt.Receipt{Domain: theArena, Request: q, Claim: c, Signature: sig, Prompt: j.Prompt, Stop: j.StopIDs, Output: a.Outputs}
+	return key
+}
+
+// sign is the node's signature of a claim.
+func sign(t *testing.T, c claim.Claim) claim.Signature {
+	t.Helper()
+	sig, err := claim.Sign(c.Digest(theArena), nodeKey(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sig
 }
 
 var errWithheld = errors.New("withheld")
@@ -215,9 +228,24 @@ func (w *world) submit(rs ...*receipt.Receipt) func(*challenger.Challenger) {
 	}
 }
 
+// caseOf is the case of the last game that was opened about a claim.
+func (w *world) caseOf(id claim.Hash) (c claim.Hash) {
+	w.t.Helper()
+	for _, f := range w.chain.Facts() {
+		if e, ok := f.Event.(ledger.Opened); ok && e.ClaimID == id {
+			s, err := dispute.DecodeState(e.State)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			c = s.Case
+		}
+	}
+	return c
+}
+
 func (w *world) refuted() {
 	w.t.Helper()
-	if e := w.end(); e == nil || dispute.Phase(e.Phase) != dispute.Refuted || e.ClaimID != w.r.ID() {
+	if e := w.end(); e == nil || dispute.Phase(e.Phase) != dispute.Refuted || e.Case != w.caseOf(w.r.ID()) {
 		w.t.Errorf("the lie ends in %+v", e)
 	}
 	if bad := w.chain.Refused(me); len(bad) != 0 {
@@ -345,6 +373,66 @@ func TestSpoiltBatchesHideNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A claim that contradicts its own request is refuted by its opening, in a batch or alone, whatever ids
+// come with it. SPEC 08 §4.8.
+func TestClaimsFalseOnTheirFaceAreRefuted(t *testing.T) {
+	for name, batch := range map[string]bool{"receipt": false, "batch": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				w.r.Request.MaxNew = w.r.Claim.Count - 1
+				w.r.Claim.RequestDigest = w.r.Request.Digest(theArena)
+				w.r.Prompt = []int32{1}
+				w.r.Signature = sign(t, w.r.Claim)
+				hand := w.submit(w.r)
+				if batch {
+					hand = nil
+					w.post(w.link)
+				}
+				v := w.run(time.Minute, hand)[w.r.ID()]
+				if !v.Known || v.True || !strings.Contains(v.Why, "face") {
+					t.Errorf("verdict %+v", v)
+				}
+				w.refuted()
+			})
+		})
+	}
+}
+
+// Who wins is paid what the verdict holds, after D3.
+func TestRewardsAreSettled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, tamper)
+		w.run(5*time.Minute, w.submit(w.r))
+		w.refuted()
+		c, err := challenger.New(w.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- c.Run(ctx) }()
+		var paid []claim.Address
+		for range 2 * arenatest.Delay {
+			time.Sleep(time.Second)
+			w.chain.Mine()
+			synctest.Wait()
+		}
+		cancel()
+		if err := errors.Join(<-done, c.Close()); err != nil {
+			t.Error(err)
+		}
+		for _, f := range w.chain.Facts() {
+			if e, ok := f.Event.(ledger.Settled); ok {
+				paid = append(paid, e.Winner)
+			}
+		}
+		if len(paid) != 1 || paid[0] != me || len(w.chain.Refused(me)) != 0 {
+			t.Errorf("paid %x, refused %v", paid, w.chain.Refused(me))
+		}
+	})
 }
 
 // A claim in another node's batch is no claim of that batch: it is opened on its signature, since

@@ -74,14 +74,14 @@ func (n *Node) receipt(id claim.Hash) (*receipt.Receipt, error) {
 }
 
 func (n *Node) post(ctx context.Context, root claim.Hash, until uint64, ids []claim.Hash) error {
-	cover := claim.Amount{}
+	cover := claim.Amount{} // of each claim: the highest value among them
 	for _, id := range ids {
 		r, err := n.receipt(id)
 		if err != nil {
 			return err
 		}
-		if cover, err = cover.Add(r.Claim.Value); err != nil {
-			return err
+		if r.Claim.Value.Cmp(cover) > 0 {
+			cover = r.Claim.Value
 		}
 	}
 	err := n.o.Chain.Submit(ctx, ledger.PostBatch{Root: root, Count: uint32(len(ids)), Cover: cover, Until: until})

@@ -32,7 +32,7 @@ func (n *Node) observe(ctx context.Context, facts []ledger.Fact, head ledger.Hea
 			return err
 		}
 	}
-	return n.release(ctx, open, head.Time)
+	return n.release(ctx, head.Time)
 }
 
 // forget drops what was known of claims that nobody disputes any more.
@@ -51,10 +51,17 @@ func (n *Node) play(ctx context.Context, g ledger.Game, now uint64) error {
 	}
 	var o ledger.Order
 	switch {
-	case s.Phase == dispute.Lost: // the opener resolves what he won
-		o = ledger.Resolve{Game: g.Key, State: g.State, Job: g.Job}
+	case g.Decided != nil:
+		v, err := dispute.DecodeVerdict(g.Decided.Verdict)
+		if err != nil {
+			return fmt.Errorf("game %x: %w", g.Key, err)
+		}
+		if v.Phase != dispute.Lost { // the opener resolves what he won
+			return nil
+		}
+		o = ledger.Resolve{Game: g.Key, Verdict: g.Decided.Verdict}
 	case s.Phase.Turn() == dispute.Opener && dispute.Overdue(&s, now):
-		o = ledger.Timeout{Game: g.Key, State: g.State}
+		o = ledger.Timeout{Game: g.Key, State: g.State, Job: g.Job}
 	case s.Phase.Turn() == dispute.Node && now <= s.Last:
 		o = ledger.Move{Game: g.Key, State: g.State}
 	default:
@@ -98,7 +105,7 @@ func (n *Node) move(ctx context.Context, g ledger.Game, s dispute.State, o ledge
 	}
 	if m.Kind() == dispute.KindAnswer {
 		// An answer that shows the claim to be false is the opener's business.
-		if next, _, err := dispute.Apply(s, m, dispute.Env{Now: s.OpenedAt, Mover: n.addr}); err != nil || next.Phase != dispute.Lost {
+		if next, _, err := dispute.Apply(s, m, dispute.Env{Now: s.Deadline, Mover: n.addr}); err != nil || next.Phase != dispute.Lost {
 			return nil, fmt.Errorf("%w: the answer does not defend the claim (%v, %v)", dispute.ErrStuck, next.Phase, err)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"time"
 
 	"elenchus/commitment/claim"
 	"elenchus/settlement/ledger"
@@ -44,12 +44,13 @@ func (n *Node) noteBatch(f ledger.Fact) {
 	}
 }
 
-// release frees the stake of every batch whose window is over and about which no game goes on. A
-// node that did not would run out of free stake, and could post nothing any more. SPEC 09 §2.2.
-func (n *Node) release(ctx context.Context, open []ledger.Game, now uint64) error {
+// release frees the stake of every batch half a window after its end. A node that did not would run
+// out of free stake, and could post nothing any more. SPEC 09 §2.2.
+func (n *Node) release(ctx context.Context, now uint64) error {
+	half := uint64(n.o.Window/time.Second) / 2
 	for root, b := range n.posted {
 		o := ledger.ReleaseBatch{Root: root}
-		if b.released || now <= b.until || n.played[o.Key()] || n.disputed(root, open) {
+		if b.released || now <= b.until+half || n.played[o.Key()] {
 			continue
 		}
 		if err := n.o.Chain.Submit(ctx, o); err != nil {
@@ -63,13 +64,4 @@ func (n *Node) release(ctx context.Context, open []ledger.Game, now uint64) erro
 		n.o.Log.Info("release", "root", fmt.Sprintf("%x", root))
 	}
 	return nil
-}
-
-// disputed says whether a game is open about a claim of a batch; about any claim of the node, if the
-// batch is not known here.
-func (n *Node) disputed(root claim.Hash, open []ledger.Game) bool {
-	ids, _, err := n.store.batchOf(root)
-	return slices.ContainsFunc(open, func(g ledger.Game) bool {
-		return g.Node == n.addr && (err != nil || slices.Contains(ids, g.ClaimID))
-	})
 }

@@ -52,8 +52,8 @@ func (s *story) Submit(_ context.Context, o ledger.Order) error {
 	return nil
 }
 
-// The stake behind a batch comes back: the node releases it once, after its window and after the last
-// game, and not again after a restart.
+// The stake behind a batch comes back: the node releases it once, half a window after its end, whatever
+// games go on, and not again after a restart.
 func TestNodeReleasesItsReserve(t *testing.T) {
 	man, err := manifest.Bind(modeltest.Llama(3, modeltest.Tiny()))
 	if err != nil {
@@ -80,9 +80,9 @@ func TestNodeReleasesItsReserve(t *testing.T) {
 	s := &story{t: t, over: make(chan struct{}), looks: []look{
 		{50, []ledger.Fact{posted(me, 1, 100), posted(claim.Address{9}, 2, 60), posted(me, 3, 100), removed}, 0},
 		{99, []ledger.Fact{fact(ledger.BatchReleased{Node: me, Root: claim.Hash{3}}), gone}, 0},
-		{100, []ledger.Fact{fact(ledger.Opened{Game: game, Node: me, Job: job.Encode()}), fact(ledger.Moved{Game: game, State: state.Encode()})}, 0},
-		{101, nil, 0},
-		{110, []ledger.Fact{fact(ledger.Resolved{Game: game})}, 1},
+		{100, []ledger.Fact{fact(ledger.Opened{Game: game, Node: me, Job: job.Encode(), State: state.Encode()})}, 0},
+		{130, nil, 0},
+		{131, nil, 1},
 		{200, nil, 1},
 	}}
 	n, err := node.New(node.Options{Key: key, Domain: claim.Domain{ChainID: 1}, Chain: s, Dir: t.TempDir(), Window: time.Minute,

@@ -8,11 +8,15 @@ import (
 )
 
 // Accuse compares the claim of m with the player's own recomputation and, where the claim is false,
-// sets where to open: T and, for a named step, the states before and after it with their opening.
+// sets where to open: T.
 // states are the accused's state hashes where it served them, else nil; they are used only if they
 // lead to the claim's root. It returns false where the claim is true. The sampler fields, roots,
 // counts and finish of m must be set.
 func (m *OpenMove) Accuse(own Knowledge, states []Hash) (bool, error) {
+	if field, _ := m.Face(); field != "" {
+		m.T = OnItsFace
+		return true, nil
+	}
 	if m.graph() {
 		return m.accuseGraph(own)
 	}
@@ -36,7 +40,7 @@ func (m *OpenMove) Accuse(own Knowledge, states []Hash) (bool, error) {
 		m.T = AnyOutput
 		return true, nil
 	}
-	return m.accuseFinish(own, tree)
+	return m.accuseFinish(own)
 }
 
 func (m *OpenMove) accuseGraph(own Knowledge) (bool, error) {
@@ -64,23 +68,14 @@ func (m *OpenMove) accuseState(own Tree, states []Hash) {
 	}
 	for t, h := range states {
 		if h != own.At(0, uint64(t)) {
-			m.nameStep(theirs, uint32(t))
+			m.T = uint32(t)
 			return
 		}
 	}
 }
 
-func (m *OpenMove) nameStep(tree Tree, t uint32) {
-	at := uint64(t)
-	m.T, m.Before, m.After = t, Hash{}, tree.At(0, at)
-	if t > 0 {
-		m.Before = tree.At(0, at-1)
-	}
-	m.StatePath = tree.SiblingsTo(0, max(at, 1)-1, at+1, tree.Depth())
-}
-
 // accuseFinish names the last step if its state does not have the claim's finish code.
-func (m *OpenMove) accuseFinish(own Knowledge, tree Tree) (bool, error) {
+func (m *OpenMove) accuseFinish(own Knowledge) (bool, error) {
 	last := uint32(m.states() - 1)
 	p, err := own.Preimage(int64(last))
 	if err != nil {
@@ -93,6 +88,6 @@ func (m *OpenMove) accuseFinish(own Knowledge, tree Tree) (bool, error) {
 	if p.F == want {
 		return false, nil
 	}
-	m.nameStep(tree, last)
+	m.T = last
 	return true, nil
 }

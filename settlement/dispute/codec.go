@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"elenchus/commitment/claim"
 	"elenchus/commitment/merkle"
 	"elenchus/compute/opset"
 )
@@ -56,6 +57,11 @@ func (r *reader) u64() uint64 { return r.uint(8) }
 func (r *reader) hash() (h Hash) {
 	copy(h[:], r.take(32))
 	return h
+}
+
+func (r *reader) address() (a claim.Address) {
+	copy(a[:], r.take(uint64(len(a))))
+	return a
 }
 
 // hashes reads n hashes; nothing is allocated before they are known to be there.

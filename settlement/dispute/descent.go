@@ -45,7 +45,6 @@ func applyChild(s *State, m Child) error {
 	case s.Level > 0:
 		s.Phase = States
 	default:
-		s.After = m.Hash
 		s.found(uint32(s.Index))
 	}
 	return nil

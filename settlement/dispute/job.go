@@ -10,7 +10,7 @@ import (
 )
 
 // JobSize is the length of an encoded Job in bytes.
-const JobSize = 316
+const JobSize = 236
 
 // Kinds of models, SPEC 06 §1.
 const (
@@ -25,7 +25,6 @@ type Job struct {
 	StopRoot    Hash
 	StateRoot   Hash
 	OutputRoot  Hash
-	First       Hash // S_{-1}
 	Seed        uint64
 	PromptCount uint32 // m
 	Count       uint32 // n
@@ -42,14 +41,12 @@ type Job struct {
 	DRow        uint8
 	User        claim.Address
 	Price       claim.Amount // token units
-	Value       claim.Amount // token units
-	Batch       Hash         // keccak(node | batch root), 0 when the evidence is a signature
 }
 
 // Encode is the packed form that the arena hashes, JobSize bytes.
 func (j *Job) Encode() []byte {
 	b := make([]byte, 0, JobSize)
-	for _, h := range []Hash{j.ModelID, j.PromptRoot, j.StopRoot, j.StateRoot, j.OutputRoot, j.First} {
+	for _, h := range []Hash{j.ModelID, j.PromptRoot, j.StopRoot, j.StateRoot, j.OutputRoot} {
 		b = append(b, h[:]...)
 	}
 	b = binary.BigEndian.AppendUint64(b, j.Seed)
@@ -58,11 +55,9 @@ func (j *Job) Encode() []byte {
 	}
 	b = binary.BigEndian.AppendUint16(b, j.Layers)
 	b = append(b, j.Kind, j.Finish, j.StopCount, j.DPos, j.DLayer, j.DRow)
-	price, value := j.Price.Bytes(), j.Value.Bytes()
+	price := j.Price.Bytes()
 	b = append(b, j.User[:]...)
-	b = append(b, price[:]...)
-	b = append(b, value[:]...)
-	return append(b, j.Batch[:]...)
+	return append(b, price[:]...)
 }
 
 // Hash is the job hash that a game keeps.
@@ -74,21 +69,19 @@ func DecodeJob(b []byte) (Job, error) {
 	if len(b) != JobSize {
 		return j, fmt.Errorf("%w: %d bytes, want %d", ErrBadJob, len(b), JobSize)
 	}
-	for i, h := range []*Hash{&j.ModelID, &j.PromptRoot, &j.StopRoot, &j.StateRoot, &j.OutputRoot, &j.First} {
+	for i, h := range []*Hash{&j.ModelID, &j.PromptRoot, &j.StopRoot, &j.StateRoot, &j.OutputRoot} {
 		copy(h[:], b[32*i:])
 	}
-	j.Seed = binary.BigEndian.Uint64(b[192:])
+	j.Seed = binary.BigEndian.Uint64(b[160:])
 	for i, v := range []*uint32{&j.PromptCount, &j.Count, &j.MaxNew, &j.Temperature, &j.Vocabulary, &j.TMax} {
-		*v = binary.BigEndian.Uint32(b[200+4*i:])
+		*v = binary.BigEndian.Uint32(b[168+4*i:])
 	}
-	j.Layers = binary.BigEndian.Uint16(b[224:])
+	j.Layers = binary.BigEndian.Uint16(b[192:])
 	for i, v := range []*uint8{&j.Kind, &j.Finish, &j.StopCount, &j.DPos, &j.DLayer, &j.DRow} {
-		*v = b[226+i]
+		*v = b[194+i]
 	}
-	copy(j.User[:], b[232:])
-	j.Price = claim.AmountFrom([16]byte(b[252:268]))
-	j.Value = claim.AmountFrom([16]byte(b[268:284]))
-	copy(j.Batch[:], b[284:])
+	copy(j.User[:], b[200:])
+	j.Price = claim.AmountFrom([16]byte(b[220:]))
 	return j, nil
 }
 
@@ -106,6 +99,11 @@ func (j *Job) StateDepth() int { return merkle.Depth(j.States()) }
 // OutputDepth is the depth of the output tree: n ids of 4 bytes in leaves of 64.
 func (j *Job) OutputDepth() int {
 	return merkle.Depth(merkle.Leaves(4*uint64(j.Count), opset.LeafBytes))
+}
+
+// PromptDepth is the depth of the tree of the prompt ids.
+func (j *Job) PromptDepth() int {
+	return merkle.Depth(merkle.Leaves(4*uint64(j.PromptCount), opset.LeafBytes))
 }
 
 // LeafDepth is the height of the position leaf of the KV tree.

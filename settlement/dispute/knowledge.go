@@ -26,6 +26,8 @@ type Knowledge interface {
 	States() (Tree, error)
 	// Outputs is the tree of the i32 output ids of the claim's count, and their padded bytes.
 	Outputs() (Tree, []byte, error)
+	// Prompt is leaf 0 of the prompt ids and its siblings.
+	Prompt() (leaf []byte, siblings []Hash, err error)
 	// Preimage is what S_t hashes, t >= -1.
 	Preimage(t int64) (Preimage, error)
 	// Step is the trace of step t; for a graph model t is 0.

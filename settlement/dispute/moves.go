@@ -69,7 +69,9 @@ type Reveal struct {
 	Job          Job
 	Before       Preimage // Aux is zero
 	After        Preimage // Aux is zero, Previous is the hash of Before
-	StatePath    []Hash   // only if the state does not know S_{t-1}
+	StatePath    []Hash   // of S_{t-1} and S_t, at t = 0 of the latter alone
+	PromptLeaf   []byte   // 64 bytes, only if t = 0
+	PromptPath   []Hash
 	Boundaries   []Hash
 	PositionLeaf Hash
 	PositionPath []Hash

@@ -6,14 +6,14 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
-	"elenchus/commitment/merkle"
-	"elenchus/compute/opset"
 )
 
-// Steps of a commit that names no step. SPEC 08 §4.
+// Steps of a commit that names no step. OnItsFace is for a claim that its own request or model
+// contradicts. SPEC 08 §4.
 const (
 	AnyState  uint32 = 1<<32 - 1
 	AnyOutput uint32 = 1<<32 - 2
+	OnItsFace uint32 = 1<<32 - 3
 )
 
 // Inclusion shows that a batch of the node contains the claim.
@@ -26,26 +26,33 @@ type Inclusion struct {
 // OpenMove opens a game on a claim. Model, request digest, version and extras of claim and request
 // are computed, not sent. SPEC 08 §7.2.
 type OpenMove struct {
-	Opener     claim.Address
-	T          uint32 // a step, AnyState or AnyOutput
-	Salt       Hash
-	MaxBond    claim.Amount
-	Claim      claim.Claim
-	Request    claim.Request
-	Header     manifest.Header
-	Batch      *Inclusion // else Signature
-	Signature  claim.Signature
-	PromptLeaf []byte // 64 bytes; token models
-	PromptPath []Hash
-	Before     Hash // only with 0 < T a step
-	After      Hash // only with T a step of a token model
-	StatePath  []Hash
+	Opener    claim.Address
+	T         uint32 // a step, AnyState, AnyOutput or OnItsFace
+	Salt      Hash
+	MaxBond   claim.Amount
+	Claim     claim.Claim
+	Request   claim.Request
+	Header    manifest.Header
+	Batch     *Inclusion // else Signature
+	Signature claim.Signature
 }
 
 // Key is the slot that a commit takes and its game keeps.
 func Key(opener claim.Address, claimID Hash, t uint32, salt Hash) Hash {
 	return claim.Keccak(opener[:], claimID[:], binary.BigEndian.AppendUint32(nil, t), salt[:])
 }
+
+// BatchKey is the arena's key of the batch that is the evidence, 0 for a signature.
+func (m *OpenMove) BatchKey() Hash {
+	if m.Batch == nil {
+		return Hash{}
+	}
+	return claim.Keccak(m.Claim.Node[:], m.Batch.Root[:])
+}
+
+// CaseID names what a claim and its evidence can be convicted of once: batch is the key of the batch,
+// or 0 for the node's signature. SPEC 09 §4.
+func CaseID(claimID, batch Hash) Hash { return claim.Keccak(claimID[:], batch[:]) }
 
 // Sealed fills in what request and claim do not send: model, version, request digest.
 func (m *OpenMove) Sealed(d claim.Domain) (claim.Request, claim.Claim) {
@@ -57,8 +64,30 @@ func (m *OpenMove) Sealed(d claim.Domain) (claim.Request, claim.Claim) {
 
 func (m *OpenMove) graph() bool { return m.Header.Kind == uint16(GraphModel) }
 
-// named says whether the move names a step of a token model.
-func (m *OpenMove) named() bool { return !m.graph() && m.T != AnyState && m.T != AnyOutput }
+// Face is the first field of the claim that its request or the model contradicts, and its value; ""
+// if there is none. Such a claim is refuted by its opening. SPEC 08 §4.8.
+func (m *OpenMove) Face() (field string, value uint64) {
+	c, h := &m.Claim, &m.Header
+	switch states := uint64(m.Request.PromptCount) + uint64(c.Count); {
+	case m.graph() && c.Count != 0:
+		return "count", uint64(c.Count)
+	case m.graph() && c.Finish != 0:
+		return "finish", uint64(c.Finish)
+	case m.graph() && c.StateRoot != Hash{}:
+		return "stateRoot", 1
+	case m.graph():
+		return "", 0
+	case m.Request.PromptCount == 0:
+		return "promptCount", 0
+	case c.Count == 0 || c.Count > m.Request.MaxNew:
+		return "count", uint64(c.Count)
+	case states-1 > uint64(h.TMax):
+		return "states", states - 1
+	case c.Finish == claim.FinishRun || c.Finish > claim.FinishGrammar:
+		return "finish", uint64(c.Finish)
+	}
+	return "", 0
+}
 
 // Encode is the payload of SPEC 08 §7.2.
 func (m *OpenMove) Encode() []byte {
@@ -74,15 +103,6 @@ func (m *OpenMove) Encode() []byte {
 	} else {
 		w.u8(0).bytes(m.Signature[:])
 	}
-	if !m.graph() {
-		w.bytes(m.PromptLeaf).hashes(m.PromptPath)
-	}
-	if m.named() {
-		if m.T > 0 {
-			w.hash(m.Before)
-		}
-		w.hash(m.After).hashes(m.StatePath)
-	}
 	return w.b
 }
 
@@ -91,7 +111,7 @@ func (m *OpenMove) Encode() []byte {
 func DecodeOpen(payload []byte, count uint32) (OpenMove, error) {
 	var m OpenMove
 	r := &reader{b: payload}
-	copy(m.Opener[:], r.take(20))
+	m.Opener = r.address()
 	m.T, m.Salt, m.MaxBond = r.u32(), r.hash(), r.amount()
 	r.claim(&m.Claim)
 	r.request(&m.Request)
@@ -112,28 +132,7 @@ func DecodeOpen(payload []byte, count uint32) (OpenMove, error) {
 	default:
 		return m, fmt.Errorf("%w: evidence of kind %d", ErrEvidence, kind)
 	}
-	if states := m.states(); m.named() && uint64(m.T) >= states {
-		return m, fmt.Errorf("%w: step %d of %d", ErrStep, m.T, states)
-	}
-	m.decodeStates(r)
 	return m, r.end(KindOpen)
-}
-
-func (m *OpenMove) decodeStates(r *reader) {
-	if m.graph() {
-		return
-	}
-	prompt := merkle.Leaves(4*uint64(m.Request.PromptCount), opset.LeafBytes)
-	m.PromptLeaf, m.PromptPath = r.take(opset.LeafBytes), r.hashes(uint64(merkle.Depth(prompt)))
-	if !m.named() {
-		return
-	}
-	if m.T > 0 {
-		m.Before = r.hash()
-	}
-	m.After = r.hash()
-	t := uint64(m.T)
-	m.StatePath = r.siblings(max(t, 1)-1, t+1, merkle.Depth(m.states()))
 }
 
 // states is m+n-1, 0 for a claim without prompt and outputs.
@@ -150,7 +149,7 @@ func (r *reader) amount() claim.Amount {
 }
 
 func (r *reader) claim(c *claim.Claim) {
-	copy(c.Node[:], r.take(20))
+	c.Node = r.address()
 	c.Count, c.Finish, c.StateRoot, c.OutputRoot = r.u32(), r.u8(), r.hash(), r.hash()
 	c.Value, c.Issued, c.BatchBy, c.ChallengeUntil = r.amount(), r.u64(), r.u64(), r.u64()
 }
@@ -158,6 +157,6 @@ func (r *reader) claim(c *claim.Claim) {
 func (r *reader) request(q *claim.Request) {
 	q.PromptRoot, q.PromptCount, q.MaxNew, q.Temperature = r.hash(), r.u32(), r.u32(), r.u32()
 	q.Seed, q.StopRoot, q.StopCount, q.DataClass = r.u64(), r.hash(), r.u8(), r.u8()
-	copy(q.User[:], r.take(20))
+	q.User = r.address()
 	q.Nonce, q.Price = r.u64(), r.amount()
 }

@@ -56,6 +56,15 @@ func (o *Own) Outputs() (Tree, []byte, error) {
 	return merkle.BytesTree(opset.LeafBytes, data), data, nil
 }
 
+// Prompt is leaf 0 of the prompt ids and its siblings.
+func (o *Own) Prompt() ([]byte, []Hash, error) {
+	if o.answer == nil {
+		return nil, nil, fmt.Errorf("%w: a graph model has no prompt ids", ErrStuck)
+	}
+	leaf := padTo(trace.IDBytes(o.job.Prompt), opset.LeafBytes)[:opset.LeafBytes]
+	return leaf, trace.IDTree(o.job.Prompt).Siblings(0, 0, 1), nil
+}
+
 // Preimage is what the own S_t hashes.
 func (o *Own) Preimage(t int64) (Preimage, error) {
 	if o.answer == nil || t < -1 || t+1 >= int64(len(o.answer.States)) {

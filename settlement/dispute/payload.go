@@ -21,7 +21,8 @@ func (m Reveal) Encode() []byte {
 	}
 	b, a := m.Before, m.After
 	w.u32(b.Y).u8(b.F).hash(b.KV).hash(b.Previous).u32(a.Y).u8(a.F).hash(a.KV)
-	w.hashes(m.StatePath).hashes(m.Boundaries).hash(m.PositionLeaf).hashes(m.PositionPath)
+	w.hashes(m.StatePath).bytes(m.PromptLeaf).hashes(m.PromptPath)
+	w.hashes(m.Boundaries).hash(m.PositionLeaf).hashes(m.PositionPath)
 	return w.bytes(m.OutputLeaf).hashes(m.OutputPath).b
 }
 
@@ -136,8 +137,9 @@ func decodeReveal(s *State, r *reader) Move {
 	}
 	m.Before = Preimage{Y: r.u32(), F: r.u8(), KV: r.hash(), Previous: r.hash()}
 	m.After = Preimage{Y: r.u32(), F: r.u8(), KV: r.hash(), Previous: m.Before.Hash(s.T)}
-	if s.Before == (Hash{}) {
-		m.StatePath = r.siblings(max(uint64(s.T), 1)-1, uint64(s.T)+1, j.StateDepth())
+	m.StatePath = r.siblings(max(uint64(s.T), 1)-1, uint64(s.T)+1, j.StateDepth())
+	if s.T == 0 {
+		m.PromptLeaf, m.PromptPath = r.take(opset.LeafBytes), r.siblings(0, 1, j.PromptDepth())
 	}
 	m.Boundaries = r.hashes(uint64(j.Boundaries()))
 	m.PositionLeaf = r.hash()

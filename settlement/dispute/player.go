@@ -109,12 +109,15 @@ func reveal(s *State, j Job, own Knowledge) (Move, error) {
 	if m.After, err = own.Preimage(int64(t)); err != nil {
 		return nil, err
 	}
-	if s.Before == (Hash{}) {
-		tree, err := own.States()
-		if err != nil {
+	states, err := own.States()
+	if err != nil {
+		return nil, err
+	}
+	m.StatePath = states.SiblingsTo(0, max(t, 1)-1, t+1, states.Depth())
+	if t == 0 {
+		if m.PromptLeaf, m.PromptPath, err = own.Prompt(); err != nil {
 			return nil, err
 		}
-		m.StatePath = tree.SiblingsTo(0, max(t, 1)-1, t+1, tree.Depth())
 	}
 	if m.PositionLeaf, m.PositionPath, err = step.Append(); err != nil {
 		return nil, err

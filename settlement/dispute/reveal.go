@@ -55,19 +55,13 @@ func checkStates(s *State, m *Reveal) error {
 	before := m.Before.Hash(s.T)
 	after := m.After
 	after.Previous = before
-	got := after.Hash(s.T + 1)
-	if s.T == 0 && before != j.First {
-		return fmt.Errorf("%w: S_-1 is %x, want %x", ErrOpening, before[:8], j.First[:8])
-	}
-	if s.After != (Hash{}) && got != s.After {
-		return fmt.Errorf("%w: S_%d is %x, want %x", ErrOpening, s.T, got[:8], s.After[:8])
-	}
-	if s.Before != (Hash{}) {
-		if before != s.Before {
-			return fmt.Errorf("%w: S before %d is %x, want %x", ErrOpening, s.T, before[:8], s.Before[:8])
-		}
-	} else if err := openStates(j.StateRoot, j.StateDepth(), s.T, before, got, m.StatePath); err != nil {
+	if err := openStates(j.StateRoot, j.StateDepth(), s.T, before, after.Hash(s.T+1), m.StatePath); err != nil {
 		return err
+	}
+	if s.T == 0 {
+		if err := checkEmpty(m); err != nil {
+			return err
+		}
 	}
 	if m.Before.F != 0 {
 		return fmt.Errorf("%w: step %d follows a finish %d", ErrContradiction, s.T, m.Before.F)
@@ -79,7 +73,25 @@ func checkStates(s *State, m *Reveal) error {
 	if m.After.F != want {
 		return fmt.Errorf("%w: finish %d at step %d, want %d", ErrContradiction, m.After.F, s.T, want)
 	}
-	s.Before, s.After = before, got
+	return nil
+}
+
+// checkEmpty says that the preimage before step 0 is that of S_{-1}: the first prompt id, an empty KV
+// tree, no predecessor. SPEC 06 §3.2.
+func checkEmpty(m *Reveal) error {
+	j := &m.Job
+	if len(m.PromptLeaf) != opset.LeafBytes {
+		return fmt.Errorf("%w: prompt leaf of %d bytes, want %d", ErrBadPayload, len(m.PromptLeaf), opset.LeafBytes)
+	}
+	if err := opens(j.PromptRoot, j.PromptDepth(), 0, merkle.Leaf(m.PromptLeaf), m.PromptPath); err != nil {
+		return err
+	}
+	if id := binary.LittleEndian.Uint32(m.PromptLeaf); m.Before.Y != id {
+		return fmt.Errorf("%w: y before step 0 is %d, the first prompt id is %d", ErrContradiction, m.Before.Y, id)
+	}
+	if m.Before.KV != merkle.Zero(j.KVDepth()) || m.Before.Previous != (Hash{}) {
+		return fmt.Errorf("%w: before step 0 there is KV %x after %x", ErrOpening, m.Before.KV[:8], m.Before.Previous[:8])
+	}
 	return nil
 }
 

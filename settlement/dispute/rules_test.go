@@ -207,10 +207,14 @@ func TestRowLieWithEqualBoundaries(t *testing.T) {
 func TestStateAndJobHaveOneEncoding(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := rapid.SliceOfN(rapid.Byte(), StateSize, StateSize).Draw(t, "state")
-		b[72], b[73], b[77], b[79] = b[72]%19, b[73]%17, b[77]%65, b[79]%2
+		b[72], b[73], b[185] = b[72]%19, b[73]%17, b[185]%65
 		s, err := DecodeState(b)
-		if ok := b[72] >= 1 && b[72] <= 17 && b[73] <= 15 && b[77] <= 63 && b[79] == 0; ok != (err == nil) || ok && !bytes.Equal(s.Encode(), b) {
-			t.Fatalf("phase %d, flags %d, zero %d: %v", b[72], b[73], b[79], err)
+		if ok := b[72] >= 1 && b[72] <= 17 && b[73] <= 15 && b[185] <= 63; ok != (err == nil) || ok && !bytes.Equal(s.Encode(), b) {
+			t.Fatalf("phase %d, flags %d, level %d: %v", b[72], b[73], b[185], err)
+		}
+		v, err := DecodeVerdict(b[:VerdictSize])
+		if ok := (b[72] == 16 || b[72] == 17) && b[73] <= 15; ok != (err == nil) || ok && !bytes.Equal(v.Encode(), b[:VerdictSize]) {
+			t.Fatalf("verdict in phase %d, flags %d: %v", b[72], b[73], err)
 		}
 		j := rapid.SliceOfN(rapid.Byte(), JobSize, JobSize).Draw(t, "job")
 		if v, err := DecodeJob(j); err != nil || !bytes.Equal(v.Encode(), j) {
@@ -237,17 +241,15 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		{"signature", ErrEvidence, func(w *world) { w.open.Signature[5] ^= 1 }},
 		{"step", ErrStep, func(w *world) { w.open.T = 1 << 20 }},
-		{"states", ErrOpening, func(w *world) { w.open.T = 0; w.open.After = Hash{1}; w.open.StatePath = make([]Hash, 3) }},
-		{"prompt", ErrOpening, func(w *world) { w.open.PromptLeaf = append([]byte{1}, w.open.PromptLeaf[1:]...) }},
 		{"finish", ErrClaim, func(w *world) { w.open.Claim.Finish = 0 }},
 		{"count", ErrClaim, func(w *world) { w.open.Claim.Count = 0 }},
 		{"depth", ErrHeader, func(w *world) { w.open.Header.DRow = 33 }},
 		{"batch", ErrEvidence, func(w *world) { w.open.Batch = &Inclusion{Root: Hash{1}} }},
-		{"bytes left", ErrBadPayload, func(w *world) { w.open.T = 0; w.open.StatePath = make([]Hash, 4) }},
+		{"bytes left", ErrBadPayload, func(w *world) { w.open.Batch = &Inclusion{Path: make([]Hash, 1)} }},
 	} {
 		w := tokenWorld(t, man, tokenJob(11), nil)
 		c.edit(w)
-		if c.name != "signature" && c.name != "batch" {
+		if c.name != "signature" && c.name != "batch" && c.name != "bytes left" {
 			w.sign(t)
 		}
 		m, err := DecodeOpen(w.open.Encode(), 1)
@@ -266,6 +268,26 @@ func FuzzDecodeState(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, err := DecodeState(b); err == nil && !bytes.Equal(s.Encode(), b) {
 			t.Fatal("two encodings of one state")
+		}
+	})
+}
+
+func FuzzDecodeVerdict(f *testing.F) {
+	v := Verdict{Phase: Lost}
+	f.Add(v.Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if v, err := DecodeVerdict(b); err == nil && !bytes.Equal(v.Encode(), b) {
+			t.Fatal("two encodings of one verdict")
+		}
+	})
+}
+
+func FuzzDecodeRecord(f *testing.F) {
+	j, s := Job{PromptCount: 3, Count: 4}, State{Phase: R1}
+	f.Add(Record(&j, &s))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if j, s, err := DecodeRecord(b); err == nil && !bytes.Equal(Record(&j, &s), b) {
+			t.Fatal("two encodings of one opening")
 		}
 	})
 }

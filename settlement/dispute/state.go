@@ -1,7 +1,6 @@
 package dispute
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"elenchus/commitment/claim"
@@ -11,8 +10,13 @@ import (
 // Hash is a 32-byte digest.
 type Hash = merkle.Hash
 
-// StateSize is the length of an encoded State in bytes.
-const StateSize = 432
+// StateSize is the length of an encoded State in bytes; the first headSize of them are what an
+// opening fixes beside the job, the first moneySize what a verdict keeps.
+const (
+	StateSize = 375
+	headSize  = 182
+	moneySize = 126
+)
 
 // Phase says whose turn it is and for what. SPEC 08 §3.
 type Phase uint8
@@ -78,76 +82,53 @@ const (
 	FlagAbsorb    uint8 = 8 // step t reads the prompt and draws nothing
 )
 
-// State is a game. The arena keeps only keccak of its encoding. SPEC 08 §2.
+// State is a running game. The arena keeps only keccak of its encoding, and of a Verdict once the
+// game is decided. SPEC 08 §2.
 type State struct {
-	ClaimID     Hash
+	Case        Hash // claim and evidence; see CaseID
 	Node        claim.Address
 	Opener      claim.Address
 	Phase       Phase
 	Flags       uint8
+	CommittedAt uint32
+	Escrow      claim.Amount
+	Hold        claim.Amount // stake that the game reserves for its slash
+	Cost        claim.Amount // what the opener has paid so far
+	Deadline    uint64       // unix seconds; D1 on the node's turn
+	Last        uint64       // D2 on the node's turn, 0 on the opener's
+	T           uint32
+	Layers      uint16
+	DLayer      uint8
+	DRow        uint8
+	GraphRoot   Hash
 	Stage       uint16
 	Tensor      uint8
 	Level       uint8
 	Count       uint8 // tensors of the stage
-	Index       uint64
-	Deadline    uint64 // unix seconds; D1 on the node's turn
-	Last        uint64 // D2 on the node's turn, 0 on the opener's
-	OpenedAt    uint64
-	Escrow      claim.Amount
-	T           uint32
+	F           uint8
 	YPrev       uint32
 	Y           uint32
-	CommittedAt uint32
+	Index       uint64
+	Total       uint64 // bytes of the tree under descent
+	Leaf        uint16 // leaf size of that tree in bytes
+	Type        uint8  // element type of the tensor under descent
 	JobHash     Hash
-	GraphRoot   Hash
-	Before      Hash // S_{t-1}
-	After       Hash // S_t
 	KV          Hash // root of S_{t-1}
 	Boundaries  Hash // keccak tree of b_0..b_L and the position leaf
 	Tensors     Hash // R2 root; between ROWS and R2 the layer rows
 	Subtree     Hash // subtree under descent
-	F           uint8
-	Total       uint64 // bytes of the tree under descent
-	Leaf        uint16 // leaf size of that tree in bytes
-	Type        uint8  // element type of the tensor under descent
-	Layers      uint16
-	DLayer      uint8
-	DRow        uint8
-	Cost        claim.Amount // what the opener has paid so far
 }
 
 // Encode is the packed form, StateSize bytes.
 func (s *State) Encode() []byte {
-	b := make([]byte, 0, StateSize)
-	b = append(b, s.ClaimID[:]...)
-	b = append(b, s.Node[:]...)
-	b = append(b, s.Opener[:]...)
-	b = append(b, byte(s.Phase), s.Flags)
-	b = binary.BigEndian.AppendUint16(b, s.Stage)
-	b = append(b, s.Tensor, s.Level, s.Count, 0)
-	for _, v := range []uint64{s.Index, s.Deadline, s.Last, s.OpenedAt} {
-		b = binary.BigEndian.AppendUint64(b, v)
-	}
-	escrow := s.Escrow.Bytes()
-	b = append(b, escrow[:]...)
-	for _, v := range []uint32{s.T, s.YPrev, s.Y, s.CommittedAt} {
-		b = binary.BigEndian.AppendUint32(b, v)
-	}
-	for _, h := range s.hashes() {
-		b = append(b, h[:]...)
-	}
-	b = append(b, s.F)
-	b = binary.BigEndian.AppendUint64(b, s.Total)
-	b = binary.BigEndian.AppendUint16(b, s.Leaf)
-	b = append(b, s.Type)
-	b = binary.BigEndian.AppendUint16(b, s.Layers)
-	b = append(b, s.DLayer, s.DRow)
-	cost := s.Cost.Bytes()
-	return append(b, cost[:]...)
-}
-
-func (s *State) hashes() [8]*Hash {
-	return [8]*Hash{&s.JobHash, &s.GraphRoot, &s.Before, &s.After, &s.KV, &s.Boundaries, &s.Tensors, &s.Subtree}
+	escrow, hold, cost := s.Escrow.Bytes(), s.Hold.Bytes(), s.Cost.Bytes()
+	w := &writer{b: make([]byte, 0, StateSize)}
+	w.hash(s.Case).bytes(s.Node[:]).bytes(s.Opener[:]).u8(uint8(s.Phase)).u8(s.Flags).u32(s.CommittedAt)
+	w.bytes(escrow[:]).bytes(hold[:]).bytes(cost[:]).u64(s.Deadline).u64(s.Last).u32(s.T)
+	w.u16(s.Layers).u8(s.DLayer).u8(s.DRow).hash(s.GraphRoot)
+	w.u16(s.Stage).u8(s.Tensor).u8(s.Level).u8(s.Count).u8(s.F).u32(s.YPrev).u32(s.Y)
+	w.u64(s.Index).u64(s.Total).u16(s.Leaf).u8(s.Type)
+	return w.hash(s.JobHash).hash(s.KV).hash(s.Boundaries).hash(s.Tensors).hash(s.Subtree).b
 }
 
 // Slot is the hash that the arena keeps.
@@ -155,32 +136,36 @@ func (s *State) Slot() Hash { return claim.Keccak(s.Encode()) }
 
 // DecodeState reads exactly what Encode writes; anything else is ErrBadState.
 func DecodeState(b []byte) (State, error) {
-	var s State
 	if len(b) != StateSize {
-		return s, fmt.Errorf("%w: %d bytes, want %d", ErrBadState, len(b), StateSize)
+		return State{}, fmt.Errorf("%w: %d bytes, want %d", ErrBadState, len(b), StateSize)
 	}
-	copy(s.ClaimID[:], b)
-	copy(s.Node[:], b[32:])
-	copy(s.Opener[:], b[52:])
-	s.Phase, s.Flags, s.Tensor, s.Level, s.Count = Phase(b[72]), b[73], b[76], b[77], b[78]
-	s.Stage = binary.BigEndian.Uint16(b[74:])
-	for i, v := range []*uint64{&s.Index, &s.Deadline, &s.Last, &s.OpenedAt} {
-		*v = binary.BigEndian.Uint64(b[80+8*i:])
+	r := &reader{b: b}
+	var s State
+	r.head(&s)
+	s.Stage, s.Tensor, s.Level, s.Count, s.F, s.YPrev, s.Y = r.u16(), r.u8(), r.u8(), r.u8(), r.u8(), r.u32(), r.u32()
+	s.Index, s.Total, s.Leaf, s.Type = r.u64(), r.u64(), r.u16(), r.u8()
+	s.JobHash, s.KV, s.Boundaries, s.Tensors, s.Subtree = r.hash(), r.hash(), r.hash(), r.hash(), r.hash()
+	return s, s.canonical()
+}
+
+// head reads the first headSize bytes of a state.
+func (r *reader) head(s *State) {
+	r.money(s)
+	s.Deadline, s.Last, s.T = r.u64(), r.u64(), r.u32()
+	s.Layers, s.DLayer, s.DRow, s.GraphRoot = r.u16(), r.u8(), r.u8(), r.hash()
+}
+
+// money reads the first moneySize bytes of a state.
+func (r *reader) money(s *State) {
+	s.Case, s.Node, s.Opener = r.hash(), r.address(), r.address()
+	s.Phase, s.Flags, s.CommittedAt = Phase(r.u8()), r.u8(), r.u32()
+	s.Escrow, s.Hold, s.Cost = r.amount(), r.amount(), r.amount()
+}
+
+// canonical says ErrBadState for a state that no game can be in.
+func (s *State) canonical() error {
+	if s.Level > merkle.MaxDepth || s.Phase < States || s.Phase > Lost || s.Flags > 15 {
+		return fmt.Errorf("%w: phase %d, flags %d, level %d", ErrBadState, s.Phase, s.Flags, s.Level)
 	}
-	s.Escrow = claim.AmountFrom([16]byte(b[112:128]))
-	for i, v := range []*uint32{&s.T, &s.YPrev, &s.Y, &s.CommittedAt} {
-		*v = binary.BigEndian.Uint32(b[128+4*i:])
-	}
-	for i, h := range s.hashes() {
-		copy(h[:], b[144+32*i:])
-	}
-	s.F, s.Type, s.DLayer, s.DRow = b[400], b[411], b[414], b[415]
-	s.Total = binary.BigEndian.Uint64(b[401:])
-	s.Leaf = binary.BigEndian.Uint16(b[409:])
-	s.Layers = binary.BigEndian.Uint16(b[412:])
-	s.Cost = claim.AmountFrom([16]byte(b[416:]))
-	if b[79] != 0 || s.Level > merkle.MaxDepth || s.Phase < States || s.Phase > Lost || s.Flags > 15 {
-		return State{}, fmt.Errorf("%w: phase %d, flags %d, level %d, byte 79 is %d", ErrBadState, s.Phase, s.Flags, s.Level, b[79])
-	}
-	return s, nil
+	return nil
 }

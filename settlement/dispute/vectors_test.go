@@ -31,16 +31,20 @@ type moveVector struct {
 	Errors  []string `json:"errors,omitempty"`
 }
 
-// openVector is one call of open. State and job are what the rules make of it.
+// openVector is one call of the rules of open: what they make of it, or the custom error.
 type openVector struct {
 	Game    string `json:"game"`
 	ChainID uint64 `json:"chainId"`
 	Arena   string `json:"arena"`
+	Batch   string `json:"batch"` // key, or zeros
+	Count   uint32 `json:"count"` // claims of that batch
 	Payload string `json:"payload"`
-	Key     string `json:"key"`
-	State   string `json:"state"`
-	Job     string `json:"job"`
+	Key     string `json:"key,omitempty"`
+	ClaimID string `json:"claimId,omitempty"`
+	State   string `json:"state,omitempty"`
+	Job     string `json:"job,omitempty"`
 	Work    uint64 `json:"work"`
+	Error   string `json:"error,omitempty"` // the custom error of a refusal, instead of the five before
 }
 
 // digestVector binds slots and signed moves.
@@ -78,7 +82,7 @@ func customErrors(t *testing.T, err error) []string {
 
 // bare is a state as the rules see it leave: without what the arena keeps.
 func bare(s, before State) State {
-	s.Deadline, s.Last, s.Escrow, s.Cost = before.Deadline, before.Last, before.Escrow, before.Cost
+	s.Deadline, s.Last, s.Escrow, s.Hold, s.Cost = before.Deadline, before.Last, before.Escrow, before.Hold, before.Cost
 	s.Flags = s.Flags&^FlagVoid | before.Flags&FlagVoid
 	return s
 }
@@ -96,9 +100,14 @@ type collector struct {
 func (c *collector) open(g *game) {
 	p := g.w.open.Encode()
 	s := bare(g.s, State{})
-	s.OpenedAt, s.CommittedAt = 0, 0
-	key := Key(g.w.open.Opener, g.s.ClaimID, g.w.open.T, g.w.open.Salt)
-	c.opens = append(c.opens, openVector{c.name, domain.ChainID, hx(domain.Arena[:]), hx(p), hx(key[:]), hx(s.Encode()), hx(g.j.Encode()), g.w.open.Work()})
+	s.CommittedAt = 0
+	_, sealed := g.w.open.Sealed(domain)
+	id := sealed.ID(domain)
+	key := Key(g.w.open.Opener, id, g.w.open.T, g.w.open.Salt)
+	batch, count := g.w.open.BatchKey(), uint32(0)
+	c.opens = append(c.opens, openVector{Game: c.name, ChainID: domain.ChainID, Arena: hx(domain.Arena[:]), Batch: hx(batch[:]),
+		Count: count, Payload: hx(p), Key: hx(key[:]), ClaimID: hx(id[:]), State: hx(s.Encode()), Job: hx(g.j.Encode()),
+		Work: g.w.open.Work()})
 	c.chain = ledger.Game{Key: key, Job: g.j.Encode(), Moves: []ledger.Moved{{Game: key, Move: uint8(KindOpen), State: g.s.Encode()}}}
 }
 
@@ -185,6 +194,9 @@ func (c *collector) follow(g *game, before State, m Move) {
 	if m.Kind().posts() {
 		c.chain.Posts = append(c.chain.Posts, ledger.Posted{Game: c.chain.Key, Move: uint8(m.Kind()), Payload: b})
 	}
+	if g.s.Phase.Turn() == Nobody {
+		return
+	}
 	c.chain.Moves = append(c.chain.Moves, ledger.Moved{Game: c.chain.Key, Move: uint8(m.Kind()), State: g.s.Encode()})
 	s, j, seen, err := Replay(c.chain)
 	if err != nil || s != g.s || j != g.j {
@@ -246,6 +258,10 @@ func TestSharedVectors(t *testing.T) {
 	c.record("graph", graphWorld(t, toy, &lie{0, 0, 3, 2, 1 << 4}), refused)
 	c.record("outputs", editedWorld(t, llama), refused)
 	c.record("long", longWorld(t, llama), refused)
+	first := tokenWorld(t, llama, tokenJob(11), &lie{0, 1, 12, 1, 1 << 9})
+	first.open.T = 0
+	c.record("first", first, map[Kind]bool{})
+	c.onItsFace(t, llama, toy)
 	for _, f := range []struct {
 		name string
 		v    any
@@ -259,11 +275,33 @@ func TestSharedVectors(t *testing.T) {
 	}
 }
 
+// onItsFace records openings of claims that contradict their request or model, each with that and
+// with nothing else false, and the refusals: of the same claims at a step, and of a sound claim on
+// its face. SPEC 08 §4.8.
+func (c *collector) onItsFace(t *testing.T, llama, toy *manifest.Manifest) {
+	t.Helper()
+	for _, f := range faces(t, llama, toy) {
+		c.name = "face " + f.name
+		f.w.open.T = OnItsFace
+		c.open(begin(t, f.w))
+		f.w.open.T = AnyState
+		c.opens = append(c.opens, refusedOpen(c.name, f.w, "BadClaim"))
+	}
+	sound := tokenWorld(t, llama, tokenJob(11), nil)
+	sound.open.T = OnItsFace
+	c.opens = append(c.opens, refusedOpen("face of a sound claim", sound, "BadStep"))
+}
+
+func refusedOpen(name string, w *world, custom string) openVector {
+	batch := w.open.BatchKey()
+	return openVector{Game: name, ChainID: domain.ChainID, Arena: hx(domain.Arena[:]), Batch: hx(batch[:]), Payload: hx(w.open.Encode()),
+		Work: w.open.Work(), Error: custom}
+}
+
 // answerOf drives an honest game to one element and returns its answer.
 func answerOf(t *testing.T, w *world, step uint32, stage, tensor int, element uint64) (State, Move) {
 	t.Helper()
-	w.open.T, w.open.Before, w.open.After = step, w.theirs.Hashes[step], w.theirs.Hashes[step+1]
-	w.open.StatePath = w.theirs.StateTree().Siblings(0, uint64(step)-1, uint64(step)+1)
+	w.open.T = step
 	g := begin(t, w)
 	for g.s.Phase != Answer {
 		var m Move

@@ -100,14 +100,12 @@ func tokenWorld(t testing.TB, man *manifest.Manifest, job decode.Job, l *lie) *w
 	w.node = NewOwn(man, job, w.theirs, n, replay)
 	w.opener = NewOwn(man, job, w.mine, n, nil)
 	prompt, out := trace.IDTree(job.Prompt), trace.IDTree(w.theirs.Outputs)
-	data := padTo(trace.IDBytes(job.Prompt), opset.LeafBytes)
 	w.open = OpenMove{Opener: who, T: AnyState, Salt: Hash{1}, Header: man.Header,
 		Claim: claim.Claim{Count: n, Finish: f, StateRoot: w.theirs.StateTree().Root(), OutputRoot: out.Root(), Value: claim.Units(7),
 			Issued: 100, BatchBy: 160, ChallengeUntil: 190},
 		Request: claim.Request{PromptRoot: prompt.Root(), PromptCount: uint32(len(job.Prompt)), MaxNew: job.MaxNew,
 			Temperature: job.Temperature, Seed: job.Seed, StopRoot: trace.IDTree(job.StopIDs).Root(), StopCount: uint8(len(job.StopIDs)),
-			User: claim.Address{0xd}, Price: claim.Units(5)},
-		PromptLeaf: data[:opset.LeafBytes], PromptPath: prompt.Siblings(0, 0, 1)}
+			User: claim.Address{0xd}, Price: claim.Units(5)}}
 	w.sign(t)
 	return w
 }
@@ -131,12 +129,7 @@ func (w *world) name() bool {
 		if i+1 < len(w.mine.Hashes) && h == w.mine.Hashes[i+1] {
 			continue
 		}
-		tree, t := w.theirs.StateTree(), uint64(i)
-		w.open.T, w.open.After = uint32(i), h
-		if i > 0 {
-			w.open.Before = w.theirs.Hashes[i]
-		}
-		w.open.StatePath = tree.Siblings(0, max(t, 1)-1, t+1)
+		w.open.T = uint32(i)
 		return true
 	}
 	return false
@@ -183,9 +176,12 @@ func begin(t testing.TB, w *world) *game {
 	if !bytes.Equal(back.Encode(), payload) {
 		t.Fatal("open has two encodings")
 	}
-	s, j, err := Begin(back, Chain{Domain: domain, Now: 200, CommittedAt: 190, Queue: 210, Escrow: claim.Units(1000), Params: params})
+	s, j, err := Begin(back, Chain{Domain: domain, Now: 200, CommittedAt: 190, Queue: 210, Escrow: claim.Units(1000), Hold: claim.Units(107), Params: params})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if j2, s2, err := DecodeRecord(Record(&j, &s)); err != nil || j2 != j || s2 != s {
+		t.Fatalf("the record of the opening gives %+v, want %+v, %v", s2, s, err)
 	}
 	return &game{t: t, w: w, s: s, j: j, now: 200}
 }
@@ -214,6 +210,10 @@ func (g *game) apply(m Move, mover claim.Address) error {
 	}
 	if d, err := DecodeState(next.Encode()); err != nil || d != next {
 		g.t.Fatalf("state after %s: %v", m.Kind(), err)
+	}
+	v := next.Verdict(&g.j)
+	if d, err := DecodeVerdict(v.Encode()); effect.Over != (err == nil) || effect.Over && d != v {
+		g.t.Fatalf("verdict after %s: %v", m.Kind(), err)
 	}
 	g.s, g.last = next, effect
 	g.seen = append(g.seen, back)

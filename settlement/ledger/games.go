@@ -8,10 +8,10 @@ type Game struct {
 	Node      Address
 	ClaimID   Hash
 	Job       []byte
-	State     []byte     // of the last move
-	Moves     []Moved    // in order, the opening first
+	State     []byte     // of the last move that did not decide
+	Moves     []Moved    // in order, the opening first, without the one that decided
 	Posts     []Posted   // payloads in order
-	Times     []uint64   // block times of Moves
+	Decided   *Decided   // once the game waits for resolve
 	Convicted *Convicted // once an answer refuted the claim
 	Resolved  *Resolved  // once it is closed
 }
@@ -32,17 +32,14 @@ func (g *Games) Apply(f Fact) (Hash, bool) {
 	if g.facts == nil {
 		g.facts = map[Hash][]Fact{}
 	}
-	list := g.facts[key]
-	at, found := slices.BinarySearchFunc(list, f, compare)
-	switch {
-	case f.Removed && found:
-		g.facts[key] = slices.Delete(list, at, at+1)
-	case !f.Removed && !found:
-		if list == nil {
-			g.order = append(g.order, key)
-		}
-		g.facts[key] = slices.Insert(list, at, f)
+	list, known := g.facts[key]
+	if !known && f.Removed {
+		return key, true
 	}
+	if !known {
+		g.order = append(g.order, key)
+	}
+	g.facts[key] = merge(list, f)
 	return key, true
 }
 
@@ -62,6 +59,9 @@ func compare(a, b Fact) int {
 	return slices.Compare(a.BlockHash[:], b.BlockHash[:])
 }
 
+// openMove is the number of the move that opens a game. SPEC 08 §4.
+const openMove = 2
+
 func gameOf(e Event) (Hash, bool) {
 	switch e := e.(type) {
 	case Opened:
@@ -69,6 +69,8 @@ func gameOf(e Event) (Hash, bool) {
 	case Posted:
 		return e.Game, true
 	case Moved:
+		return e.Game, true
+	case Decided:
 		return e.Game, true
 	case Convicted:
 		return e.Game, true
@@ -86,18 +88,20 @@ func (g *Games) Game(key Hash) (Game, bool) {
 		switch e := f.Event.(type) {
 		case Opened:
 			out.Node, out.ClaimID, out.Job, opened = e.Node, e.ClaimID, e.Job, true
+			out.Moves, out.State = append(out.Moves, Moved{e.Game, openMove, e.State}), e.State
 		case Posted:
 			out.Posts = append(out.Posts, e)
 		case Moved:
 			out.Moves, out.State = append(out.Moves, e), e.State
-			out.Times = append(out.Times, f.Time)
+		case Decided:
+			out.Decided = &e
 		case Convicted:
 			out.Convicted = &e
 		case Resolved:
 			out.Resolved = &e
 		}
 	}
-	return out, opened && out.State != nil
+	return out, opened
 }
 
 // All are the opened games in the order in which they were first seen.

@@ -48,7 +48,7 @@ type BatchPosted struct {
 	Node  Address
 	Root  Hash
 	Count uint32
-	Cover claim.Amount // exclusive reserve for declared values, token units
+	Cover claim.Amount // of each claim beyond the least reserve, token units
 	Until uint64       // end of the window
 }
 
@@ -58,12 +58,13 @@ type Committed struct {
 	Payer Address
 }
 
-// Opened is a challenge that became a game; the Moved that follows carries its state.
+// Opened is a challenge that became a game.
 type Opened struct {
 	Game    Hash
 	Node    Address
 	ClaimID Hash
 	Job     []byte
+	State   []byte
 }
 
 // Posted is the payload of a move that others need: hashes, raw elements.
@@ -80,6 +81,13 @@ type Moved struct {
 	State []byte
 }
 
+// Decided is the end of play: what Resolve brings.
+type Decided struct {
+	Game    Hash
+	Move    uint8
+	Verdict []byte
+}
+
 // Convicted is the operation and element on which a claim was refuted.
 type Convicted struct {
 	Game    Hash
@@ -88,23 +96,24 @@ type Convicted struct {
 	Element uint64
 }
 
-// Resolved is the end of a game and its money, in token units.
+// Resolved is the end of a game and its money, in token units. Case is the claim with its evidence.
 type Resolved struct {
 	Game    Hash
-	ClaimID Hash
+	Case    Hash
 	Phase   uint8
 	Voided  bool
 	Slashed claim.Amount
 	Costs   claim.Amount
-	Refund  claim.Amount
-	Reward  claim.Amount
+	Held    []byte // what Settle and later resolves of the case bring; empty if nothing is held
 }
 
-// Settled is the payment of a held reward.
+// Settled is the payment of what a verdict held, in token units.
 type Settled struct {
-	ClaimID Hash
-	Winner  Address
-	Reward  claim.Amount
+	Case   Hash
+	Winner Address
+	Refund claim.Amount
+	Reward claim.Amount
+	Burned claim.Amount
 }
 
 // Expired is a commit that was not opened in time.
@@ -121,6 +130,7 @@ func (Committed) event()   {}
 func (Opened) event()      {}
 func (Posted) event()      {}
 func (Moved) event()       {}
+func (Decided) event()     {}
 func (Convicted) event()   {}
 func (Resolved) event()    {}
 func (Settled) event()     {}
@@ -162,17 +172,21 @@ type Move struct {
 type Timeout struct {
 	Game  Hash
 	State []byte
-}
-
-// Resolve closes a decided game.
-type Resolve struct {
-	Game  Hash
-	State []byte
 	Job   []byte
 }
 
-// Settle pays the held reward of a refuted claim.
-type Settle struct{ ClaimID Hash }
+// Resolve closes a decided game. Held is what its case holds at that time.
+type Resolve struct {
+	Game    Hash
+	Verdict []byte
+	Held    []byte
+}
+
+// Settle pays what the verdict on a case holds.
+type Settle struct {
+	Case Hash
+	Held []byte
+}
 
 // ReleaseBatch frees the reserve of a batch whose window is over.
 type ReleaseBatch struct{ Root Hash }
@@ -198,11 +212,11 @@ func (o Move) Key() string { return fmt.Sprintf("game/%x/%x", o.Game, stateKey(o
 // Key names the game and the state; the two timeouts of a node's turn differ by the void flag in it.
 func (o Timeout) Key() string { return fmt.Sprintf("game/%x/%x/timeout", o.Game, stateKey(o.State)) }
 
-// Key names the game.
-func (o Resolve) Key() string { return fmt.Sprintf("game/%x/resolve", o.Game) }
+// Key names the game and what the case holds: the chain refuses a resolve that another came before.
+func (o Resolve) Key() string { return fmt.Sprintf("game/%x/resolve/%x", o.Game, stateKey(o.Held)) }
 
-// Key names the claim.
-func (o Settle) Key() string { return fmt.Sprintf("settle/%x", o.ClaimID) }
+// Key names the case and what it holds.
+func (o Settle) Key() string { return fmt.Sprintf("settle/%x/%x", o.Case, stateKey(o.Held)) }
 
 // Key names the batch.
 func (o ReleaseBatch) Key() string { return fmt.Sprintf("release/%x", o.Root) }

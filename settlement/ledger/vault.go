@@ -13,14 +13,7 @@ type BatchReleased struct {
 	Amount claim.Amount
 }
 
-// Slashed is stake that a node lost, in token units.
-type Slashed struct {
-	Node   Address
-	Amount claim.Amount
-}
-
 func (BatchReleased) event() {}
-func (Slashed) event()       {}
 
 // Expire burns the half bond of a commit that was not opened in time.
 type Expire struct{ Game Hash }

@@ -3,7 +3,8 @@
 // It stands above claim and beside nothing: the arena, the vault and the book of claims are its
 // twins in Solidity. All amounts are token units. Invariants: what comes in is what is there plus
 // what went out, to the unit; at least half of every slash is burned; the escrow of a game pays
-// for its replies before anybody shares it. SPEC 08 §5, §6, 09.
+// for its replies before anybody shares it; what a game holds of a node's stake is there when it is
+// decided. SPEC 08 §5, §6, 09.
 //
 //	bond, err := p.Bond(node.Games, work, baseFee)
 //	cut := p.Split(slashed, cost, price)
@@ -13,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"math/bits"
 
 	"elenchus/commitment/claim"
 )
@@ -27,10 +27,12 @@ var (
 	ErrInsufficient = errors.New("not enough token units")
 	ErrLocked       = errors.New("stake is locked")
 	ErrJailed       = errors.New("node is jailed")
+	ErrGames        = errors.New("too many games are open against the node")
 	ErrBatch        = errors.New("batch is not valid")
 	ErrCommit       = errors.New("commit cannot be opened now")
 	ErrBond         = errors.New("bond is above what the opener accepted")
 	ErrSettle       = errors.New("nothing to settle")
+	ErrHeld         = errors.New("not what the verdict on the case holds")
 )
 
 // Params are those of an arena, fixed at its deployment.
@@ -147,7 +149,7 @@ func (p *Params) Repay(gas, calldata, gasPrice, baseFee uint64) (Amount, error) 
 type Cut struct{ Costs, Refund, Reward, Burned Amount }
 
 // Split divides a slash: at most half is paid out, in the order costs, refund (at most K times the
-// price), reward (3 times the costs and a fifth of the slash, cut to 25 significant bits). SPEC 09 §4.
+// price), reward (3 times the costs and a fifth of the slash). SPEC 09 §4.
 func (p *Params) Split(slashed, cost, price Amount) Cut {
 	left := slashed.Div(2)
 	var c Cut
@@ -155,27 +157,9 @@ func (p *Params) Split(slashed, cost, price Amount) Cut {
 	left = left.Less(c.Costs)
 	c.Refund = saturate(price.Mul(p.RefundFactor)).Min(left)
 	left = left.Less(c.Refund)
-	c.Reward = keep(saturate(saturate(cost.Mul(3)).Add(slashed.Div(5))).Min(left))
+	c.Reward = saturate(saturate(cost.Mul(3)).Add(slashed.Div(5))).Min(left)
 	c.Burned = slashed.Less(c.Costs).Less(c.Refund).Less(c.Reward)
 	return c
-}
-
-// rewardBits are the significant bits of a reward that a verdict keeps. SPEC 09 §4.3.
-const rewardBits = 25
-
-// keep clears all but the highest rewardBits bits.
-func keep(a Amount) Amount {
-	n := bits.Len64(a.Lo)
-	if a.Hi != 0 {
-		n = 64 + bits.Len64(a.Hi)
-	}
-	switch cut := n - rewardBits; {
-	case cut >= 64:
-		return Amount{Hi: a.Hi >> uint(cut-64) << uint(cut-64)}
-	case cut > 0:
-		return Amount{Hi: a.Hi, Lo: a.Lo >> uint(cut) << uint(cut)}
-	}
-	return a
 }
 
 // saturate turns an overflow into the largest amount; the callers take a minimum of it.

@@ -129,119 +129,40 @@ func TestParamsRefused(t *testing.T) {
 	}
 }
 
-// world is all the money of one node, one batch and a purse that stands for every other account.
-type world struct {
-	n      Node
-	b      Batch
-	v      [3]Verdict
-	purse  Amount
-	held   Amount // bonds and rewards
-	burned Amount
-	now    uint64
-}
-
-func (w *world) total(t *rapid.T) Amount { return add(t, w.n.Stake, w.purse, w.held, w.burned) }
-
-// Whatever happens in whatever order, the sum of all money stays and the reserve stays inside the
-// stake; what the honest opener of a won game gets back is his escrow and his costs.
-func TestMoneyIsConserved(t *testing.T) {
-	reserve := claim.Units(100)
-	rapid.Check(t, func(t *rapid.T) {
-		p := devnet()
-		w := world{purse: claim.Units(1 << 40), now: 1000}
-		w.n.Stake = claim.Units(5000)
-		start := w.total(t)
-		t.Repeat(map[string]func(*rapid.T){
-			"post": func(t *rapid.T) {
-				if w.b.Count != 0 {
-					t.Skip()
-				}
-				b, err := NewBatch(&w.n, reserve, rapid.Uint64Range(1, 5).Draw(t, "n"), claim.Units(rapid.Uint64Max(300).Draw(t, "cover")), w.now+90, w.now, 90)
-				if err == nil {
-					w.b = b
-				}
-			},
-			"release": func(t *rapid.T) { _ = w.b.Release(&w.n, reserve, w.now) },
-			"unbond": func(t *rapid.T) {
-				_ = w.n.RequestUnbond(claim.Units(rapid.Uint64Max(6000).Draw(t, "unbond")), w.now, 60)
-			},
-			"withdraw": func(t *rapid.T) {
-				if out, err := w.n.Withdraw(w.now); err == nil {
-					w.purse = add(t, w.purse, out)
-				}
-			},
-			"lose": func(t *rapid.T) {
-				escrow := claim.Units(rapid.Uint64Max(1000).Draw(t, "escrow"))
-				node, burned := Forfeit(escrow)
-				w.purse = add(t, w.purse.Less(escrow), node)
-				w.burned = add(t, w.burned, burned)
-			},
-			"refute": func(t *rapid.T) { w.refute(t, &p, reserve) },
-			"settle": func(t *rapid.T) {
-				v := &w.v[rapid.IntRange(0, 2).Draw(t, "claim")]
-				if _, paid, err := v.Settle(w.now); err == nil {
-					w.held, w.purse = w.held.Less(paid), add(t, w.purse, paid)
-				}
-			},
-			"wait": func(t *rapid.T) { w.now += rapid.Uint64Max(100).Draw(t, "wait") },
-			"": func(t *rapid.T) {
-				if w.total(t) != start {
-					t.Fatalf("%s of %s: %+v", w.total(t), start, w)
-				}
-				if w.n.Reserved.Cmp(w.n.Stake) > 0 {
-					t.Fatalf("reserved %s of %s", w.n.Reserved, w.n.Stake)
-				}
-			},
-		})
-	})
-}
-
-func (w *world) refute(t *rapid.T, p *Params, reserve Amount) {
-	v := &w.v[rapid.IntRange(0, 2).Draw(t, "claim")]
-	first := !v.Refuted
-	b := &w.b
-	if w.b.Count == w.b.Refuted || rapid.Bool().Draw(t, "signed only") {
-		b = nil
-	}
-	cost := claim.Units(rapid.Uint64Max(500).Draw(t, "cost"))
-	free := w.n.Stake.Less(w.n.Reserved)
-	cut, err := p.Refute(v, &w.n, b, Win{CommittedAt: w.now, Cost: cost, Price: claim.Units(rapid.Uint64Max(50).Draw(t, "price")),
-		Value: claim.Units(rapid.Uint64Max(400).Draw(t, "value"))}, reserve, w.now, 60)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !first && cut != (Cut{Costs: cost.Min(free)}) {
-		t.Fatalf("a later winner gets %+v, cost %s, free %s", cut, cost, free)
-	}
-	w.purse = add(t, w.purse, cut.Costs, cut.Refund)
-	w.held, w.burned = add(t, w.held, cut.Reward), add(t, w.burned, cut.Burned)
-	if first && (!w.n.Jailed || !v.Refuted) {
-		t.Fatal("the first refutation does not jail")
-	}
-}
-
-// A later game with an earlier commit takes the held reward over until it is settled.
+// A later game with an earlier commit takes what is held over until D3; a still later one does not.
 func TestEarliestCommitGetsTheReward(t *testing.T) {
-	p, reserve := devnet(), claim.Units(1000)
+	p := devnet()
 	n := Node{Stake: claim.Units(5000)}
 	var v Verdict
-	win := func(who byte, at, now uint64) {
-		if _, err := p.Refute(&v, &n, nil, Win{Opener: claim.Address{who}, CommittedAt: at, Cost: claim.Units(1)}, reserve, now, 60); err != nil {
+	win := func(who byte, at uint32, now uint64) Paid {
+		hold, err := n.Open(claim.Units(1000), Amount{})
+		if err != nil {
 			t.Fatal(err)
 		}
+		paid, err := p.Refute(&v, &n, Win{Opener: claim.Address{who}, CommittedAt: at, Hold: hold, Cost: claim.Units(1)}, now, 60)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return paid
 	}
-	win(1, 50, 100)
-	win(2, 60, 101)
-	win(3, 40, 102)
-	win(4, 30, 100+p.RewardDelay+1)
-	if _, _, err := v.Settle(100 + p.RewardDelay); !errors.Is(err, ErrSettle) {
+	if got := win(1, 50, 100); got != (Paid{claim.Units(1000), claim.Units(1)}) {
+		t.Fatalf("the first one gets %+v", got)
+	}
+	for i, late := range []uint32{60, 40, 30} {
+		now := []uint64{101, 100 + p.RewardDelay, 100 + p.RewardDelay + 1}[i]
+		if got := win(byte(2+i), late, now); got != (Paid{claim.Units(1), claim.Units(1)}) {
+			t.Fatalf("a later one gets %+v", got)
+		}
+	}
+	if _, _, err := p.Settle(&v, 100+p.RewardDelay); !errors.Is(err, ErrSettle) {
 		t.Fatal(err)
 	}
-	who, paid, err := v.Settle(100 + p.RewardDelay + 1)
-	if err != nil || who != (claim.Address{3}) || paid != claim.Units(203) {
-		t.Fatalf("%x gets %s, %v", who[:1], paid, err)
+	who, cut, err := p.Settle(&v, 100+p.RewardDelay+1)
+	want := Cut{Costs: claim.Units(1), Reward: claim.Units(203), Burned: claim.Units(796)}
+	if err != nil || who != (claim.Address{3}) || cut != want {
+		t.Fatalf("%x gets %+v, %v", who[:1], cut, err)
 	}
-	if _, _, err := v.Settle(1 << 40); !errors.Is(err, ErrSettle) {
+	if _, _, err := p.Settle(&v, 1<<40); !errors.Is(err, ErrSettle) {
 		t.Fatal("settled twice")
 	}
 }

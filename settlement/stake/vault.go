@@ -6,16 +6,23 @@ import (
 	"elenchus/commitment/claim"
 )
 
+// MaxGames is how many games may be open against a node at a time.
+const MaxGames = 255
+
 // Node is a staker's account. The zero value is a node without stake.
 type Node struct {
 	Stake     Amount
-	Reserved  Amount // by batches, at most Stake
+	Reserved  Amount // by batches and open games, each of which reserves its own: may be above Stake
 	Unbonding Amount // announced to leave
 	UnlockAt  uint64 // unix seconds
 	Queue     uint64 // unix seconds
 	Games     uint64 // open ones
 	Jailed    bool
 }
+
+// Free is the stake that neither batches nor games have reserved; announced stake is free until it
+// is paid.
+func (n *Node) Free() Amount { return n.Stake.Less(n.Reserved) }
 
 // Reserve takes free stake for a batch.
 func (n *Node) Reserve(amount Amount) error {
@@ -57,76 +64,98 @@ func (n *Node) Withdraw(now uint64) (Amount, error) {
 	if now <= n.UnlockAt || n.Games != 0 || n.Jailed && !n.Reserved.IsZero() {
 		return Amount{}, fmt.Errorf("%w: until %d, with %d open games and %s reserved", ErrLocked, n.UnlockAt, n.Games, n.Reserved)
 	}
-	amount := n.Unbonding.Min(n.Stake.Less(n.Reserved))
+	amount := n.Unbonding.Min(n.Free())
 	n.Unbonding, n.Stake = Amount{}, n.Stake.Less(amount)
 	return amount, nil
 }
 
-// Slash takes reserved out of reservations and the rest of wanted out of free stake as far as there
-// is any; it returns what was taken. reserved must be reserved and at most wanted.
-func (n *Node) Slash(wanted, reserved Amount) (Amount, error) {
-	if reserved.Cmp(n.Reserved) > 0 || reserved.Cmp(wanted) > 0 {
-		return Amount{}, fmt.Errorf("%w: slash %s of reserved %s, %s in all", ErrInsufficient, reserved, n.Reserved, wanted)
+// Open counts a game and holds stake for its slash: sure, which the batch of the claim has reserved,
+// and of the rest of wanted what is free. SPEC 09 §2.3.
+func (n *Node) Open(wanted, sure Amount) (hold Amount, err error) {
+	if n.Games >= MaxGames {
+		return Amount{}, fmt.Errorf("%w: %d", ErrGames, n.Games)
 	}
-	taken, err := reserved.Add(wanted.Less(reserved).Min(n.Stake.Less(n.Reserved)))
+	if sure.Cmp(wanted) > 0 {
+		return Amount{}, fmt.Errorf("%w: a batch covers %s of %s", ErrInsufficient, sure, wanted)
+	}
+	if hold, err = sure.Add(wanted.Less(sure).Min(n.Free())); err != nil {
+		return Amount{}, err
+	}
+	if n.Reserved, err = n.Reserved.Add(hold); err != nil {
+		return Amount{}, err
+	}
+	n.Games++
+	return hold, nil
+}
+
+// Close ends a game; what it held is free again.
+func (n *Node) Close(hold Amount) error {
+	if n.Games == 0 {
+		return fmt.Errorf("%w: no game is open", ErrGames)
+	}
+	if err := n.Unreserve(hold); err != nil {
+		return err
+	}
+	n.Games--
+	return nil
+}
+
+// jail ends a node's batches; its stake stays locked for the unbonding time.
+func (n *Node) jail(now, unbonding uint64) {
+	n.Jailed, n.UnlockAt = true, max(n.UnlockAt, now+unbonding)
+}
+
+// take takes what there is of an amount.
+func (n *Node) take(amount, from Amount) Amount {
+	taken := amount.Min(from)
+	n.Stake = n.Stake.Less(taken)
+	return taken
+}
+
+// Batch is what a posted batch of claims reserves of its node's stake: Cover for each claim beside
+// the reserve.
+type Batch struct {
+	Count uint64
+	Until uint64 // unix seconds
+	Cover Amount
+}
+
+func (b *Batch) weight(reserve Amount) (Amount, error) {
+	each, err := reserve.Add(b.Cover)
 	if err != nil {
 		return Amount{}, err
 	}
-	n.Stake, n.Reserved = n.Stake.Less(taken), n.Reserved.Less(reserved)
-	return taken, nil
+	return each.Mul(b.Count)
 }
 
-// Jail ends a node's batches; its stake stays locked for the unbonding time.
-func (n *Node) Jail(now, unbonding uint64) { n.Jailed, n.UnlockAt = true, now+unbonding }
-
-// Batch is what a posted batch of claims holds of its node's stake. Cover is what is left of the
-// sum of values that it covers beyond the reserve of each claim.
-type Batch struct {
-	Count, Refuted uint64
-	Games          uint64
-	Until          uint64 // unix seconds
-	Cover          Amount
-}
-
-// NewBatch reserves the node's stake for count claims: reserve each and cover in all.
+// NewBatch reserves the node's stake for count claims: reserve and cover for each.
 func NewBatch(n *Node, reserve Amount, count uint64, cover Amount, until, now, window uint64) (Batch, error) {
 	if count == 0 || count > claim.MaxBatch || until < now+window {
 		return Batch{}, fmt.Errorf("%w: %d claims until %d, want 1..%d and at least %d", ErrBatch, count, until, claim.MaxBatch, now+window)
 	}
-	total, err := reserve.Mul(count)
-	if err == nil {
-		total, err = total.Add(cover)
-	}
+	b := Batch{Count: count, Until: until, Cover: cover}
+	total, err := b.weight(reserve)
 	if err != nil {
 		return Batch{}, err
 	}
-	return Batch{Count: count, Until: until, Cover: cover}, n.Reserve(total)
+	return b, n.Reserve(total)
 }
 
-// Convict books a refuted claim of a value: wanted is what the node is to lose, reserved how much
-// of it the batch had reserved. A claim without batch (b nil) has nothing reserved.
-func (b *Batch) Convict(reserve, value Amount) (wanted, reserved Amount, err error) {
-	if wanted, err = reserve.Add(value); err != nil || b == nil {
-		return wanted, Amount{}, err
+// Sure is what the batch has reserved for one of its claims of a value; nothing without a batch.
+func (b *Batch) Sure(reserve, value Amount) (Amount, error) {
+	if b == nil {
+		return Amount{}, nil
 	}
-	if b.Refuted >= b.Count {
-		return Amount{}, Amount{}, fmt.Errorf("%w: all %d claims were refuted", ErrBatch, b.Count)
-	}
-	cover := b.Cover.Min(value)
-	b.Cover, b.Refuted = b.Cover.Less(cover), b.Refuted+1
-	reserved, err = reserve.Add(cover)
-	return wanted, reserved, err
+	return reserve.Add(b.Cover.Min(value))
 }
 
-// Release gives the reserve of an ended batch back.
-func (b *Batch) Release(n *Node, reserve Amount, now uint64) error {
-	if b.Count == 0 || now <= b.Until || b.Games != 0 {
-		return fmt.Errorf("%w: %d claims until %d with %d open games", ErrBatch, b.Count, b.Until, b.Games)
+// Release gives the reserve of a batch back, half a window after its end: by then every commit of its
+// window was opened, or never can be. SPEC 09 §2.2.
+func (b *Batch) Release(n *Node, reserve Amount, now, window uint64) error {
+	if b.Count == 0 || now <= b.Until+window/2 {
+		return fmt.Errorf("%w: %d claims, reserved until %d", ErrBatch, b.Count, b.Until+window/2)
 	}
-	total, err := reserve.Mul(b.Count - b.Refuted)
-	if err == nil {
-		total, err = total.Add(b.Cover)
-	}
+	total, err := b.weight(reserve)
 	if err == nil {
 		err = n.Unreserve(total)
 	}
@@ -134,59 +163,4 @@ func (b *Batch) Release(n *Node, reserve Amount, now uint64) error {
 		*b = Batch{}
 	}
 	return err
-}
-
-// Verdict is what became of a claim.
-type Verdict struct {
-	Winner      claim.Address
-	CommittedAt uint64
-	SettleAt    uint64
-	Void        bool
-	Refuted     bool
-	Reward      Amount // held until SettleAt
-}
-
-// Win is a game that refuted a claim.
-type Win struct {
-	Opener      claim.Address
-	CommittedAt uint64
-	Cost        Amount // that the game has booked for the opener
-	Price       Amount // of the request
-	Value       Amount // of the claim
-}
-
-// Refute books a won game: the first one slashes and jails, a later one is repaid its costs out of
-// free stake, and takes the held reward over if its commit was earlier. b is nil for a claim that
-// was signed but not posted. The escrow goes back to the opener beside this.
-func (p *Params) Refute(v *Verdict, n *Node, b *Batch, w Win, reserve Amount, now, unbonding uint64) (Cut, error) {
-	if v.Refuted {
-		if now <= v.SettleAt && w.CommittedAt < v.CommittedAt {
-			v.Winner, v.CommittedAt = w.Opener, w.CommittedAt
-		}
-		repaid, err := n.Slash(w.Cost, Amount{})
-		return Cut{Costs: repaid}, err
-	}
-	wanted, reserved, err := b.Convict(reserve, w.Value)
-	if err != nil {
-		return Cut{}, err
-	}
-	slashed, err := n.Slash(wanted, reserved)
-	if err != nil {
-		return Cut{}, err
-	}
-	n.Jail(now, unbonding)
-	cut := p.Split(slashed, w.Cost, w.Price)
-	void := v.Void
-	*v = Verdict{w.Opener, w.CommittedAt, now + p.RewardDelay, void, true, cut.Reward}
-	return cut, nil
-}
-
-// Settle pays the held reward out, once.
-func (v *Verdict) Settle(now uint64) (claim.Address, Amount, error) {
-	if v.Reward.IsZero() || now <= v.SettleAt {
-		return claim.Address{}, Amount{}, fmt.Errorf("%w: %s held until %d", ErrSettle, v.Reward, v.SettleAt)
-	}
-	paid := v.Reward
-	v.Reward = Amount{}
-	return v.Winner, paid, nil
 }

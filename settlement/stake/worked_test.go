@@ -38,30 +38,28 @@ func TestWorkedNumbers(t *testing.T) {
 		t.Errorf("§7.2 node %s, burned %s", node, burned)
 	}
 	n, v := Node{Stake: token(t, 500_000)}, Verdict{}
-	b, err := NewBatch(&n, token(t, 100_000), 1, token(t, 7_000), 90, 0, p.Window)
+	b, err := NewBatch(&n, token(t, 100_000), 3, token(t, 10_000), 90, 0, p.Window)
+	if err != nil || n.Reserved != token(t, 330_000) {
+		t.Errorf("§7.3 reserved %s, %v", n.Reserved, err)
+	}
+	sure, err := b.Sure(token(t, 100_000), token(t, 7_000))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cut, err := p.Refute(&v, &n, &b, Win{Cost: token(t, 6_000), Price: token(t, 2_000), Value: token(t, 7_000)}, token(t, 100_000), 0, 3600)
-	want := Cut{Costs: token(t, 6_000), Refund: token(t, 6_000), // 39.4 and 55.6, with the reward cut to 25 bits
-		Reward: Amount{Hi: 2, Lo: 2506510478352580608}, Burned: Amount{Hi: 3, Lo: 259769153099661312}}
-	if err != nil || cut != want {
-		t.Errorf("§7.3 %+v, want %+v, %v", cut, want, err)
+	hold, err := n.Open(token(t, 107_000), sure)
+	if err != nil || hold != token(t, 107_000) || n.Reserved != token(t, 437_000) {
+		t.Errorf("§7.3 holds %s, reserved %s, %v", hold, n.Reserved, err)
 	}
-	if n.Stake != token(t, 393_000) || !n.Reserved.IsZero() {
+	paid, err := p.Refute(&v, &n, Win{Hold: hold, Cost: token(t, 6_000), Price: token(t, 2_000)}, 0, 3600)
+	if err != nil || paid != (Paid{token(t, 107_000), token(t, 6_000)}) {
+		t.Errorf("§7.3 %+v, %v", paid, err)
+	}
+	if n.Stake != token(t, 393_000) || n.Reserved != token(t, 330_000) {
 		t.Errorf("§7.3 left stake %s, reserved %s", n.Stake, n.Reserved)
 	}
-}
-
-// A reward keeps its 25 highest bits and is never rounded up. SPEC 09 §4.3.
-func TestRewardKeepsItsHighestBits(t *testing.T) {
-	for _, c := range []struct{ in, want Amount }{
-		{Amount{}, Amount{}}, {Amount{Lo: 1<<25 - 1}, Amount{Lo: 1<<25 - 1}}, {Amount{Lo: 1<<26 - 1}, Amount{Lo: 1<<26 - 2}},
-		{Amount{Lo: ^uint64(0)}, Amount{Lo: (1<<25 - 1) << 39}}, {Amount{Hi: 1, Lo: 1}, Amount{Hi: 1}},
-		{Amount{Hi: 1<<25 - 1, Lo: 7}, Amount{Hi: 1<<25 - 1}}, {claim.MaxAmount, Amount{Hi: (1<<25 - 1) << 39}},
-	} {
-		if got := keep(c.in); got != c.want {
-			t.Errorf("keep(%s) = %s, want %s", c.in, got, c.want)
-		}
+	_, cut, err := p.Settle(&v, 601)
+	want := Cut{Costs: token(t, 6_000), Refund: token(t, 6_000), Reward: token(t, 39_400), Burned: token(t, 55_600)}
+	if err != nil || cut != want {
+		t.Errorf("§7.3 %+v, want %+v, %v", cut, want, err)
 	}
 }

@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 /// @title The dispute game: clocks and money around the rules of SPEC 08
 /// @notice One slot per game: the commit's record, then the hash of the game's state. Everything else is in calldata and
 /// events. Nobody owns the arena; its parameters never change.
-/// Moves 3 to 12 take (game, state, payload, signature). `state` is the 432 bytes of the last `Moved`; `signature` is
+/// Moves 3 to 12 take (game, state, payload, signature). `state` is the 375 bytes of the last `Moved`, or of the opening,
+/// which job and head in `Opened` give; `signature` is
 /// empty when the sender is the party to move or its delegate, else 65 bytes r, s, v of one of them over
 /// Move(game, slot, keccak(payload)). The layout of each payload is SPEC 08 §7.
 interface IDisputeArena {
@@ -24,31 +25,32 @@ interface IDisputeArena {
     error TooLate(uint256 time, uint256 deadline);
     /// @notice The deadline is not over, or the flag that a timeout would set is set.
     error TooEarly(uint256 time, uint256 deadline);
-    /// @notice No held reward for that claim, or it is held until a later time.
-    error NothingToSettle(bytes32 claimId, uint256 settleAt);
-    /// @notice A parameter of the deployment is out of range.
-    error BadParameter(string name, uint256 value);
+    /// @notice Nothing is held for that case, or it is held until a later time.
+    error NothingToSettle(bytes32 caseId, uint256 settleAt);
+    /// @notice These bytes are not what the verdict on the case holds.
+    error WrongHeld(bytes32 caseId);
+    /// @notice A module of the deployment has no code.
+    error BadModule(uint256 number);
 
     event Committed(bytes32 indexed game, address indexed payer);
     event Expired(bytes32 indexed game);
-    event Opened(bytes32 indexed game, address indexed node, bytes32 indexed claimId, bytes job);
+    /// @notice A game was opened. `record` is its job (SPEC 08 §1) and the first 182 bytes of its state: the rest follows.
+    event Opened(bytes32 indexed game, address indexed node, bytes32 indexed claimId, bytes record);
     event Moved(bytes32 indexed game, uint8 move, bytes state);
     event Posted(bytes32 indexed game, uint8 move, bytes payload);
     event Convicted(bytes32 indexed game, uint8 op, uint8 tensor, uint64 element);
-    /// @notice The game is closed. `slashed` splits into `costs` (to the opener), `refund` (to the user), `reward` (held
-    /// until `Settled`) and the rest, which is burned.
+    /// @notice The game was decided. `verdict` is what `resolve` wants (SPEC 08 §2.2).
+    event Decided(bytes32 indexed game, uint8 move, bytes verdict);
+    /// @notice The game is closed. `slashed` was taken from the node's stake and `costs` of it paid to the opener; `held`
+    /// (SPEC 09 §4.4) is what `settle` wants, empty if nothing is held for the case.
     event Resolved(
-        bytes32 indexed game,
-        bytes32 indexed claimId,
-        uint8 phase,
-        bool voided,
-        uint256 slashed,
-        uint256 costs,
-        uint256 refund,
-        uint256 reward
+        bytes32 indexed game, bytes32 indexed caseId, uint8 phase, bool voided, uint256 slashed, uint256 costs, bytes held
     );
-    event Settled(bytes32 indexed claimId, address indexed winner, uint256 reward);
+    /// @notice What a verdict held is paid: `refund` to the user, `reward` to the winner; `burnt` of it is burned.
+    event Settled(bytes32 indexed caseId, address indexed winner, uint256 refund, uint256 reward, uint256 burnt);
 
+    /// @param unbonding U: seconds between the announcement and the payment of stake.
+    /// @param reserve r: token units that every claim of a batch reserves.
     /// @param window W in seconds; a commit expires after W/2.
     /// @param replyTime D0 in seconds.
     /// @param grace Seconds from D1 to D2.
@@ -61,6 +63,8 @@ interface IDisputeArena {
     /// @param workFee Token units per position of re-execution, part of the bond.
     /// @param refundFactor K: a refuted claim's user gets at most K times the price.
     struct Params {
+        uint64 unbonding;
+        uint96 reserve;
         uint64 window;
         uint64 replyTime;
         uint64 grace;
@@ -98,22 +102,22 @@ interface IDisputeArena {
     function answer(bytes32 game, bytes calldata state, bytes calldata payload) external;
 
     /// @notice Ends the turn of a side whose deadline is over; for a node between D1 and D2, voids the claim.
-    function timeout(bytes32 game, bytes calldata state) external;
+    function timeout(bytes32 game, bytes calldata state, bytes calldata job) external;
 
     /// @notice Closes a game that was decided and books its money (SPEC 09 §4).
-    function resolve(bytes32 game, bytes calldata state, bytes calldata job) external;
+    /// @param verdict The 162 bytes of `Decided`.
+    /// @param held What the case holds: of the last `Resolved` of the case, empty before the first and after `Settled`.
+    function resolve(bytes32 game, bytes calldata verdict, bytes calldata held) external;
 
-    /// @notice Pays the held reward of a refuted claim to its earliest committer among the winners.
-    function settle(bytes32 claimId) external;
+    /// @notice Pays what the verdict on a case holds: refund, reward, and what is burned (SPEC 09 §5).
+    function settle(bytes32 caseId, bytes calldata held) external;
 
-    /// @notice The slot: 0, a commit (block number << 64 | block time), or the hash of the state.
+    /// @notice The slot: 0, a commit (block number << 64 | block time), or the hash of the state or of the verdict.
     function slots(bytes32 game) external view returns (bytes32);
 
-    /// @notice What became of a claim: void (a deadline D1 was missed), refuted, and the held reward.
-    function verdicts(bytes32 claimId)
-        external
-        view
-        returns (address winner, uint40 committedAt, uint40 settleAt, bool voided, bool refuted, uint128 reward);
+    /// @notice What became of a case, which is a claim with its evidence: keccak(claim id | batch key or 0). Void: a deadline
+    /// D1 was missed. `held`: the hash of what `settle` will pay, without its two lowest bits; 0 when nothing is held.
+    function verdicts(bytes32 caseId) external view returns (bool voided, bool refuted, bytes32 held);
 
     /// @notice What a commit locks.
     function commitBond() external view returns (uint256);

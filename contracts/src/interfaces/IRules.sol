@@ -30,27 +30,35 @@ interface IAnswerRules {
 interface IOpenRules {
     /// @notice The model header is not one of version 1.
     error BadHeader(string field, uint256 value);
-    /// @notice The claim is malformed for the kind of its model.
-    error BadClaim(string field, uint256 value);
+    /// @notice The claim contradicts its request or the model on its face: it can be opened for that only.
+    error BadClaim(bytes32 field, uint256 value);
     /// @notice The signature is not the node's, or the batch does not contain the claim.
     error NoEvidence(address node, bytes32 claimDigest);
     /// @notice t names no step of the claim.
     error BadStep(uint256 t, uint256 count);
 
     /// @param key The commit's key.
-    /// @param state The state after the move, without clocks, escrow and cost.
-    /// @param job The job (SPEC 08 §1).
-    /// @param windowEnd Unix seconds: the last second at which a commit against the claim counts.
+    /// @param claimId The claim's id.
+    /// @param record The job (SPEC 08 §1), then the state after the move, without clocks, escrow, hold and cost. A claim that
+    /// contradicts its request on its face is refuted in it.
+    /// @param windowEnd Unix seconds: the claim's challengeUntil.
+    /// @param value Token units: the claim's value.
     /// @param work Positions that the node re-executes to reply.
     struct Opening {
         bytes32 key;
-        bytes state;
-        bytes job;
+        bytes32 claimId;
         uint256 windowEnd;
+        uint256 value;
         uint256 work;
+        bytes record;
     }
 
     /// @notice Move 2, open: checks everything that the payload (SPEC 08 §7.2) claims.
     /// @param domain EIP-712 domain separator of the arena.
-    function open(bytes32 domain, bytes calldata payload) external view returns (Opening memory opening);
+    /// @param batch The key of the batch that the payload names, 0 if its evidence is a signature.
+    /// @param count The claims of that batch, 0 if there is none.
+    function open(bytes32 domain, bytes32 batch, uint256 count, bytes calldata payload)
+        external
+        view
+        returns (Opening memory opening);
 }

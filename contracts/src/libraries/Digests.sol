@@ -6,8 +6,11 @@ library Digests {
     /// @notice Not 65 bytes r, s, v with v of 27 or 28 and s in the lower half.
     error BadSignature(uint256 length);
 
-    /// @dev The fields of Claim that are not times are those of ClaimCore, in the same order.
+    /// @dev In memory it is the typed data itself, one word for each field: `kind` is the type's hash. The fields that are
+    /// not times are those of ClaimCore, in the same order.
     struct Claim {
+        bytes32 kind;
+        uint256 version;
         address node;
         bytes32 requestDigest;
         uint256 count;
@@ -20,7 +23,9 @@ library Digests {
         uint256 challengeUntil;
     }
 
+    /// @dev Likewise.
     struct Request {
+        bytes32 kind;
         bytes32 model;
         bytes32 promptRoot;
         uint256 promptCount;
@@ -29,6 +34,7 @@ library Digests {
         uint256 seed;
         bytes32 stopRoot;
         uint256 stopCount;
+        bytes32 extras;
         uint256 dataClass;
         address user;
         uint256 nonce;
@@ -55,22 +61,40 @@ library Digests {
         return keccak256(abi.encode(DOMAIN, keccak256("elenchus"), keccak256("1"), block.chainid, arena));
     }
 
-    function typed(bytes32 domain, bytes32 structHash) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(hex"1901", domain, structHash));
+    function typed(bytes32 domain, bytes32 structHash) internal pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            mstore(p, hex"1901")
+            mstore(add(p, 2), domain)
+            mstore(add(p, 34), structHash)
+            digest := keccak256(p, 66)
+        }
     }
 
+    /// @notice Sets the request's kind; extras is 0 in version 1.
     function request(bytes32 domain, Request memory r) internal pure returns (bytes32) {
-        bytes memory head = abi.encode(REQUEST, r.model, r.promptRoot, r.promptCount, r.maxNew, r.temperature, r.seed);
-        bytes memory tail = abi.encode(r.stopRoot, r.stopCount, bytes32(0), r.dataClass, r.user, r.nonce, r.price);
-        return typed(domain, keccak256(bytes.concat(head, tail)));
+        r.kind = REQUEST;
+        bytes32 hash;
+        assembly ("memory-safe") {
+            hash := keccak256(r, 448) // 14 words
+        }
+        return typed(domain, hash);
     }
 
+    /// @notice Sets the claim's kind and version.
     function claim(bytes32 domain, Claim memory c) internal pure returns (bytes32 digest, bytes32 id) {
-        bytes memory body = abi.encode(
-            uint256(1), c.node, c.requestDigest, c.count, c.finish, c.stateRoot, c.outputRoot, c.value
-        );
-        id = typed(domain, keccak256(abi.encodePacked(CLAIM_CORE, body)));
-        digest = typed(domain, keccak256(abi.encodePacked(CLAIM, body, c.issued, c.batchBy, c.challengeUntil)));
+        bytes32 hash;
+        c.version = 1;
+        c.kind = CLAIM_CORE;
+        assembly ("memory-safe") {
+            hash := keccak256(c, 288) // 9 words
+        }
+        id = typed(domain, hash);
+        c.kind = CLAIM;
+        assembly ("memory-safe") {
+            hash := keccak256(c, 384) // 12 words
+        }
+        digest = typed(domain, hash);
     }
 
     function move(bytes32 domain, bytes32 game, bytes32 state, bytes32 payload) internal pure returns (bytes32) {

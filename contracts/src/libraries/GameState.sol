@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @title The state of a game: 432 packed bytes (SPEC 08 §2), and whose turn a phase is (SPEC 08 §3)
+/// @title The state of a game: 375 packed bytes (SPEC 08 §2), and whose turn a phase is (SPEC 08 §3)
 /// @notice A field is named by a constant that packs offset and size; `get` and `put` work on a copy in memory,
 /// `peek` on calldata.
 library GameState {
@@ -10,43 +10,45 @@ library GameState {
     /// @notice The move is not legal in the phase.
     error WrongPhase(uint8 move, uint8 phase);
 
-    uint256 internal constant SIZE = 432;
+    uint256 internal constant SIZE = 375;
+    /// @notice The first bytes: what `open` sets and the job does not say. `Opened` carries them behind the job.
+    uint256 internal constant HEAD = 182;
+    /// @notice The first bytes of these: what a verdict keeps of a state.
+    uint256 internal constant MONEY = 126;
 
     // Fields: offset * 64 + size.
-    uint256 internal constant CLAIM_ID = (0 << 6) | 32;
+    uint256 internal constant CASE = (0 << 6) | 32;
     uint256 internal constant NODE = (32 << 6) | 20;
     uint256 internal constant OPENER = (52 << 6) | 20;
     uint256 internal constant PHASE = (72 << 6) | 1;
     uint256 internal constant FLAGS = (73 << 6) | 1;
-    uint256 internal constant STAGE = (74 << 6) | 2;
-    uint256 internal constant TENSOR = (76 << 6) | 1;
-    uint256 internal constant LEVEL = (77 << 6) | 1;
-    uint256 internal constant TENSORS = (78 << 6) | 1;
-    uint256 internal constant INDEX = (80 << 6) | 8;
-    uint256 internal constant DEADLINE = (88 << 6) | 8;
-    uint256 internal constant LAST = (96 << 6) | 8;
-    uint256 internal constant OPENED_AT = (104 << 6) | 8;
-    uint256 internal constant ESCROW = (112 << 6) | 16;
-    uint256 internal constant T = (128 << 6) | 4;
-    uint256 internal constant Y_PREV = (132 << 6) | 4;
-    uint256 internal constant Y = (136 << 6) | 4;
-    uint256 internal constant COMMITTED_AT = (140 << 6) | 4;
-    uint256 internal constant JOB_HASH = (144 << 6) | 32;
-    uint256 internal constant GRAPH_ROOT = (176 << 6) | 32;
-    uint256 internal constant STATE_BEFORE = (208 << 6) | 32;
-    uint256 internal constant STATE_AFTER = (240 << 6) | 32;
-    uint256 internal constant KV_ROOT = (272 << 6) | 32;
-    uint256 internal constant BOUNDARY_ROOT = (304 << 6) | 32;
-    uint256 internal constant LIST_ROOT = (336 << 6) | 32;
-    uint256 internal constant SUBTREE = (368 << 6) | 32;
-    uint256 internal constant F = (400 << 6) | 1;
-    uint256 internal constant TOTAL = (401 << 6) | 8;
-    uint256 internal constant LEAF_BYTES = (409 << 6) | 2;
-    uint256 internal constant ELEMENT_TYPE = (411 << 6) | 1;
-    uint256 internal constant LAYERS = (412 << 6) | 2;
-    uint256 internal constant D_LAYER = (414 << 6) | 1;
-    uint256 internal constant D_ROW = (415 << 6) | 1;
-    uint256 internal constant COST = (416 << 6) | 16;
+    uint256 internal constant COMMITTED_AT = (74 << 6) | 4;
+    uint256 internal constant ESCROW = (78 << 6) | 16;
+    uint256 internal constant HOLD = (94 << 6) | 16;
+    uint256 internal constant COST = (110 << 6) | 16;
+    uint256 internal constant DEADLINE = (126 << 6) | 8;
+    uint256 internal constant LAST = (134 << 6) | 8;
+    uint256 internal constant T = (142 << 6) | 4;
+    uint256 internal constant LAYERS = (146 << 6) | 2;
+    uint256 internal constant D_LAYER = (148 << 6) | 1;
+    uint256 internal constant D_ROW = (149 << 6) | 1;
+    uint256 internal constant GRAPH_ROOT = (150 << 6) | 32;
+    uint256 internal constant STAGE = (182 << 6) | 2;
+    uint256 internal constant TENSOR = (184 << 6) | 1;
+    uint256 internal constant LEVEL = (185 << 6) | 1;
+    uint256 internal constant TENSORS = (186 << 6) | 1;
+    uint256 internal constant F = (187 << 6) | 1;
+    uint256 internal constant Y_PREV = (188 << 6) | 4;
+    uint256 internal constant Y = (192 << 6) | 4;
+    uint256 internal constant INDEX = (196 << 6) | 8;
+    uint256 internal constant TOTAL = (204 << 6) | 8;
+    uint256 internal constant LEAF_BYTES = (212 << 6) | 2;
+    uint256 internal constant ELEMENT_TYPE = (214 << 6) | 1;
+    uint256 internal constant JOB_HASH = (215 << 6) | 32;
+    uint256 internal constant KV_ROOT = (247 << 6) | 32;
+    uint256 internal constant BOUNDARY_ROOT = (279 << 6) | 32;
+    uint256 internal constant LIST_ROOT = (311 << 6) | 32;
+    uint256 internal constant SUBTREE = (343 << 6) | 32;
 
     uint8 internal constant STATES = 1;
     uint8 internal constant OUTPUTS = 2;
@@ -90,7 +92,7 @@ library GameState {
         }
     }
 
-    /// @dev The array is 448 bytes long in memory, so that the word of the last field (offset 416) lies inside.
+    /// @dev The last field is a whole word, so that the word written lies inside the state.
     function put(bytes memory s, uint256 field, uint256 value) internal pure {
         assembly ("memory-safe") {
             let shift := sub(256, shl(3, and(field, 63)))

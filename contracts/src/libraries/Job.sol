@@ -3,12 +3,12 @@ pragma solidity 0.8.37;
 
 import {Packed} from "./Packed.sol";
 
-/// @title The job of a game: 316 packed bytes (SPEC 08 §1), read at a calldata position
+/// @title The job of a game: 236 packed bytes (SPEC 08 §1), read at a calldata position
 library Job {
     /// @notice The job does not hash to the game's job hash.
     error WrongJob(bytes32 got, bytes32 want);
 
-    uint256 internal constant SIZE = 316;
+    uint256 internal constant SIZE = 236;
 
     function check(uint256 pos, bytes32 want) internal pure {
         bytes32 got = Packed.hash(pos, SIZE);
@@ -31,59 +31,47 @@ library Job {
         return Packed.word(pos + 128);
     }
 
-    function firstState(uint256 pos) internal pure returns (bytes32) {
-        return Packed.word(pos + 160);
-    }
-
     function seed(uint256 pos) internal pure returns (uint256) {
-        return Packed.uintAt(pos + 192, 8);
+        return Packed.uintAt(pos + 160, 8);
     }
 
     function promptCount(uint256 pos) internal pure returns (uint256) {
-        return Packed.uintAt(pos + 200, 4);
+        return Packed.uintAt(pos + 168, 4);
     }
 
     function count(uint256 pos) internal pure returns (uint256) {
-        return Packed.uintAt(pos + 204, 4);
+        return Packed.uintAt(pos + 172, 4);
     }
 
     function maxNew(uint256 pos) internal pure returns (uint256) {
-        return Packed.uintAt(pos + 208, 4);
+        return Packed.uintAt(pos + 176, 4);
     }
 
     function temperature(uint256 pos) internal pure returns (uint256) {
-        return Packed.uintAt(pos + 212, 4);
+        return Packed.uintAt(pos + 180, 4);
     }
 
     function tMax(uint256 pos) internal pure returns (uint256) {
-        return Packed.uintAt(pos + 220, 4);
+        return Packed.uintAt(pos + 188, 4);
     }
 
     function finish(uint256 pos) internal pure returns (uint256) {
-        return Packed.uintAt(pos + 227, 1);
+        return Packed.uintAt(pos + 195, 1);
     }
 
     function stopCount(uint256 pos) internal pure returns (uint256) {
-        return Packed.uintAt(pos + 228, 1);
+        return Packed.uintAt(pos + 196, 1);
     }
 
     function dPos(uint256 pos) internal pure returns (uint256) {
-        return Packed.uintAt(pos + 229, 1);
+        return Packed.uintAt(pos + 197, 1);
     }
 
-    function user(uint256 pos) internal pure returns (address) {
-        return address(uint160(Packed.uintAt(pos + 232, 20)));
+    function user(uint256 pos) internal pure returns (uint256) {
+        return Packed.uintAt(pos + 200, 20);
     }
 
     function price(uint256 pos) internal pure returns (uint256) {
-        return Packed.uintAt(pos + 252, 16);
-    }
-
-    function value(uint256 pos) internal pure returns (uint256) {
-        return Packed.uintAt(pos + 268, 16);
-    }
-
-    function batch(uint256 pos) internal pure returns (bytes32) {
-        return Packed.word(pos + 284);
+        return Packed.uintAt(pos + 220, 16);
     }
 }

@@ -126,8 +126,7 @@ contract GasTest is World {
 
     function _claim() private {
         bytes memory ids = new bytes(64);
-        (claim.promptRoot, claim.prompt) = _fake(Build.leaf(ids), 0, 6);
-        claim.prompt = bytes.concat(ids, claim.prompt);
+        (claim.promptRoot,) = _fake(Build.leaf(ids), 0, 6);
         (claim.outputRoot,) = _fake(Build.leaf(ids), (T + 1 - 1000) / 16, 6);
         (, bytes memory kvPath) = _fake(0, T, D_POS);
         (bytes32 kvBefore,) = _fake(Build.zero(HEIGHT), T, D_POS);
@@ -136,10 +135,9 @@ contract GasTest is World {
         bytes32 before = _state(T, kvBefore, older);
         bytes32 afterwards = _state(T + 1, kvAfter, before);
         (claim.stateRoot, statesTail) = _fake(Build.node(before, afterwards), (T - 1) / 2, 10);
-        statesTail = abi.encodePacked(before, afterwards, statesTail);
         (, bytes memory outputPath) = _fake(0, (T + 1 - 1000) / 16, 6);
         reveal = abi.encodePacked(uint32(0), uint8(0), kvBefore, older, uint32(0), uint8(0), kvAfter);
-        reveal = abi.encodePacked(reveal, boundaries, kvPath, ids, outputPath);
+        reveal = abi.encodePacked(reveal, statesTail, boundaries, kvPath, ids, outputPath);
         claim.header = _header(1, uint16(LAYERS), (uint24(D_POS) << 16) | (4 << 8) | 1, Build.root(Build.tree(graph, 12, 0)));
         (claim.m, claim.n, claim.maxNew, claim.finish) = (1000, 1000, 1000, 3);
         claim.challengeUntil = uint64(START + 1000);
@@ -181,24 +179,28 @@ contract GasTest is World {
             path = abi.encodePacked(path, _random("sibling", i));
             h = keccak256(abi.encodePacked(uint8(1), h, _random("sibling", i)));
         }
-        vm.prank(address(arena));
-        vault.burn(1); // not the first burn of the deployment
+        bytes32 burnt = keccak256("not the first burn of the deployment");
+        vm.prank(opener);
+        arena.commit(burnt);
+        vm.warp(START + 46);
+        arena.expire(burnt);
+        vm.warp(START);
         token.mint(node, 1_000_000e18);
         vm.prank(node);
-        vault.deposit(1_000_000e18);
+        arena.deposit(1_000_000e18);
         vm.prank(node);
-        book.postBatch(keccak256("another batch"), 1, 0, START + 90);
+        arena.postBatch(keccak256("another batch"), 1, 0, START + 90);
         vm.prank(node);
-        book.postBatch(h, 8192, VALUE, START + 90);
+        arena.postBatch(h, 8192, VALUE, START + 90);
         gasOfMove = logs.lastCallGas().gasTotalUsed;
-        _check("post", 63_000);
+        _check("post", 60_000);
         game = _key(claim, uint32(T));
         _as(opener, abi.encodeCall(arena.commit, (game)));
         committed = gasOfMove;
         emit log_named_uint("commit", committed);
         vm.roll(block.number + 1);
         bytes memory payload =
-            _openPayload(claim, uint32(T), abi.encodePacked(hex"01", h, uint16(0), path), statesTail);
+            _openPayload(claim, uint32(T), abi.encodePacked(hex"01", h, uint16(0), path));
         _as(opener, abi.encodeCall(arena.open, (payload, "")));
     }
 
@@ -206,7 +208,7 @@ contract GasTest is World {
         uint256 committed = _openByBatch();
         emit log_named_uint("open", gasOfMove);
         gasOfMove += committed;
-        _check("commit and open", 206_000);
+        _check("commit and open", 150_000);
         _move(node, arena.reveal.selector, bytes.concat(job, reveal));
         _check("reveal", 130_000);
         _move(opener, arena.stage.selector, abi.encodePacked(uint16(STAGE)));
@@ -218,8 +220,8 @@ contract GasTest is World {
         _as(stranger, abi.encodeCall(arena.answer, (game, state, _answerPayload())));
         _check("answer", 200_000);
         _phase(G.LOST);
-        _as(stranger, abi.encodeCall(arena.resolve, (game, state, job)));
-        _check("resolve", 90_000);
+        _resolve();
+        _check("resolve", 70_000);
     }
 
     function testGasOfADescent() public {

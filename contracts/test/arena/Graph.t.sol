@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {Build} from "./Build.sol";
 import {GraphWorld} from "./GraphWorld.sol";
 import {IDisputeArena} from "../../src/interfaces/IDisputeArena.sol";
-import {IClaimBook} from "../../src/interfaces/IClaimBook.sol";
 import {IGameRules, IOpenRules} from "../../src/interfaces/IRules.sol";
 import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
 import {Digests} from "../../src/libraries/Digests.sol";
@@ -76,7 +75,7 @@ contract GraphTest is GraphWorld {
     // ---- who may move
 
     function testStrangersCannotMove() public {
-        _open(claim, 0, "");
+        _open(claim, 0);
         bytes4 wrong = IDisputeArena.NotParty.selector;
         _fails(stranger, _call(arena.reveal.selector, _revealPayload(), ""), wrong, "stranger reveals");
         _fails(opener, _call(arena.reveal.selector, _revealPayload(), ""), wrong, "opener reveals");
@@ -92,7 +91,7 @@ contract GraphTest is GraphWorld {
     }
 
     function testSignedMoveByRelayer() public {
-        _open(claim, 0, "");
+        _open(claim, 0);
         bytes memory payload = _revealPayload();
         bytes32 digest = Digests.move(arena.domainSeparator(), game, arena.slots(game), keccak256(payload));
         bytes memory byOpener = _signed(digest, OPENER_KEY);
@@ -100,14 +99,14 @@ contract GraphTest is GraphWorld {
         bytes32 other = Digests.move(arena.domainSeparator(), game, bytes32(uint256(1)), keccak256(payload));
         bytes memory stale = _call(arena.reveal.selector, payload, _signed(other, NODE_KEY));
         _fails(stranger, stale, IDisputeArena.NotParty.selector, "other state");
-        uint256 before = vault.creditOf(stranger);
+        uint256 before = arena.creditOf(stranger);
         _as(stranger, _call(arena.reveal.selector, payload, _signed(digest, NODE_KEY)));
         _phase(G.STAGE_PICK);
-        check(vault.creditOf(stranger) > before, "the relayer is repaid");
+        check(arena.creditOf(stranger) > before, "the relayer is repaid");
     }
 
     function testDelegateMovesUntilRevoked() public {
-        _open(claim, 0, "");
+        _open(claim, 0);
         vm.prank(node);
         registry.setDelegate(stranger, true);
         _move(stranger, arena.reveal.selector, _revealPayload());
@@ -145,9 +144,9 @@ contract GraphTest is GraphWorld {
     }
 
     function testMalformedNodeMovesRevert() public {
-        _open(claim, 0, "");
+        _open(claim, 0);
         bytes memory reveal = _revealPayload();
-        reveal[316] ^= 0x01;
+        reveal[236] ^= 0x01;
         _fails(node, _call(arena.reveal.selector, reveal, ""), States.NotOpened.selector, "b_0");
         reveal = _revealPayload();
         reveal[0] ^= 0x01;
@@ -191,16 +190,16 @@ contract GraphTest is GraphWorld {
     }
 
     function testStateOfAnotherGameIsRefused() public {
-        _open(claim, 0, "");
-        state[112] ^= 0x01; // escrow
+        _open(claim, 0);
+        state[78] ^= 0x01; // escrow
         _fails(node, _call(arena.reveal.selector, _revealPayload(), ""), G.WrongState.selector, "state");
     }
 
     function testMovesOutOfTurnAreRefused() public {
-        _open(claim, 0, "");
+        _open(claim, 0);
         _fails(node, _call(arena.tensors.selector, _tensorsPayload(), ""), G.WrongPhase.selector, "R2 before R1");
         _fails(node, _call(arena.children.selector, "", ""), G.WrongPhase.selector, "children");
-        _fails(node, abi.encodeCall(arena.resolve, (game, state, job)), G.WrongPhase.selector, "resolve");
+        _fails(node, abi.encodeCall(arena.resolve, (game, state, "")), G.WrongState.selector, "resolve of a state");
         _fails(node, abi.encodeCall(arena.answer, (game, state, job)), G.WrongPhase.selector, "answer");
     }
 
@@ -212,7 +211,7 @@ contract GraphTest is GraphWorld {
         arena.commit(game);
         (bytes32 digest,) = _digests(claim);
         bytes memory evidence = bytes.concat(hex"00", _signed(digest, NODE_KEY));
-        bytes memory call = abi.encodeCall(arena.open, (_openPayload(claim, 0, evidence, ""), ""));
+        bytes memory call = abi.encodeCall(arena.open, (_openPayload(claim, 0, evidence), ""));
         _fails(opener, call, IDisputeArena.OutOfTime.selector, "same block");
         vm.roll(block.number + 1);
         vm.warp(START + 46);
@@ -220,7 +219,7 @@ contract GraphTest is GraphWorld {
         vm.warp(START + 45);
         _fails(stranger, call, IDisputeArena.NotParty.selector, "stranger opens");
         bytes memory bad = bytes.concat(hex"00", _signed(digest, OPENER_KEY));
-        bytes memory forged = abi.encodeCall(arena.open, (_openPayload(claim, 0, bad, ""), ""));
+        bytes memory forged = abi.encodeCall(arena.open, (_openPayload(claim, 0, bad), ""));
         _fails(opener, forged, IOpenRules.NoEvidence.selector, "forged");
         _as(opener, call);
         _phase(G.REVEAL);
@@ -235,7 +234,7 @@ contract GraphTest is GraphWorld {
         _fails(stranger, abi.encodeCall(arena.expire, (game)), IDisputeArena.TooEarly.selector, "too early");
         vm.warp(START + 46);
         arena.expire(game);
-        same(vault.burned(), arena.commitBond(), "burned");
+        same(arena.burned(), arena.commitBond(), "burned");
         _solvent(0);
     }
 
@@ -243,14 +242,14 @@ contract GraphTest is GraphWorld {
         claim.challengeUntil = uint64(START - 1);
         _commit(claim, 0);
         (bytes32 digest,) = _digests(claim);
-        bytes memory payload = _openPayload(claim, 0, bytes.concat(hex"00", _signed(digest, NODE_KEY)), "");
+        bytes memory payload = _signedPayload(claim, 0);
         _fails(opener, abi.encodeCall(arena.open, (payload, "")), IDisputeArena.WindowOver.selector, "late");
     }
 
     function testBondAboveTheOpenersLimitIsRefused() public {
         _commit(claim, 0);
         (bytes32 digest,) = _digests(claim);
-        bytes memory payload = _openPayload(claim, 0, bytes.concat(hex"00", _signed(digest, NODE_KEY)), "");
+        bytes memory payload = _signedPayload(claim, 0);
         for (uint256 i = 0; i < 16; ++i) {
             payload[56 + i] = i == 15 ? bytes1(0x01) : bytes1(0);
         }
@@ -271,13 +270,13 @@ contract GraphTest is GraphWorld {
     // ---- clocks
 
     function testDeadlinesAreExact() public {
-        _open(claim, 0, "");
+        _open(claim, 0);
         uint256 d1 = _get(G.DEADLINE);
         uint256 d2 = _get(G.LAST);
         same(d1, block.timestamp + 1 + 8, "D1: one second of work in the queue");
         same(d2, d1 + 8, "D2");
         vm.warp(d1);
-        bytes memory call = abi.encodeCall(arena.timeout, (game, state));
+        bytes memory call = abi.encodeCall(arena.timeout, (game, state, job));
         _fails(stranger, call, IDisputeArena.TooEarly.selector, "at D1");
         vm.warp(d2);
         uint256 kept = _get(G.ESCROW);
@@ -285,42 +284,41 @@ contract GraphTest is GraphWorld {
         same(_get(G.FLAGS) & G.VOID, 1, "void");
         same(_get(G.ESCROW), kept, "escrow");
         _phase(G.REVEAL);
-        call = abi.encodeCall(arena.timeout, (game, state));
+        call = abi.encodeCall(arena.timeout, (game, state, job));
         _fails(stranger, call, IDisputeArena.TooEarly.selector, "void twice");
         _move(node, arena.reveal.selector, _revealPayload());
         same(_get(G.DEADLINE), block.timestamp + 16, "opener's time");
         vm.warp(_get(G.DEADLINE));
-        call = abi.encodeCall(arena.timeout, (game, state));
+        call = abi.encodeCall(arena.timeout, (game, state, job));
         _fails(stranger, call, IDisputeArena.TooEarly.selector, "opener at his deadline");
         vm.warp(_get(G.DEADLINE) + 1);
         _fails(opener, _call(arena.stage.selector, hex"0000", ""), IDisputeArena.TooLate.selector, "late pick");
         _timeout();
         _phase(G.LOST);
         _resolve();
-        (,,, bool voided, bool refuted,) = arena.verdicts(_claimId());
+        (bool voided, bool refuted,) = arena.verdicts(_case(claim, 0));
         check(voided && !refuted, "void and not refuted");
         _solvent(0);
     }
 
     function testNodeThatMissesD2IsRefuted() public {
-        _open(claim, 0, "");
+        _open(claim, 0);
         vm.warp(_get(G.LAST) + 1);
         bytes memory late = _call(arena.reveal.selector, _revealPayload(), "");
         _fails(node, late, IDisputeArena.TooLate.selector, "after D2");
         _timeout();
         _phase(G.REFUTED);
-        same(_get(G.DEADLINE) + _get(G.LAST), 0, "no clocks");
     }
 
     function testLateMoveVoids() public {
-        _open(claim, 0, "");
+        _open(claim, 0);
         vm.warp(_get(G.DEADLINE) + 1);
         _move(node, arena.reveal.selector, _revealPayload());
         same(_get(G.FLAGS) & G.VOID, 1, "void");
     }
 
     function testQueueGrowsByWork() public {
-        _open(claim, 0, "");
+        _open(claim, 0);
         uint256 first = _get(G.DEADLINE);
         claim.challengeUntil += 1;
         bytes32 other = keccak256("another salt");
@@ -330,7 +328,7 @@ contract GraphTest is GraphWorld {
         vm.prank(opener);
         arena.commit(key);
         vm.roll(block.number + 1);
-        bytes memory payload = _openPayload(claim, 0, bytes.concat(hex"00", _signed(digest, NODE_KEY)), "");
+        bytes memory payload = _signedPayload(claim, 0);
         for (uint256 i = 0; i < 32; ++i) {
             payload[24 + i] = other[i];
         }
@@ -341,20 +339,20 @@ contract GraphTest is GraphWorld {
     // ---- money
 
     function testLostGamePaysHalfAndBurnsHalf() public {
-        uint256 credit = vault.creditOf(opener);
+        uint256 credit = arena.creditOf(opener);
         _toPick();
         uint256 bond = arena.bondOf(0, 1);
-        same(credit - vault.creditOf(opener), bond, "the bond");
+        same(credit - arena.creditOf(opener), bond, "the bond");
         _pick(2, 9);
         _answer(node, _answerPayload(2, 9));
         uint256 escrow = _get(G.ESCROW);
-        uint256 paid = vault.creditOf(node);
+        uint256 paid = arena.creditOf(node);
         same(paid + escrow, bond, "escrow and gas are the bond");
         check(paid > 0, "the node's gas is repaid");
         _resolve();
-        same(vault.creditOf(node), paid + escrow / 2, "half to the node");
-        same(vault.burned(), escrow - escrow / 2, "half burned");
-        (uint128 stake,,,,, uint24 games, bool jailed) = vault.nodes(node);
+        same(arena.creditOf(node), paid + escrow / 2, "half to the node");
+        same(arena.burned(), escrow - escrow / 2, "half burned");
+        (uint128 stake,,,,, uint24 games, bool jailed) = arena.nodes(node);
         same(stake, STAKE, "the stake is untouched");
         check(games == 0 && !jailed, "no open games, not jailed");
         _solvent(0);
@@ -362,35 +360,41 @@ contract GraphTest is GraphWorld {
 
     function testRefutedClaimPaysInOrder() public {
         _run(true);
-        uint256 credit = vault.creditOf(opener);
+        uint256 credit = arena.creditOf(opener);
         _toPick();
         _pick(3, uint64(LIE));
         _answer(opener, _answerPayload(3, LIE));
         uint256 cost = _get(G.COST);
         uint256 escrow = _get(G.ESCROW);
-        uint256 before = vault.creditOf(opener);
+        uint256 before = arena.creditOf(opener);
         _resolve();
         uint256 slashed = RESERVE + VALUE;
         (uint256 costs, uint256 refund, uint256 reward) = arena.split(slashed, cost, PRICE);
         check(costs > 0 && refund == 3 * PRICE && reward > 0, "every part is paid");
-        same(vault.creditOf(opener), before + escrow + costs, "escrow and costs");
-        same(vault.creditOf(user), refund, "user");
-        same(vault.burned(), slashed - costs - refund - reward, "burned");
-        check(vault.burned() * 2 >= slashed, "at least half is burned");
-        (uint128 stake,,,,,, bool jailed) = vault.nodes(node);
+        same(arena.creditOf(opener), before + escrow + costs, "escrow and costs");
+        (uint128 stake,,,,,, bool jailed) = arena.nodes(node);
         same(stake, STAKE - slashed, "stake");
         check(jailed, "jailed");
-        _solvent(reward);
-        bytes32 id = _claimId();
-        _fails(stranger, abi.encodeCall(arena.settle, (id)), IDisputeArena.NothingToSettle.selector, "settle");
-        vm.warp(block.timestamp + 601);
-        arena.settle(id);
-        check(vault.creditOf(opener) > credit, "the challenger gains");
+        _solvent(slashed - costs);
+        bytes32 id = _case(claim, 0);
+        bytes memory call = abi.encodeCall(arena.settle, (id, held));
+        vm.warp(block.timestamp + 600);
+        _fails(stranger, call, IDisputeArena.NothingToSettle.selector, "at D3");
+        vm.warp(block.timestamp + 1);
+        bytes memory other = bytes.concat(held);
+        other[99] ^= 0x01; // price
+        _fails(stranger, abi.encodeCall(arena.settle, (id, other)), IDisputeArena.WrongHeld.selector, "price");
+        arena.settle(id, held);
+        same(arena.creditOf(user), refund, "user");
+        same(arena.creditOf(opener), before + escrow + costs + reward, "reward");
+        same(arena.burned(), slashed - costs - refund - reward, "burned");
+        check(arena.burned() * 2 >= slashed, "at least half is burned");
+        check(arena.creditOf(opener) > credit, "the challenger gains");
         _solvent(0);
-        _fails(stranger, abi.encodeCall(arena.settle, (id)), IDisputeArena.NothingToSettle.selector, "settle");
-        uint256 all = vault.creditOf(opener);
+        _fails(stranger, call, IDisputeArena.NothingToSettle.selector, "settled twice");
+        uint256 all = arena.creditOf(opener);
         vm.prank(opener);
-        vault.withdraw(all);
+        arena.withdraw(all);
         same(token.balanceOf(opener), 100_000e18 - FUNDS + all, "withdrawn");
         _solvent(0);
     }
@@ -405,96 +409,126 @@ contract GraphTest is GraphWorld {
         (address other, uint256 otherKey) = (vm.addr(0xC0FFEE), 0xC0FFEE);
         _endow(other);
         vm.prank(other);
-        vault.fund(FUNDS);
+        arena.fund(FUNDS);
         opener = other;
         vm.warp(block.timestamp + 1);
         _toPick();
         _pick(3, uint64(LIE));
         _answer(other, _answerPayload(3, LIE));
         _resolve();
-        (address winner,,,,, uint128 reward) = arena.verdicts(_claimId());
-        check(winner == other && reward > 0 && otherKey != 0, "first winner holds the reward");
-        uint256 burned = vault.burned();
-        (uint128 stake,,,,,,) = vault.nodes(node);
+        check(address(bytes20(held)) == other && otherKey != 0, "the first winner holds the reward");
+        bytes memory first = held;
+        uint256 burned = arena.burned();
+        (uint128 stake,,,,,,) = arena.nodes(node);
         opener = honest;
         game = mine;
         (bytes32 digest,) = _digests(claim);
-        bytes memory payload = _openPayload(claim, 0, bytes.concat(hex"00", _signed(digest, NODE_KEY)), "");
+        bytes memory payload = _signedPayload(claim, 0);
         _as(opener, abi.encodeCall(arena.open, (payload, "")));
         vm.warp(_get(G.LAST) + 1);
         _timeout();
         uint256 cost = _get(G.COST);
-        uint256 before = vault.creditOf(opener) + _get(G.ESCROW);
-        _resolve();
-        same(vault.creditOf(opener), before + cost, "escrow and costs, nothing else");
-        same(vault.burned(), burned, "nothing burned again");
-        (uint128 left,,,,,,) = vault.nodes(node);
+        uint256 before = arena.creditOf(opener) + _get(G.ESCROW);
+        bytes memory without = abi.encodeCall(arena.resolve, (game, verdict, ""));
+        _fails(node, without, IDisputeArena.WrongHeld.selector, "nobody keeps the winner from the reward");
+        _resolve(first);
+        same(arena.creditOf(opener), before + cost, "escrow and costs, nothing else");
+        same(arena.burned(), burned, "nothing burned again");
+        (uint128 left,,,,,,) = arena.nodes(node);
         same(uint256(stake) - left, cost, "only the costs are slashed");
-        (winner,,,,,) = arena.verdicts(_claimId());
-        check(winner == honest, "the earlier commit takes the reward over");
+        check(address(bytes20(held)) == honest, "the earlier commit takes the reward over");
         vm.warp(block.timestamp + 601);
-        arena.settle(_claimId());
-        same(vault.creditOf(opener), before + cost + reward, "reward");
+        arena.settle(_case(claim, 0), held);
+        (,, uint256 reward) = arena.split(RESERVE + VALUE, uint128(_heldCost()), PRICE);
+        same(arena.creditOf(opener), before + cost + reward, "reward");
+    }
+
+    /// @dev The cost of the game that came first.
+    function _heldCost() private view returns (uint256 cost) {
+        for (uint256 i = 48; i < 64; ++i) {
+            cost = (cost << 8) | uint8(held[i]);
+        }
+    }
+
+    function testClaimThatIsFalseOnItsFaceIsRefutedByItsOpening() public {
+        claim.n = 1; // a graph model has no outputs to count
+        _open(claim, ON_ITS_FACE);
+        _phase(G.REFUTED);
+        same(_get(G.HOLD), RESERVE + VALUE, "hold");
+        _resolve();
+        (, bool refuted,) = arena.verdicts(_case(claim, 0));
+        check(refuted, "refuted");
+        (uint128 stake, uint128 reserved,,,, uint24 games, bool jailed) = arena.nodes(node);
+        same(stake, STAKE - RESERVE - VALUE, "stake");
+        check(reserved == 0 && games == 0 && jailed, "nothing is left open");
+        _commit(claim, 0);
+        bytes memory call = abi.encodeCall(arena.open, (_signedPayload(claim, 0), ""));
+        _fails(opener, call, IOpenRules.BadClaim.selector, "at a step");
+        claim.n = 0;
+        _commit(claim, ON_ITS_FACE);
+        call = abi.encodeCall(arena.open, (_signedPayload(claim, ON_ITS_FACE), ""));
+        _fails(opener, call, IOpenRules.BadStep.selector, "a sound claim");
+    }
+
+    function testGamesHoldStakeOfTheirOwn() public {
+        vm.prank(node);
+        arena.postBatch(bytes32(uint256(1)), 99, 0, START + 90); // 100 token stay free
+        _open(claim, 0);
+        same(_get(G.HOLD), RESERVE, "the value is not covered");
+        (, uint128 reserved,,,, uint24 games,) = arena.nodes(node);
+        same(reserved, STAKE, "all is reserved");
+        same(games, 1, "games");
+        bytes memory more = abi.encodeCall(arena.postBatch, (bytes32(uint256(2)), 1, 0, START + 200));
+        _reverts(address(arena), node, more, IStakeVault.Insufficient.selector, "held stake posts nothing");
+        vm.warp(_get(G.LAST) + 1);
+        _timeout();
+        vm.warp(START + 90 + 46);
+        arena.releaseBatch(node, bytes32(uint256(1)));
+        _resolve();
+        (uint128 stake, uint128 left,,,,,) = arena.nodes(node);
+        same(stake, STAKE - RESERVE, "what was held is taken, though there is more by now");
+        same(left, 0, "reserved");
     }
 
     function testLostGameOnARefutedClaimBurnsItsHalf() public {
         _run(true);
         testRefutedClaimPaysInOrder();
         vm.warp(block.timestamp + 1);
-        uint256 burned = vault.burned();
+        uint256 burned = arena.burned();
         vm.prank(opener);
-        vault.fund(1000e18);
+        arena.fund(1000e18);
         claim.challengeUntil = uint64(block.timestamp + 1000);
         _toPick();
         vm.warp(_get(G.DEADLINE) + 1);
         _timeout();
         _resolve();
-        check(vault.burned() > burned, "a second game on the refuted claim that is lost burns");
+        check(arena.burned() > burned, "a second game on the refuted claim that is lost burns");
     }
 
     function testStakeIsHeldByOpenGamesUnbondingAndJail() public {
         vm.prank(node);
-        vault.requestUnbond(STAKE);
+        arena.requestUnbond(STAKE);
         _run(true);
         vm.warp(START + 7 days - 3);
         claim.challengeUntil = uint64(block.timestamp + 1000);
         _toPick();
         vm.warp(START + 7 days + 1);
-        _reverts(address(vault), node, abi.encodeCall(vault.withdrawStake, ()), IStakeVault.Locked.selector, "locked");
+        _reverts(address(arena), node, abi.encodeCall(arena.withdrawStake, ()), IStakeVault.Locked.selector, "locked");
         vm.warp(_get(G.DEADLINE));
         _pick(3, uint64(LIE));
         _answer(opener, _answerPayload(3, LIE));
         _resolve();
         vm.warp(START + 7 days + 300); // the announced time is over, the jail's is not
-        _reverts(address(vault), node, abi.encodeCall(vault.withdrawStake, ()), IStakeVault.Locked.selector, "locked");
-        bytes memory post = abi.encodeCall(book.postBatch, (bytes32(uint256(1)), 1, 0, block.timestamp + 90));
-        _reverts(address(book), node, post, IStakeVault.Jailed.selector, "jailed");
+        _reverts(address(arena), node, abi.encodeCall(arena.withdrawStake, ()), IStakeVault.Locked.selector, "locked");
+        bytes memory post = abi.encodeCall(arena.postBatch, (bytes32(uint256(1)), 1, 0, block.timestamp + 90));
+        _reverts(address(arena), node, post, IStakeVault.Jailed.selector, "jailed");
         vm.warp(START + 15 days);
         vm.prank(node);
-        same(vault.withdrawStake(), STAKE - RESERVE - VALUE, "what the slash left");
+        same(arena.withdrawStake(), STAKE - RESERVE - VALUE, "what the slash left");
     }
 
-    function testOnlyModulesMoveMoneyAndNobodyRewires() public {
-        check(vault.book() == address(book) && vault.arena() == address(arena), "wiring");
-        bytes4 wrong = IStakeVault.NotModule.selector;
-        _reverts(address(vault), node, abi.encodeCall(vault.pay, (node, 1)), wrong, "pay");
-        _reverts(address(vault), node, abi.encodeCall(vault.lock, (opener, 1)), wrong, "lock");
-        _reverts(address(vault), node, abi.encodeCall(vault.convict, (node, 1, 0, false)), wrong, "convict");
-        _reverts(address(vault), node, abi.encodeCall(vault.burn, (1)), wrong, "burn");
-        _reverts(address(vault), node, abi.encodeCall(vault.distribute, (node, 1, node, 1, 0)), wrong, "distribute");
-        _reverts(address(vault), node, abi.encodeCall(vault.openGame, (node, 1)), wrong, "openGame");
-        _reverts(address(vault), node, abi.encodeCall(vault.closeGame, (node, 1, 0)), wrong, "closeGame");
-        _reverts(address(vault), address(arena), abi.encodeCall(vault.reserve, (node, 1)), wrong, "reserve");
-        _reverts(address(vault), address(arena), abi.encodeCall(vault.unreserve, (node, 1)), wrong, "unreserve");
-        bytes4 arenaOnly = IClaimBook.NotArena.selector;
-        _reverts(address(book), node, abi.encodeCall(book.convict, (0, 1)), arenaOnly, "convict");
-        _reverts(address(book), node, abi.encodeCall(book.openGame, (0)), arenaOnly, "book.openGame");
-        _reverts(address(book), node, abi.encodeCall(book.closeGame, (0)), arenaOnly, "book.closeGame");
-        uint256 more = vault.creditOf(node) + 1;
-        _reverts(address(vault), node, abi.encodeCall(vault.withdraw, (more)), IStakeVault.Insufficient.selector, "credit");
-    }
-
-    function _claimId() internal view returns (bytes32 id) {
-        (, id) = _digests(claim);
+    function testNobodyWithdrawsMoreThanItsCredit() public {
+        uint256 more = arena.creditOf(node) + 1;
+        _reverts(address(arena), node, abi.encodeCall(arena.withdraw, (more)), IStakeVault.Insufficient.selector, "credit");
     }
 }

@@ -158,7 +158,7 @@ abstract contract GraphWorld is World {
     // ---- play
 
     function _toPick() internal {
-        _open(claim, 0, "");
+        _open(claim, 0);
         _phase(G.REVEAL);
         _move(node, arena.reveal.selector, _revealPayload());
         _phase(G.STAGE_PICK);
@@ -171,10 +171,5 @@ abstract contract GraphWorld is World {
     function _pick(uint8 tensor, uint64 element) internal {
         _move(opener, arena.pick.selector, abi.encodePacked(tensor, element));
         _phase(G.ANSWER);
-    }
-
-    function _resolve() internal {
-        _as(stranger, abi.encodeCall(arena.resolve, (game, state, job)));
-        same(arena.slots(game), bytes32(0), "slot");
     }
 }

@@ -82,7 +82,7 @@ contract TokenTest is TokenWorld {
 
     function testDescentOverStatesFindsTheStep() public {
         _run(Lie.TOKEN);
-        _open(claim, ANY_STATES, "");
+        _open(claim, ANY_STATES);
         _phase(G.STATES);
         Build.Tree memory s = _states();
         _move(node, arena.children.selector, Build.pack(s.levels[0]));
@@ -133,7 +133,7 @@ contract TokenTest is TokenWorld {
     }
 
     function _toOutputLeaf(uint256 leaf) private {
-        _open(claim, ANY_OUTPUTS, "");
+        _open(claim, ANY_OUTPUTS);
         _phase(G.OUTPUTS);
         Build.Tree memory o = Build.ofBytes(outputs, 64);
         _move(node, arena.children.selector, Build.pack(o.levels[0]));
@@ -144,7 +144,7 @@ contract TokenTest is TokenWorld {
 
     function testFalseFinishCannotBeRevealed() public {
         _run(Lie.FINISH);
-        _open(claim, uint32(STATES - 1), _openTail(STATES - 1));
+        _open(claim, uint32(STATES - 1));
         bytes memory reveal = _call(arena.reveal.selector, _revealPayload(STATES - 1), "");
         _fails(node, reveal, IGameRules.Contradiction.selector, "finish");
     }
@@ -152,10 +152,10 @@ contract TokenTest is TokenWorld {
     function testEveryFieldOfARevealIsChecked() public {
         for (uint256 k = 0; k < 2; ++k) {
             uint256 t = k == 0 ? 1 : LIE_T;
-            _open(claim, uint32(t), _openTail(t));
+            _open(claim, uint32(t));
             bytes memory good = _revealPayload(t);
             // b_0..b_L are free until R2 binds them; all other bytes are bound here, ids of other steps by their tree.
-            uint256 boundaries = 316 + 106;
+            uint256 boundaries = 236 + 106 + 32 * 5;
             for (uint256 i = 0; i < good.length; i += 13) {
                 if (i >= boundaries && i < boundaries + 3 * 32) continue;
                 bytes memory bad = bytes.concat(good);
@@ -179,7 +179,7 @@ contract TokenTest is TokenWorld {
         _commit(claim, uint32(STATES));
         (bytes32 digest,) = _digests(claim);
         bytes memory evidence = bytes.concat(hex"00", _signed(digest, NODE_KEY));
-        bytes memory payload = _openPayload(claim, uint32(STATES), evidence, "");
+        bytes memory payload = _openPayload(claim, uint32(STATES), evidence);
         _fails(opener, abi.encodeCall(arena.open, (payload, "")), IOpenRules.BadStep.selector, "step 41 of 41");
     }
 
@@ -193,58 +193,62 @@ contract TokenTest is TokenWorld {
         (bytes32 root, bytes memory path) = Build.list(digests, 3);
         uint256 cover = VALUE - 2e18; // the batch covers less than the claim's value; free stake stands for the rest
         uint256 until = block.timestamp + 90;
-        bytes memory short = abi.encodeCall(book.postBatch, (root, 5, cover, until - 1));
-        _reverts(address(book), node, short, IClaimBook.WindowTooShort.selector, "window");
+        bytes memory short = abi.encodeCall(arena.postBatch, (root, 5, cover, until - 1));
+        _reverts(address(arena), node, short, IClaimBook.WindowTooShort.selector, "window");
         vm.prank(node);
-        book.postBatch(root, 5, cover, until);
-        bytes memory again = abi.encodeCall(book.postBatch, (root, 5, cover, until));
-        _reverts(address(book), node, again, IClaimBook.AlreadyPosted.selector, "twice");
-        same(_reserved(), 5 * RESERVE + cover, "reserved");
+        arena.postBatch(root, 5, cover, until);
+        bytes memory again = abi.encodeCall(arena.postBatch, (root, 5, cover, until));
+        _reverts(address(arena), node, again, IClaimBook.AlreadyPosted.selector, "twice");
+        same(_reserved(), 5 * (RESERVE + cover), "reserved");
         claim.challengeUntil = uint64(START + 10_000);
         _commit(claim, uint32(LIE_T));
         bytes memory outside = abi.encodePacked(hex"01", root, uint16(5), path);
-        bytes memory payload = _openPayload(claim, uint32(LIE_T), outside, _openTail(LIE_T));
+        bytes memory payload = _openPayload(claim, uint32(LIE_T), outside);
         check(_try(opener, abi.encodeCall(arena.open, (payload, ""))).length != 0, "index 5 of 5");
         bytes memory evidence = abi.encodePacked(hex"01", root, uint16(3), path);
-        payload = _openPayload(claim, uint32(LIE_T), evidence, _openTail(LIE_T));
+        payload = _openPayload(claim, uint32(LIE_T), evidence);
         _as(opener, abi.encodeCall(arena.open, (payload, "")));
-        vm.warp(until + 1);
-        bytes memory release = abi.encodeCall(book.releaseBatch, (node, root));
-        _reverts(address(book), stranger, release, IClaimBook.NotReleasable.selector, "open game");
+        same(_get(G.HOLD), RESERVE + VALUE, "the game holds the whole value");
+        same(_reserved(), 5 * (RESERVE + cover) + RESERVE + VALUE, "beside the batch");
+        vm.warp(until + 45);
+        bytes memory release = abi.encodeCall(arena.releaseBatch, (node, root));
+        _reverts(address(arena), stranger, release, IClaimBook.NotReleasable.selector, "a commit may still be opened");
+        vm.warp(until + 46);
+        arena.releaseBatch(node, root);
+        same(_reserved(), RESERVE + VALUE, "the game holds what it held");
+        _reverts(address(arena), stranger, release, IClaimBook.NoBatch.selector, "released twice");
+        bytes memory again_ = abi.encodeCall(arena.postBatch, (root, 5, cover, until + 200));
+        _reverts(address(arena), node, again_, IClaimBook.AlreadyPosted.selector, "posted again");
         vm.warp(_get(G.LAST) + 1);
         _timeout();
         _resolve();
-        (uint128 stake,,,,,,) = vault.nodes(node);
+        (uint128 stake,,,,,,) = arena.nodes(node);
         same(stake, STAKE - RESERVE - VALUE, "the whole value is slashed");
-        same(_reserved(), 4 * RESERVE, "the other claims keep their reserve");
-        vm.warp(until + 1000);
-        book.releaseBatch(node, root);
-        same(_reserved(), 0, "released");
-        _reverts(address(book), stranger, release, IClaimBook.NoBatch.selector, "released twice");
-        (,,,,, uint128 reward) = arena.verdicts(_claimId());
-        _solvent(reward);
+        same(_reserved(), 0, "nothing is held any more");
+        (bool voided, bool refuted, bytes32 kept) = arena.verdicts(_case(claim, root));
+        check(voided && refuted && kept == keccak256(held) & ~bytes32(uint256(3)), "verdict");
+        (, refuted,) = arena.verdicts(_case(claim, 0));
+        check(!refuted, "with the signature it is another case");
+        uint256 cost = _get(G.COST);
+        _solvent(RESERVE + VALUE - cost);
     }
 
     function testReserveCannotExceedFreeStake() public {
         uint256 most = STAKE / RESERVE;
-        bytes memory tooMany = abi.encodeCall(book.postBatch, (bytes32(uint256(1)), most + 1, 0, START + 90));
-        _reverts(address(book), node, tooMany, IStakeVault.Insufficient.selector, "too many");
+        bytes memory tooMany = abi.encodeCall(arena.postBatch, (bytes32(uint256(1)), most + 1, 0, START + 90));
+        _reverts(address(arena), node, tooMany, IStakeVault.Insufficient.selector, "too many");
         vm.prank(node);
-        book.postBatch(bytes32(uint256(1)), most, 0, START + 90);
-        bytes memory more = abi.encodeCall(book.postBatch, (bytes32(uint256(2)), 1, 0, START + 90));
-        _reverts(address(book), node, more, IStakeVault.Insufficient.selector, "one more");
+        arena.postBatch(bytes32(uint256(1)), most, 0, START + 90);
+        bytes memory more = abi.encodeCall(arena.postBatch, (bytes32(uint256(2)), 1, 0, START + 90));
+        _reverts(address(arena), node, more, IStakeVault.Insufficient.selector, "one more");
         vm.prank(node);
-        vault.requestUnbond(STAKE);
+        arena.requestUnbond(STAKE);
         vm.warp(START + 8 days);
         vm.prank(node);
-        same(vault.withdrawStake(), 0, "reserved stake stays");
+        same(arena.withdrawStake(), 0, "reserved stake stays");
     }
 
     function _reserved() private view returns (uint256 reserved) {
-        (, reserved,,,,,) = vault.nodes(node);
-    }
-
-    function _claimId() private view returns (bytes32 id) {
-        (, id) = _digests(claim);
+        (, reserved,,,,,) = arena.nodes(node);
     }
 }

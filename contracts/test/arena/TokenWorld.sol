@@ -161,7 +161,6 @@ abstract contract TokenWorld is World {
         (claim.m, claim.n, claim.maxNew) = (uint32(M), uint32(COUNT), uint32(COUNT));
         claim.finish = lie == Lie.FINISH ? 1 : 3;
         claim.promptRoot = Build.ofBytes(prompt, 64).root();
-        claim.prompt = Build.leafAt(prompt, 64, 0);
         claim.stateRoot = _states().root();
         claim.outputRoot = Build.ofBytes(outputs, 64).root();
         claim.challengeUntil = uint64(START + 10_000);
@@ -177,11 +176,6 @@ abstract contract TokenWorld is World {
 
     // ---- payloads
 
-    function _openTail(uint256 t) internal view returns (bytes memory) {
-        if (t == 0) return abi.encodePacked(hashes[0], _states().sib(0, 1));
-        return abi.encodePacked(hashes[t - 1], hashes[t], _states().sib(t - 1, t + 1));
-    }
-
     function _boundaries(uint256 t) internal view returns (bytes32[] memory b) {
         b = new bytes32[](4);
         (b[0], b[1], b[2], b[3]) = (_root(0, 1, t), _root(1, 3, t), _root(2, 3, t), positions[t]);
@@ -192,7 +186,8 @@ abstract contract TokenWorld is World {
         if (t == 0) p = abi.encodePacked(job, uint32(1), uint8(0), Build.zero(D_POS + 2), older);
         else p = abi.encodePacked(job, ys[t - 1], fs[t - 1], kvs[t - 1], older);
         p = abi.encodePacked(p, ys[t], fs[t], kvs[t]);
-        if (_get(G.STATE_BEFORE) == 0) p = bytes.concat(p, _states().sib(t == 0 ? 0 : t - 1, t + 1));
+        p = bytes.concat(p, _states().sib(t == 0 ? 0 : t - 1, t + 1));
+        if (t == 0) p = bytes.concat(p, Build.leafAt(prompt, 64, 0)); // a tree of one leaf
         p = bytes.concat(p, Build.pack(_boundaries(t)), _kv(t).sib(t, t + 1));
         if (t + 1 < M) return p;
         uint256 leaf = (t + 1 - M) / 16;
@@ -254,7 +249,7 @@ abstract contract TokenWorld is World {
     // ---- play
 
     function _toStage(uint256 t) internal {
-        _open(claim, uint32(t), _openTail(t));
+        _open(claim, uint32(t));
         _move(node, arena.reveal.selector, _revealPayload(t));
         _phase(G.STAGE_PICK);
     }
@@ -268,10 +263,5 @@ abstract contract TokenWorld is World {
     function _pick(uint8 tensor, uint64 element) internal {
         _move(opener, arena.pick.selector, abi.encodePacked(tensor, element));
         _phase(G.ANSWER);
-    }
-
-    function _resolve() internal {
-        _as(stranger, abi.encodeCall(arena.resolve, (game, state, job)));
-        same(arena.slots(game), bytes32(0), "slot");
     }
 }

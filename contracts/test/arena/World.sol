@@ -4,12 +4,10 @@ pragma solidity 0.8.37;
 import {Check} from "../Check.sol";
 import {Build} from "./Build.sol";
 import {AnswerRules} from "../../src/AnswerRules.sol";
-import {ClaimBook} from "../../src/ClaimBook.sol";
 import {DisputeArena} from "../../src/DisputeArena.sol";
 import {GameRules} from "../../src/GameRules.sol";
 import {NodeRegistry} from "../../src/NodeRegistry.sol";
 import {OpenRules} from "../../src/OpenRules.sol";
-import {StakeVault} from "../../src/StakeVault.sol";
 import {StepVerifier} from "../../src/StepVerifier.sol";
 import {TestToken} from "../../src/TestToken.sol";
 import {IDisputeArena} from "../../src/interfaces/IDisputeArena.sol";
@@ -44,6 +42,8 @@ abstract contract World is Check {
     VmLogs internal constant logs = VmLogs(address(uint160(uint256(keccak256("hevm cheat code")))));
     bytes32 internal constant OPENED = keccak256("Opened(bytes32,address,bytes32,bytes)");
     bytes32 internal constant MOVED = keccak256("Moved(bytes32,uint8,bytes)");
+    bytes32 internal constant DECIDED = keccak256("Decided(bytes32,uint8,bytes)");
+    bytes32 internal constant RESOLVED = keccak256("Resolved(bytes32,bytes32,uint8,bool,uint256,uint256,bytes)");
 
     uint256 internal constant NODE_KEY = 0xA11CE;
     uint256 internal constant OPENER_KEY = 0xB0B;
@@ -56,6 +56,7 @@ abstract contract World is Check {
     bytes32 internal constant SALT = bytes32(uint256(0x5A17));
     uint32 internal constant ANY_STATES = type(uint32).max;
     uint32 internal constant ANY_OUTPUTS = type(uint32).max - 1;
+    uint32 internal constant ON_ITS_FACE = type(uint32).max - 2;
 
     address internal node;
     address internal opener;
@@ -63,14 +64,14 @@ abstract contract World is Check {
     address internal user = address(0x05E2);
 
     TestToken internal token;
-    StakeVault internal vault;
-    ClaimBook internal book;
     NodeRegistry internal registry;
     DisputeArena internal arena;
 
     bytes32 internal game;
     bytes internal state;
     bytes internal job;
+    bytes internal verdict; // of the game that was decided last
+    bytes internal held; // by the verdict of the game that was resolved last
 
     function setUp() public virtual {
         vm.warp(START);
@@ -81,30 +82,20 @@ abstract contract World is Check {
         token = new TestToken();
         address steps = address(_steps());
         registry = new NodeRegistry();
-        uint256 nonce = vm.getNonce(address(this)); // of the vault; book and arena follow
-        address bookAt = vm.computeCreateAddress(address(this), nonce + 1);
-        address arenaAt = vm.computeCreateAddress(address(this), nonce + 5);
-        vault = new StakeVault(address(token), 7 days, bookAt, arenaAt);
-        book = new ClaimBook(address(vault), RESERVE, 90);
-        address[6] memory modules = [
-            address(vault),
-            address(book),
-            address(registry),
-            address(new OpenRules(address(book))),
-            address(new GameRules()),
-            address(new AnswerRules(steps))
-        ];
-        arena = new DisputeArena(_params(), modules);
-        check(address(book) == bookAt && address(arena) == arenaAt, "addresses");
+        address[4] memory modules =
+            [address(registry), address(new OpenRules()), address(new GameRules()), address(new AnswerRules(steps))];
+        arena = new DisputeArena(address(token), _params(), modules);
         _endow(node);
         vm.prank(node);
-        vault.deposit(STAKE);
+        arena.deposit(STAKE);
         _endow(opener);
         vm.prank(opener);
-        vault.fund(FUNDS);
+        arena.fund(FUNDS);
     }
 
     function _params() internal pure returns (IDisputeArena.Params memory p) {
+        p.unbonding = 7 days;
+        p.reserve = uint96(RESERVE);
         p.window = 90;
         p.replyTime = 8;
         p.grace = 8;
@@ -133,7 +124,7 @@ abstract contract World is Check {
     function _endow(address account) internal {
         token.mint(account, 100_000e18);
         vm.prank(account);
-        token.approve(address(vault), type(uint256).max);
+        token.approve(address(arena), type(uint256).max);
     }
 
     // ---- claims
@@ -148,7 +139,6 @@ abstract contract World is Check {
         bytes32 stateRoot;
         bytes32 outputRoot;
         uint64 challengeUntil;
-        bytes prompt; // leaf 0 and its siblings
     }
 
     function _digests(Terms memory c) internal view returns (bytes32 digest, bytes32 id) {
@@ -168,12 +158,7 @@ abstract contract World is Check {
         return abi.encodePacked(r, s, v);
     }
 
-    /// @param tail What stands after the evidence.
-    function _openPayload(Terms memory c, uint32 t, bytes memory evidence, bytes memory tail)
-        internal
-        view
-        returns (bytes memory)
-    {
+    function _openPayload(Terms memory c, uint32 t, bytes memory evidence) internal view returns (bytes memory) {
         bytes memory head = abi.encodePacked(opener, t, SALT, type(uint128).max);
         bytes memory claim = abi.encodePacked(
             node, c.n, c.finish, c.stateRoot, c.outputRoot, uint128(VALUE), uint64(START), uint64(START + 30)
@@ -181,7 +166,7 @@ abstract contract World is Check {
         bytes memory request =
             abi.encodePacked(c.challengeUntil, c.promptRoot, c.m, c.maxNew, uint32(0), uint64(0), bytes32(0), uint8(0));
         request = abi.encodePacked(request, uint8(0), user, uint64(0), uint128(PRICE));
-        return bytes.concat(head, claim, request, c.header, evidence, c.prompt, tail);
+        return bytes.concat(head, claim, request, c.header, evidence);
     }
 
     function _key(Terms memory c, uint32 t) internal view returns (bytes32) {
@@ -198,11 +183,21 @@ abstract contract World is Check {
     }
 
     /// @notice Commits and opens with the node's signature as evidence.
-    function _open(Terms memory c, uint32 t, bytes memory tail) internal {
+    function _open(Terms memory c, uint32 t) internal {
         _commit(c, t);
+        _as(opener, abi.encodeCall(arena.open, (_signedPayload(c, t), "")));
+    }
+
+    function _signedPayload(Terms memory c, uint32 t) internal returns (bytes memory) {
         (bytes32 digest,) = _digests(c);
-        bytes memory payload = _openPayload(c, t, bytes.concat(hex"00", _signed(digest, NODE_KEY)), tail);
-        _as(opener, abi.encodeCall(arena.open, (payload, "")));
+        return _openPayload(c, t, bytes.concat(hex"00", _signed(digest, NODE_KEY)));
+    }
+
+    /// @notice The case of a claim with the node's signature, or with a batch of the node, as evidence.
+    function _case(Terms memory c, bytes32 batchRoot) internal view returns (bytes32) {
+        (, bytes32 id) = _digests(c);
+        bytes32 key = batchRoot == 0 ? bytes32(0) : keccak256(abi.encodePacked(node, batchRoot));
+        return keccak256(abi.encodePacked(id, key));
     }
 
     // ---- moves
@@ -230,7 +225,50 @@ abstract contract World is Check {
         VmLogs.Log[] memory all = logs.getRecordedLogs();
         for (uint256 i = 0; i < all.length; ++i) {
             if (all[i].topics[0] == MOVED) (, state) = abi.decode(all[i].data, (uint8, bytes));
-            if (all[i].topics[0] == OPENED) job = abi.decode(all[i].data, (bytes));
+            if (all[i].topics[0] == OPENED) _opening(abi.decode(all[i].data, (bytes)));
+            if (all[i].topics[0] == DECIDED) {
+                (, verdict) = abi.decode(all[i].data, (uint8, bytes));
+                for (uint256 k = 0; k < 126; ++k) {
+                    state[k] = verdict[k];
+                }
+            }
+            if (all[i].topics[0] == RESOLVED) {
+                (,,,, held) = abi.decode(all[i].data, (uint8, bool, uint256, uint256, bytes));
+            }
+        }
+    }
+
+    /// @notice Job and state of an opening: what its record says, and what follows from that (SPEC 08 §4.7).
+    function _opening(bytes memory record) private {
+        bytes memory s = new bytes(375);
+        job = new bytes(236);
+        for (uint256 k = 0; k < record.length; ++k) {
+            if (k < 236) job[k] = record[k];
+            else s[k - 236] = record[k];
+        }
+        G.putWord(s, G.JOB_HASH, keccak256(job));
+        uint256 phase = G.get(s, G.PHASE);
+        if (phase == G.STATES || phase == G.OUTPUTS) {
+            (uint256 m, uint256 n) = (_number(record, 168), _number(record, 172));
+            uint256 leaves = phase == G.STATES ? m + n - 1 : (n + 15) / 16;
+            uint256 level;
+            while ((uint256(1) << level) < leaves) ++level;
+            G.put(s, G.LEVEL, level);
+            G.put(s, G.TOTAL, phase == G.STATES ? 32 * leaves : 4 * n);
+            G.put(s, G.LEAF_BYTES, phase == G.STATES ? 32 : 64);
+            G.put(s, G.ELEMENT_TYPE, phase == G.STATES ? 0 : 3);
+            bytes32 root;
+            assembly {
+                root := mload(add(add(record, 32), add(96, mul(32, eq(phase, 2)))))
+            }
+            G.putWord(s, G.SUBTREE, root);
+        }
+        state = s;
+    }
+
+    function _number(bytes memory b, uint256 at) private pure returns (uint256 v) {
+        for (uint256 k = 0; k < 4; ++k) {
+            v = (v << 8) | uint8(b[at + k]);
         }
     }
 
@@ -255,7 +293,17 @@ abstract contract World is Check {
     }
 
     function _timeout() internal {
-        _as(stranger, abi.encodeCall(arena.timeout, (game, state)));
+        _as(stranger, abi.encodeCall(arena.timeout, (game, state, job)));
+    }
+
+    /// @notice Closes the game; `what` is what the case holds before.
+    function _resolve(bytes memory what) internal {
+        _as(stranger, abi.encodeCall(arena.resolve, (game, verdict, what)));
+        same(arena.slots(game), bytes32(0), "slot");
+    }
+
+    function _resolve() internal {
+        _resolve("");
     }
 
     function _fails(address who, bytes memory call, bytes4 selector, string memory what) internal {
@@ -276,10 +324,10 @@ abstract contract World is Check {
 
     /// @notice What the vault owes adds up to what it holds; `held` is what the arena holds.
     function _solvent(uint256 held) internal view {
-        (uint128 stake,,,,,,) = vault.nodes(node);
-        uint256 sum = uint256(stake) + vault.creditOf(node) + vault.creditOf(opener) + vault.creditOf(stranger)
-            + vault.creditOf(user) + vault.burned() + held;
-        same(token.balanceOf(address(vault)), sum, "solvency");
+        (uint128 stake,,,,,,) = arena.nodes(node);
+        uint256 sum = uint256(stake) + arena.creditOf(node) + arena.creditOf(opener) + arena.creditOf(stranger)
+            + arena.creditOf(user) + arena.burned() + held;
+        same(token.balanceOf(address(arena)), sum, "solvency");
     }
 
     // ---- descriptors
@@ -308,7 +356,7 @@ abstract contract World is Check {
         returns (bytes memory)
     {
         bytes memory head =
-            abi.encodePacked("elenchus/model/1", uint16(1), kind, uint32(kind == 1 ? 4 : 0), uint32(64), layers, depths);
+            abi.encodePacked("elenchus/model/1", uint16(1), kind, uint32(kind == 1 ? 4 : 0), uint32(kind == 1 ? 8192 : 0), layers, depths);
         return bytes.concat(head, new bytes(31), graphRoot, new bytes(128));
     }
 }

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IDisputeArena} from "./interfaces/IDisputeArena.sol";
+import {ClaimBook} from "./ClaimBook.sol";
+import {GameState as G} from "./libraries/GameState.sol";
+import {Packed} from "./libraries/Packed.sol";
+
+/// @title What becomes of decided games: slashes, payouts, rewards; see IDisputeArena
+abstract contract Verdicts is IDisputeArena, ClaimBook {
+    /// @dev The lowest bits of a verdict's slot; the others are those of the hash of what it holds.
+    uint256 private constant VOIDED = 1;
+    uint256 private constant REFUTED = 2;
+    uint256 private constant MARKS = 3;
+    /// @dev Sizes of what the last state and the job leave: a verdict, and what it holds (SPEC 08 §2.2, 09 §4.4).
+    uint256 internal constant VERDICT = G.MONEY + 36;
+    uint256 private constant HELD = 100;
+
+    uint256 public immutable REWARD_DELAY;
+    uint256 public immutable REFUND_FACTOR;
+
+    /// @inheritdoc IDisputeArena
+    mapping(bytes32 game => bytes32) public slots;
+    mapping(bytes32 caseId => uint256) private _verdicts;
+
+    constructor(uint256 rewardDelay, uint256 refundFactor) {
+        _range("rewardDelay", rewardDelay, 1, 365 days);
+        _range("refundFactor", refundFactor, 1, 1000);
+        (REWARD_DELAY, REFUND_FACTOR) = (rewardDelay, refundFactor);
+    }
+
+    /// @inheritdoc IDisputeArena
+    function resolve(bytes32 game, bytes calldata verdict, bytes calldata held) external {
+        bytes32 got = keccak256(verdict);
+        if (got != slots[game] || verdict.length != VERDICT) revert G.WrongState(game, got, slots[game]);
+        delete slots[game];
+        bytes32 caseId = bytes32(G.peek(verdict, G.CASE));
+        bool voided = G.peek(verdict, G.FLAGS) & G.VOID != 0;
+        if (G.peek(verdict, G.PHASE) == G.REFUTED) {
+            _refute(game, caseId, verdict, held, voided);
+            return;
+        }
+        _nothing(caseId, held);
+        if (voided) _verdicts[caseId] |= VOIDED;
+        address node = address(uint160(G.peek(verdict, G.NODE)));
+        _closeGame(node, G.peek(verdict, G.HOLD));
+        uint256 escrow = G.peek(verdict, G.ESCROW);
+        _credit(node, escrow / 2);
+        burned += escrow - escrow / 2;
+        emit Resolved(game, caseId, G.LOST, voided, 0, 0, "");
+    }
+
+    /// @dev The first refutation of a case slashes; a later one repays costs out of free stake, and takes over what is held
+    /// if its commit was earlier.
+    function _refute(bytes32 game, bytes32 caseId, bytes calldata verdict, bytes calldata held, bool voided) private {
+        uint256 slot = _verdicts[caseId];
+        bool first = slot & REFUTED == 0;
+        uint256 cost = G.peek(verdict, G.COST);
+        uint256 costs =
+            _convict(address(uint160(G.peek(verdict, G.NODE))), G.peek(verdict, G.HOLD), cost, first);
+        uint256 slashed = costs;
+        bytes memory keeps;
+        if (first) {
+            _nothing(caseId, held);
+            costs = _min(cost, slashed / 2);
+            keeps = _hold(verdict, slashed);
+        } else if (slot & ~MARKS == 0) {
+            _nothing(caseId, held);
+        } else {
+            keeps = _takeOver(caseId, slot, verdict, held);
+        }
+        _keep(caseId, slot, keeps, voided);
+        _credit(address(uint160(G.peek(verdict, G.OPENER))), G.peek(verdict, G.ESCROW) + costs);
+        emit Resolved(game, caseId, G.REFUTED, voided, slashed, costs, keeps);
+    }
+
+    /// @dev What the first refutation holds for `settle` (SPEC 09 §4.4): winner, committedAt, settleAt, slashed, cost, user,
+    /// price.
+    function _hold(bytes calldata verdict, uint256 slashed) private view returns (bytes memory held) {
+        held = abi.encodePacked(
+            uint160(G.peek(verdict, G.OPENER)),
+            uint32(G.peek(verdict, G.COMMITTED_AT)),
+            uint64(block.timestamp + REWARD_DELAY),
+            uint128(slashed),
+            uint128(G.peek(verdict, G.COST)),
+            verdict[G.MONEY:]
+        );
+    }
+
+    /// @dev An earlier commit that wins in time is the winner of what is held.
+    function _takeOver(bytes32 caseId, uint256 slot, bytes calldata verdict, bytes calldata held)
+        private
+        view
+        returns (bytes memory keeps)
+    {
+        uint256 pos = _checkHeld(caseId, slot, held);
+        keeps = held;
+        uint256 committedAt = G.peek(verdict, G.COMMITTED_AT);
+        if (block.timestamp > Packed.uintAt(pos + 24, 8) || committedAt >= Packed.uintAt(pos + 20, 4)) return keeps;
+        keeps = bytes.concat(bytes20(uint160(G.peek(verdict, G.OPENER))), bytes4(uint32(committedAt)), held[24:]);
+    }
+
+    function _keep(bytes32 caseId, uint256 slot, bytes memory held, bool voided) private {
+        uint256 marks = (slot & MARKS) | REFUTED | (voided ? VOIDED : 0);
+        _verdicts[caseId] = held.length == 0 ? marks : (uint256(keccak256(held)) & ~MARKS) | marks;
+    }
+
+    /// @dev The position of bytes that are what the verdict holds.
+    function _checkHeld(bytes32 caseId, uint256 slot, bytes calldata held) private pure returns (uint256 pos) {
+        if (held.length != HELD || (uint256(keccak256(held)) ^ slot) & ~MARKS != 0) revert WrongHeld(caseId);
+        pos = _start(held);
+    }
+
+    /// @dev No bytes may come where nothing is held.
+    function _nothing(bytes32 caseId, bytes calldata held) private pure {
+        if (held.length != 0) revert WrongHeld(caseId);
+    }
+
+    /// @inheritdoc IDisputeArena
+    function verdicts(bytes32 caseId) external view returns (bool voided, bool refuted, bytes32 held) {
+        uint256 slot = _verdicts[caseId];
+        (voided, refuted, held) = (slot & VOIDED != 0, slot & REFUTED != 0, bytes32(slot & ~MARKS));
+    }
+
+    /// @notice How a slash is split (SPEC 09 §4): at most half is paid out, in the order costs, refund, reward.
+    function split(uint256 slashed, uint256 cost, uint256 price)
+        public
+        view
+        returns (uint256 costs, uint256 refund, uint256 reward)
+    {
+        uint256 left = slashed / 2;
+        costs = _min(cost, left);
+        left -= costs;
+        refund = _min(REFUND_FACTOR * price, left);
+        left -= refund;
+        reward = _min(3 * cost + slashed / 5, left);
+    }
+
+    /// @inheritdoc IDisputeArena
+    function settle(bytes32 caseId, bytes calldata held) external {
+        uint256 slot = _verdicts[caseId];
+        if (slot & ~MARKS == 0) revert NothingToSettle(caseId, 0);
+        uint256 pos = _checkHeld(caseId, slot, held);
+        uint256 settleAt = Packed.uintAt(pos + 24, 8);
+        if (block.timestamp <= settleAt) revert NothingToSettle(caseId, settleAt);
+        _verdicts[caseId] = slot & MARKS;
+        uint256 slashed = Packed.uintAt(pos + 32, 16);
+        (uint256 costs, uint256 refund, uint256 reward) =
+            split(slashed, Packed.uintAt(pos + 48, 16), Packed.uintAt(pos + 84, 16));
+        uint256 burnt = slashed - costs - refund - reward;
+        address winner = address(uint160(Packed.uintAt(pos, 20)));
+        _credit(address(uint160(Packed.uintAt(pos + 64, 20))), refund);
+        _credit(winner, reward);
+        burned += burnt;
+        emit Settled(caseId, winner, refund, reward, burnt);
+    }
+
+    function _start(bytes calldata data) internal pure returns (uint256 pos) {
+        (pos,) = Packed.bounds(data);
+    }
+
+    function _range(string memory name, uint256 value, uint256 low, uint256 high) internal pure {
+        if (value < low || value > high) revert BadParameter(name, value);
+    }
+}
