@@ -1,4 +1,4 @@
-// Package gateway turns HTTP requests in the OpenAI dialect into jobs and streams the answers back with their receipts.
+// Package gateway turns HTTP requests in the dialects of its clients into jobs and streams the answers back with their receipts.
 //
 // It stands at the top of the walk: a request comes in, a prompt of token ids and the sampling parameters go out as a
 // Job; tokens come back as Events and leave as text. What runs the job, and what makes the receipt, is behind Backend,

@@ -50,6 +50,8 @@ type Gateway struct {
 	mux     *http.ServeMux
 	cross   *http.CrossOriginProtection
 	answers atomic.Int64 // in the making
+
+	responses *keeper
 }
 
 // New returns a gateway in front of b. It fails on an API key that is too short to be one.
@@ -66,6 +68,7 @@ func New(b Backend, o Options) (*Gateway, error) {
 		g.keys = append(g.keys, sha256.Sum256([]byte(k)))
 	}
 	g.options.Keys = nil
+	g.responses = &keeper{newShelf[keptResponse](maxResponses, maxResponseBytes)}
 	g.mux = g.routes()
 	return g, nil
 }

@@ -12,14 +12,17 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata/golden")
 
+// exchange is a request and the backend that it meets.
+type exchange struct {
+	name, method, path, body string
+	backend                  *toyBackend
+}
+
 // TestExchangesMatchGoldenFiles plays each request and compares status, headers and body with testdata/golden.
 func TestExchangesMatchGoldenFiles(t *testing.T) {
 	chat := `{"model":"toy/bytes","messages":[{"role":"user","content":"hi"}],"temperature":0`
 	text := `{"model":"toy/bytes","prompt":"hi","temperature":0`
-	cases := []struct {
-		name, method, path, body string
-		backend                  *toyBackend
-	}{
+	cases := []exchange{
 		{"models", "GET", "/v1/models", "", &toyBackend{}},
 		{"model", "GET", "/v1/models/toy%2Fbytes", "", &toyBackend{}},
 		{"model-slash", "GET", "/v1/models/toy/bytes", "", &toyBackend{}},
@@ -47,7 +50,7 @@ func TestExchangesMatchGoldenFiles(t *testing.T) {
 		{"completion", "POST", "/v1/completions", text + `}`, &toyBackend{script: says("ho", FinishEOS)}},
 		{"completion-stream", "POST", "/v1/completions", text + `,"stream":true}`, &toyBackend{script: says("ho", FinishEOS)}},
 	}
-	for _, c := range cases {
+	for _, c := range slices.Concat(cases, responseExchanges()) {
 		t.Run(c.name, func(t *testing.T) {
 			w := ask(newGateway(t, c.backend, fixedOptions()), c.method, c.path, c.body)
 			var got strings.Builder

@@ -102,7 +102,10 @@ func readRole(m member) (string, *failure) {
 }
 
 // readContent reads a string, or a list of text parts, which are joined without a separator.
-func readContent(m member) (string, *failure) {
+func readContent(m member) (string, *failure) { return readTexts(m, "text") }
+
+// readTexts reads a string, or a list of parts of the given types.
+func readTexts(m member, types ...string) (string, *failure) {
 	if kind(m.value) == '"' {
 		return readString(m, maxBody)
 	}
@@ -111,7 +114,7 @@ func readContent(m member) (string, *failure) {
 	}
 	var text strings.Builder
 	f := each(m, func(i int, raw json.RawMessage) *failure {
-		piece, f := readPart(raw, fmt.Sprintf("%s[%d]", m.name, i))
+		piece, f := readPart(raw, fmt.Sprintf("%s[%d]", m.name, i), types)
 		text.WriteString(piece)
 		return f
 	})
@@ -119,7 +122,7 @@ func readContent(m member) (string, *failure) {
 }
 
 // readPart reads {"type":"text","text":"..."}.
-func readPart(raw json.RawMessage, where string) (string, *failure) {
+func readPart(raw json.RawMessage, where string, types []string) (string, *failure) {
 	fields, f := members(raw, where)
 	if f != nil {
 		f.Param = &where
@@ -129,9 +132,9 @@ func readPart(raw json.RawMessage, where string) (string, *failure) {
 	for _, m := range fields {
 		switch m.name {
 		case "type":
-			isText = string(m.value) == `"text"`
-			if !isText {
-				return "", unsupported(where, `parts of type "text"`)
+			given, _ := readString(m, maxNameText)
+			if isText = slices.Contains(types, given); !isText {
+				return "", unsupported(where, "parts of type "+strconv.Quote(types[0]))
 			}
 		case "text":
 			m.name = where + ".text"
@@ -142,7 +145,7 @@ func readPart(raw json.RawMessage, where string) (string, *failure) {
 		}
 	}
 	if !isText || !hasText {
-		return "", badParam(where, where+` must be {"type":"text","text":"..."}`)
+		return "", badParam(where, where+` must be {"type":"`+types[0]+`","text":"..."}`)
 	}
 	return text, nil
 }

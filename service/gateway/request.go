@@ -46,6 +46,7 @@ type request struct {
 	usage          usageChoice
 	ignored        []string // fields that had no effect
 	owner          string   // record.owner
+	response       responseFields
 }
 
 // shown are the tools that the model sees.

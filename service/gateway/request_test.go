@@ -135,7 +135,7 @@ var refusedValues = map[string]string{
 
 // TestRefusedBodies: each row is refused for the one reason it names, and no job is submitted.
 func TestRefusedBodies(t *testing.T) {
-	rows := slices.Clone(refusedBodies)
+	rows := slices.Concat(refusedBodies, refusedResponses)
 	for name, value := range refusedValues {
 		rows = append(rows, refusal{name, "chat/completions", `{` + chatStart + `,"` + name + `":` + value + `}`, 400, name, "not supported"})
 	}
@@ -228,11 +228,16 @@ func TestDefaults(t *testing.T) {
 }
 
 // fuzzBodies checks what holds for every body: no panic, and what is accepted is in range and is valid text.
-func fuzzBodies(f *testing.F, fields map[string]reader) {
+func fuzzBodies(f *testing.F, fields map[string]reader) { fuzzChecked(f, &dialect{fields: fields}) }
+
+func fuzzChecked(f *testing.F, d *dialect) {
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r, failure := decodeRequest(body, fields)
+		r, failure := decodeRequest(body, d.fields)
+		if failure == nil && d.check != nil && r.hasPrompt {
+			failure = d.check(r)
+		}
 		if failure != nil {
-			if failure.status != 400 || failure.Message == "" || !utf8.ValidString(failure.Message) {
+			if failure.status != 400 && failure.status != 404 || failure.Message == "" || !utf8.ValidString(failure.Message) {
 				t.Fatalf("odd refusal %+v", failure)
 			}
 			return
@@ -244,7 +249,7 @@ func fuzzBodies(f *testing.F, fields map[string]reader) {
 			t.Fatalf("out of range: %+v", r)
 		}
 		for _, m := range r.messages {
-			if !slices.Contains([]string{"system", "user", "assistant"}, m.Role) || !utf8.ValidString(m.Content) {
+			if !slices.Contains([]string{"system", "user", "assistant", "tool"}, m.Role) || !utf8.ValidString(m.Content) {
 				t.Fatalf("odd message %+v", m)
 			}
 		}

@@ -19,6 +19,9 @@ func (g *Gateway) table() []route {
 		{"GET", "/v1/models/{model...}", g.showModel},
 		{"POST", "/v1/chat/completions", g.complete(chatDialect())},
 		{"POST", "/v1/completions", g.complete(completionDialect())},
+		{"POST", "/v1/responses", g.complete(g.responses.dialect())},
+		{"GET", "/v1/responses/{id}", g.responses.show},
+		{"DELETE", "/v1/responses/{id}", g.responses.remove},
 	}
 }
 

@@ -48,7 +48,7 @@ func checkSDK(t *testing.T, program, script string) {
 	options := fixedOptions()
 	var log bytes.Buffer
 	options.Keys, options.Log = []string{key}, textLog(&log)
-	b := &toyBackend{ends: make(chan error, 100), script: sdkAnswers,
+	b := &toyBackend{ends: make(chan error, 100), script: sdkAnswers, more: []string{"caller"}, room: 200,
 		after: fmt.Errorf("%w: the node left", ErrUnavailable),
 		err:   map[string]error{"busy": ErrBusy, "down": ErrUnavailable}}
 	server := httptest.NewServer(newGateway(t, b, options))
@@ -72,6 +72,8 @@ func sdkAnswers(job Job) []Event {
 	switch job.Model {
 	case modelID("late"):
 		return says("partial", 0)(job)
+	case modelID("caller"):
+		return says(`<call>{"name":"f","arguments":{"x":1}}</call>`, FinishStop)(job)
 	case modelID("endless"):
 		return says(strings.Repeat("x", 1<<16), FinishLength)(job)
 	}

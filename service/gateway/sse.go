@@ -19,6 +19,11 @@ func (e *events) data(payload []byte) error {
 	return e.send("data: ", payload, "\n\n")
 }
 
+// event sends one named event and flushes it.
+func (e *events) event(name string, payload []byte) error {
+	return e.send("event: "+name+"\ndata: ", payload, "\n\n")
+}
+
 // comment sends a line that every client skips; it keeps proxies awake and discovers dead connections.
 func (e *events) comment(text string) error {
 	return e.send(": ", []byte(text), "\n\n")

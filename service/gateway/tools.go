@@ -170,15 +170,22 @@ func readFunction(m member) (call template.Call, f *failure) {
 		case "name":
 			call.Name, f = readToolName(p)
 		case "arguments":
-			if call.Arguments, f = readString(p, maxBody); f == nil && (kind([]byte(call.Arguments)) != '{' || !json.Valid([]byte(call.Arguments))) {
-				f = badParam(p.name, p.name+" must be a JSON object, as a string")
-			}
+			call.Arguments, f = readArguments(p)
 		}
 		if f != nil {
 			return call, f
 		}
 	}
 	return call, nil
+}
+
+// readArguments reads a JSON object in a string.
+func readArguments(m member) (string, *failure) {
+	text, f := readString(m, maxBody)
+	if f == nil && (kind([]byte(text)) != '{' || !json.Valid([]byte(text))) {
+		f = badParam(m.name, m.name+" must be a JSON object, as a string")
+	}
+	return text, f
 }
 
 // turns checks that each result answers one call of the message before it, in the order of the calls,
@@ -189,7 +196,7 @@ type turns struct{ open []string }
 func (t *turns) next(msg *Message, calls []string, result, where string) *failure {
 	switch {
 	case msg.Role == template.Tool:
-		return t.result(result, where)
+		return t.result(result, where, "tool_call_id")
 	case result != "":
 		return badParam(where+".tool_call_id", where+".tool_call_id belongs to messages of the role tool")
 	case len(calls) > 0 && msg.Role != template.Assistant:
@@ -212,14 +219,14 @@ func (t *turns) calls(ids []string, where string) *failure {
 	return nil
 }
 
-// result closes a call.
-func (t *turns) result(id, where string) *failure {
+// result closes a call, which field names.
+func (t *turns) result(id, where, field string) *failure {
 	if len(t.open) == 0 || t.open[0] != id {
 		want := "no call is open"
 		if len(t.open) > 0 {
 			want = fmt.Sprintf("the next result is that of %q: send results in the order of the calls", clip(t.open[0], 40))
 		}
-		return badParam(where+".tool_call_id", fmt.Sprintf("%s.tool_call_id is %q, and %s", where, clip(id, 40), want))
+		return badParam(where+"."+field, fmt.Sprintf("%s.%s is %q, and %s", where, field, clip(id, 40), want))
 	}
 	t.open = t.open[1:]
 	return nil

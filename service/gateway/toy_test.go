@@ -83,6 +83,7 @@ type toyBackend struct {
 	after  error            // of Next once script is exhausted; nil: Next then waits for its context
 	mute   bool             // no receipts: ReceiptID is empty
 	room   int              // more positions than toyCtx
+	more   []string         // more models
 
 	mu   sync.Mutex
 	jobs []Job
@@ -92,7 +93,7 @@ type toyBackend struct {
 func (b *toyBackend) models() []Model {
 	out := []Model{{ID: toyID, Name: "toy/bytes", Created: 1700000000, ContextLength: toyCtx + b.room, Vocab: 257, Stop: []int32{toyEOS}}}
 	out = append(out, Model{ID: modelID("endless"), Name: "endless", ContextLength: 1 << 20, Vocab: 257})
-	for _, name := range []string{"busy", "down", "late"} {
+	for _, name := range append([]string{"busy", "down", "late"}, b.more...) {
 		out = append(out, Model{ID: modelID(name), Name: name, ContextLength: toyCtx + b.room, Vocab: 257})
 	}
 	return append(out, Model{ID: modelID("nameless"), ContextLength: toyCtx + b.room, Vocab: 257})

@@ -75,6 +75,33 @@ async function completions(receipt) {
   assert.equal(pieces.at(-1).elenchus_receipt, receipt);
 }
 
+async function responses(receipt) {
+  const ask = { model: 'toy/bytes', input: 'hi' };
+  const tools = [{ type: 'function', name: 'f', parameters: { type: 'object' }, strict: false }];
+  const { data, response } = await client.responses.create(ask).withResponse();
+  assert.equal(data.output_text, 'héllo');
+  assert.equal(data.elenchus_receipt, receipt);
+  assert.equal(response.headers.get('x-elenchus-receipt'), receipt);
+  const second = await client.responses.create({ ...ask, previous_response_id: data.id });
+  assert.equal((await client.responses.retrieve(second.id)).output_text, 'héllo');
+  await client.responses.delete(second.id);
+  await fails('deleted', OpenAI.NotFoundError, client.responses.retrieve(second.id), 'response_not_found');
+  const events = await collect(await client.responses.create({ ...ask, stream: true }));
+  assert.equal(events.filter((e) => e.type === 'response.output_text.delta').map((e) => e.delta).join(''), 'héllo');
+  assert.equal(events.at(-1).type, 'response.completed');
+  assert.equal(events.at(-1).response.elenchus_receipt, receipt);
+  const final = await client.responses.stream(ask).finalResponse();
+  assert.equal(final.output_text, 'héllo');
+  const called = await client.responses.stream({ ...ask, model: 'caller', tools }).finalResponse();
+  assert.deepEqual(called.output.map((o) => [o.type, o.name, o.arguments]), [['function_call', 'f', '{"x":1}']]);
+  await client.responses.create({
+    ...ask, previous_response_id: called.id, input: [{ type: 'function_call_output', call_id: called.output[0].call_id, output: 'r' }],
+  });
+  const late = await collect(await client.responses.create({ ...ask, model: 'late', stream: true }));
+  assert.match(late.at(-1).response.error.message, /no node is available/);
+  await fails('background', OpenAI.BadRequestError, client.responses.create({ ...ask, background: true }), 'unsupported_parameter');
+}
+
 async function errors() {
   const create = (more) => client.chat.completions.create({ ...chat, ...more });
   const stranger = new OpenAI({ baseURL: base, apiKey: 'not-the-key', maxRetries: 0 });
@@ -101,6 +128,7 @@ async function abort() {
   const receipt = await wholeChat();
   await streamedChat(receipt);
   await completions(receipt);
+  await responses(receipt);
   await errors();
   await abort();
   console.log('ok openai-node', require('openai/version').VERSION);

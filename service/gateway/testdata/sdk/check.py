@@ -86,12 +86,49 @@ fails("busy", openai.RateLimitError, lambda: create(**{**chat, "model": "busy"})
 fails("down", openai.InternalServerError, lambda: create(**{**chat, "model": "down"}), "unavailable")
 e = fails("n", openai.BadRequestError, lambda: create(n=2, **chat), "unsupported_parameter")
 equal("n: param", e.param, "n")
-fails("tools", openai.BadRequestError,
-      lambda: create(tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}], **chat))
+fails("forced tool", openai.BadRequestError,
+      lambda: create(tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}], tool_choice="required", **chat))
 fails("two prompts", openai.BadRequestError, lambda: client.completions.create(model="toy/bytes", prompt=["a", "b"]))
 fails("long prompt", openai.BadRequestError,
       lambda: client.completions.create(model="toy/bytes", prompt="x" * 1000), "context_length_exceeded")
 e = fails("failure inside a stream", openai.APIError, lambda: list(create(**{**chat, "model": "late"}, stream=True)))
 if "no node is available" not in str(e):
     sys.exit(f"failure inside a stream: message lost: {e}")
+# responses, with every field checked against the client's models
+strict = openai.OpenAI(base_url=base, api_key=key, max_retries=0, _strict_response_validation=True)
+tool = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": False}
+ask = dict(model="toy/bytes", input="hi", temperature=0.8)
+raw = strict.responses.with_raw_response.create(instructions="be", metadata={"a": "b"}, **ask)
+whole = raw.parse()
+equal("response", (whole.output_text, whole.status, whole.instructions, whole.temperature), ("héllo", "completed", "be", 0.8))
+equal("response: usage", whole.usage.total_tokens, whole.usage.input_tokens + whole.usage.output_tokens)
+equal("response: receipt", (whole.elenchus_receipt, raw.headers["x-elenchus-receipt"]), (receipt, receipt))
+second = strict.responses.create(model="toy/bytes", input=[{"role": "user", "content": "and"}], previous_response_id=whole.id)
+equal("response: previous", second.previous_response_id, whole.id)
+equal("response: kept", strict.responses.retrieve(second.id).output_text, "héllo")
+strict.responses.delete(second.id)
+fails("response: deleted", openai.NotFoundError, lambda: strict.responses.retrieve(second.id), "response_not_found")
+fails("response: unknown", openai.NotFoundError,
+      lambda: strict.responses.create(previous_response_id=second.id, **ask), "previous_response_not_found")
+events = list(strict.responses.create(stream=True, **ask))
+equal("response: events", [e.sequence_number for e in events], list(range(len(events))))
+equal("response: first and last", (events[0].type, events[-1].type), ("response.created", "response.completed"))
+equal("response: pieces", "".join(e.delta for e in events if e.type == "response.output_text.delta"), "héllo")
+equal("response: last", (events[-1].response.output_text, events[-1].response.elenchus_receipt), ("héllo", receipt))
+with strict.responses.stream(**ask) as stream:
+    for event in stream:
+        pass
+    equal("response: helper", stream.get_final_response().output_text, "héllo")
+called = strict.responses.create(**{**ask, "model": "caller"}, tools=[tool])
+equal("response: call", [(o.type, o.name, o.arguments) for o in called.output], [("function_call", "f", '{"x":1}')])
+result = {"type": "function_call_output", "call_id": called.output[0].call_id, "output": "r"}
+strict.responses.create(model="toy/bytes", input=[*[o.model_dump(exclude_none=True) for o in called.output], result])
+strict.responses.create(model="toy/bytes", input=[result], previous_response_id=called.id)
+with strict.responses.stream(**{**ask, "model": "caller"}, tools=[tool]) as stream:
+    equal("response: streamed call", [e.arguments for e in stream if e.type == "response.function_call_arguments.done"], ['{"x":1}'])
+    equal("response: helper call", stream.get_final_response().output[0].arguments, '{"x":1}')
+events = list(strict.responses.create(stream=True, **{**ask, "model": "late"}))
+equal("response: failed", (events[-1].type, "no node is available" in events[-1].response.error.message), ("response.failed", True))
+fails("response: background", openai.BadRequestError, lambda: strict.responses.create(background=True, **ask), "unsupported_parameter")
+fails("response: busy", openai.RateLimitError, lambda: strict.responses.create(**{**ask, "model": "busy"}))
 print("ok openai-python", openai.__version__)

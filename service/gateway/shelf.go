@@ -1,0 +1,73 @@
+package gateway
+
+import (
+	"container/list"
+	"sync"
+)
+
+// shelf keeps the newest values in memory: at most count of them, and bytes in all; the oldest go first. Each value has
+// an owner, and nobody else finds it. Many goroutines use a shelf.
+type shelf[V any] struct {
+	count, bytes int
+
+	mu    sync.Mutex // guards what follows
+	used  int        // bytes
+	kept  map[string]*list.Element
+	order list.List // of *shelved[V], the oldest first
+}
+
+type shelved[V any] struct {
+	key   string
+	value V
+	size  int
+}
+
+func newShelf[V any](count, bytes int) *shelf[V] {
+	return &shelf[V]{count: count, bytes: bytes, kept: make(map[string]*list.Element)}
+}
+
+// put keeps v, which takes about size bytes, under an id in place of what was there. A value larger than the whole
+// shelf is not kept.
+func (s *shelf[V]) put(owner, id string, v V, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := owner + "/" + id
+	s.drop(s.kept[key])
+	if size > s.bytes {
+		return
+	}
+	for s.order.Len() > 0 && (s.order.Len() == s.count || s.used+size > s.bytes) {
+		s.drop(s.order.Front())
+	}
+	s.used += size
+	s.kept[key] = s.order.PushBack(&shelved[V]{key, v, size})
+}
+
+// get finds a value.
+func (s *shelf[V]) get(owner, id string) (v V, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.kept[owner+"/"+id]
+	if ok {
+		v = e.Value.(*shelved[V]).value
+	}
+	return v, ok
+}
+
+// remove forgets a value and says whether it was there.
+func (s *shelf[V]) remove(owner, id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.drop(s.kept[owner+"/"+id])
+}
+
+// drop takes an element off; the caller holds the lock. nil is no element.
+func (s *shelf[V]) drop(e *list.Element) bool {
+	if e == nil {
+		return false
+	}
+	v := s.order.Remove(e).(*shelved[V])
+	delete(s.kept, v.key)
+	s.used -= v.size
+	return true
+}
