@@ -30,21 +30,23 @@ var i16, i32, i64 = tensor.I16, tensor.I32, tensor.I64
 const both, one = "avx2 avx512", "avx512"
 
 var kernelFaces = map[opset.Code]kernelFace{
-	opset.MaxAbs:     {both, nil, reduceFace((*kernel.Set).MaxAbs)},
-	opset.Max:        {both, nil, reduceFace((*kernel.Set).Max)},
-	opset.Sum:        {both, nil, reduceFace((*kernel.Set).Sum)},
-	opset.SumSquares: {both, []tensor.DType{i32, i64}, squaresFace},
-	opset.NormApply:  {one, []tensor.DType{i32, i64, i32}, normFace},
-	opset.MatMul:     {both, []tensor.DType{i16, tensor.I8}, matMulFace},
-	opset.Row:        {one, []tensor.DType{i64, i32, i64}, rowFace},
-	opset.Add:        {one, []tensor.DType{i32, i32}, addFace},
-	opset.SiLUMul:    {one, []tensor.DType{i32, i32}, siluFace},
-	opset.Quant:      {one, []tensor.DType{i32, i64}, quantFace},
-	opset.RoPE:       {one, []tensor.DType{i32, i32, i32}, ropeFace},
-	opset.Score:      {both, []tensor.DType{i16, i16}, scoreFace},
-	opset.Exp2Op:     {both, []tensor.DType{i32, i64}, exp2Face},
-	opset.Mix:        {both, []tensor.DType{i32, i16}, mixFace},
-	opset.DivOp:      {one, []tensor.DType{i64, i64}, divFace},
+	opset.MaxAbs:      {both, nil, reduceFace((*kernel.Set).MaxAbs)},
+	opset.Max:         {both, nil, reduceFace((*kernel.Set).Max)},
+	opset.Sum:         {both, nil, reduceFace((*kernel.Set).Sum)},
+	opset.SumSquares:  {both, []tensor.DType{i32, i64}, squaresFace},
+	opset.NormApply:   {one, []tensor.DType{i32, i64, i32}, normFace},
+	opset.MatMul:      {both, []tensor.DType{i16, tensor.I8}, matMulFace},
+	opset.MatMulBlock: {both, []tensor.DType{i16, tensor.I8}, blockFace},
+	opset.MatMulG4:    {both, []tensor.DType{i16, tensor.I8}, blockFace},
+	opset.Row:         {one, []tensor.DType{i64, i32, i64}, rowFace},
+	opset.Add:         {one, []tensor.DType{i32, i32}, addFace},
+	opset.SiLUMul:     {one, []tensor.DType{i32, i32}, siluFace},
+	opset.Quant:       {one, []tensor.DType{i32, i64}, quantFace},
+	opset.RoPE:        {one, []tensor.DType{i32, i32, i32}, ropeFace},
+	opset.Score:       {both, []tensor.DType{i16, i16}, scoreFace},
+	opset.Exp2Op:      {both, []tensor.DType{i32, i64}, exp2Face},
+	opset.Mix:         {both, []tensor.DType{i32, i16}, mixFace},
+	opset.DivOp:       {one, []tensor.DType{i64, i64}, divFace},
 }
 
 const lanes = 16
@@ -114,24 +116,61 @@ func linearFace(s *kernel.Set, t tensor.DType, x []int16, w []int8, mant, exp in
 		kernel.Row(out, parts, []int32{mant, exp}, len(parts), shift, 0, 1)
 		return []int64{out.At(0)}
 	}
-	const rows = 9
 	var scale []int32
-	var all []int8
-	for range rows {
-		scale, all = append(scale, mant, exp), append(all, w...)
+	for range faceRows {
+		scale = append(scale, mant, exp)
 	}
-	p := kernel.NewPacked(rows, len(x), scale)
+	return packedFace(s, kernel.NewPacked(faceRows, len(x), scale), t, x, w, shift)
+}
+
+const faceRows = 9
+
+// packedFace is faceRows times the row w, times two tokens.
+func packedFace(s *kernel.Set, p *kernel.Packed, t tensor.DType, x []int16, w []int8, shift int64) []int64 {
+	var all []int8
+	for range faceRows {
+		all = append(all, w...)
+	}
 	p.Fill(all, len(w), 0, p.Blocks())
-	stride := kernel.Stride(len(x))
-	room, dst := make([]int16, 2*stride), []*tensor.Tensor{tensor.New(t, 1, 1, rows), tensor.New(t, 1, 1, rows)}
-	s.Widen(room[:stride], x)
-	s.Widen(room[stride:], x)
+	stride := p.Stride()
+	room, dst := make([]int16, 2*stride), []*tensor.Tensor{tensor.New(t, 1, 1, faceRows), tensor.New(t, 1, 1, faceRows)}
+	s.Widen(p, room[:stride], x)
+	s.Widen(p, room[stride:], x)
 	s.Linear(dst, p, room, stride, []int64{shift, shift}, 0, p.Blocks())
 	var out []int64
-	for i := range rows {
+	for i := range faceRows {
 		out = append(out, dst[0].At(i), dst[1].At(i))
 	}
 	return out
+}
+
+// blockFace gives the partial sum of a leaf. It has up to 56 bits and a row 32, so that rows of every
+// shift are compared with those of the plain sum: one that differs is returned in its place.
+func blockFace(s *kernel.Set, d *opset.Descriptor, reads [][]int64) []int64 {
+	b, ok := d.Layout()
+	x, w := narrow[int16](reads[0]), narrow[int8](reads[1])
+	if !ok || len(reads) != 2 || len(w) != b.Leaf() {
+		return nil
+	}
+	sum := make([]int64, 1)
+	if b.Bits == 4 {
+		kernel.MatMulG4(sum, x, w, len(x), b, 0, 1)
+	} else {
+		kernel.MatMulBlock(sum, x, w, len(x), b, 0, 1)
+	}
+	for shift := int64(0); shift < 31 && !s.Plain(); shift += 2 {
+		want := tensor.Sat64(kernel.Shift(sum[0], shift), tensor.I32)
+		var scale []int32
+		for range faceRows {
+			scale = append(scale, 1, int32(shift))
+		}
+		for _, v := range packedFace(s, kernel.NewPackedBlocks(faceRows, len(x), b, scale), tensor.I32, x, w, 0) {
+			if v != want {
+				return []int64{v}
+			}
+		}
+	}
+	return sum
 }
 
 // matMulFace gives the partial sum as a row of scale 1, which is an int32: all but 2^31 itself.

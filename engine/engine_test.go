@@ -40,13 +40,15 @@ func long(n, out int) decode.Job {
 // commitment for all kernels, every number of threads and every batch.
 func TestKernelsThreadsAndBatchesChangeNoBit(t *testing.T) {
 	t.Run("dense", func(t *testing.T) { changesNoBit(t, tiny(t)) })
-	t.Run("experts", func(t *testing.T) {
-		man, err := manifest.Bind(modeltest.Llama(1, modeltest.Experts()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		changesNoBit(t, man)
-	})
+	for name, c := range map[string]modeltest.Config{"experts": modeltest.Experts(), "blocks": modeltest.Blocks()} {
+		t.Run(name, func(t *testing.T) {
+			man, err := manifest.Bind(modeltest.Llama(1, c))
+			if err != nil {
+				t.Fatal(err)
+			}
+			changesNoBit(t, man)
+		})
+	}
 }
 
 func changesNoBit(t *testing.T, man *manifest.Manifest) {

@@ -15,6 +15,10 @@ type Packed struct {
 	sum  []int32 // of the weights of each row, |sum| <= 2^23
 	mant []int32 // of each row, |mant| < 2^24
 	exp  []int32
+	// Of block-scaled weights: the layout, and what the sums of rows begin with. Zero and nil in class R,
+	// whose sum is nil in turn.
+	layout tensor.Blocks
+	base   []int64
 	// Exponents of rows whose mantissa is not 0: with a shift s, rows need shifts least-s..most-s.
 	least, most int64
 }
@@ -28,11 +32,19 @@ func NewPacked(n, k int, scale []int32) *Packed {
 	if n < 1 || k < 1 || k > maxPackedK || len(scale) != 2*n {
 		return nil
 	}
-	p := &Packed{N: n, K: k, least: 1<<31 - 1, most: -1 << 31}
+	p := &Packed{N: n, K: k}
 	rows := p.Blocks() * Block
-	p.w = make([]int8, rows*p.width())
-	p.sum, p.mant, p.exp = make([]int32, rows), make([]int32, rows), make([]int32, rows)
-	for r := range n {
+	p.w, p.sum = make([]int8, rows*p.width()), make([]int32, rows)
+	p.setScales(scale)
+	return p
+}
+
+// setScales keeps the scales of rows and finds the range of their exponents.
+func (p *Packed) setScales(scale []int32) {
+	rows := p.Blocks() * Block
+	p.least, p.most = 1<<31-1, -1<<31
+	p.mant, p.exp = make([]int32, rows), make([]int32, rows)
+	for r := range p.N {
 		p.mant[r], p.exp[r] = scale[2*r], scale[2*r+1]
 		if p.mant[r] != 0 {
 			p.least, p.most = min(p.least, int64(p.exp[r])), max(p.most, int64(p.exp[r]))
@@ -43,20 +55,26 @@ func NewPacked(n, k int, scale []int32) *Packed {
 			p.exp[r] = int32(p.most)
 		}
 	}
-	return p
 }
 
 // Blocks is the number of blocks of 32 rows.
 func (p *Packed) Blocks() int { return (p.N + Block - 1) / Block }
 
 // Bytes is the memory that the matrix takes.
-func (p *Packed) Bytes() int64 { return int64(len(p.w)) + 12*int64(len(p.sum)) }
+func (p *Packed) Bytes() int64 {
+	return int64(len(p.w)) + 4*int64(len(p.sum)) + 8*int64(len(p.base)) + 8*int64(len(p.mant))
+}
 
 // width is the number of columns with padding.
 func (p *Packed) width() int { return (p.K + 15) / 16 * 16 }
 
-// Fill packs blocks [lo, hi) from w, which is [N][padded] with the columns of a row side by side.
+// Fill packs blocks [lo, hi) from w, which is [N][padded] with the columns or the leaves of a row side
+// by side.
 func (p *Packed) Fill(w []int8, padded, lo, hi int) {
+	if p.base != nil {
+		p.fillBlocks(w, padded, lo, hi)
+		return
+	}
 	width := p.width()
 	for r := lo * Block; r < min(hi*Block, p.N); r++ {
 		row := w[r*padded:][:p.K]
@@ -78,8 +96,10 @@ func (p *Packed) block(b int) []int8 { return p.w[b*Block*p.width():][:Block*p.w
 type Set struct {
 	name string
 	// dot writes 32 row sums for each of m tokens, 1 <= m <= tile: dst[i][row] = x[i] . w[row].
-	dot  func(dst *[tile * Block]int64, w []int8, sum []int32, x []int16, stride, m int)
-	tile int // most tokens of one dot
+	dot func(dst *[tile * Block]int64, w []int8, sum []int32, x []int16, stride, m int)
+	// run is dot for block b of block-scaled weights.
+	run  func(dst *[tile * Block]int64, p *Packed, b int, x []int16, stride, m int)
+	tile int // most tokens of one dot or run
 	// widen brings an activation row into the order of dot, with as many elements as width.
 	widen func(dst, x []int16)
 	// finish scales sums to rows, shifts exp - s of 1..62; the length of dst is a multiple of 8.
@@ -102,12 +122,20 @@ func (s Set) Name() string {
 // Plain says whether the set has no kernels of its own.
 func (s Set) Plain() bool { return s.dot == nil }
 
-// Stride is the number of int16 that an activation row of k columns takes in Widen's order: not a
-// power of two, so that rows do not compete for places in the cache.
-func Stride(k int) int { return (k+15)/16*16 + 32 }
+// Stride is the number of int16 that an activation row takes in Widen's order: not a power of two, so
+// that rows do not compete for places in the cache.
+func (p *Packed) Stride() int {
+	if p.layout.Least {
+		return p.sums() + 2*p.perRow() + 32
+	}
+	return p.sums() + 32
+}
 
-// Widen brings activations x, k of them, into the order that Linear reads; dst has Stride(k).
-func (s *Set) Widen(dst, x []int16) {
+// Widen brings activations x, K of them, into the order that Linear reads; dst has Stride.
+func (s *Set) Widen(p *Packed, dst, x []int16) {
+	if p.layout.Least {
+		blockSums(dst[p.sums():], x, p.layout.Len)
+	}
 	n := len(x) &^ 31
 	if n > 0 {
 		s.widen(dst[:n], x[:n])
@@ -120,16 +148,20 @@ func (s *Set) Widen(dst, x []int16) {
 	s.widen(dst[n:n+32], last[:])
 }
 
-// Linear writes the row results of blocks [lo, hi) for each token: what MatMul and Row give, with
+// Linear writes the row results of blocks [lo, hi) for each token: what the product and Row give, with
 // the activations x ([tokens][stride], by Widen) and the shifts s. dst[i] is an i32 or i16 tensor
-// of N elements. SPEC 02 §4 ops 9 and 10.
+// of N elements. SPEC 02 §4 ops 9, 10, 70 and 71.
 func (s *Set) Linear(dst []*tensor.Tensor, p *Packed, x []int16, stride int, shift []int64, lo, hi int) {
 	var sums [tile * Block]int64
 	for b := lo; b < hi; b++ {
 		rows := min(Block, p.N-b*Block)
 		for t := 0; t < len(dst); {
 			m := min(s.tile, len(dst)-t)
-			s.dot(&sums, p.block(b), p.sum[b*Block:][:Block], x[t*stride:], stride, m)
+			if p.base != nil {
+				s.run(&sums, p, b, x[t*stride:], stride, m)
+			} else {
+				s.dot(&sums, p.block(b), p.sum[b*Block:][:Block], x[t*stride:], stride, m)
+			}
 			for i := range m {
 				s.rows(dst[t+i], p, sums[i*Block:][:rows], b*Block, shift[t+i])
 			}

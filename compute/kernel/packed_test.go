@@ -111,14 +111,22 @@ func (p *product) plain(i int, t tensor.DType) *tensor.Tensor {
 }
 
 func (p *product) fast(s kernel.Set, t tensor.DType, cut int) []*tensor.Tensor {
-	packed := kernel.NewPacked(p.n, p.k, p.scale)
+	return p.pack(s, kernel.NewPacked(p.n, p.k, p.scale), t, cut)
+}
+
+// pack fills the packed matrix in two parts, then multiplies in two.
+func (p *product) pack(s kernel.Set, packed *kernel.Packed, t tensor.DType, cut int) []*tensor.Tensor {
 	cut %= packed.Blocks() + 1
 	packed.Fill(p.w, p.padded, cut, packed.Blocks())
 	packed.Fill(p.w, p.padded, 0, cut)
-	stride := kernel.Stride(p.k)
+	return p.linear(s, packed, t, cut)
+}
+
+func (p *product) linear(s kernel.Set, packed *kernel.Packed, t tensor.DType, cut int) []*tensor.Tensor {
+	stride := packed.Stride()
 	x, out := make([]int16, stride*len(p.x)), make([]*tensor.Tensor, len(p.x))
 	for i := range p.x {
-		s.Widen(x[i*stride:(i+1)*stride], p.x[i])
+		s.Widen(packed, x[i*stride:(i+1)*stride], p.x[i])
 		out[i] = tensor.New(t, 1, 1, p.n)
 	}
 	s.Linear(out, packed, x, stride, p.shift, cut, packed.Blocks())
@@ -187,7 +195,7 @@ func BenchmarkLinear(b *testing.B) {
 		p := drawProduct(r, z.n, z.k, z.m)
 		packed := kernel.NewPacked(p.n, p.k, p.scale)
 		packed.Fill(p.w, p.padded, 0, packed.Blocks())
-		stride := kernel.Stride(p.k)
+		stride := packed.Stride()
 		for _, s := range fast(b) {
 			b.Run(fmt.Sprintf("%s/%dx%dx%d", s.Name(), z.n, z.k, z.m), func(b *testing.B) {
 				x, out := make([]int16, stride*z.m), make([]*tensor.Tensor, z.m)
@@ -197,7 +205,7 @@ func BenchmarkLinear(b *testing.B) {
 				b.SetBytes(int64(z.n * z.k * z.m))
 				for b.Loop() {
 					for i := range p.x {
-						s.Widen(x[i*stride:(i+1)*stride], p.x[i])
+						s.Widen(packed, x[i*stride:(i+1)*stride], p.x[i])
 					}
 					s.Linear(out, packed, x, stride, p.shift, 0, packed.Blocks())
 				}

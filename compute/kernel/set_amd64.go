@@ -4,11 +4,11 @@ package kernel
 func Sets() []Set { return []Set{avx512(), avx2(), {}} }
 
 func avx512() Set {
-	return Set{name: "avx512", tile: tile, dot: dotAVX512, widen: widenAVX512, finish32: finish32AVX512, finish16: finish16AVX512, parts: partsAVX512()}
+	return Set{name: "avx512", tile: tile, dot: dotAVX512, run: runAVX512, widen: widenAVX512, finish32: finish32AVX512, finish16: finish16AVX512, parts: partsAVX512()}
 }
 
 func avx2() Set {
-	return Set{name: "avx2", tile: 2, dot: dotAVX2, widen: func(dst, x []int16) { copy(dst, x) }, parts: partsAVX2()}
+	return Set{name: "avx2", tile: 2, dot: dotAVX2, run: runAVX2, widen: func(dst, x []int16) { copy(dst, x) }, parts: partsAVX2()}
 }
 
 // dotAVX512 splits activations, as unsigned x + 2^15, in two unsigned bytes: two products by

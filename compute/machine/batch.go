@@ -131,7 +131,7 @@ func (b *batch) mark() {
 // product computes op i, the rows of a product, for all positions.
 func (b *batch) product(i int, l *linear) {
 	w, op, src := b.w, &b.s.Ops[i], int(b.s.Ops[l.product].Src[0].Index)
-	stride := kernel.Stride(l.packed.K)
+	stride := l.packed.Stride()
 	if need := stride * len(b.c); len(w.x) < need {
 		w.x = make([]int16, need)
 	}
@@ -144,7 +144,7 @@ func (b *batch) product(i int, l *linear) {
 			s = f.t[op.Src[2].Index].I64[0]
 		}
 		w.shift = append(w.shift, s)
-		b.s.set.Widen(w.x[j*stride:(j+1)*stride], f.t[src].I16)
+		b.s.set.Widen(l.packed, w.x[j*stride:(j+1)*stride], f.t[src].I16)
 	}
 	x, out, shift := w.x, w.out, w.shift
 	b.rows(l.packed, func(lo, hi int) { b.s.set.Linear(out, l.packed, x, stride, shift, lo, hi) })

@@ -43,12 +43,15 @@ func prepare(ops []Op, r int, made map[[2]*tensor.Tensor]*kernel.Packed, split S
 	}
 	at := int(ops[r].Src[0].Index)
 	m := &ops[at]
-	if m.Op != opset.MatMul || m.Src[0].Kind != opset.Tensor || m.Src[1].Kind != opset.RootA || m.A == nil || readers(ops, at) != 1 {
+	if !packs(m.Op) || m.Src[0].Kind != opset.Tensor || m.Src[1].Kind != opset.RootA || m.A == nil || readers(ops, at) != 1 {
 		return nil
 	}
 	key := [2]*tensor.Tensor{m.A, ops[r].B}
 	if made[key] == nil {
 		p := kernel.NewPacked(m.A.Shape[0], int(m.P[0]), ops[r].B.I32)
+		if b, ok := m.Layout(); ok {
+			p = kernel.NewPackedBlocks(m.A.Shape[0], int(m.P[0]), b, ops[r].B.I32)
+		}
 		if p == nil {
 			return nil
 		}
@@ -56,6 +59,11 @@ func prepare(ops []Op, r int, made map[[2]*tensor.Tensor]*kernel.Packed, split S
 		made[key] = p
 	}
 	return &linear{product: at, w: m.A, scale: ops[r].B, packed: made[key]}
+}
+
+// packs says whether an operation is a product that packed weights are for.
+func packs(op opset.Code) bool {
+	return op == opset.MatMul || op == opset.MatMulBlock || op == opset.MatMulG4
 }
 
 // readers counts the operands that are tensor i.
