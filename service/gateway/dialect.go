@@ -49,12 +49,16 @@ type writer interface {
 // face is what the endpoints below one path share.
 type face struct {
 	under    string // what their paths begin with
+	idHeader string // that carries the request id besides X-Request-Id; empty: none
 	envelope func(f *failure, requestID string) any
 }
 
 // faces lists them; the first one that fits counts.
 func faces() []face {
-	return []face{{"", func(f *failure, _ string) any { return f.body() }}}
+	return []face{
+		{"/v1/messages", "Request-Id", messageError},
+		{"", "", func(f *failure, _ string) any { return f.body() }},
+	}
 }
 
 // faceOf finds the face of a path.

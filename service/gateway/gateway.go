@@ -141,6 +141,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := rec.Header()
 	h.Set("X-Request-Id", rec.id)
 	h.Set("X-Content-Type-Options", "nosniff")
+	if rec.face.idHeader != "" {
+		h.Set(rec.face.idHeader, rec.id)
+	}
 	control := http.NewResponseController(w)
 	allow(control, g.options.WriteTimeout)
 	_ = control.SetReadDeadline(start.Add(g.options.BodyTimeout)) // also of a body that nobody reads

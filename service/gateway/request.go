@@ -36,6 +36,7 @@ type request struct {
 	oneCall        bool      // parallel_tool_calls false
 	prompt         string    // completions only, used when promptIDs is nil
 	promptIDs      []int32   // completions only
+	system         string    // before the messages; of dialects that name it apart
 	hasPrompt      bool      // messages or prompt was given
 	maxNew         int       // 0: until the context is full
 	temperatureQ16 int64

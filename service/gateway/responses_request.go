@@ -13,12 +13,11 @@ const maxResponseID = 128 // bytes
 
 // responseFields are what POST /v1/responses has besides the fields of all endpoints.
 type responseFields struct {
-	input        json.RawMessage
-	instructions string
-	previous     string
-	unkept       bool                       // store false
-	echo         map[string]json.RawMessage // fields that the answer repeats
-	said         []Message                  // the conversation without instructions
+	input    json.RawMessage
+	previous string
+	unkept   bool                       // store false
+	echo     map[string]json.RawMessage // fields that the answer repeats
+	said     []Message                  // the conversation without instructions
 }
 
 // responseReaders are the fields of POST /v1/responses.
@@ -73,7 +72,7 @@ func readInput(r *request, m member) *failure {
 }
 
 func readInstructions(r *request, m member) (f *failure) {
-	r.response.instructions, f = readString(m, maxBody)
+	r.system, f = readString(m, maxBody)
 	return f
 }
 
@@ -172,7 +171,7 @@ func (k *keeper) checkResponse(r *request) *failure {
 		return f
 	}
 	r.response.input, r.response.said, r.messages = nil, t.messages, t.messages
-	if text := r.response.instructions; text != "" {
+	if text := r.system; text != "" {
 		for len(r.messages) > 0 && r.messages[0].Role == template.System { // a template has one place for both
 			text, r.messages = text+"\n\n"+r.messages[0].Content, r.messages[1:]
 		}

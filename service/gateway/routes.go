@@ -20,6 +20,8 @@ func (g *Gateway) table() []route {
 		{"POST", "/v1/chat/completions", g.complete(chatDialect())},
 		{"POST", "/v1/completions", g.complete(completionDialect())},
 		{"POST", "/v1/responses", g.complete(g.responses.dialect())},
+		{"POST", "/v1/messages", g.complete(messageDialect())},
+		{"POST", "/v1/messages/count_tokens", g.countTokens(messageDialect())},
 		{"GET", "/v1/responses/{id}", g.responses.show},
 		{"DELETE", "/v1/responses/{id}", g.responses.remove},
 	}

@@ -26,6 +26,10 @@ func TestOfficialSDKs(t *testing.T) {
 		needSDK(t, "openai-node", "node", "-e", "require('openai')")
 		checkSDK(t, "node", "testdata/sdk/check.cjs")
 	})
+	t.Run("anthropic-python", func(t *testing.T) {
+		needSDK(t, "anthropic-python", python, "-c", "import anthropic")
+		checkSDK(t, python, "testdata/sdk/messages.py")
+	})
 }
 
 // needSDK skips or fails the test when the probe does not run.
