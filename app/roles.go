@@ -19,6 +19,7 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
+	"elenchus/compute/decode"
 	"elenchus/engine"
 	"elenchus/network/chain"
 	"elenchus/network/peer"
@@ -41,6 +42,7 @@ type Role struct {
 	Stake      claim.Amount // nodes: stake to hold; challengers: credit for bonds
 	Attack     string       // experiments: what this role does wrong
 	Seed       uint64
+	PrefixMiB  int       // nodes: rows of prompts to keep for later ones; 0: a sixteenth of the free memory, below 0: none
 	Ready      io.Writer // gets the line "role URL" once the role serves
 	Log        *slog.Logger
 }
@@ -137,6 +139,16 @@ func computer(man *manifest.Manifest, pool *engine.Pool) *engine.Computer {
 	return c
 }
 
+// serving is the computer of a model as a node uses it; rows may be nil.
+func (r *Role) serving(man *manifest.Manifest, pool *engine.Pool, rows *engine.PrefixCache) engine.Computer {
+	c := *computer(man, pool)
+	c.Prefix = rows
+	c.Report = func(w decode.Work) {
+		r.Log.Debug("computed", "passes", w.Passes, "positions", w.Positions, "adopted", w.Adopted, "drafted", w.Drafted, "accepted", w.Accepted)
+	}
+	return c
+}
+
 // Node runs a node until ctx ends.
 func (r *Role) Node(ctx context.Context) error {
 	l, err := r.link(ctx)
@@ -146,6 +158,7 @@ func (r *Role) Node(ctx context.Context) error {
 	defer l.Close() //nolint:errcheck // the process ends
 	pool := engine.NewPool(0)
 	defer pool.Close()
+	rows := prefixCache(r.PrefixMiB)
 	var served []node.Model
 	lie := &adversary.Attack{}
 	if r.Attack != "" {
@@ -161,7 +174,7 @@ func (r *Role) Node(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		served = append(served, node.Model{Name: title, Manifest: man, Computer: lie.Computer(*computer(man, pool))})
+		served = append(served, node.Model{Name: title, Manifest: man, Computer: lie.Computer(r.serving(man, pool, rows))})
 	}
 	key, err := ReadKey(r.Key)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"elenchus/engine"
 )
 
 // ErrNoRoom marks a model that needs more memory or disk than there is.
@@ -56,4 +58,20 @@ func groupFree(limit, used, stat string) (free uint64, ok bool) {
 		}
 	}
 	return top - min(top, n), true
+}
+
+// prefixCache makes a cache of mib mebibytes for the rows of prompts: for 0 of a sixteenth of the
+// memory that is free, at most 4 GiB, or 256 MiB where the system does not tell; none below 0.
+func prefixCache(mib int) *engine.PrefixCache {
+	switch {
+	case mib < 0:
+		return nil
+	case mib > 0:
+		return engine.NewPrefixCache(int64(mib) << 20)
+	}
+	free, err := memoryFree()
+	if err != nil {
+		free = 4 << 30
+	}
+	return engine.NewPrefixCache(int64(min(free/16, 4<<30)))
 }

@@ -39,8 +39,8 @@ func bitClaim(t *testing.T, man *manifest.Manifest, job decode.Job, seed uint64)
 		t.Fatal(err)
 	}
 	n := uint32(len(c.theirs.Outputs))
-	c.node = dispute.NewOwn(man, job, c.theirs, n, func(at int) (*trace.Step, error) { return flipped.Step(job, at) })
-	c.opener = dispute.NewOwn(man, job, c.mine, n, func(at int) (*trace.Step, error) { return honest.Step(job, at) })
+	c.node = dispute.NewOwn(man, job, c.theirs, n, func(at int) (*trace.Step, error) { return flipped.Step(job, at, c.theirs.Outputs) })
+	c.opener = dispute.NewOwn(man, job, c.mine, n, func(at int) (*trace.Step, error) { return honest.Step(job, at, c.theirs.Outputs) })
 	c.open = dispute.OpenMove{Header: man.Header,
 		Claim: claim.Claim{Count: n, Finish: finish, StateRoot: c.theirs.StateTree().Root(), OutputRoot: trace.IDTree(c.theirs.Outputs).Root()},
 		Request: claim.Request{PromptRoot: trace.IDTree(job.Prompt).Root(), PromptCount: uint32(len(job.Prompt)), MaxNew: job.MaxNew,

@@ -113,7 +113,7 @@ func tokenClaim(t testing.TB, man *manifest.Manifest, job decode.Job, theirs, mi
 	c.mine, _ = tokenRun(t, man, job, mine.tamper())
 	n := uint32(len(c.theirs.Outputs))
 	replay := func(l *lie) func(int) (*trace.Step, error) {
-		return func(at int) (*trace.Step, error) { return trace.Replay(man, job, at, nil, l.tamper(), nil) }
+		return func(at int) (*trace.Step, error) { return trace.Replay(man, job, at, nil, nil, l.tamper(), nil) }
 	}
 	c.node = dispute.NewOwn(man, job, c.theirs, n, replay(theirs))
 	c.opener = dispute.NewOwn(man, job, c.mine, n, replay(mine))

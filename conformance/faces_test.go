@@ -32,7 +32,7 @@ func TestMachineEqualsDefinition(t *testing.T) {
 		job := decode.Job{Prompt: prompt, StopIDs: []int32{2, 9}, MaxNew: 5, Temperature: 52429, Seed: 11,
 			Sampler: decode.Sampler{TopK: 90, TopP: 900 << 20, MinP: 1 << 16}}
 		for _, at := range []int{0, 3, 138, 140} {
-			step, err := trace.Replay(man, job, at, nil, nil, nil)
+			step, err := trace.Replay(man, job, at, nil, nil, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -125,7 +125,7 @@ func TestAdmittedProgramsComputeAsDefined(t *testing.T) {
 		man := bind(t, m)
 		job := decode.Job{Prompt: []int32{1, 5, 9}, StopIDs: []int32{2, 9}, MaxNew: 3, Temperature: 52429, Seed: seed}
 		for _, at := range []int{1, 2} {
-			step, err := trace.Replay(man, job, at, nil, nil, nil)
+			step, err := trace.Replay(man, job, at, nil, nil, nil, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -12,8 +12,10 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"elenchus/commitment/manifest"
+	"elenchus/commitment/merkle"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/machine"
@@ -25,62 +27,141 @@ import (
 type Computer struct {
 	Manifest *manifest.Manifest
 	Split    machine.Split // nil: one thread
-	Batch    int           // prompt positions per pass; 0: 16
+	Batch    int           // positions per pass; 0: 16
+
+	// Prefix, when set, keeps the rows of prompts for later ones. It may be shared by the computers
+	// of several models, but not by different weights under one model id.
+	Prefix *PrefixCache
+	// Plain turns guesses off: every step is computed when its token is known.
+	Plain bool
+	// Report, when set, is told what each answer cost.
+	Report func(decode.Work)
 
 	// Tamper and Flip disturb the computation on purpose (adversaries, fault injection); both are
-	// functions of their arguments, so that Step repeats what Generate did.
+	// functions of their arguments, so that Step repeats what Generate did. With them no rows are
+	// shared and nothing is guessed.
 	Tamper trace.Tamper
 	Flip   func(job decode.Job, t int, kv *machine.Cache)
 }
 
+// passSize is the number of positions that one pass computes.
+const passSize = 16
+
 // Generate answers a job, handing each id to emit as it is drawn (emit may be nil), and returns
 // the commitment to the whole run and the finish code. It ends with ctx or with emit's error.
 func (c *Computer) Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error) {
-	if err := job.Check(c.Manifest.Model); err != nil {
+	r, err := c.begin(job)
+	if err != nil {
 		return nil, 0, err
 	}
-	chain := trace.NewChain(&c.Manifest.Header, job.Prompt[0])
+	if !c.Plain && c.Tamper == nil {
+		r.run.Draft = newLookup(job.Prompt).guess
+	}
+	if c.Prefix != nil && c.Tamper == nil && c.Flip == nil {
+		r.prefix = c.Prefix
+		if err := r.adopt(); err != nil {
+			return nil, 0, err
+		}
+	}
+	return r.finish(ctx, emit)
+}
+
+// Audit is Generate of a job whose output is claimed to be known: several steps of the answer are
+// computed in one pass as long as the claim is what is drawn. The result is that of Generate,
+// whatever is claimed. It shares no rows: whoever checks computes for himself.
+func (c *Computer) Audit(ctx context.Context, job decode.Job, claimed []int32) (*trace.Answer, uint8, error) {
+	r, err := c.begin(job)
+	if err != nil {
+		return nil, 0, err
+	}
+	r.run.Draft = decode.Known(claimed)
+	return r.finish(ctx, nil)
+}
+
+// running is one answer on its way.
+type running struct {
+	c      *Computer
+	job    decode.Job
+	run    *decode.Run
+	chain  *trace.Chain
+	batch  int
+	prefix *PrefixCache
+	leaves []merkle.Hash // of adopted positions
+}
+
+func (c *Computer) begin(job decode.Job) (*running, error) {
+	if err := job.Check(c.Manifest.Model); err != nil {
+		return nil, err
+	}
+	r := &running{c: c, job: job, chain: trace.NewChain(&c.Manifest.Header, job.Prompt[0]), batch: c.Batch}
 	hooks := decode.Hooks{Tensor: c.Tamper, Step: func(t int, y, f int32, kv *machine.Cache) {
-		chain.Append(y, f, kv)
+		if t < len(r.leaves) {
+			r.chain.AppendLeaf(y, f, r.leaves[t])
+			return
+		}
+		r.chain.Append(y, f, kv)
 		if c.Flip != nil {
 			c.Flip(job, t, kv)
 		}
 	}}
-	run, err := decode.New(c.Manifest.Model, job, c.Split, hooks)
-	if err != nil {
-		return nil, 0, err
-	}
-	batch := c.Batch
-	if batch == 0 {
-		batch = 16
+	if r.batch == 0 {
+		r.batch = passSize
 	}
 	if c.Flip != nil {
-		batch = 1 // a later position of the batch must see the disturbed cache, as in Step
+		r.batch = 1 // a later position of the batch must see the disturbed cache, as in Step
 	}
-	for sent := 0; !run.Done(); {
+	var err error
+	r.run, err = decode.New(c.Manifest.Model, job, c.Split, hooks)
+	return r, err
+}
+
+// adopt takes the rows of the prompt that the cache has.
+func (r *running) adopt() error {
+	r.leaves = r.prefix.load(r.c.Manifest, r.job.Prompt, r.run.Cache(), r.chain)
+	return r.run.Adopt(len(r.leaves))
+}
+
+// share hands the rows that are known to the cache.
+func (r *running) share() {
+	if r.prefix != nil {
+		ids := append(slices.Clone(r.job.Prompt), r.run.Output()...)
+		r.prefix.keep(r.c.Manifest, ids[:r.run.Next()], r.run.Cache(), r.chain.Positions())
+	}
+}
+
+// finish advances the run to its end.
+func (r *running) finish(ctx context.Context, emit func(id int32) error) (*trace.Answer, uint8, error) {
+	for sent := 0; !r.run.Done(); {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
 		}
-		if err := run.Advance(batch); err != nil {
+		if err := r.run.Advance(r.batch); err != nil {
 			return nil, 0, err
 		}
-		for ; sent < len(run.Output()); sent++ {
+		if sent == 0 && len(r.run.Output()) > 0 {
+			r.share() // others may want the prompt before this answer is complete
+		}
+		for ; sent < len(r.run.Output()); sent++ {
 			if emit == nil {
 				continue
 			}
-			if err := emit(run.Output()[sent]); err != nil {
+			if err := emit(r.run.Output()[sent]); err != nil {
 				return nil, 0, err
 			}
 		}
 	}
-	return chain.Answer(run.Output()), uint8(run.Finish()), nil
+	r.share()
+	if r.c.Report != nil {
+		r.c.Report(r.run.Work())
+	}
+	return r.chain.Answer(r.run.Output()), uint8(r.run.Finish()), nil
 }
 
-// Step re-executes a job up to step t and keeps that step for openings.
-func (c *Computer) Step(job decode.Job, t int) (*trace.Step, error) {
+// Step re-executes a job up to step t and keeps that step for openings; see trace.Replay.
+func (c *Computer) Step(job decode.Job, t int, known []int32) (*trace.Step, error) {
 	var flip func(t int, kv *machine.Cache)
 	if c.Flip != nil {
 		flip = func(t int, kv *machine.Cache) { c.Flip(job, t, kv) }
 	}
-	return trace.Replay(c.Manifest, job, t, c.Split, c.Tamper, flip)
+	return trace.Replay(c.Manifest, job, t, known, c.Split, c.Tamper, flip)
 }

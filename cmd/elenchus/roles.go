@@ -78,6 +78,7 @@ func nodeCommand() *cobra.Command {
 	f.add(c, "127.0.0.1:9001")
 	_ = c.MarkFlagRequired("dir") // it exists
 	c.Flags().StringVar(&f.stake, "stake", "0", "token units of stake to hold before serving")
+	c.Flags().IntVar(&f.PrefixMiB, "prefix-cache", 0, "MiB for rows of prompts that later prompts may begin with; 0: a sixteenth of the free memory, below 0: none")
 	return c
 }
 

@@ -76,8 +76,12 @@ func NewChain(h *manifest.Header, y0 int32) *Chain {
 
 // Append hashes the state of the next step from its token, finish code and the cache's newest row.
 func (c *Chain) Append(y, f int32, cache *machine.Cache) merkle.Hash {
+	return c.AppendLeaf(y, f, c.Leaf(cache, len(c.positions)))
+}
+
+// AppendLeaf is Append with the position leaf of the newest row, as Leaf made it.
+func (c *Chain) AppendLeaf(y, f int32, leaf merkle.Hash) merkle.Hash {
 	t := len(c.positions)
-	leaf := c.position(cache, t)
 	c.positions = append(c.positions, leaf)
 	root := c.grow(leaf, t)
 	s := State{Step: uint32(t) + 1, Y: uint32(y), F: uint8(f), KV: root, Prev: c.hashes[t]}
@@ -86,8 +90,12 @@ func (c *Chain) Append(y, f int32, cache *machine.Cache) merkle.Hash {
 	return c.hashes[t+1]
 }
 
-// position is the position leaf of t, built without allocation beyond the first call.
-func (c *Chain) position(cache *machine.Cache, t int) merkle.Hash {
+// Positions are the position leaves so far; the chain owns them.
+func (c *Chain) Positions() []merkle.Hash { return c.positions }
+
+// Leaf is the position leaf of t, built without allocation beyond the first call. It holds nothing
+// of the request. SPEC 05 §3.2.
+func (c *Chain) Leaf(cache *machine.Cache, t int) merkle.Hash {
 	c.pieces = positionPieces(c.pieces, c.buf[:opset.KVLeafBytes], c.h, cache, t)
 	level := c.pieces
 	for h := range c.h.PositionDepth() {

@@ -34,9 +34,14 @@ type Step struct {
 // arguments alone, since a stage may be computed again.
 type Tamper func(stage int, c *opset.Context, index int, x *tensor.Tensor)
 
-// Replay runs a job again up to step t and keeps that step. flip, when not nil, is called after
-// each step and may disturb the cache. SPEC 06.
-func Replay(man *manifest.Manifest, job decode.Job, t int, split machine.Split, tamper Tamper, flip func(t int, kv *machine.Cache)) (*Step, error) {
+// replayPass is the number of positions that a replay computes at once.
+const replayPass = 16
+
+// Replay runs a job again up to step t and keeps that step. known are the ids that it is thought to
+// have drawn: right ones make it faster, wrong ones change nothing. flip, when not nil, is called
+// after each step and may disturb the cache. SPEC 05 §3.3, 06.
+func Replay(man *manifest.Manifest, job decode.Job, t int, known []int32, split machine.Split, tamper Tamper,
+	flip func(t int, kv *machine.Cache)) (*Step, error) {
 	if err := job.Check(man.Model); err != nil {
 		return nil, err
 	}
@@ -44,14 +49,7 @@ func Replay(man *manifest.Manifest, job decode.Job, t int, split machine.Split, 
 	s.bounds = make([]*tensor.Tensor, man.Boundaries())
 	chain := NewChain(&man.Header, job.Prompt[0])
 	hooks := decode.Hooks{
-		Tensor: func(stage int, c *opset.Context, i int, x *tensor.Tensor) {
-			if tamper != nil {
-				tamper(stage, c, i, x)
-			}
-			if int(c.T) == t && stage <= int(man.Layers) && i == len(man.Model.Stages[stage].Ops)-1 {
-				s.bounds[stage] = clone(x)
-			}
-		},
+		Tensor: tamper,
 		Step: func(at int, y, f int32, kv *machine.Cache) {
 			chain.Append(y, f, kv)
 			if flip != nil && at < t {
@@ -63,19 +61,39 @@ func Replay(man *manifest.Manifest, job decode.Job, t int, split machine.Split, 
 	if err != nil {
 		return nil, err
 	}
-	for run.Next() <= t {
-		if run.Done() {
-			return nil, fmt.Errorf("%w: the run ends at step %d, before %d", ErrTrace, run.Next()-1, t)
+	run.Draft = decode.Known(known)
+	batch := replayPass
+	if flip != nil {
+		batch = 1 // a later position of the pass must see the disturbed cache
+	}
+	for run.Next() <= t && !run.Done() {
+		if run.Next() == t {
+			run.Observe(s.watch(t))
 		}
-		if err := run.Advance(1); err != nil {
+		if err := run.Advance(max(1, min(batch, t-run.Next()))); err != nil {
 			return nil, err
 		}
+	}
+	if run.Next() <= t {
+		return nil, fmt.Errorf("%w: the run ends at step %d, before %d", ErrTrace, run.Next()-1, t)
 	}
 	s.Prev, s.Now = chain.states[t], chain.states[t+1]
 	s.positions, s.cache = chain.positions, run.Cache()
 	s.Ctx = decode.Context(man.Model, &job)
 	s.Ctx.T, s.Ctx.YPrev = uint32(t), int32(s.Prev.Y)
 	return s, nil
+}
+
+// watch keeps the boundaries of step t.
+func (s *Step) watch(t int) Tamper {
+	return func(stage int, c *opset.Context, i int, x *tensor.Tensor) {
+		if s.tamper != nil {
+			s.tamper(stage, c, i, x)
+		}
+		if int(c.T) == t && stage <= int(s.man.Layers) && i == len(s.man.Model.Stages[stage].Ops)-1 {
+			s.bounds[stage] = clone(x)
+		}
+	}
 }
 
 // ReplayGraph runs a graph model on an input and keeps the run.

@@ -64,7 +64,7 @@ func TestReplayIsTheChain(t *testing.T) {
 			man, j := bind(t, modeltest.Llama(3, c.conf)), job()
 			a := answer(t, man, j, nil, nil)
 			for at := range len(a.States) - 1 {
-				s, err := trace.Replay(man, j, at, nil, nil, nil)
+				s, err := trace.Replay(man, j, at, nil, nil, nil, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -145,7 +145,7 @@ func TestEverySourceOpens(t *testing.T) {
 	man, j := bind(t, modeltest.Llama(3, modeltest.Tiny())), job()
 	kinds := map[uint8]int{}
 	for _, at := range []int{0, 2, 4} {
-		s, err := trace.Replay(man, j, at, nil, nil, nil)
+		s, err := trace.Replay(man, j, at, nil, nil, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +235,7 @@ func TestDisturbancesAreRepeated(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			a := answer(t, man, j, c.tamper, c.flip)
 			for at := range len(a.States) - 1 {
-				s, err := trace.Replay(man, j, at, nil, c.tamper, c.flip)
+				s, err := trace.Replay(man, j, at, nil, nil, c.tamper, c.flip)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -255,15 +255,15 @@ func TestDisturbancesAreRepeated(t *testing.T) {
 func TestWhatIsNotInTheTrace(t *testing.T) {
 	man, j := bind(t, modeltest.Llama(3, modeltest.Tiny())), job()
 	a := answer(t, man, j, nil, nil)
-	if _, err := trace.Replay(man, j, len(a.States)-1, nil, nil, nil); !errors.Is(err, trace.ErrTrace) {
+	if _, err := trace.Replay(man, j, len(a.States)-1, nil, nil, nil, nil); !errors.Is(err, trace.ErrTrace) {
 		t.Errorf("a step beyond the end: %v", err)
 	}
 	bad := j
 	bad.Prompt = nil
-	if _, err := trace.Replay(man, bad, 0, nil, nil, nil); !errors.Is(err, decode.ErrJob) {
+	if _, err := trace.Replay(man, bad, 0, nil, nil, nil, nil); !errors.Is(err, decode.ErrJob) {
 		t.Errorf("an empty prompt: %v", err)
 	}
-	s, err := trace.Replay(man, j, 1, nil, nil, nil)
+	s, err := trace.Replay(man, j, 1, nil, nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,19 +73,33 @@ type Hooks struct {
 
 // Run is one generation. It is not safe for concurrent use.
 type Run struct {
-	m     *model.Model
-	job   Job
-	hooks Hooks
-	ctx   opset.Context
-	cache *machine.Cache
-	work  machine.Workspace
-	t     int // next step
-	yPrev int32
-	f     int32
-	out   []int32
-	x     []*tensor.Tensor
+	m         *model.Model
+	job       Job
+	hooks     Hooks
+	ctx       opset.Context
+	cache     *machine.Cache
+	positions int // that the cache has room for
+	pass      Pass
+	t         int // next step
+	yPrev     int32
+	f         int32
+	out       []int32
+	work      Work
 	// Logits, when set, receives the head's int32 logits at each EMIT step, valid during the call.
 	Logits func(t int, logits []int32)
+	// Draft, when set, guesses the ids that follow prompt and output, most at most. A pass computes
+	// the positions of its guesses too and keeps those that were drawn: what comes out is the same,
+	// whatever is guessed. SPEC 05 §3.3.
+	Draft func(output []int32, most int) []int32
+}
+
+// Work is what a run has cost so far.
+type Work struct {
+	Passes    int // walks over the weights
+	Positions int // positions computed
+	Adopted   int // positions whose rows were there already
+	Drafted   int // guessed ids that were fed
+	Accepted  int // those of them that were drawn
 }
 
 // New prepares a run; the split may be nil.
@@ -94,9 +108,9 @@ func New(m *model.Model, job Job, split machine.Split, hooks Hooks) (*Run, error
 		return nil, err
 	}
 	n := min(m.TMax, len(job.Prompt)+int(job.MaxNew))
-	r := &Run{m: m, job: job, hooks: hooks, yPrev: job.Prompt[0], cache: machine.NewCache(m.Layers, n, m.DKV)}
+	r := &Run{m: m, job: job, hooks: hooks, yPrev: job.Prompt[0], cache: machine.NewCache(m.Layers, n, m.DKV), positions: n}
 	r.ctx = Context(m, &job)
-	r.work.Split = split
+	r.pass.Split = split
 	return r, nil
 }
 
@@ -124,25 +138,43 @@ func (r *Run) Next() int { return r.t }
 // Cache is the KV cache; rows below Next are valid.
 func (r *Run) Cache() *machine.Cache { return r.cache }
 
-// Advance takes up to batch steps at once: as many prompt positions as are left below it, or one
-// step that draws. It does nothing when the run is done.
-func (r *Run) Advance(batch int) error {
-	if r.Done() {
+// Work is what the run has cost so far.
+func (r *Run) Work() Work { return r.work }
+
+// Observe makes f the Hooks.Tensor of what follows.
+func (r *Run) Observe(f func(stage int, c *opset.Context, index int, x *tensor.Tensor)) {
+	r.hooks.Tensor = f
+}
+
+// Known is the Draft of somebody who thinks to know the whole output; after the first id that is
+// not the claimed one it is silent until both agree again.
+func Known(output []int32) func(output []int32, most int) []int32 {
+	fed := output[:max(0, len(output)-1)] // the last id is not fed
+	return func(out []int32, _ int) []int32 {
+		if n := len(out); n == 0 || n < len(fed) && out[n-1] == fed[n-1] {
+			return fed[n:]
+		}
 		return nil
 	}
-	n := max(1, min(batch, len(r.job.Prompt)-1-r.t))
-	ctx := make([]opset.Context, n)
-	for i := range ctx {
-		ctx[i] = r.at(r.t + i)
+}
+
+// Adopt takes the rows of positions 0..n-1 as they stand in the cache and ends their steps, all of
+// the prompt: whoever put them there knows them to be those of this model after these ids. It is
+// for a run that has not begun; the last position of the prompt is always computed.
+func (r *Run) Adopt(n int) error {
+	if r.t != 0 || n < 0 || n >= len(r.job.Prompt) {
+		return fmt.Errorf("%w: rows of %d positions at step %d, the prompt has %d ids", ErrJob, n, r.t, len(r.job.Prompt))
 	}
-	if err := r.layers(ctx); err != nil {
-		return err
-	}
-	for i := range ctx {
-		r.head(&ctx[i], r.x[i])
+	r.work.Adopted = n
+	for t := range n {
+		r.complete(t, r.job.Prompt[t+1], 0)
 	}
 	return nil
 }
+
+// Advance takes up to batch steps at once: prompt positions, one step that draws, and the steps
+// behind it whose inputs Draft guessed. It does nothing when the run is done.
+func (r *Run) Advance(batch int) error { return r.pass.Advance([]*Run{r}, batch) }
 
 // at is the context of step t, all of whose inputs but y of a drawn token are the prompt's.
 func (r *Run) at(t int) opset.Context {
@@ -155,76 +187,52 @@ func (r *Run) at(t int) opset.Context {
 	return c
 }
 
-// layers runs embed and layers, stage by stage over all positions of the batch.
-func (r *Run) layers(ctx []opset.Context) error {
-	if last := int(ctx[len(ctx)-1].T); (last+1)*r.m.DKV > len(r.cache.K[0]) {
-		return fmt.Errorf("%w: position %d is beyond the cache", ErrJob, last)
+// block are the contexts of the next steps: those whose inputs are known, and those after a guess.
+func (r *Run) block(batch int) []opset.Context {
+	m, end := len(r.job.Prompt), min(r.positions, len(r.job.Prompt)+int(r.job.MaxNew)-1)
+	n := max(1, min(batch, end-r.t))
+	c := make([]opset.Context, 0, n)
+	for t := r.t; len(c) == 0 || len(c) < n && t < m; t++ {
+		c = append(c, r.at(t))
 	}
-	for len(r.x) < len(ctx) {
-		r.x = append(r.x, nil)
+	if r.Draft == nil || len(c) == n {
+		return c
 	}
-	in := make([]*tensor.Tensor, len(ctx))
-	for i := range ctx {
-		in[i] = model.TokenInput(ctx[i].YPrev)
-	}
-	for s := range r.m.Layers + 1 {
-		for i, x := range r.batch(s, ctx, in) {
-			r.keep(i, x)
+	guess := r.Draft(r.out, n-len(c))
+	for _, id := range guess[:min(len(guess), n-len(c))] {
+		if id < 0 || int(id) >= r.m.Vocab {
+			break
 		}
-		copy(in, r.x)
+		next := r.at(r.t + len(c))
+		next.YPrev = id
+		c = append(c, next)
+		r.work.Drafted++
 	}
-	return nil
+	return c
 }
 
-// keep copies a stage's output out of the workspace.
-func (r *Run) keep(i int, x *tensor.Tensor) {
-	if r.x[i] == nil || len(r.x[i].I32) != len(x.I32) {
-		r.x[i] = tensor.New(tensor.I32, x.Shape[:]...)
-	}
-	copy(r.x[i].I32, x.I32)
-}
-
-type observer struct {
-	stage int
-	f     func(stage int, c *opset.Context, index int, x *tensor.Tensor)
-}
-
-func (o observer) Tensor(c *opset.Context, index int, x *tensor.Tensor) { o.f(o.stage, c, index, x) }
-
-func (r *Run) stage(s int, c *opset.Context, in *tensor.Tensor) *tensor.Tensor {
-	return r.batch(s, []opset.Context{*c}, []*tensor.Tensor{in})[0]
-}
-
-// batch runs a stage over positions that follow each other.
-func (r *Run) batch(s int, c []opset.Context, in []*tensor.Tensor) []*tensor.Tensor {
-	r.work.Observer = nil
-	if r.hooks.Tensor != nil {
-		r.work.Observer = observer{s, r.hooks.Tensor}
-	}
-	return r.work.RunBatch(&r.m.Stages[s], c, in, r.cache)
-}
-
-// head completes step c.T from the last layer's output.
-func (r *Run) head(c *opset.Context, x *tensor.Tensor) {
-	s := r.m.Layers + 2
-	emit := c.T+1 >= c.M
-	if emit {
-		s--
-	}
-	last := r.stage(s, c, x)
-	r.yPrev = last.I32[0]
-	if emit {
-		t := r.work.Tensors()
-		r.yPrev, r.f = t[len(t)-2].I32[0], last.I32[0]
-		r.out = append(r.out, r.yPrev)
-		if r.Logits != nil {
-			r.Logits(int(c.T), r.logits(s, t))
-		}
-	}
-	r.t = int(c.T) + 1
+// complete ends step t.
+func (r *Run) complete(t int, y, f int32) {
+	r.yPrev, r.f, r.t = y, f, t+1
 	if r.hooks.Step != nil {
-		r.hooks.Step(int(c.T), r.yPrev, r.f, r.cache)
+		r.hooks.Step(t, y, f, r.cache)
 	}
+}
+
+// emit ends the EMIT step of c from the head's tensors and says whether the step of next, if there
+// is one, was computed from what came out.
+func (r *Run) emit(c *opset.Context, t []*tensor.Tensor, next *opset.Context) bool {
+	y, f := t[len(t)-2].I32[0], t[len(t)-1].I32[0]
+	r.out = append(r.out, y)
+	if r.Logits != nil {
+		r.Logits(int(c.T), r.logits(r.m.Layers+1, t))
+	}
+	r.complete(int(c.T), y, f)
+	good := next != nil && f == opset.FinishRun && next.YPrev == y
+	if good {
+		r.work.Accepted++
+	}
+	return good
 }
 
 // logits are what the head takes the greedy key of.
@@ -250,11 +258,12 @@ func Teacher(m *model.Model, ids []int32, split machine.Split, visit func(t int,
 	}
 	for t := range ids {
 		c := []opset.Context{r.at(t)}
-		if err := r.layers(c); err != nil {
-			return err
-		}
-		r.stage(m.Layers+1, &c[0], r.x[0])
-		visit(t, r.logits(m.Layers+1, r.work.Tensors()))
+		p := &r.pass
+		p.begin(r.m, r.hooks.Tensor)
+		p.add(r, c)
+		p.layers()
+		p.stage(&p.heads, m.Layers+1, c, p.x[:1], p.kv[:1])
+		visit(t, r.logits(m.Layers+1, p.heads.Tensors()))
 	}
 	return nil
 }

@@ -7,19 +7,19 @@ import (
 	"elenchus/compute/opset"
 )
 
-// batch is a run of one stage over positions that follow each other.
+// batch is a run of one stage over positions that follow each other in their caches.
 type batch struct {
 	w  *Workspace
 	s  *Stage
 	c  []opset.Context
-	kv *Cache
+	kv []*Cache // of each position
 }
 
 // ops computes tensors [lo, hi) of position j, one after the other. Rows are split if alone.
 func (b *batch) ops(j, lo, hi int, alone bool) {
 	f, c := b.w.frames[j], &b.c[j]
 	whole := b.w.whole()
-	run := call{f: f, c: c, kv: b.kv, layer: b.s.Layer, set: &b.s.set}
+	run := call{f: f, c: c, kv: b.kv[j], layer: b.s.Layer, set: &b.s.set}
 	if whole {
 		run.set = &kernel.Set{}
 	}
@@ -44,7 +44,7 @@ func (b *batch) ops(j, lo, hi int, alone bool) {
 		}
 		handlers[run.op.Op](&run)
 		b.w.see(c, j, i)
-		f.keep(b.s, c, i, b.kv)
+		f.keep(b.s, c, i, b.kv[j])
 	}
 }
 
@@ -149,7 +149,7 @@ func (b *batch) product(i int, l *linear) {
 	x, out, shift := w.x, w.out, w.shift
 	b.rows(l.packed, func(lo, hi int) { b.s.set.Linear(out, l.packed, x, stride, shift, lo, hi) })
 	for j := range b.c {
-		w.frames[j].keep(b.s, &b.c[j], i, b.kv)
+		w.frames[j].keep(b.s, &b.c[j], i, b.kv[j])
 	}
 }
 

@@ -70,6 +70,7 @@ type Workspace struct {
 	frames []*frame
 	one    [1]opset.Context
 	in     [1]*tensor.Tensor
+	kv     []*Cache // of a batch on one cache
 	out    []*tensor.Tensor
 	x      []int16 // activations of a product, in the order of its kernel
 	shift  []int64
@@ -85,7 +86,10 @@ type frame struct {
 // Tensors are the tensors of the last run's first position, valid until the next one. Without
 // Materialize and Observer some are empty or stale: those that only move data, partial sums, and
 // what the result does not depend on.
-func (w *Workspace) Tensors() []*tensor.Tensor { return w.frames[0].t }
+func (w *Workspace) Tensors() []*tensor.Tensor { return w.TensorsAt(0) }
+
+// TensorsAt is Tensors of position j of the last batch.
+func (w *Workspace) TensorsAt(j int) []*tensor.Tensor { return w.frames[j].t }
 
 // Run computes every tensor of the stage from its input and returns the last one. Context and
 // cache must fit the stage (graph.Validate); the K and V rows of position t are written to the cache.
@@ -98,6 +102,16 @@ func (w *Workspace) Run(s *Stage, c *opset.Context, in *tensor.Tensor, kv *Cache
 // it are in the cache: the same numbers as one Run after the other. The results are valid until
 // the next run.
 func (w *Workspace) RunBatch(s *Stage, c []opset.Context, in []*tensor.Tensor, kv *Cache) []*tensor.Tensor {
+	w.kv = w.kv[:0]
+	for range c {
+		w.kv = append(w.kv, kv)
+	}
+	return w.RunCaches(s, c, in, w.kv)
+}
+
+// RunCaches is RunBatch with the cache of each position: those on one cache follow each other, those
+// on different ones do not see each other.
+func (w *Workspace) RunCaches(s *Stage, c []opset.Context, in []*tensor.Tensor, kv []*Cache) []*tensor.Tensor {
 	for len(w.frames) < len(c) {
 		w.frames = append(w.frames, &frame{})
 	}

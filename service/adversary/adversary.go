@@ -50,7 +50,8 @@ func New(name string, seed uint64) (*Attack, error) {
 // Computer is the interface that nodes compute through.
 type Computer interface {
 	Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error)
-	Step(job decode.Job, t int) (*trace.Step, error)
+	Audit(ctx context.Context, job decode.Job, claimed []int32) (*trace.Answer, uint8, error)
+	Step(job decode.Job, t int, known []int32) (*trace.Step, error)
 }
 
 // Computer builds the false computation over an honest one.
@@ -68,7 +69,7 @@ func (a *Attack) Computer(honest engine.Computer) Computer {
 	case "byte":
 		return a.flipped(honest)
 	case "wrong-token":
-		return edited{&c}
+		return edited{&c, nextID(&c)}
 	}
 	return &c
 }
@@ -123,20 +124,41 @@ func truncate(c engine.Computer) trace.Tamper {
 	}
 }
 
-// edited changes the last output id after an honest run: the states stay honest.
-type edited struct{ *engine.Computer }
+// edited changes output ids after an honest run: the states stay honest.
+type edited struct {
+	*engine.Computer
+	change func(out []int32)
+}
+
+// nextID makes the middle output id the one after it.
+func nextID(c *engine.Computer) func(out []int32) {
+	return func(out []int32) { out[len(out)/2] = (out[len(out)/2] + 1) % int32(c.Manifest.Vocab) }
+}
+
+// flipID flips a bit of an output id, if the result is an id.
+func flipID(c *engine.Computer, at, bit int) func(out []int32) {
+	return func(out []int32) {
+		i := at % len(out)
+		if id := out[i] ^ 1<<bit; int(id) < int(c.Manifest.Vocab) {
+			out[i] = id
+		}
+	}
+}
+
+func (e edited) edit(a *trace.Answer) *trace.Answer {
+	lie := *a
+	lie.Outputs = slices.Clone(a.Outputs)
+	e.change(lie.Outputs)
+	return &lie
+}
 
 func (e edited) Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error) {
 	a, f, err := e.Computer.Generate(ctx, job, nil)
 	if err != nil {
 		return nil, 0, err
 	}
-	out := slices.Clone(a.Outputs)
-	i := len(out) / 2
-	out[i] = (out[i] + 1) % int32(e.Manifest.Vocab)
-	lie := *a
-	lie.Outputs = out
-	for _, id := range out {
+	lie := e.edit(a)
+	for _, id := range lie.Outputs {
 		if emit == nil {
 			break
 		}
@@ -144,7 +166,15 @@ func (e edited) Generate(ctx context.Context, job decode.Job, emit func(id int32
 			return nil, 0, err
 		}
 	}
-	return &lie, f, nil
+	return lie, f, nil
+}
+
+func (e edited) Audit(ctx context.Context, job decode.Job, claimed []int32) (*trace.Answer, uint8, error) {
+	a, f, err := e.Computer.Audit(ctx, job, claimed)
+	if err != nil {
+		return nil, 0, err
+	}
+	return e.edit(a), f, nil
 }
 
 // flipped flips one bit, chosen by the seed: in a weight, in a cached row, or in an output id.
@@ -159,7 +189,7 @@ func (a *Attack) flipped(honest engine.Computer) Computer {
 	bit := r.IntN(8)
 	at := r.IntN(1 << 20)
 	a.Note = fmt.Sprintf("bit %d of an output id", bit)
-	return flippedOutput{&honest, at, bit}
+	return edited{&honest, flipID(&honest, at, bit)}
 }
 
 func (a *Attack) flipWeight(honest engine.Computer, r *rand.Rand) Computer {
@@ -215,34 +245,6 @@ func (a *Attack) flipCache(honest engine.Computer, r *rand.Rand) Computer {
 		rows[what%uint64((t+1)*kv.DKV)] ^= int16(1 << bit)
 	}
 	return &c
-}
-
-// flippedOutput flips a bit of an output id after an honest run, if the result is an id.
-type flippedOutput struct {
-	*engine.Computer
-	at, bit int
-}
-
-func (e flippedOutput) Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error) {
-	a, f, err := e.Computer.Generate(ctx, job, nil)
-	if err != nil {
-		return nil, 0, err
-	}
-	lie := *a
-	lie.Outputs = slices.Clone(a.Outputs)
-	i := e.at % len(lie.Outputs)
-	if id := lie.Outputs[i] ^ 1<<e.bit; int(id) < int(e.Manifest.Vocab) {
-		lie.Outputs[i] = id
-	}
-	for _, id := range lie.Outputs {
-		if emit == nil {
-			break
-		}
-		if err := emit(id); err != nil {
-			return nil, 0, err
-		}
-	}
-	return &lie, f, nil
 }
 
 // Handler is the node's HTTP face as the attack shows it: a needle serves neither tensors nor states.

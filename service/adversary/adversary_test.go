@@ -42,7 +42,7 @@ func run(t *testing.T, c adversary.Computer) string {
 		t.Errorf("sent %v, claims %v", sent, a.Outputs)
 	}
 	for at := range len(a.States) - 1 { // a complete, self-consistent trace
-		s, err := c.Step(job(), at)
+		s, err := c.Step(job(), at, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -43,10 +43,10 @@ type Source interface {
 	Tensor(ctx context.Context, url string, id claim.Hash, t uint32, stage, tensor, size int) ([]byte, error)
 }
 
-// Computer runs a model honestly.
+// Computer runs a model honestly, whatever the output is claimed to be.
 type Computer interface {
-	Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error)
-	Step(job decode.Job, t int) (*trace.Step, error)
+	Audit(ctx context.Context, job decode.Job, claimed []int32) (*trace.Answer, uint8, error)
+	Step(job decode.Job, t int, known []int32) (*trace.Step, error)
 }
 
 // Model is a model that the challenger holds.

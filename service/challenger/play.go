@@ -210,11 +210,11 @@ func (c *Challenger) compute(ctx context.Context, r *receipt.Receipt) (dispute.K
 		return nil, fmt.Errorf("model %x is not held here any more", r.Request.Model)
 	}
 	j := *receiptJob(r)
-	a, _, err := m.Computer.Generate(ctx, j, nil)
+	a, _, err := m.Computer.Audit(ctx, j, r.Output)
 	if err != nil {
 		return nil, err
 	}
-	return dispute.NewOwn(m.Manifest, j, a, r.Claim.Count, func(t int) (*trace.Step, error) { return m.Computer.Step(j, t) }), nil
+	return dispute.NewOwn(m.Manifest, j, a, r.Claim.Count, func(t int) (*trace.Step, error) { return m.Computer.Step(j, t, a.Outputs) }), nil
 }
 
 // Games are the challenges on disk, for people.

@@ -143,7 +143,7 @@ func (w *world) Tensor(_ context.Context, _ string, _ claim.Hash, t uint32, stag
 	case w.garbage:
 		return []byte("no tensor"), nil
 	}
-	step, err := w.computer.Step(job(), int(t))
+	step, err := w.computer.Step(job(), int(t), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (w *world) move() {
 	for _, f := range w.chain.Facts() {
 		games.Apply(f)
 	}
-	own := dispute.NewOwn(w.man, job(), w.answer, w.r.Claim.Count, func(t int) (*trace.Step, error) { return w.computer.Step(job(), t) })
+	own := dispute.NewOwn(w.man, job(), w.answer, w.r.Claim.Count, func(t int) (*trace.Step, error) { return w.computer.Step(job(), t, nil) })
 	for _, g := range games.Open() {
 		s, err := dispute.DecodeState(g.State)
 		if err != nil || s.Phase.Turn() != dispute.Node || s.Phase == dispute.Answer {

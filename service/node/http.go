@@ -322,7 +322,7 @@ func (n *Node) step(m *Model, rec *receipt.Receipt, id claim.Hash, t int) (*trac
 	if n.lastStep != nil && n.lastClaim == id && int(n.lastStep.Ctx.T) == t {
 		return n.lastStep, nil
 	}
-	step, err := m.Computer.Step((&Job{rec.Request, rec.Prompt, rec.Stop, rec.Sampler}).decoded(), t)
+	step, err := m.Computer.Step((&Job{rec.Request, rec.Prompt, rec.Stop, rec.Sampler}).decoded(), t, rec.Output)
 	if err == nil {
 		n.lastStep, n.lastClaim = step, id
 	}

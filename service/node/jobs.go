@@ -150,7 +150,7 @@ func (n *Node) answer(ctx context.Context, id claim.Hash) (*receipt.Receipt, *tr
 	n.mu.Unlock()
 	if a == nil {
 		j := Job{r.Request, r.Prompt, r.Stop, r.Sampler}
-		if a, _, err = m.Computer.Generate(ctx, j.decoded(), nil); err != nil {
+		if a, _, err = m.Computer.Audit(ctx, j.decoded(), r.Output); err != nil {
 			return nil, nil, nil, err
 		}
 		n.remember(id, a)

@@ -38,10 +38,12 @@ type Chain interface {
 	Submit(ctx context.Context, o ledger.Order) error
 }
 
-// Computer runs a model. Step must reproduce what Generate did, bit for bit.
+// Computer runs a model. Audit, where the output is thought to be known, and Step must reproduce what
+// Generate did, bit for bit.
 type Computer interface {
 	Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error)
-	Step(job decode.Job, t int) (*trace.Step, error)
+	Audit(ctx context.Context, job decode.Job, claimed []int32) (*trace.Answer, uint8, error)
+	Step(job decode.Job, t int, known []int32) (*trace.Step, error)
 }
 
 // Model is a model that the node serves.

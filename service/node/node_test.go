@@ -388,7 +388,7 @@ func TestWhatANodeServes(t *testing.T) {
 	}
 	d := decode.Job{Prompt: r.Prompt, StopIDs: r.Stop, MaxNew: r.Request.MaxNew, Temperature: r.Request.Temperature, Seed: r.Request.Seed}
 	for _, at := range []int{4, 4, 0} {
-		step, err := trace.Replay(w.man, d, at, nil, nil, nil)
+		step, err := trace.Replay(w.man, d, at, nil, nil, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

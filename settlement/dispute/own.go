@@ -26,7 +26,7 @@ type Own struct {
 // job again up to a step; nil means trace.Replay without tamper.
 func NewOwn(man *manifest.Manifest, job decode.Job, answer *trace.Answer, count uint32, replay func(t int) (*trace.Step, error)) *Own {
 	if replay == nil {
-		replay = func(t int) (*trace.Step, error) { return trace.Replay(man, job, t, nil, nil, nil) }
+		replay = func(t int) (*trace.Step, error) { return trace.Replay(man, job, t, nil, nil, nil, nil) }
 	}
 	return &Own{man: man, job: job, answer: answer, count: count, replay: replay}
 }

@@ -96,7 +96,7 @@ func tokenWorld(t testing.TB, man *manifest.Manifest, job decode.Job, l *lie) *w
 	w.theirs, f = run(t, man, job, l.tamper())
 	w.mine, _ = run(t, man, job, nil)
 	n := uint32(len(w.theirs.Outputs))
-	replay := func(at int) (*trace.Step, error) { return trace.Replay(man, job, at, nil, l.tamper(), nil) }
+	replay := func(at int) (*trace.Step, error) { return trace.Replay(man, job, at, nil, nil, l.tamper(), nil) }
 	w.node = NewOwn(man, job, w.theirs, n, replay)
 	w.opener = NewOwn(man, job, w.mine, n, nil)
 	prompt, out := trace.IDTree(job.Prompt), trace.IDTree(w.theirs.Outputs)
