@@ -198,6 +198,15 @@ func (s Store) importSource(path string, opts ImportOptions) (*manifest.Manifest
 	return importer.Import(f, o)
 }
 
+// Classes are the weight classes that an import can be told to use.
+func Classes() []string {
+	var out []string
+	for _, c := range importer.Classes() {
+		out = append(out, string(c))
+	}
+	return out
+}
+
 // AutoClass is the class that is measured and chosen.
 const AutoClass = "auto"
 

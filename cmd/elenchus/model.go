@@ -7,7 +7,6 @@ import (
 	"text/tabwriter"
 
 	"elenchus/app"
-	"elenchus/importer"
 
 	"github.com/spf13/cobra"
 )
@@ -26,8 +25,8 @@ func modelImport() *cobra.Command {
 			if o.Bits != 0 && o.Bits != 8 && o.Bits != 16 {
 				return fmt.Errorf("%w: --bits %d: 8, 16, or 0 to let the size of the model decide", errUsage, o.Bits)
 			}
-			if o.Class != app.AutoClass && !slices.Contains(importer.Classes(), importer.Class(o.Class)) {
-				return fmt.Errorf("%w: --class %s: auto or one of %v", errUsage, o.Class, importer.Classes())
+			if o.Class != app.AutoClass && !slices.Contains(app.Classes(), o.Class) {
+				return fmt.Errorf("%w: --class %s: auto or one of %v", errUsage, o.Class, app.Classes())
 			}
 			s, err := l.store()
 			if err != nil {

@@ -36,7 +36,7 @@ func (s *Sampler) Check() error {
 	return nil
 }
 
-// Encode is the canonical form of SPEC 07 §8.1.
+// Encode is the canonical form of SPEC 07 §8.
 func (s *Sampler) Encode() []byte {
 	b := binary.BigEndian.AppendUint32(nil, s.TopK)
 	b = binary.BigEndian.AppendUint32(b, s.TopP)

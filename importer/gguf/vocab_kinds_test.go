@@ -150,7 +150,9 @@ func TestWordPieceOfFiles(t *testing.T) {
 func TestUnigramOfFiles(t *testing.T) {
 	texts := []string{"<pad>", "</s>", "<unk>", "▁a", "a", "▁", "aa"}
 	kinds := []int32{3, 3, 2, 1, 1, 1, 1}
-	scores := func(b *ggufwrite.Builder) { b.SetFloat32s("tokenizer.ggml.scores", []float32{0, 0, 0, -1, -2, -3, -2.5}) }
+	scores := func(b *ggufwrite.Builder) {
+		b.SetFloat32s("tokenizer.ggml.scores", []float32{0, 0, 0, -1, -2, -3, -2.5})
+	}
 	for _, c := range []struct {
 		more func(*ggufwrite.Builder)
 		want string

@@ -324,7 +324,7 @@ func get(t *testing.T, n *node.Node, path string) string {
 }
 
 // Settings of the sampler reach the machine and the receipt: it checks and computes to the same.
-// SPEC 07 §8.1, 15 §3.1.
+// SPEC 07 §8, 15 §3.1.
 func TestSamplerSettingsAreServed(t *testing.T) {
 	w := newWorld(t)
 	n := w.start()

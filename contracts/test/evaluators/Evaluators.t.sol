@@ -250,8 +250,8 @@ contract EvaluatorsTest is Check {
         elementwise.evaluate(d, c, 4, new bytes(64));
         vm.expectRevert(abi.encodeWithSelector(IStepVerifier.UnknownOp.selector, 13));
         sampler.evaluate(d, c, 0, new bytes(64));
-        vm.expectRevert(abi.encodeWithSelector(Descriptors.WrongLength.selector, 192, 39));
-        elementwise.evaluate(d, new bytes(39), 0, new bytes(64));
+        vm.expectRevert(abi.encodeWithSelector(Descriptors.WrongLength.selector, 192, 79));
+        elementwise.evaluate(d, new bytes(79), 0, new bytes(64));
         f.sources = "";
         d = _encode(f);
         vm.expectRevert(abi.encodeWithSelector(IStepVerifier.BadDescriptor.selector, 13));
@@ -285,7 +285,7 @@ contract EvaluatorsTest is Check {
     /// @dev t = 1, m = 2, maxNew 5, tMax 9, temperature a half, seed 42, three stop ids.
     function _context(uint32 yPrev) private pure returns (bytes memory) {
         return abi.encodePacked(
-            uint32(1), uint32(2), yPrev, uint32(5), uint32(9), uint32(32768), uint64(42), uint8(3), bytes7(0)
+            uint32(1), uint32(2), yPrev, uint32(5), uint32(9), uint32(32768), uint64(42), uint8(3), bytes7(0), bytes32(0), bytes8(0)
         );
     }
 
