@@ -57,6 +57,7 @@ type face struct {
 func faces() []face {
 	return []face{
 		{"/v1/messages", "Request-Id", messageError},
+		{"/api/", "", ollamaError},
 		{"", "", func(f *failure, _ string) any { return f.body() }},
 	}
 }

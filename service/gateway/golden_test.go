@@ -50,7 +50,7 @@ func TestExchangesMatchGoldenFiles(t *testing.T) {
 		{"completion", "POST", "/v1/completions", text + `}`, &toyBackend{script: says("ho", FinishEOS)}},
 		{"completion-stream", "POST", "/v1/completions", text + `,"stream":true}`, &toyBackend{script: says("ho", FinishEOS)}},
 	}
-	for _, c := range slices.Concat(cases, responseExchanges(), messageExchanges()) {
+	for _, c := range slices.Concat(cases, responseExchanges(), messageExchanges(), ollamaExchanges()) {
 		t.Run(c.name, func(t *testing.T) {
 			w := ask(newGateway(t, c.backend, fixedOptions()), c.method, c.path, c.body)
 			var got strings.Builder

@@ -54,7 +54,7 @@ func (g *Gateway) showModel(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, entryOf(m))
 }
 
-// model finds a model by its name or id.
+// model finds a model by its name or id. Clients of Ollama may add the tag ":latest".
 func (g *Gateway) model(ctx context.Context, name string) (Model, error) {
 	models, err := g.backend.Models(ctx)
 	if err != nil {
@@ -64,6 +64,9 @@ func (g *Gateway) model(ctx context.Context, name string) (Model, error) {
 		if m.ID == name || publicName(m) == name {
 			return m, nil
 		}
+	}
+	if short, ok := strings.CutSuffix(name, ":latest"); ok {
+		return g.model(ctx, short)
 	}
 	return Model{}, noModel(name)
 }
@@ -102,8 +105,8 @@ func (g *Gateway) answer(ctx context.Context, w http.ResponseWriter, d *dialect,
 	}
 }
 
-// decode reads the body within its bounds of size and time.
-func (g *Gateway) decode(w http.ResponseWriter, r *http.Request, d *dialect) (*request, error) {
+// readBody reads the body within its bounds of size and time.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err == nil {
 		// Only now: until the body is in, net/http itself may wait for the rest of it.
@@ -117,6 +120,15 @@ func (g *Gateway) decode(w http.ResponseWriter, r *http.Request, d *dialect) (*r
 		return nil, failed(http.StatusRequestEntityTooLarge, "invalid_request_error", "", "body_too_large", "the body is larger than 4 MiB")
 	case err != nil:
 		return nil, failed(http.StatusRequestTimeout, "invalid_request_error", "", "body_unread", "the body did not arrive in full")
+	}
+	return body, nil
+}
+
+// decode reads a request of one dialect.
+func (g *Gateway) decode(w http.ResponseWriter, r *http.Request, d *dialect) (*request, error) {
+	body, err := readBody(w, r)
+	if err != nil {
+		return nil, err
 	}
 	req, f := decodeRequest(body, d.fields)
 	if f != nil {

@@ -37,6 +37,8 @@ type request struct {
 	prompt         string    // completions only, used when promptIDs is nil
 	promptIDs      []int32   // completions only
 	system         string    // before the messages; of dialects that name it apart
+	raw            bool      // the prompt is not to be rendered
+	whole          bool      // stream was false
 	hasPrompt      bool      // messages or prompt was given
 	maxNew         int       // 0: until the context is full
 	temperatureQ16 int64

@@ -231,37 +231,39 @@ func TestDefaults(t *testing.T) {
 func fuzzBodies(f *testing.F, fields map[string]reader) { fuzzChecked(f, &dialect{fields: fields}) }
 
 func fuzzChecked(f *testing.F, d *dialect) {
-	f.Fuzz(func(t *testing.T, body []byte) {
-		r, failure := decodeRequest(body, d.fields)
-		if failure == nil && d.check != nil && r.hasPrompt {
-			failure = d.check(r)
+	f.Fuzz(func(t *testing.T, body []byte) { checkBody(t, d, body) })
+}
+
+func checkBody(t *testing.T, d *dialect, body []byte) {
+	r, failure := decodeRequest(body, d.fields)
+	if failure == nil && d.check != nil && r.hasPrompt {
+		failure = d.check(r)
+	}
+	if failure != nil {
+		if failure.status != 400 && failure.status != 404 || failure.Message == "" || !utf8.ValidString(failure.Message) {
+			t.Fatalf("odd refusal %+v", failure)
 		}
-		if failure != nil {
-			if failure.status != 400 && failure.status != 404 || failure.Message == "" || !utf8.ValidString(failure.Message) {
-				t.Fatalf("odd refusal %+v", failure)
-			}
-			return
+		return
+	}
+	if !json.Valid(body) {
+		t.Fatal("accepted what is not JSON")
+	}
+	if r.temperatureQ16 < 0 || r.temperatureQ16 > 131072 || r.maxNew < 0 || r.model == "" || len(r.ignored) > maxIgnored {
+		t.Fatalf("out of range: %+v", r)
+	}
+	for _, m := range r.messages {
+		if !slices.Contains([]string{"system", "user", "assistant", "tool"}, m.Role) || !utf8.ValidString(m.Content) {
+			t.Fatalf("odd message %+v", m)
 		}
-		if !json.Valid(body) {
-			t.Fatal("accepted what is not JSON")
+	}
+	for _, id := range r.promptIDs {
+		if id < 0 {
+			t.Fatal("negative id")
 		}
-		if r.temperatureQ16 < 0 || r.temperatureQ16 > 131072 || r.maxNew < 0 || r.model == "" || len(r.ignored) > maxIgnored {
-			t.Fatalf("out of range: %+v", r)
-		}
-		for _, m := range r.messages {
-			if !slices.Contains([]string{"system", "user", "assistant", "tool"}, m.Role) || !utf8.ValidString(m.Content) {
-				t.Fatalf("odd message %+v", m)
-			}
-		}
-		for _, id := range r.promptIDs {
-			if id < 0 {
-				t.Fatal("negative id")
-			}
-		}
-		if h := ignoredHeader(r.ignored); strings.ContainsAny(h, "\r\n\x00") || len(h) > maxIgnored*70 {
-			t.Fatalf("odd header %q", h)
-		}
-	})
+	}
+	if h := ignoredHeader(r.ignored); strings.ContainsAny(h, "\r\n\x00") || len(h) > maxIgnored*70 {
+		t.Fatalf("odd header %q", h)
+	}
 }
 
 func FuzzChatRequest(f *testing.F) {

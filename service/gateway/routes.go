@@ -22,6 +22,12 @@ func (g *Gateway) table() []route {
 		{"POST", "/v1/responses", g.complete(g.responses.dialect())},
 		{"POST", "/v1/messages", g.complete(messageDialect())},
 		{"POST", "/v1/messages/count_tokens", g.countTokens(messageDialect())},
+		{"GET", "/api/version", version},
+		{"GET", "/api/tags", g.ollamaModels},
+		{"GET", "/api/ps", g.ollamaModels},
+		{"POST", "/api/show", g.ollamaShow},
+		{"POST", "/api/chat", g.complete(ollamaChat())},
+		{"POST", "/api/generate", g.complete(ollamaGenerate())},
 		{"GET", "/v1/responses/{id}", g.responses.show},
 		{"DELETE", "/v1/responses/{id}", g.responses.remove},
 	}
@@ -44,7 +50,7 @@ func (g *Gateway) routes() *http.ServeMux {
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		message := "there is nothing at this path"
-		if !strings.HasPrefix(r.URL.Path, "/v1/") {
+		if !strings.HasPrefix(r.URL.Path, "/v1/") && !strings.HasPrefix(r.URL.Path, "/api/") {
 			message += ": the base URL of the API ends in /v1"
 		}
 		failed(http.StatusNotFound, "invalid_request_error", "", "unknown_url", message).write(w)

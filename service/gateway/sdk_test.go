@@ -30,6 +30,10 @@ func TestOfficialSDKs(t *testing.T) {
 		needSDK(t, "anthropic-python", python, "-c", "import anthropic")
 		checkSDK(t, python, "testdata/sdk/messages.py")
 	})
+	t.Run("ollama-python", func(t *testing.T) {
+		needSDK(t, "ollama-python", python, "-c", "import ollama")
+		checkSDK(t, python, "testdata/sdk/lines.py")
+	})
 }
 
 // needSDK skips or fails the test when the probe does not run.

@@ -5,13 +5,14 @@ import (
 	"time"
 )
 
-// events writes server-sent events. The status line goes out with the first write, so that a job that fails before
+// events writes server-sent events, or lines of JSON. The status line goes out with the first write, so that a job that fails before
 // its first token still gets a proper error status.
 type events struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	patient time.Duration // how long one write may take
 	started bool
+	lines   bool // of JSON
 }
 
 // data sends one unnamed event and flushes it.
@@ -24,6 +25,12 @@ func (e *events) event(name string, payload []byte) error {
 	return e.send("event: "+name+"\ndata: ", payload, "\n\n")
 }
 
+// line sends one line of JSON and flushes it.
+func (e *events) line(payload []byte) error {
+	e.lines = true
+	return e.send("", payload, "\n")
+}
+
 // comment sends a line that every client skips; it keeps proxies awake and discovers dead connections.
 func (e *events) comment(text string) error {
 	return e.send(": ", []byte(text), "\n\n")
@@ -34,6 +41,9 @@ func (e *events) send(before string, payload []byte, after string) error {
 		e.started = true
 		h := e.w.Header()
 		h.Set("Content-Type", "text/event-stream; charset=utf-8")
+		if e.lines {
+			h.Set("Content-Type", "application/x-ndjson")
+		}
 		h.Set("Cache-Control", "no-cache")
 		h.Set("X-Accel-Buffering", "no")
 	}
