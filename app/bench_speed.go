@@ -20,13 +20,15 @@ import (
 	"elenchus/compute/decode"
 	"elenchus/compute/kernel"
 	"elenchus/engine"
+	"elenchus/importer"
 )
 
 // SpeedOptions say what BenchSpeed measures: each kernel with each number of threads at each context.
 type SpeedOptions struct {
 	Prefill  bool // positions of a prompt; else tokens drawn one after the other
 	Shape    string
-	Kernels  []string // see CheckKernel
+	Class    importer.Class // of the weights: ClassR8, ClassB or ClassG4; "" is ClassR8
+	Kernels  []string       // see CheckKernel
 	Threads  []int
 	Contexts []int // decode: positions before the first token; prefill: positions of the prompt
 	Tokens   int   // decode: tokens drawn
@@ -38,6 +40,7 @@ type SpeedOptions struct {
 type Speed struct {
 	Bench       string     `json:"bench"` // decode or prefill
 	Shape       string     `json:"shape"`
+	Class       string     `json:"class"`
 	Weights     string     `json:"weights"` // what they are
 	WeightBytes int64      `json:"weight_bytes"`
 	Batch       int        `json:"batch"`
@@ -71,6 +74,10 @@ func BenchSpeed(ctx context.Context, o SpeedOptions) (*Speed, error) {
 	if err != nil {
 		return nil, err
 	}
+	class, err := speedClassOf(o.Class)
+	if err != nil {
+		return nil, err
+	}
 	sets := make([]kernel.Set, len(o.Kernels))
 	for i, name := range o.Kernels {
 		if sets[i], err = kernelSet(name); err != nil {
@@ -78,14 +85,14 @@ func BenchSpeed(ctx context.Context, o SpeedOptions) (*Speed, error) {
 		}
 	}
 	positions := slices.Max(o.Contexts) + o.Tokens + 1
-	if err := fits(z.need(positions, o.Batch, len(sets))); err != nil {
+	if err := fits(class.need(&z, positions, o.Batch, len(sets))); err != nil {
 		return nil, err
 	}
-	man, err := z.synthetic(max(positions, 512))
+	man, err := z.synthetic(max(positions, 512), class.name)
 	if err != nil {
 		return nil, err
 	}
-	s := &Speed{Bench: "decode", Shape: z.name, Weights: "synthetic, int8 with a scale for each row", WeightBytes: z.matrices(), Batch: o.Batch, CPU: features()}
+	s := &Speed{Bench: "decode", Shape: z.name, Class: string(class.name), Weights: "synthetic, " + class.weights, WeightBytes: class.bytes(&z), Batch: o.Batch, CPU: features()}
 	if o.Prefill {
 		s.Bench = "prefill"
 	}
@@ -95,8 +102,8 @@ func BenchSpeed(ctx context.Context, o SpeedOptions) (*Speed, error) {
 }
 
 // need is the memory of a run in bytes: weights, their packed form, cache and batch.
-func (z *gasShape) need(positions, batch, packed int) int64 {
-	n := z.matrices() * int64(1+min(packed, 1))
+func (c *speedClass) need(z *gasShape, positions, batch, packed int) int64 {
+	n := c.bytes(z) * int64(1+min(packed, 1))
 	n += int64(z.layers) * int64(positions) * int64(4*z.kvHeads*z.headDim)
 	return n + int64(batch)*int64(16*z.ff+8*z.heads*positions+32*z.dim) + 8*int64(z.vocab)*8 + 512<<20
 }
@@ -121,7 +128,7 @@ func (s *Speed) measure(ctx context.Context, z *gasShape, man *manifest.Manifest
 		for _, threads := range o.Threads {
 			for _, at := range o.Contexts {
 				row := SpeedRow{Kernel: set.Name(), Threads: threads, Context: at, DRAM: readRate(threads)}
-				if err := row.run(ctx, z, fast, o); err != nil {
+				if err := row.run(ctx, z, fast, s.WeightBytes, o); err != nil {
 					return err
 				}
 				s.Rows = append(s.Rows, row)
@@ -140,8 +147,8 @@ func (s *Speed) measure(ctx context.Context, z *gasShape, man *manifest.Manifest
 	return nil
 }
 
-// run measures one row.
-func (r *SpeedRow) run(ctx context.Context, z *gasShape, man *manifest.Manifest, o *SpeedOptions) error {
+// run measures one row of a model whose tokens read so many bytes of weights.
+func (r *SpeedRow) run(ctx context.Context, z *gasShape, man *manifest.Manifest, weights int64, o *SpeedOptions) error {
 	pool := engine.NewPool(r.Threads)
 	defer pool.Close()
 	job := decode.Job{MaxNew: uint32(max(1, o.Tokens))}
@@ -181,7 +188,7 @@ func (r *SpeedRow) run(ctx context.Context, z *gasShape, man *manifest.Manifest,
 	r.Tokens = len(times)
 	r.rates(z, 1/times[len(times)/2].Seconds())
 	row := int64(4 * z.kvHeads * z.headDim * z.layers)
-	bytes := float64(z.matrices() + row*int64(len(job.Prompt)+len(times)/2))
+	bytes := float64(weights + row*int64(len(job.Prompt)+len(times)/2))
 	r.GBs = r.Rate * bytes / 1e9
 	r.DRAMShare = r.GBs / r.DRAM
 	return nil

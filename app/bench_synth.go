@@ -61,8 +61,46 @@ func (z *gasShape) matrices() int64 {
 
 // synthetic imports a model of a shape whose weights are drawn: the program that an import of real
 // weights gives, with nothing learned in it.
-func (z *gasShape) synthetic(context int) (*manifest.Manifest, error) {
-	return importer.Import(&drawn{z, z.tensors()}, importer.Options{Bits: 8, Context: context, NoText: true})
+func (z *gasShape) synthetic(context int, class importer.Class) (*manifest.Manifest, error) {
+	return importer.Import(&drawn{z, z.tensors()}, importer.Options{Bits: 8, Class: class, Context: context, NoText: true})
+}
+
+// speedClass is a class whose speed bench measures; 8 weights take so many bytes, with the mantissas of
+// blocks of 32.
+type speedClass struct {
+	name       importer.Class
+	weights    string
+	head, rest int64
+}
+
+var speedClasses = []speedClass{
+	{importer.ClassR8, "int8 with a scale for each row", 8, 8},
+	{importer.ClassB, "blocks of 32 int8", 9, 9},
+	{importer.ClassG4, "blocks of 32 int4, of int8 in the head", 9, 5},
+}
+
+// SpeedClasses are the classes that SpeedOptions may name, the default first.
+func SpeedClasses() []string {
+	var out []string
+	for _, c := range speedClasses {
+		out = append(out, string(c.name))
+	}
+	return out
+}
+
+func speedClassOf(name importer.Class) (*speedClass, error) {
+	for i, c := range speedClasses {
+		if name == c.name || name == "" {
+			return &speedClasses[i], nil
+		}
+	}
+	return nil, fmt.Errorf("%w: class %q: use one of %s", ErrCannot, name, strings.Join(SpeedClasses(), ", "))
+}
+
+// bytes is what the products of a position read of weights.
+func (c *speedClass) bytes(z *gasShape) int64 {
+	head := int64(z.vocab) * int64(z.dim)
+	return (head*c.head + (z.matrices()-head)*c.rest) / 8
 }
 
 // drawn is a model file that nobody wrote. SPEC 04 §2.1: every row follows from its name and number.

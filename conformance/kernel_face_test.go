@@ -36,6 +36,8 @@ var kernelFaces = map[opset.Code]kernelFace{
 	opset.SumSquares:  {both, []tensor.DType{i32, i64}, squaresFace},
 	opset.NormApply:   {one, []tensor.DType{i32, i64, i32}, normFace},
 	opset.MatMul:      {both, []tensor.DType{i16, tensor.I8}, matMulFace},
+	opset.RowMatMul:   {both, []tensor.DType{i16, tensor.I8}, matMulFace},
+	opset.RowResult:   {one, []tensor.DType{i64, i32, i64}, rowFace},
 	opset.MatMulBlock: {both, []tensor.DType{i16, tensor.I8}, blockFace},
 	opset.MatMulG4:    {both, []tensor.DType{i16, tensor.I8}, blockFace},
 	opset.Row:         {one, []tensor.DType{i64, i32, i64}, rowFace},
@@ -301,8 +303,12 @@ func reads(t *testing.T, c *opsample.Case, types []tensor.DType) [][]int64 {
 	if c.Descriptor.Op == opset.SumSquares && tensor.DType(c.Descriptor.P[3]) != i32 {
 		return nil
 	}
+	named := 0 // the name of a block is read first; it does not enter the product
+	if op := c.Descriptor.Op; (op == opset.RowMatMul || op == opset.RowResult) && c.Descriptor.Src[2].Kind == opset.Tensor {
+		named = 1
+	}
 	var out [][]int64
-	for i, r := range c.Reads {
+	for i, r := range c.Reads[min(named, len(c.Reads)):] {
 		d := tensor.DType(c.Descriptor.P[3]) // of reductions
 		if types != nil {
 			d = types[min(i, len(types)-1)]
@@ -310,7 +316,7 @@ func reads(t *testing.T, c *opsample.Case, types []tensor.DType) [][]int64 {
 		if c.Descriptor.Op == opset.RoPE && i == len(c.Reads)-1 {
 			d = i32
 		}
-		b, err := r.Trim(c.Leaves[i])
+		b, err := r.Trim(c.Leaves[i+named])
 		if err != nil || !d.Valid() || len(b) < d.Size() {
 			return nil
 		}

@@ -72,6 +72,7 @@ func benchSpeedCommand(name, short string, contexts []int, least int) *cobra.Com
 	}
 	p := c.Flags()
 	p.StringVar(&o.Shape, "shape", app.SpeedShapes()[0], "one of "+strings.Join(app.SpeedShapes(), ", "))
+	p.StringVar((*string)(&o.Class), "class", app.SpeedClasses()[0], "of the weights: one of "+strings.Join(app.SpeedClasses(), ", "))
 	p.StringSliceVar(&o.Kernels, "kernel", []string{""}, kernelUsage())
 	p.IntSliceVar(&o.Threads, "threads", []int{0}, "numbers of threads; 0: one for each processor")
 	p.IntSliceVar(&o.Contexts, "context", contexts, "positions before what is timed; for prefill, positions of the prompt")

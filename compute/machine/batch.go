@@ -119,8 +119,10 @@ func (b *batch) mark() {
 		}
 		if l := b.linear(i); l != nil {
 			live[ops[l.product].Src[0].Index] = true
-			if x := ops[i].Src[2]; x.Kind == opset.Tensor {
-				live[x.Index] = true
+			for _, x := range ops[i].Src[1:] { // the product names the blocks that its rows name
+				if x.Kind == opset.Tensor {
+					live[x.Index] = true
+				}
 			}
 			continue
 		}
@@ -130,36 +132,51 @@ func (b *batch) mark() {
 
 // product computes op i, the rows of a product, for all positions.
 func (b *batch) product(i int, l *linear) {
-	w, op, src := b.w, &b.s.Ops[i], int(b.s.Ops[l.product].Src[0].Index)
-	stride := l.packed.Stride()
-	if need := stride * len(b.c); len(w.x) < need {
-		w.x = make([]int16, need)
+	if b.s.Ops[i].Op == opset.RowResult {
+		b.named(i, l)
+		return
 	}
+	w, op, src, p := b.w, &b.s.Ops[i], int(b.s.Ops[l.product].Src[0].Index), l.packed[0]
+	stride := p.Stride()
+	w.grow(stride * len(b.c))
 	w.out, w.shift = w.out[:0], w.shift[:0]
 	for j := range b.c {
 		f := w.frames[j]
 		w.out = append(w.out, f.room(i, op, &b.c[j], false))
-		s := int64(0)
-		if op.Src[2].Kind == opset.Tensor {
-			s = f.t[op.Src[2].Index].I64[0]
-		}
-		w.shift = append(w.shift, s)
-		b.s.set.Widen(l.packed, w.x[j*stride:(j+1)*stride], f.t[src].I16)
+		w.shift = append(w.shift, f.shiftOf(op.Src[2], 0))
+		b.s.set.Widen(p, w.x[j*stride:(j+1)*stride], f.t[src].I16)
 	}
 	x, out, shift := w.x, w.out, w.shift
-	b.rows(l.packed, func(lo, hi int) { b.s.set.Linear(out, l.packed, x, stride, shift, lo, hi) })
+	b.rows(p.Blocks(), p.N*p.K*len(b.c), func(lo, hi int) { b.s.set.Linear(out, p, x, stride, shift, lo, hi) })
 	for j := range b.c {
 		w.frames[j].keep(b.s, &b.c[j], i, b.kv[j])
 	}
 }
 
+// grow makes room for n activations.
+func (w *Workspace) grow(n int) {
+	if len(w.x) < n {
+		w.x = make([]int16, n)
+	}
+}
+
+// shiftOf is the shift of a row: one that all share, its own, or none.
+func (f *frame) shiftOf(s opset.Source, row int) int64 {
+	if s.Kind != opset.Tensor {
+		return 0
+	}
+	x := f.t[s.Index].I64
+	return x[min(row, len(x)-1)]
+}
+
 // leastShared is the number of products below which a matrix is not worth waking a thread.
 const leastShared = 1 << 17
 
-func (b *batch) rows(p *kernel.Packed, work func(lo, hi int)) {
-	if b.w.Split == nil || p.N*p.K*len(b.c) < leastShared {
-		work(0, p.Blocks())
+// rows splits n blocks of rows, so many products in all.
+func (b *batch) rows(n, products int, work func(lo, hi int)) {
+	if b.w.Split == nil || products < leastShared {
+		work(0, n)
 		return
 	}
-	b.w.Split(p.Blocks(), work)
+	b.w.Split(n, work)
 }

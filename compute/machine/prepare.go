@@ -6,12 +6,13 @@ import (
 	"elenchus/compute/tensor"
 )
 
-// linear is a product and its rows as one step, on packed weights. It holds for the tensors that it
-// was made from: an op whose weights were exchanged runs the plain way.
+// linear is a product and its rows as one step, on packed weights: of one matrix, or of each of the
+// blocks that rows name. It holds for the tensors that it was made from: an op whose weights were
+// exchanged runs the plain way.
 type linear struct {
-	product  int // index of the matmul
+	product  int // index of the product
 	w, scale *tensor.Tensor
-	packed   *kernel.Packed
+	packed   []*kernel.Packed
 }
 
 // Prepare makes stages ready for a set of kernels: each product whose partial sums only its rows
@@ -22,7 +23,7 @@ func Prepare(stages []Stage, set kernel.Set, split Split) []Stage {
 	if split == nil {
 		split = Serial
 	}
-	made := map[[2]*tensor.Tensor]*kernel.Packed{}
+	made := map[[2]*tensor.Tensor][]*kernel.Packed{}
 	out := make([]Stage, len(stages))
 	for i, s := range stages {
 		out[i] = Stage{Ops: append([]Op(nil), s.Ops...), Layer: s.Layer, set: set}
@@ -37,33 +38,59 @@ func Prepare(stages []Stage, set kernel.Set, split Split) []Stage {
 }
 
 // prepare packs the weights of op r if it is the rows of a product that nothing else reads.
-func prepare(ops []Op, r int, made map[[2]*tensor.Tensor]*kernel.Packed, split Split) *linear {
-	if ops[r].Op != opset.Row || ops[r].Src[0].Kind != opset.Tensor || ops[r].B == nil {
+func prepare(ops []Op, r int, made map[[2]*tensor.Tensor][]*kernel.Packed, split Split) *linear {
+	o := &ops[r]
+	if o.Op != opset.Row && o.Op != opset.RowResult || o.Src[0].Kind != opset.Tensor || o.B == nil {
 		return nil
 	}
-	at := int(ops[r].Src[0].Index)
+	at := int(o.Src[0].Index)
 	m := &ops[at]
-	if !packs(m.Op) || m.Src[0].Kind != opset.Tensor || m.Src[1].Kind != opset.RootA || m.A == nil || readers(ops, at) != 1 {
+	if !packs(m, o) || m.Src[0].Kind != opset.Tensor || m.Src[1].Kind != opset.RootA || m.A == nil || readers(ops, at) != 1 {
 		return nil
 	}
-	key := [2]*tensor.Tensor{m.A, ops[r].B}
+	key := [2]*tensor.Tensor{m.A, o.B}
 	if made[key] == nil {
-		p := kernel.NewPacked(m.A.Shape[0], int(m.P[0]), ops[r].B.I32)
+		made[key] = pack(m, o, split)
+	}
+	if made[key] == nil {
+		return nil
+	}
+	return &linear{product: at, w: m.A, scale: o.B, packed: made[key]}
+}
+
+// packs says whether an operation is a product that packed weights are for, and o its rows.
+func packs(m, o *Op) bool {
+	switch m.Op {
+	case opset.MatMul, opset.MatMulBlock, opset.MatMulG4:
+		return o.Op == opset.Row
+	case opset.RowMatMul:
+		return o.Op == opset.RowResult && m.Src[2] == o.Src[2] && m.P[2] == o.P[2] && m.Dims[0].K == 0
+	}
+	return false
+}
+
+// pack brings the weights of product m and the scales of its rows o into the order of kernels, nil if
+// they do not take them.
+func pack(m, o *Op, split Split) []*kernel.Packed {
+	n, k, padded, scale := 1, int(m.P[0]), m.A.Shape[1]*m.A.Shape[2], o.B.I32
+	if m.Op == opset.RowMatMul {
+		n = int(m.P[2])
+	}
+	rows := m.A.Shape[0] / n
+	var out []*kernel.Packed
+	for e := range n {
+		p := kernel.NewPacked(rows, k, scale[2*e*rows:2*(e+1)*rows])
 		if b, ok := m.Layout(); ok {
-			p = kernel.NewPackedBlocks(m.A.Shape[0], int(m.P[0]), b, ops[r].B.I32)
+			p = kernel.NewPackedBlocks(rows, k, b, scale)
 		}
 		if p == nil {
 			return nil
 		}
-		split(p.Blocks(), func(lo, hi int) { p.Fill(m.A.I8, m.A.Shape[1]*m.A.Shape[2], lo, hi) })
-		made[key] = p
+		w := m.A.I8[e*rows*padded:]
+		split(p.Blocks(), func(lo, hi int) { p.Fill(w, padded, lo, hi) })
+		out = append(out, p)
 	}
-	return &linear{product: at, w: m.A, scale: ops[r].B, packed: made[key]}
-}
-
-// packs says whether an operation is a product that packed weights are for.
-func packs(op opset.Code) bool {
-	return op == opset.MatMul || op == opset.MatMulBlock || op == opset.MatMulG4
+	return out
 }
 
 // readers counts the operands that are tensor i.

@@ -1,0 +1,4 @@
+package machine
+
+// Sets are those that this processor can run.
+var Sets = sets
