@@ -142,7 +142,7 @@ func computer(man *manifest.Manifest, pool *engine.Pool) *engine.Computer {
 // serving is the computer of a model as a node uses it; rows may be nil.
 func (r *Role) serving(man *manifest.Manifest, pool *engine.Pool, rows *engine.PrefixCache) engine.Computer {
 	c := *computer(man, pool)
-	c.Prefix = rows
+	c.Prefix, c.Together = rows, &engine.Together{}
 	c.Report = func(w decode.Work) {
 		r.Log.Debug("computed", "passes", w.Passes, "positions", w.Positions, "adopted", w.Adopted, "drafted", w.Drafted, "accepted", w.Accepted)
 	}

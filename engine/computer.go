@@ -32,14 +32,16 @@ type Computer struct {
 	// Prefix, when set, keeps the rows of prompts for later ones. It may be shared by the computers
 	// of several models, but not by different weights under one model id.
 	Prefix *PrefixCache
+	// Together, when set, lets answers of this computer that are made at the same time share passes.
+	Together *Together
 	// Plain turns guesses off: every step is computed when its token is known.
 	Plain bool
 	// Report, when set, is told what each answer cost.
 	Report func(decode.Work)
 
 	// Tamper and Flip disturb the computation on purpose (adversaries, fault injection); both are
-	// functions of their arguments, so that Step repeats what Generate did. With them no rows are
-	// shared and nothing is guessed.
+	// functions of their arguments, so that Step repeats what Generate did. With them no rows and
+	// passes are shared and nothing is guessed.
 	Tamper trace.Tamper
 	Flip   func(job decode.Job, t int, kv *machine.Cache)
 }
@@ -131,11 +133,16 @@ func (r *running) share() {
 
 // finish advances the run to its end.
 func (r *running) finish(ctx context.Context, emit func(id int32) error) (*trace.Answer, uint8, error) {
+	advance := r.run.Advance
+	if g := r.c.Together; g != nil && r.c.Tamper == nil && r.c.Flip == nil {
+		defer g.join()()
+		advance = func(batch int) error { return g.advance(r.c, r.run, batch) }
+	}
 	for sent := 0; !r.run.Done(); {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
 		}
-		if err := r.run.Advance(r.batch); err != nil {
+		if err := advance(r.batch); err != nil {
 			return nil, 0, err
 		}
 		if sent == 0 && len(r.run.Output()) > 0 {

@@ -86,11 +86,14 @@ func guessShare(b *testing.B, man *manifest.Manifest, temperature uint32) {
 			tokens, passes[i] = len(a.Outputs), passes[i]+w.Passes
 		}
 	}
-	slices.Sort(took[0])
-	slices.Sort(took[1])
-	plain, guess := took[0][len(took[0])/2], took[1][len(took[1])/2]
+	plain, guess := median(took[0]), median(took[1])
 	b.ReportMetric(float64(plain.Microseconds())/float64(tokens), "plain-us/token")
 	b.ReportMetric(float64(guess.Microseconds())/float64(tokens), "guess-us/token")
 	b.ReportMetric(100*float64(guess)/float64(plain), "guess-%")
 	b.ReportMetric(100*float64(passes[1])/float64(passes[0]), "passes-%")
+}
+
+func median(d []time.Duration) time.Duration {
+	slices.Sort(d)
+	return d[len(d)/2]
 }
