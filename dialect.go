@@ -3,6 +3,7 @@ package elenchus
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -46,6 +47,11 @@ func readRequest(b []byte) (*receipt.Asked, error) {
 	var f fields
 	if err := json.Unmarshal(b, &f); err != nil {
 		return nil, fmt.Errorf("%w: request: %w", ErrInput, err)
+	}
+	for _, name := range []string{"input", "instructions", "system", "options", "stop_sequences"} {
+		if f.has(name) {
+			return nil, fmt.Errorf("%w: request: %s is of a dialect that is not read here: only chat completions and completions are", ErrInput, name)
+		}
 	}
 	a := &receipt.Asked{}
 	if err := f.prompt(a); err != nil {
@@ -231,9 +237,12 @@ type Answer struct {
 	Request, Response []byte
 }
 
+// errNoChoices marks a response of another dialect of the gateway.
+var errNoChoices = fmt.Errorf("%w: response: it has no choices: only chat completions and completions are read here", ErrInput)
+
 // chunk is a response, or one event of a streamed one.
 type chunk struct {
-	Choices []struct {
+	Choices *[]struct {
 		Text    string `json:"text"`
 		Message said   `json:"message"`
 		Delta   said   `json:"delta"`
@@ -259,9 +268,12 @@ func (a *Answer) add(b []byte) (string, error) {
 	if c.Error != nil {
 		return "", fmt.Errorf("the gateway answers: %s", c.Error.Message)
 	}
+	if c.Choices == nil {
+		return "", errNoChoices
+	}
 	text := ""
-	if len(c.Choices) > 0 {
-		k := &c.Choices[0]
+	if len(*c.Choices) > 0 {
+		k := &(*c.Choices)[0]
 		text = k.Text + k.Message.Content + k.Delta.Content
 		for _, c := range slices.Concat(k.Message.Calls, k.Delta.Calls) {
 			a.Calls = append(a.Calls, c.Function)
@@ -306,19 +318,22 @@ func eventData(line []byte) (data []byte, ok bool) {
 	return data, ok && string(data) != "[DONE]"
 }
 
-// FindReceipt returns the text of the receipt in b: b itself, or the field elenchus_receipt of a
-// response. The text is not checked.
+// FindReceipt returns the text of the receipt in b: b itself, or the last field elenchus_receipt of a
+// response in any dialect of the gateway, whole or streamed. The text is not checked.
 func FindReceipt(b []byte) (string, error) {
 	text := strings.TrimSpace(string(b))
 	if !strings.Contains(text, "{") { // no letter of base64url
 		return text, nil
 	}
-	a, err := readResponse(b)
-	if err != nil {
+	const name = `"elenchus_receipt"` // in a text of the model its quotes would be escaped
+	if i := strings.LastIndex(text, name); i >= 0 {
+		if value, ok := strings.CutPrefix(strings.TrimLeft(text[i+len(name):], " :\t\r\n"), `"`); ok {
+			value, _, _ = strings.Cut(value, `"`)
+			return value, nil
+		}
+	}
+	if _, err := readResponse(b); err != nil && !errors.Is(err, errNoChoices) {
 		return "", err
 	}
-	if a.Receipt == "" {
-		return "", fmt.Errorf("%w: the response carries no elenchus_receipt", ErrInput)
-	}
-	return a.Receipt, nil
+	return "", fmt.Errorf("%w: the response carries no elenchus_receipt", ErrInput)
 }

@@ -1,6 +1,7 @@
 package elenchus
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -33,6 +34,29 @@ func TestToolsOfRequestAndResponse(t *testing.T) {
 	} {
 		if r, err := readResponse([]byte(response)); err != nil || !slices.Equal(r.Calls, want) || r.Text != "" {
 			t.Errorf("%s: %+v, %v", response, r, err)
+		}
+	}
+}
+
+// The receipt is found in every dialect of the gateway, and what the model wrote is not taken for it; a request or a
+// response that is not read is refused, so that no check of it can be false.
+func TestOtherDialects(t *testing.T) {
+	for _, response := range []string{
+		`{"output":[{"content":[{"text":"\"elenchus_receipt\":\"no\""}]}],"elenchus_receipt":"yes"}`,
+		"event: response.completed\ndata: {\"response\":{\"elenchus_receipt\": \"yes\"}}\n\n",
+		"event: message_delta\ndata: {\"elenchus_receipt\":\"yes\"}\n\nevent: message_stop\ndata: {}\n\n",
+		"{\"response\":\"\",\"done\":false}\n{\"done\":true,\"elenchus_receipt\":\"yes\"}\n",
+	} {
+		if got, err := FindReceipt([]byte(response)); err != nil || got != "yes" {
+			t.Errorf("%s: %q, %v", response, got, err)
+		}
+		if _, err := readResponse([]byte(response)); !errors.Is(err, ErrInput) {
+			t.Errorf("%s is read as a chat completion: %v", response, err)
+		}
+	}
+	for _, field := range []string{`"input":"x"`, `"instructions":"x"`, `"system":"x"`, `"options":{}`, `"stop_sequences":[]`} {
+		if _, err := readRequest([]byte(`{"messages":[{"role":"user","content":"q"}],` + field + `}`)); !errors.Is(err, ErrInput) {
+			t.Errorf("%s is read as a chat completion: %v", field, err)
 		}
 	}
 }

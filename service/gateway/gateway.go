@@ -52,6 +52,7 @@ type Gateway struct {
 	answers atomic.Int64 // in the making
 
 	responses *keeper
+	receipts  *shelf[string]
 }
 
 // New returns a gateway in front of b. It fails on an API key that is too short to be one.
@@ -68,6 +69,7 @@ func New(b Backend, o Options) (*Gateway, error) {
 		g.keys = append(g.keys, sha256.Sum256([]byte(k)))
 	}
 	g.options.Keys = nil
+	g.receipts = newShelf[string](maxReceipts, maxReceiptBytes)
 	g.responses = &keeper{newShelf[keptResponse](maxResponses, maxResponseBytes)}
 	g.mux = g.routes()
 	return g, nil

@@ -222,6 +222,7 @@ func (g *Gateway) whole(ctx context.Context, w http.ResponseWriter, run *run) er
 	content, calls := run.syntax.Parse(text.String())
 	end.because(len(calls))
 	run.count(w, end)
+	g.keepReceipt(run, end)
 	answer := run.dialect.whole(run.head, said{end, content, calls})
 	if end.receipt != "" && len(end.receipt) <= maxReceiptHeader {
 		w.Header().Set("X-Elenchus-Receipt", end.receipt)
@@ -238,6 +239,7 @@ func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, run *run) e
 	end, err := g.pour(ctx, run, out)
 	run.count(w, end)
 	if err == nil {
+		g.keepReceipt(run, end)
 		return out.close(end)
 	}
 	if !e.started || errors.Is(err, errClientGone) {

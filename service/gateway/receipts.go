@@ -1,0 +1,32 @@
+package gateway
+
+import (
+	"net/http"
+	"strconv"
+)
+
+const (
+	maxReceipts     = 4096     // that are kept
+	maxReceiptBytes = 64 << 20 // of all that are kept
+)
+
+// keepReceipt makes the receipt of an answer available under the id that its header named.
+func (g *Gateway) keepReceipt(run *run, end ending) {
+	if id := run.stream.ReceiptID(); id != "" && end.receipt != "" {
+		g.receipts.put(run.request.owner, id, end.receipt, len(id)+len(end.receipt))
+	}
+}
+
+// showReceipt answers GET /v1/receipts/{id} with the text of the receipt, to the key that asked for the answer alone.
+func (g *Gateway) showReceipt(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	text, ok := g.receipts.get(owner(w), id)
+	if !ok {
+		failed(http.StatusNotFound, "invalid_request_error", "", "receipt_not_found", "the receipt "+strconv.Quote(clip(id, 80))+
+			" is not kept here: its answer was not completed, was never asked for with this key, or made room for newer ones").write(w)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	_, _ = w.Write([]byte(text))
+}
