@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -110,7 +112,21 @@ func decodeRecord(data []byte) (*record, error) {
 }
 
 // store keeps records in one file that one process may hold.
-type store struct{ db *bbolt.DB }
+type store struct {
+	db *bbolt.DB
+
+	mu   sync.Mutex
+	read map[string]decoded // by key, what list has decoded before
+}
+
+// decoded is a record and the bytes that it was read from.
+type decoded struct {
+	data   []byte
+	record record
+}
+
+// maxRead is the number of records that list remembers.
+const maxRead = 1024
 
 // Buckets: intents key -> record; active seq -> key of what still needs work;
 // nonces nonce -> key of what holds that nonce; meta: whose file this is.
@@ -136,7 +152,7 @@ func openStore(path, owner string) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &store{db}, nil
+	return &store{db: db, read: map[string]decoded{}}, nil
 }
 
 func order(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
@@ -224,7 +240,7 @@ func (s *store) list(index string, from uint64) (rs []*record, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		cursor := tx.Bucket([]byte(index)).Cursor()
 		for k, key := cursor.Seek(order(from)); k != nil; k, key = cursor.Next() {
-			r, err := decodeRecord(tx.Bucket([]byte("intents")).Get(key))
+			r, err := s.decode(string(key), tx.Bucket([]byte("intents")).Get(key))
 			if err != nil {
 				return err
 			}
@@ -233,6 +249,26 @@ func (s *store) list(index string, from uint64) (rs []*record, err error) {
 		return nil
 	})
 	return rs, err
+}
+
+// decode is decodeRecord, once for the same bytes: what waits for its depth is listed at every block.
+func (s *store) decode(key string, data []byte) (*record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d, ok := s.read[key]; ok && bytes.Equal(d.data, data) {
+		r := d.record
+		return &r, nil
+	}
+	r, err := decodeRecord(data)
+	if err != nil {
+		return nil, err
+	}
+	r.Raw = slices.Clip(r.Raw) // an attempt more is a new list
+	if len(s.read) >= maxRead {
+		clear(s.read)
+	}
+	s.read[key] = decoded{bytes.Clone(data), *r}
+	return r, nil
 }
 
 // forget removes a final or rejected record.
