@@ -86,6 +86,9 @@ func shapeOf(code opset.Code, z size) (opset.Descriptor, opset.Context) {
 	case opset.Order, opset.Slot, opset.Gather, opset.Share, opset.RowMatMul, opset.RowResult, opset.RowScale, opset.RowQuant,
 		opset.Combine:
 		z.experts(&d)
+	case opset.EmbedRows, opset.Live, opset.RowScore, opset.RowMix, opset.Turn, opset.RowCenter, opset.RowSquares, opset.RowInv,
+		opset.RowNorm, opset.RowAdd:
+		encoder(&d)
 	case opset.Draw, opset.Token, opset.StopOp, opset.PromptOp:
 		d.Dims = vec(1)
 		d.Src[1].Kind, d.Src[2] = opset.Stop, opset.Source{Kind: opset.Tensor, Index: 5}
@@ -135,6 +138,38 @@ func (z size) attention(d *opset.Descriptor, dkv uint32) {
 	default:
 		d.Dims = vec(z.heads * z.hd)
 		d.P[0], d.P[1] = int64(z.heads*z.hd), int64(z.hd)
+	}
+}
+
+// encoder is an op of a text of 512 rows of 1,024 in 16 heads.
+func encoder(d *opset.Descriptor) {
+	const rows, width, heads = 512, 1024, 16
+	cube := func(a, b, c uint32) [3]opset.Dim { return [3]opset.Dim{dim(a, 0), dim(b, 0), dim(c, 0)} }
+	rootA, rootB := opset.Source{Kind: opset.RootA}, opset.Source{Kind: opset.RootB}
+	d.Dims, d.P = vec(rows*width), [11]int64{rows * width, width}
+	switch d.Op {
+	case opset.EmbedRows:
+		d.Src[1], d.Src[2] = rootA, rootB
+		d.Dims, d.P = cube(1, rows, width), [11]int64{vocabulary, width, 512, rows, 2 * rows}
+	case opset.Live:
+		d.Src[0], d.Src[1] = opset.Source{Kind: opset.Prompt}, opset.Source{}
+		d.Dims, d.P = vec(rows), [11]int64{2 * rows, rows}
+	case opset.RowScore:
+		d.Src[2] = opset.Source{Kind: opset.Tensor, Index: 3}
+		d.Dims, d.P = cube(rows, heads, rows), [11]int64{width / heads, 0, 12345, 20}
+	case opset.RowMix:
+		d.Dims, d.P = cube(rows, width, rows/128), [11]int64{width / heads, rows}
+	case opset.Turn:
+		d.Dims, d.P = cube(1, width, rows), [11]int64{}
+	case opset.RowSquares:
+		d.Dims, d.P = cube(1, rows, width/256), [11]int64{width, 256}
+	case opset.RowInv:
+		d.Dims, d.P = cube(1, rows, 2), [11]int64{1 << 60, 1 << 30}
+	case opset.RowNorm:
+		d.Src[2], d.Src[3] = rootA, rootB
+		d.P = [11]int64{20, 14, width}
+	case opset.RowAdd:
+		d.Src[1] = rootA
 	}
 }
 

@@ -79,6 +79,7 @@ func battlefield(t *testing.T) []spot {
 	n := len(short.Prompt)
 	return slices.Concat(
 		spots(bound(t, modeltest.Cube()), decode.Job{}, 0), spots(bound(t, modeltest.MLP(4)), decode.Job{}, 0),
+		spots(bound(t, modeltest.Encoder(3, 7, 12)), decode.Job{}, 0),
 		spots(deep, short, n-2, n-1, n), spots(tiny, long, len(long.Prompt)-1), spots(blocks, short, n-1),
 		spots(family, short, n-1), spots(family, long, len(long.Prompt)-1), spots(experts, short, n),
 	)

@@ -42,11 +42,12 @@ func TestMachineEqualsDefinition(t *testing.T) {
 			compareStage(t, man, step, step.Head(), seen, r)
 		}
 	}
-	for _, m := range []*model.Model{modeltest.Toy(), modeltest.MLP(5)} {
+	for _, m := range []*model.Model{modeltest.Toy(), modeltest.MLP(5), modeltest.Encoder(5, 130, 264)} {
 		man := bind(t, m)
-		x := tensor.New(tensor.I16, 1, 1, int(m.Stages[0].Ops[0].Dims[2].C))
-		for i := range x.I16 {
-			x.I16[i] = int16(r.IntN(1 << 16))
+		in := &m.Stages[0].Ops[0]
+		x := tensor.New(in.Type, 1, 1, int(in.Dims[2].C))
+		for i := range x.Len() {
+			x.Set(i, int64(int16(r.IntN(1<<16)))>>(x.Type/tensor.I32*9)) // ids are -64 to 63
 		}
 		step, err := trace.ReplayGraph(man, x, nil, nil)
 		if err != nil {
@@ -126,7 +127,7 @@ func verifyOpenings(t *testing.T, step *trace.Step, st *trace.Stage, d *opset.De
 		case opset.KV:
 			root = step.Prev.KV
 		case opset.Prompt:
-			root = trace.IDTree(step.Job.Prompt).Root()
+			root = trace.IDTree(step.Ctx.Prompt).Root()
 		case opset.Stop:
 			root = trace.IDTree(step.Job.StopIDs).Root()
 		}

@@ -34,12 +34,13 @@ var (
 	chunked    = append(slices.Clone(reductions), opset.MatMul, opset.Mix, opset.Select, opset.MatMulBlock, opset.MatMulG4)
 	blocked    = all(opset.MatMulBlock, opset.MatMulG4, opset.EmbedBlock)
 	shifted    = all(opset.Embed, opset.NormApply, opset.Row, opset.Mul, opset.SiLUMul, opset.Quant, opset.RoPE, opset.Score, opset.EmbedBlock,
-		opset.HeadNorm, opset.Activate, opset.Position)
-	saturating = append(slices.Clone(shifted), opset.Sum, opset.ArgKey, opset.Add, opset.Temper, opset.DivOp, opset.Center)
+		opset.HeadNorm, opset.Activate, opset.Position, opset.EmbedRows, opset.RowScore, opset.RowNorm)
+	saturating = append(slices.Clone(shifted), opset.Sum, opset.ArgKey, opset.Add, opset.Temper, opset.DivOp, opset.Center, opset.RowAdd, opset.RowCenter)
 	vectors    = all(opset.Embed, opset.MaxAbs, opset.Max, opset.Sum, opset.ArgKey, opset.SumSquares, opset.NormInv, opset.NormApply,
 		opset.MatMul, opset.Row, opset.Add, opset.Mul, opset.ReLU, opset.SiLUMul, opset.Quant, opset.RoPE, opset.Score, opset.Exp2Op,
 		opset.Transpose, opset.Mix, opset.DivOp, opset.Temper, opset.Select, opset.MatMulBlock, opset.MatMulG4, opset.EmbedBlock,
-		opset.HeadNorm, opset.Activate, opset.Center, opset.Position)
+		opset.HeadNorm, opset.Activate, opset.Center, opset.Position, opset.EmbedRows, opset.Live, opset.RowScore, opset.RowMix, opset.Turn, opset.RowCenter,
+		opset.RowSquares, opset.RowInv, opset.RowNorm, opset.RowAdd)
 )
 
 // experts are the operations that a tensor may name the blocks of.
@@ -52,6 +53,10 @@ func (e *example) shiftOf() int64 {
 	switch e.d.Op {
 	case opset.Embed, opset.EmbedBlock, opset.Position:
 		return e.x[1][1]
+	case opset.EmbedRows:
+		return e.x[2][1]
+	case opset.RowNorm:
+		return e.d.P[1]
 	case opset.HeadNorm:
 		return e.d.P[5]
 	case opset.Activate:
@@ -75,6 +80,11 @@ func (e *example) shiftOf() int64 {
 			return e.x[1][0]
 		}
 		return e.d.P[1]
+	case opset.RowScore:
+		if e.x[2][0] == 0 {
+			return math.MinInt64
+		}
+		return e.d.P[3]
 	case opset.RoPE, opset.Score:
 		return e.d.P[3]
 	}
@@ -412,6 +422,40 @@ var conditions = []condition{
 	}},
 	{"top-k does not look at min-p", all(opset.Keep), func(e *example) bool {
 		return e.value > 0 && e.value < int64(e.c.MinP) && e.d.P[1] == opset.ByCount
+	}},
+}
+
+// encoding are the conditions of operations of encoders.
+var encoding = []condition{
+	{"id below 0", all(opset.EmbedRows), func(e *example) bool { return e.x[0][0] < 0 && e.value != 0 }},
+	{"id beyond the table", all(opset.EmbedRows), func(e *example) bool { return e.x[0][0] >= e.d.P[0] && e.d.P[0] > 1 && e.value != 0 }},
+	{"id inside", all(opset.EmbedRows), func(e *example) bool { return e.x[0][0] > 0 && e.x[0][0] < e.d.P[0] && e.value != 0 }},
+	{"list from its middle", all(opset.EmbedRows), func(e *example) bool { return e.d.P[3] > 0 && e.i >= e.d.Shape(&e.c)[2] }},
+	{"lives", all(opset.Live), func(e *example) bool { return e.value == 1 && e.i > 0 }},
+	{"absent", all(opset.Live), func(e *example) bool { return e.value == 0 && e.x[0][0] < 0 && int64(e.i) < e.d.P[1] }},
+	{"not among the first", all(opset.Live), func(e *example) bool { return e.value == 0 && e.x[0][0] >= 0 }},
+	{"key that does not live", all(opset.RowScore), func(e *example) bool { return e.x[2][0] == 0 && e.value == opset.Absent }},
+	{"second head", all(opset.RowScore), func(e *example) bool {
+		s := e.d.Shape(&e.c)
+		return e.i/s[2]%s[1] > 0 && e.i/s[2]/s[1] > 0 && e.x[2][0] != 0
+	}},
+	{"head of 256", all(opset.RowScore), func(e *example) bool { return e.d.P[0] == 256 && e.x[2][0] != 0 }},
+	{"full chunk", all(opset.RowMix), func(e *example) bool { return len(e.x[0]) == 128 && e.value != 0 }},
+	{"short last chunk", all(opset.RowMix), func(e *example) bool { return e.d.Shape(&e.c)[2] > 1 && len(e.x[0]) < 128 && e.value != 0 }},
+	{"row that does not live", all(opset.Turn), func(e *example) bool { return e.x[1][0] == 0 && e.x[0][0] != 0 }},
+	{"row that lives", all(opset.Turn), func(e *example) bool { return e.value != 0 && e.i > e.d.Shape(&e.c)[2] }},
+	{"mean below zero", all(opset.RowCenter), func(e *example) bool { return e.x[1][0] < -e.d.P[1] && e.value != greatest(tensor.I32) }},
+	{"mean that rounds", all(opset.RowCenter), func(e *example) bool { return half(big.NewInt(e.x[1][0]), big.NewInt(e.d.P[1])) }},
+	{"second row", all(opset.RowCenter, opset.RowAdd), func(e *example) bool { return int64(e.i) > e.d.P[1] && e.value != 0 }},
+	{"short last chunk", all(opset.RowSquares), func(e *example) bool { return e.d.Shape(&e.c)[2] > 1 && int64(len(e.x[0])) < e.d.P[1] }},
+	{"norm shift above 0", all(opset.RowSquares, opset.RowInv), func(e *example) bool { return e.x[1][0] > 1<<24 }},
+	{"sum beyond 64 bits", all(opset.RowSquares), func(e *example) bool { return e.value == math.MaxInt64 }},
+	{"root of zero", all(opset.RowInv), func(e *example) bool { return e.i%2 == 0 && e.x[0][0] == 0 && e.d.P[1] == 0 }},
+	{"root of less than zero", all(opset.RowInv), func(e *example) bool { return e.i%2 == 0 && e.x[0][0] < 0 }},
+	{"negative numerator", all(opset.RowInv), func(e *example) bool { return e.i%2 == 0 && e.value < -1 && e.d.P[0]%e.value != 0 }},
+	{"shift element", all(opset.RowInv), func(e *example) bool { return e.i > 1 && e.i%2 == 1 && e.value > 0 }},
+	{"gain and offset", all(opset.RowNorm), func(e *example) bool {
+		return e.value != 0 && e.value != e.x[3][0] && int64(e.i) > e.d.P[2] && e.value != greatest(tensor.I32) && e.value != least(tensor.I32)
 	}},
 }
 

@@ -106,6 +106,7 @@ func ReplayGraph(man *manifest.Manifest, in *tensor.Tensor, split machine.Split,
 		return nil, fmt.Errorf("%w: input of %d %s, the model takes %d %s", ErrTrace, in.Len(), in.Type, first.Count(&opset.Context{}), first.Type)
 	}
 	s := &Step{man: man, split: split, tamper: tamper, stages: map[int]*Stage{}, bounds: []*tensor.Tensor{clone(in)}}
+	s.Ctx.Prompt = s.bounds[0].I32 // a list of ids is what source kind 5 reads
 	for i := range man.Model.Stages {
 		out := s.run(i)
 		s.bounds = append(s.bounds, out[len(out)-1])
@@ -292,6 +293,9 @@ func (st *Stage) Open(d *opset.Descriptor, tensorIndex int, r opset.Read) (Openi
 	case opset.KV:
 		return st.step.openKV(r)
 	case opset.Prompt:
+		if !st.step.Token() {
+			return openTensor(st.step.bounds[0], r.Leaf, a, b), nil
+		}
 		return openBytes(IDBytes(st.step.Job.Prompt), r.Leaf, a, b), nil
 	case opset.Stop:
 		return openBytes(IDBytes(st.step.Job.StopIDs), r.Leaf, a, b), nil

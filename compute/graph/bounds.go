@@ -139,6 +139,10 @@ var bounds = [...]func(v *stage, d *opset.Descriptor, at func(int) int) (own, in
 	opset.RowMatMul: atMost(31), opset.RowResult: rowResultBits, opset.RowScale: atMost(6),
 	opset.RowQuant: func(_ *stage, _ *opset.Descriptor, at func(int) int) (int, int) { return 15, at(1) },
 	opset.Combine:  combineBits,
+
+	opset.Live: atMost(1), opset.RowMix: rowMixBits, opset.Turn: passes, opset.RowCenter: rowCenterBits,
+	opset.RowSquares: rowSquaresBits, opset.RowInv: rowInvBits, opset.RowNorm: rowNormBits,
+	opset.RowAdd: nil,
 }
 
 // normK is the number of bits of K of the norm that d applies.

@@ -83,6 +83,8 @@ func rowResult(d *opset.Descriptor) signature {
 // special relations between parameters of operations on rows.
 func rowSpecial(d *opset.Descriptor) error {
 	switch p := &d.P; d.Op {
+	case opset.EmbedRows, opset.Live, opset.RowMix, opset.RowCenter, opset.RowNorm, opset.RowAdd:
+		return encoderSpecial(d)
 	case opset.Slot:
 		if int64(d.Dims[2].C) > p[0] {
 			return fmt.Errorf("%d slots of %d", d.Dims[2].C, p[0])

@@ -69,7 +69,7 @@ func mostMantissa(d *opset.Descriptor) int64 {
 
 func values(d *opset.Descriptor, kind uint8, x *tensor.Tensor) error {
 	switch {
-	case kind == opset.RootB: // mantissa, exponent
+	case kind == opset.RootB && d.Op != opset.RowNorm: // mantissa, exponent
 		for i := 0; i < len(x.I32); i += 2 {
 			if m, most := int64(x.I32[i]), mostMantissa(d); m > most || m < -most {
 				return fmt.Errorf("%w: mantissa %d of row %d is beyond %d", ErrWeights, m, i/2, most)
@@ -83,7 +83,7 @@ func values(d *opset.Descriptor, kind uint8, x *tensor.Tensor) error {
 		}
 	case blocked(d):
 		return blockValues(d, x)
-	case d.Op == opset.MatMul || d.Op == opset.RowMatMul || d.Op == opset.Embed || d.Op == opset.Position:
+	case d.Op == opset.MatMul || d.Op == opset.RowMatMul || d.Op == opset.Embed || d.Op == opset.EmbedRows || d.Op == opset.Position:
 		return padding(d, x)
 	}
 	return nil

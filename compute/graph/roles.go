@@ -67,7 +67,7 @@ func (v *stage) depths() int64 {
 func (v *stage) state() error {
 	return v.each(func(_ int, d *opset.Descriptor) error {
 		for k, s := range d.Src {
-			if s.Kind == opset.KV && !v.layer() || s.Kind == opset.Prompt && !v.absorb() || s.Kind == opset.Stop && !v.emit() {
+			if s.Kind == opset.KV && !v.layer() || s.Kind == opset.Prompt && !v.absorb() && !v.lists(d) || s.Kind == opset.Stop && !v.emit() {
 				return fmt.Errorf("source %d is of kind %d", k, s.Kind)
 			}
 		}
@@ -173,6 +173,8 @@ func (v *stage) norms() error {
 		switch d.Op {
 		case opset.SumSquares:
 			return v.same(int(d.Src[0].Index), int(d.Src[1].Index))
+		case opset.RowSquares, opset.RowInv, opset.RowNorm:
+			return v.rowNorms(d)
 		case opset.NormInv:
 			x, ok := v.chain(int(d.Src[0].Index), opset.SumSquares, opset.Sum)
 			if !ok {

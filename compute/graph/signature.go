@@ -257,6 +257,9 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 	opset.RowScale: func(d *opset.Descriptor) signature { return single(d, i64, width) },
 	opset.RowQuant: rowQuant,
 	opset.Combine:  combine,
+
+	opset.EmbedRows: embedRows, opset.Live: liveRows, opset.RowScore: rowScore, opset.RowMix: rowMix, opset.Turn: turned,
+	opset.RowCenter: rowCenter, opset.RowSquares: rowSquares, opset.RowInv: rowInv, opset.RowNorm: rowNorm, opset.RowAdd: rowAdd,
 }
 
 func on(kinds []uint8, types []tensor.DType, s size) operand {

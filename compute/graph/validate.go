@@ -353,7 +353,7 @@ func (v *stage) weights() error {
 		case opset.MatMul, opset.RowMatMul:
 			k, chunk = d.P[0], d.P[1]
 			padded = ceilDiv(k, chunkOf(k)) * chunkOf(k)
-		case opset.Embed, opset.Position:
+		case opset.Embed, opset.EmbedRows, opset.Position:
 		case opset.MatMulBlock, opset.MatMulG4, opset.EmbedBlock:
 			if b, ok := d.Layout(); !ok || int64(b.Chunk) != chunkOf(columns(d)) {
 				return fmt.Errorf("leaves of %v for rows of %d", d.P[1:5], columns(d))

@@ -83,6 +83,18 @@ var handlers = [...]func(*call){
 	opset.RowScale:  func(r *call) { kernel.RowScale(r.out.I64, r.src(0).I64) },
 	opset.RowQuant:  func(r *call) { kernel.RowQuant(r.out.I16, r.src(0).I32, r.src(1).I64, int(r.op.P[1])) },
 	opset.Combine:   func(r *call) { kernel.Combine(r.out.I32, r.src(0).I32, r.src(1).I32, r.op.P[2]) },
+	opset.EmbedRows: embedRows,
+	opset.Live:      liveRows,
+	opset.RowScore:  rowScore,
+	opset.RowMix:    rowMix,
+	opset.Turn:      func(r *call) { kernel.Turn(r.out.I32, r.src(0).I32, r.src(1).I32) },
+	opset.RowCenter: func(r *call) {
+		kernel.RowCenter(r.out.I32, r.src(0).I32, r.src(1).I64, int(r.op.P[1]))
+	},
+	opset.RowSquares: rowSquares,
+	opset.RowInv:     func(r *call) { kernel.RowInv(r.out.I64, r.src(0).I64, r.src(1).I64, r.op.P[0], r.op.P[1]) },
+	opset.RowNorm:    rowNorm,
+	opset.RowAdd:     func(r *call) { kernel.RowAdd(r.out.I32, r.src(0).I32, r.src(1).I32) },
 }
 
 func maxAbs(r *call) {

@@ -324,6 +324,9 @@ var trials = map[opset.Code]func(r *rand.Rand, z *trial){
 	opset.Order: orderTrial, opset.Slot: slotTrial, opset.Gather: gatherTrial, opset.Share: shareTrial,
 	opset.RowMatMul: rowMatMulTrial, opset.RowResult: rowResultTrial, opset.RowScale: rowScaleTrial,
 	opset.RowQuant: rowQuantTrial, opset.Combine: combineTrial,
+	opset.EmbedRows: embedRowsTrial, opset.Live: liveTrial, opset.RowScore: rowScoreTrial, opset.RowMix: rowMixTrial,
+	opset.Turn: turnTrial, opset.RowCenter: rowCenterTrial, opset.RowSquares: rowSquaresTrial, opset.RowInv: rowInvTrial,
+	opset.RowNorm: rowNormTrial, opset.RowAdd: rowAddTrial,
 }
 
 func embedTrial(r *rand.Rand, z *trial) {

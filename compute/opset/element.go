@@ -78,6 +78,20 @@ const (
 	Combine   Code = 88
 )
 
+// The operations of encoders: on the rows of a whole text. SPEC 02 §4.
+const (
+	EmbedRows Code = 89 + iota
+	Live
+	RowScore
+	RowMix
+	Turn
+	RowCenter
+	RowSquares
+	RowInv
+	RowNorm
+	RowAdd
+)
+
 // Fetch supplies exactly the bytes [Lo, Hi) of a read.
 type Fetch func(Read) ([]byte, error)
 
@@ -142,6 +156,16 @@ var table = [...]definition{
 	RowScale:    {"row_scale", rowScale, []tensor.DType{tensor.I64}},
 	RowQuant:    {"row_quant", rowQuant, []tensor.DType{tensor.I16}},
 	Combine:     {"combine", combine, []tensor.DType{tensor.I32}},
+	EmbedRows:   {"embed_rows", embedRows, []tensor.DType{tensor.I32}},
+	Live:        {"live", live, []tensor.DType{tensor.I32}},
+	RowScore:    {"row_score", rowScore, []tensor.DType{tensor.I32}},
+	RowMix:      {"row_mix", rowMix, []tensor.DType{tensor.I64}},
+	Turn:        {"turn", turn, []tensor.DType{tensor.I32}},
+	RowCenter:   {"row_center", rowCenter, []tensor.DType{tensor.I32}},
+	RowSquares:  {"row_squares", rowSquares, []tensor.DType{tensor.I64}},
+	RowInv:      {"row_inv", rowInv, []tensor.DType{tensor.I64}},
+	RowNorm:     {"row_norm", rowNorm, []tensor.DType{tensor.I32}},
+	RowAdd:      {"row_add", rowAdd, []tensor.DType{tensor.I32}},
 }
 
 // Codes lists every operation but Input, in order: what faces, vectors and fault tests walk.

@@ -109,6 +109,9 @@ var shapes = [...]func(*sampler, *opset.Descriptor){
 	opset.Order: (*sampler).order, opset.Slot: (*sampler).slot, opset.Gather: (*sampler).gather, opset.Share: (*sampler).share,
 	opset.RowMatMul: (*sampler).rowMatMul, opset.RowResult: (*sampler).rowResult, opset.RowScale: (*sampler).single,
 	opset.RowQuant: (*sampler).rowQuant, opset.Combine: (*sampler).combine,
+	opset.EmbedRows: (*sampler).embedRows, opset.Live: (*sampler).live, opset.RowScore: (*sampler).rowScore, opset.RowMix: (*sampler).rowMix,
+	opset.Turn: (*sampler).turn, opset.RowCenter: (*sampler).ofRows, opset.RowSquares: (*sampler).rowSquares, opset.RowInv: (*sampler).rowInv,
+	opset.RowNorm: (*sampler).rowNorm, opset.RowAdd: (*sampler).ofRows,
 }
 
 func (s *sampler) descriptor(op opset.Code) opset.Descriptor {

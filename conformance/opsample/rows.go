@@ -93,7 +93,7 @@ func blockTypes(d *opset.Descriptor) []tensor.DType {
 // names says whether read k holds places of later reads.
 func (s *Supply) names(k int) bool {
 	switch s.d.Op {
-	case opset.Gather:
+	case opset.Gather, opset.EmbedRows:
 		return k == 0
 	case opset.RowMatMul, opset.RowResult:
 		return k == 0 && s.d.Src[2].Kind != opset.None
@@ -104,7 +104,7 @@ func (s *Supply) names(k int) bool {
 // placeName is a place, or one just beyond the ends.
 func (s *Supply) placeName() int64 {
 	n := s.d.P[2]
-	if s.d.Op == opset.Gather {
+	if s.d.Op == opset.Gather || s.d.Op == opset.EmbedRows {
 		n = s.d.P[0]
 	}
 	return int64(s.rng.IntN(int(max(1, n))+2)) - 1

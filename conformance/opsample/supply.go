@@ -58,6 +58,9 @@ func types(d *opset.Descriptor) []tensor.DType {
 	case opset.RowMatMul, opset.RowResult:
 		return blockTypes(d)
 	}
+	if out := encoderTypes(d.Op); out != nil {
+		return out
+	}
 	return map[opset.Code][]tensor.DType{
 		opset.Embed: {i8, i32}, opset.NormInv: {i64, i64}, opset.NormApply: {i32, i64, i32},
 		opset.MatMul: {i16, i8}, opset.Row: {i64, i32, i64}, opset.Add: {i32, i32}, opset.Mul: {i32, i32},
@@ -174,8 +177,10 @@ func (s *Supply) exponent(k, i int) bool {
 			k--
 		}
 		return k == 1 && i%2 == 1 || k == 2
-	case opset.NormApply:
+	case opset.NormApply, opset.RowNorm:
 		return k == 1 && i == 1
+	case opset.EmbedRows:
+		return k == 2 && i%2 == 1
 	}
 	return false
 }
