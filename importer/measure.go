@@ -46,19 +46,6 @@ func Measure(f Source, o Options) Size {
 	return s
 }
 
-// quarters is at most how many quarters of a byte a weight takes.
-func quarters(c Class, digits int64) int64 {
-	switch c {
-	case ClassR8, ClassG4: // blocks of 16 codes of 4 bits, a mantissa and an offset
-		return 4
-	case ClassB: // blocks of 16 codes of 8 bits and a mantissa; in small models rows of two digits beside them
-		return max(5, 4*digits)
-	case ClassR16:
-		return 8
-	}
-	return 4 * digits
-}
-
 // stageBytes is the size of a stage in the model file: 200 bytes for each of its tensors.
 const stageBytes = 50 * 200
 
