@@ -41,7 +41,7 @@ type Options struct {
 	Drain time.Duration
 }
 
-// Gateway is an http.Handler that speaks the OpenAI dialect. Use New.
+// Gateway is an http.Handler that speaks the dialects of OpenAI, Anthropic and Ollama. Use New.
 type Gateway struct {
 	backend Backend
 	options Options
