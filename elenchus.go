@@ -126,17 +126,18 @@ func (o *Options) model(ctx context.Context, r *receipt.Receipt, f *receipt.Fact
 		return nil
 	}
 	var err error
-	f.Own, err = compute(ctx, f.Model, r.Job(), o.Split)
+	f.Own, err = compute(ctx, f.Model, r.Job(), r.Output, o.Split)
 	if errors.Is(err, decode.ErrJob) {
 		f.NoOwn, err = err.Error(), nil
 	}
 	return err
 }
 
-// batch is the number of prompt positions per pass; it changes no bit.
+// batch is the number of positions per pass; it changes no bit.
 const batch = 16
 
-func compute(ctx context.Context, man *manifest.Manifest, job decode.Job, split machine.Split) (*receipt.Own, error) {
+// compute is the own answer to a job whose output is claimed to be known, which makes it faster.
+func compute(ctx context.Context, man *manifest.Manifest, job decode.Job, claimed []int32, split machine.Split) (*receipt.Own, error) {
 	if err := job.Check(man.Model); err != nil {
 		return nil, err
 	}
@@ -145,6 +146,7 @@ func compute(ctx context.Context, man *manifest.Manifest, job decode.Job, split 
 	if err != nil {
 		return nil, err
 	}
+	run.Draft = decode.Known(claimed)
 	for !run.Done() {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -13,7 +13,7 @@ func (d *demo) own(ctx context.Context, r *receipt.Receipt) (receipt.Facts, erro
 	if err != nil {
 		return receipt.Facts{}, err
 	}
-	a, finish, err := computer(man, nil).Generate(ctx, r.Job(), nil)
+	a, finish, err := computer(man, nil).Audit(ctx, r.Job(), r.Output)
 	if err != nil {
 		return receipt.Facts{}, err
 	}

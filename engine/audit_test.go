@@ -11,6 +11,7 @@ import (
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
+	"elenchus/compute/model"
 	"elenchus/compute/model/modeltest"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
@@ -65,6 +66,37 @@ func TestAuditEqualsGenerate(t *testing.T) {
 						t.Errorf("batch %d: %d passes, want %d", batch, work.Passes, passes)
 					}
 				}
+			}
+		}
+	}
+}
+
+// Audits, guesses, shared rows and shared passes keep every bit of every kind of model.
+func TestEveryKindOfModelKeepsItsAnswer(t *testing.T) {
+	for name, m := range map[string]*model.Model{
+		"wide": modeltest.Llama(1, modeltest.Wide()), "blocks": modeltest.Llama(1, modeltest.Blocks()),
+		"experts": modeltest.Llama(1, modeltest.Experts()), "family": modeltest.Family(1),
+	} {
+		man, err := manifest.Bind(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, job := range settings(70, 9)[3:5] {
+			plain := engine.Computer{Manifest: man, Batch: 1, Plain: true}
+			want, _, err := plain.Generate(context.Background(), job, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			adopted := 0
+			c := engine.Computer{Manifest: engine.Prepare(man, engine.Kernels()[0], nil), Prefix: engine.NewPrefixCache(1 << 22), Together: &engine.Together{},
+				Report: func(w decode.Work) { adopted += w.Adopted }}
+			for range 2 {
+				if got, _, err := c.Generate(context.Background(), job, nil); err != nil || !reflect.DeepEqual(got, want) {
+					t.Errorf("%s: another answer, %v", name, err)
+				}
+			}
+			if got, _, err := c.Audit(context.Background(), job, want.Outputs); err != nil || !reflect.DeepEqual(got, want) || adopted != 64 {
+				t.Errorf("%s: another audit, or %d rows adopted, want 64; %v", name, adopted, err)
 			}
 		}
 	}

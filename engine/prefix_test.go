@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/trace"
@@ -184,4 +185,32 @@ func TestDisturbedRunsShareNothing(t *testing.T) {
 	if _, w := answer(t, &lie, job); w.Adopted != 0 {
 		t.Errorf("%d rows adopted", w.Adopted)
 	}
+}
+
+// BenchmarkPrefix is the time to the first token of a prompt of 512 ids of which 480 are kept, as a
+// part of the time without; one thread, medians in turns.
+func BenchmarkPrefix(b *testing.B) {
+	man, err := manifest.Bind(modeltest.Llama(1, modeltest.Config{Vocab: 4096, TMax: 600, Dim: 1024, Heads: 16, KVHeads: 4, HeadDim: 64, FF: 2816, Layers: 4}))
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := &Computer{Manifest: Prepare(man, Kernels()[0], nil), Prefix: NewPrefixCache(1 << 30)}
+	job := conversation(480, 32, 0)
+	job.MaxNew = 1
+	answer(b, c, job)
+	var took [2][]time.Duration
+	for b.Loop() {
+		job = conversation(480, 32, uint64(len(took[0])+1))
+		job.MaxNew = 1
+		for i, p := range []*PrefixCache{nil, c.Prefix} {
+			one := *c
+			one.Prefix = p
+			start := time.Now()
+			answer(b, &one, job)
+			took[i] = append(took[i], time.Since(start))
+		}
+	}
+	b.ReportMetric(float64(median(took[0]).Microseconds()), "computed-us")
+	b.ReportMetric(float64(median(took[1]).Microseconds()), "kept-us")
+	b.ReportMetric(100*float64(median(took[1]))/float64(median(took[0])), "kept-%")
 }
