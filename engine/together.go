@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -81,22 +82,31 @@ func (g *Together) advance(c *Computer, run *decode.Run, batch int) error {
 		g.leading = true
 		g.mu.Unlock()
 	}
-	turns := g.gather()
+	g.pass.Split = c.Split
+	return g.make(g.gather(), t, batch)
+}
+
+// ErrPass marks an answer whose pass ended in a panic of another answer's goroutine.
+var ErrPass = errors.New("the pass that this answer was part of broke")
+
+// make makes a pass and tells everybody, also if it panics.
+func (g *Together) make(turns []*turn, own *turn, batch int) (err error) {
 	runs := make([]*decode.Run, len(turns))
 	for i, o := range turns {
 		runs[i] = o.run
 	}
-	g.pass.Split = c.Split
 	start := time.Now()
-	err := g.pass.Advance(runs, batch)
-	g.handOver(time.Since(start))
-	for _, o := range turns {
-		if o != t {
-			o.err = err
-			o.lead <- false
+	err = ErrPass
+	defer func() {
+		g.handOver(time.Since(start))
+		for _, o := range turns {
+			if o != own {
+				o.err = err
+				o.lead <- false
+			}
 		}
-	}
-	return err
+	}()
+	return g.pass.Advance(runs, batch)
 }
 
 // gather returns who takes part in the next pass; the caller, who leads, has waited for the longest.

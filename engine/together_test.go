@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,6 +115,34 @@ func TestWhoLeavesKeepsNobodyWaiting(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// A pass that panics takes the answers of that pass with it, and nobody else.
+func TestBrokenPassKeepsNobodyWaiting(t *testing.T) {
+	var broken atomic.Bool
+	broken.Store(true)
+	split := func(n int, work func(lo, hi int)) {
+		if broken.Load() {
+			panic("a broken split")
+		}
+		work(0, n)
+	}
+	c := &Computer{Manifest: Prepare(tinyModel(t, 1), Kernels()[0], nil), Split: split, Together: &Together{}}
+	var all sync.WaitGroup
+	for i := range 5 {
+		all.Go(func() {
+			defer func() { _ = recover() }()
+			if _, _, err := c.Generate(context.Background(), mixed(i), nil); !errors.Is(err, ErrPass) {
+				t.Errorf("request %d: %v", i, err)
+			}
+		})
+	}
+	all.Wait()
+	broken.Store(false)
+	want, _ := answer(t, &Computer{Manifest: c.Manifest}, mixed(1))
+	if got, _ := answer(t, c, mixed(1)); !reflect.DeepEqual(got, want) {
+		t.Error("another answer after a broken pass")
+	}
 }
 
 // BenchmarkTogether is tokens per second of 1, 4 and 8 requests at once, that share passes and that
