@@ -61,8 +61,11 @@ func Bytes(b []byte, o Options) (*manifest.Manifest, error) {
 	return Import(f, o)
 }
 
-// Import imports a decoder of a family that decoders lists.
+// Import imports a decoder of a family that decoders lists, or an encoder.
 func Import(f Source, o Options) (*manifest.Manifest, error) {
+	if isEncoder(f) {
+		return importEncoder(f, o)
+	}
 	text := &model.Model{}
 	r, err := newReader(f, o)
 	if err == nil {

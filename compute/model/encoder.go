@@ -62,6 +62,41 @@ func Encoder(s *EncoderSpec) (*Model, error) {
 	return m, nil
 }
 
+// EncoderInput is the input of an encoder for texts of rows pieces: ids, then types, nil for all 0. It
+// fails with ErrModel for a text that is empty or longer, has ids below 0 or not a type for each.
+func EncoderInput(ids, types []int32, rows int) (*tensor.Tensor, error) {
+	if len(ids) < 1 || len(ids) > rows || types != nil && len(types) != len(ids) {
+		return nil, fmt.Errorf("%w: text of %d pieces and %d types, the encoder takes 1..%d pieces", ErrModel, len(ids), len(types), rows)
+	}
+	x := tensor.New(tensor.I32, 1, 1, 2*rows)
+	for i := range x.I32 {
+		x.I32[i] = -1
+	}
+	for i, id := range ids {
+		if id < 0 {
+			return nil, fmt.Errorf("%w: id %d of piece %d is below 0", ErrModel, id, i)
+		}
+		x.I32[i], x.I32[rows+i] = id, 0
+	}
+	if types != nil {
+		copy(x.I32[rows:], types)
+	}
+	return x, nil
+}
+
+// EncoderRows is the number of pieces that an encoder takes, and the width of its vectors; ok is false
+// for other models.
+func (m *Model) EncoderRows() (rows, dim int, ok bool) {
+	if m.Kind != KindGraph || len(m.Stages) < 3 {
+		return 0, 0, false
+	}
+	in, last := &m.Stages[0].Ops[0], m.Stages[len(m.Stages)-1].Ops
+	if in.Type != tensor.I32 || len(m.Stages[0].Ops) < 2 || m.Stages[0].Ops[1].Op != opset.EmbedRows || len(last) < 2 || last[1].Op != opset.Live {
+		return 0, 0, false
+	}
+	return int(in.Dims[2].C) / 2, int(last[len(last)-1].Dims[2].C), true
+}
+
 func (s *EncoderSpec) check() error {
 	for _, c := range []struct {
 		name   string
