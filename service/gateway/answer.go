@@ -37,7 +37,8 @@ type outlet interface {
 // ending is how an answer ended.
 type ending struct {
 	tokens  int
-	reason  string // finish_reason of the dialect
+	code    FinishCode
+	reason  string // finish_reason of OpenAI's dialects
 	receipt string
 }
 
@@ -58,7 +59,7 @@ func pump(ctx context.Context, s Stream, d Decoder, job Job, out outlet, keepAli
 			err = out.idle()
 		case err != nil:
 		case ev.Finish != 0:
-			end.receipt = ev.Receipt
+			end.code, end.receipt = ev.Finish, ev.Receipt
 			if end.reason, err = finishReason(ev.Finish); err == nil {
 				err = put(out, d.Flush())
 			}

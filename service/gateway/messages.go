@@ -52,6 +52,9 @@ func newMessage(h *head) *messageAnswer {
 // stopReason is how an answer ended, in the words of this dialect.
 func stopReason(end ending) *string {
 	reason := map[string]string{"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}[end.reason]
+	if end.reason == "stop" && end.code == FinishStop {
+		reason = "stop_sequence"
+	}
 	return &reason
 }
 

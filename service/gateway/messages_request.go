@@ -16,7 +16,7 @@ func messageReaders() map[string]reader {
 		"system":             readSystem,
 		"tools":              readSchemaTools,
 		"tool_choice":        readChoice,
-		"stop_sequences":     only("an empty list", `[]`),
+		"stop_sequences":     fields["stop"],
 		"thinking":           readThinking,
 		"service_tier":       only(`"auto" or "standard_only"`, `"auto"`, `"standard_only"`),
 		"mcp_servers":        only("an empty list", `[]`),

@@ -22,6 +22,7 @@ func messageExchanges() []exchange {
 	return []exchange{
 		{"messages", "POST", path, `{` + turnStart + `,"system":"s","metadata":{"user_id":"u"}}`, &toyBackend{script: says("héllo", FinishEOS)}},
 		{"messages-length", "POST", path, `{` + turnStart + `}`, &toyBackend{script: says("ab", FinishLength)}},
+		{"messages-stop", "POST", path, `{` + turnStart + `}`, &toyBackend{script: says("ab", FinishStop)}},
 		{"messages-empty", "POST", path, `{` + turnStart + `}`, &toyBackend{script: says("", FinishEOS)}},
 		{"messages-tools", "POST", path, tools + `}`, saysCall},
 		{"messages-stream", "POST", path, `{` + turnStart + `,"stream":true}`, &toyBackend{script: says("ok", FinishEOS)}},
@@ -72,6 +73,7 @@ var refusedMessages = []refusal{
 	{"forced tool", "messages", `{` + turnStart + `,"tool_choice":{"type":"any"}}`, 400, "invalid_request_error", "tool_choice.type is not supported"},
 	{"named tool", "messages", `{` + turnStart + `,"tool_choice":{"name":"f"}}`, 400, "invalid_request_error", "tool_choice.name is not supported"},
 	{"one use at a time", "messages", `{` + turnStart + `,"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}`, 400, "invalid_request_error", "disable_parallel_tool_use"},
+	{"stop_sequences", "messages", `{` + turnStart + `,"stop_sequences":["x"]}`, 400, "invalid_request_error", "stop_sequences is not supported"},
 	{"thinking", "messages", `{` + turnStart + `,"thinking":{"type":"enabled","budget_tokens":1024}}`, 400, "invalid_request_error", "thinking.type is not supported"},
 	{"service_tier", "messages", `{` + turnStart + `,"service_tier":"priority"}`, 400, "invalid_request_error", "service_tier is not supported"},
 	{"mcp_servers", "messages", `{` + turnStart + `,"mcp_servers":[{}]}`, 400, "invalid_request_error", "mcp_servers is not supported"},
