@@ -64,10 +64,10 @@ func (r *reader) encoderSettings() *model.EncoderSpec {
 	if p.dim%p.heads != 0 || r.uint("embedding_length", p.dim, 1024) != p.dim || p.dim > 1024 {
 		r.faults.add("width %d with %d heads", p.dim, p.heads)
 	}
-	if c := r.o.Class; c == ClassB || c == ClassG4 {
+	if c := r.o.Class; c != "" && c != ClassR8 && c != ClassR16 {
 		r.faults.add("class %s: encoders are rows, r8 or r16", c)
 	}
-	if r.o.Context > min(p.ctx, model.MaxEncoderRows) {
+	if r.o.Context < 0 || r.o.Context > min(p.ctx, model.MaxEncoderRows) {
 		r.faults.add("context %d of an encoder, want at most %d", r.o.Context, min(p.ctx, model.MaxEncoderRows))
 	}
 	if n, _, ok := r.f.Shape("token_types.weight"); ok {

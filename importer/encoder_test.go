@@ -2,6 +2,7 @@ package importer_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"testing"
@@ -66,6 +67,15 @@ func TestEncoderFollowsItsLibrary(t *testing.T) {
 		}
 		if !slices.Equal(got, step.Output().I32) {
 			t.Errorf("%d pieces give %v, 24 %v", n, got, step.Output().I32)
+		}
+	}
+}
+
+// Options and files that no encoder has are refused before a weight is read.
+func TestEncoderImportRefuses(t *testing.T) {
+	for _, o := range []importer.Options{{Context: 25}, {Context: -1}, {Class: importer.ClassB}, {Class: importer.ClassG4}, {Bits: 7}} {
+		if _, err := importer.File("testdata/encoders/bert", o); !errors.Is(err, importer.ErrUnsupported) {
+			t.Errorf("%+v: %v, want ErrUnsupported", o, err)
 		}
 	}
 }
