@@ -66,9 +66,12 @@ func EmbedBlock(dst []int32, w []int8, scale []int32, y int, b tensor.Blocks) {
 	m, e := int64(scale[2*y]), int64(scale[2*y+1])
 	leaf := b.Leaf()
 	first := y * ((len(dst) + b.Chunk - 1) / b.Chunk)
-	for j := range dst {
-		l, i := w[(first+j/b.Chunk)*leaf:], j%b.Chunk
-		z := b.Code(l, i)*b.Mantissa(l, i/b.Len) + b.Offset(l, i/b.Len)
-		dst[j] = int32(tensor.Sat64(Shift(z*m, e), tensor.I32))
+	for at := 0; at < len(dst); at += b.Len {
+		l, i := w[(first+at/b.Chunk)*leaf:][:leaf], at%b.Chunk
+		mantissa, offset := b.Mantissa(l, i/b.Len), b.Offset(l, i/b.Len)
+		for j := at; j < min(at+b.Len, len(dst)); j++ {
+			z := b.Code(l, i+j-at)*mantissa + offset
+			dst[j] = int32(tensor.Sat64(Shift(z*m, e), tensor.I32))
+		}
 	}
 }

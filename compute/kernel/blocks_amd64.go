@@ -33,7 +33,7 @@ func runAVX2(dst *[tile * Block]int64, p *Packed, b int, x []int16, stride, m in
 	if p.layout.Bits == 4 {
 		do[0], do[1] = nibble1AVX2, nibble2AVX2
 	}
-	for half := range 2 {
+	for half := range m { // one token takes all rows at once
 		do[m-1](&dst[half*16], &p.run(b)[0], half*64, &x[0], &x[p.sums()], 2*stride, p.perRow(), p.layout.Len/16, flagOf(p.layout.Least))
 	}
 }
@@ -50,7 +50,8 @@ func nibble1AVX512(dst *int64, w *int8, base *int64, x *int16, sums *int16, stri
 //go:noescape
 func nibble3AVX512(dst *int64, w *int8, base *int64, x *int16, sums *int16, stride, blocks, parts, offsets int)
 
-// half is 0 for the first 16 rows of a block and 64 for the others; sums are added to dst.
+// half is 0 for the first 16 rows of a block and 64 for the others, and 0 for one token, which takes
+// all; sums are added to dst.
 
 //go:noescape
 func block1AVX2(dst *int64, w *int8, half int, x *int16, sums *int16, stride, blocks, parts, offsets int)
