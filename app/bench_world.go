@@ -55,7 +55,8 @@ type world struct {
 // contextOf is what step t of the claim gives its operations.
 func contextOf(t uint32) opset.Context {
 	return opset.Context{T: t, M: gasPrompt, YPrev: gasPrevious, MaxNew: gasCount, TMax: gasContext,
-		Temperature: 1<<16 - 3, Seed: 0x1122334455667788, StopCount: claim.MaxStops}
+		Temperature: 1<<16 - 3, Seed: 0x1122334455667788, StopCount: claim.MaxStops,
+		TopK: 0x01020304, TopP: 1<<30 - 5, MinP: 1<<30 - 7} // every byte costs something
 }
 
 // stepOf is the step at which a stage is played: one that reads the prompt for ABSORB, the last one

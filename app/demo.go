@@ -213,9 +213,13 @@ func clip(s string) string {
 
 // chat is one request to the gateway, as any client makes it.
 func (d *demo) chat(ctx context.Context, prompt string) (text, rec string, err error) {
-	body, err := json.Marshal(map[string]any{
+	fields := map[string]any{
 		"model": d.n.modelTitle(), "temperature": 0, "max_tokens": demoTokens, "messages": []map[string]string{{"role": "user", "content": prompt}},
-	})
+	}
+	if d.o.Attack == "biased-sampling" { // greedy requests draw nothing
+		fields["temperature"], fields["top_p"], fields["seed"] = 1, 0.9, 7
+	}
+	body, err := json.Marshal(fields)
 	if err != nil {
 		return "", "", err
 	}

@@ -37,7 +37,7 @@ const gasDoc = `# Gas of disputes
 
 What every move costs, in gas of whole transactions, played through the shipped contracts by
 ` + "`elenchus bench gas --shape NAME`" + `: context 2,048, evidence in a batch of 8,192 claims, weights of two
-digits, hashes without zero bytes, accounts that took part before. pick is a choice of stage, layer or
+digits, hashes without zero bytes, every setting of the sampler, accounts that took part before. pick is a choice of stage, layer or
 element; descend every move of a descent; the totals are both sides from commit to resolve, without post.
 The text is generated: ELENCHUS_UPDATE=1 go test ./conformance -run TestGasOfDisputes rewrites it.
 Ceilings and reasons: spec/09-money.md §6.2.

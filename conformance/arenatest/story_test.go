@@ -89,11 +89,11 @@ func newStage(t *testing.T, man *manifest.Manifest, attack *adversary.Attack) *s
 
 func request(man *manifest.Manifest, j decode.Job) node.Job {
 	r := claim.Request{Model: claim.Hash(man.ID()), PromptRoot: trace.IDTree(j.Prompt).Root(), PromptCount: uint32(len(j.Prompt)), MaxNew: j.MaxNew,
-		Temperature: j.Temperature, Seed: j.Seed, User: claim.Address{0xd}, Price: claim.Units(5)}
+		Temperature: j.Temperature, Seed: j.Seed, User: claim.Address{0xd}, Price: claim.Units(5), Extras: trace.Settings(&j.Sampler).Extras()}
 	if len(j.StopIDs) > 0 {
 		r.StopRoot, r.StopCount = trace.IDTree(j.StopIDs).Root(), uint8(len(j.StopIDs))
 	}
-	return node.Job{Request: r, Prompt: j.Prompt, Stop: j.StopIDs}
+	return node.Job{Request: r, Prompt: j.Prompt, Stop: j.StopIDs, Sampler: j.Sampler}
 }
 
 // play lets all roles run until a game is resolved or the time is over, and returns how it ended.
@@ -163,7 +163,11 @@ func TestLyingNodesAreRefuted(t *testing.T) {
 	for _, name := range adversary.Names() {
 		for seed := range uint64(map[bool]int{true: 6, false: 1}[name == "byte"]) {
 			t.Run(fmt.Sprintf("%s %d", name, seed), func(t *testing.T) {
-				want, finish, err := honest.Generate(t.Context(), job(), nil)
+				asked := job()
+				if name == "biased-sampling" {
+					asked.Sampler = decode.Sampler{TopK: 200, TopP: 1<<30 - 1<<26, MinP: 1 << 24}
+				}
+				want, finish, err := honest.Generate(t.Context(), asked, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -173,7 +177,7 @@ func TestLyingNodesAreRefuted(t *testing.T) {
 						t.Fatal(err)
 					}
 					s := newStage(t, man, a)
-					r, end := s.play(job(), window)
+					r, end := s.play(asked, window)
 					same := r.Claim.StateRoot == want.StateTree().Root() && r.Claim.OutputRoot == trace.IDTree(want.Outputs).Root() && r.Claim.Finish == finish
 					v, checked := s.watch.Verdicts()[r.ID()]
 					switch {

@@ -138,12 +138,10 @@ contract AnswerRules is IAnswerRules {
             uint32(Job.temperature(job)),
             uint64(Job.seed(job)),
             uint8(Job.stopCount(job)),
-            uint56(0),
-            // A claim with extras cannot be opened yet: all settings of the sampler are off.
-            bytes32(0),
-            uint64(0)
+            uint24(0)
         );
-        return bytes.concat(head, tail);
+        // Settings that are reserved (SPEC 07 §2.1) are 0.
+        return abi.encodePacked(head, tail, uint96(Job.settings(job)), bytes32(0));
     }
 
     /// @dev `size` bytes, little-endian, two's complement.

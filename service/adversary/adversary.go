@@ -28,7 +28,7 @@ import (
 
 // Names lists the attacks of a node, in the order of the documentation.
 func Names() []string {
-	return []string{"model-swap", "wrong-token", "truncated", "bad-kv", "needle", "byte", "silent"}
+	return []string{"model-swap", "wrong-token", "truncated", "bad-kv", "needle", "byte", "silent", "biased-sampling"}
 }
 
 // Attack is one way to cheat; the zero value is honest.
@@ -66,6 +66,8 @@ func (a *Attack) Computer(honest engine.Computer) Computer {
 		c.Tamper = needle(honest)
 	case "truncated":
 		c.Tamper = truncate(honest)
+	case "biased-sampling":
+		c.Tamper = biased(honest)
 	case "byte":
 		return a.flipped(honest)
 	case "wrong-token":
@@ -120,6 +122,29 @@ func truncate(c engine.Computer) trace.Tamper {
 	return func(stage int, ctx *opset.Context, index int, x *tensor.Tensor) {
 		if stage == s && index == f && ctx.T+2-ctx.M >= min(4, max(1, ctx.MaxNew/2)) {
 			x.I32[0] = opset.FinishLength
+		}
+	}
+}
+
+// biased draws from the tokens that top-p leaves as if those of odd id were not among them, where
+// others are: a sampler that prefers its own words.
+func biased(c engine.Computer) trace.Tamper {
+	s, last := c.Manifest.Emit(), 0
+	for i := range c.Manifest.Model.Stages[s].Ops {
+		if c.Manifest.Model.Stages[s].Ops[i].Op == opset.Keep {
+			last = i
+		}
+	}
+	return func(stage int, _ *opset.Context, index int, x *tensor.Tensor) {
+		if stage != s || index != last {
+			return
+		}
+		even := int32(0)
+		for id := 0; id < len(x.I32); id += 2 {
+			even |= x.I32[id]
+		}
+		for id := 1; even != 0 && id < len(x.I32); id += 2 {
+			x.I32[id] = 0
 		}
 	}
 }

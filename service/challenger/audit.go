@@ -164,9 +164,6 @@ func receiptJob(r *receipt.Receipt) *decode.Job {
 // audit checks one claim, once, and begins a challenge if it is false. at is its place in a batch,
 // nil when only the node's signature is at hand.
 func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion) error {
-	if r.Request.Extras != (claim.Hash{}) {
-		return nil // no game about sampler settings exists yet: nothing could be done about a false claim
-	}
 	id := r.Claim.ID(c.o.Domain)
 	c.mu.Lock()
 	known := c.checked[id].Known // a receipt that could not be checked does not hide a good one
@@ -250,7 +247,7 @@ func (c *Challenger) opening(r *receipt.Receipt, at *dispute.Inclusion, m *Model
 	id := r.Claim.ID(c.o.Domain)
 	return &dispute.OpenMove{
 		Opener: c.o.Account, Salt: claim.Keccak([]byte("elenchus/salt/1"), c.o.Secret[:], id[:]), MaxBond: c.o.MaxBond,
-		Claim: r.Claim, Request: r.Request, Header: m.Manifest.Header, Batch: at, Signature: r.Signature,
+		Claim: r.Claim, Request: r.Request, Sampler: r.Sampler, Header: m.Manifest.Header, Batch: at, Signature: r.Signature,
 	}
 }
 
@@ -278,6 +275,8 @@ func evident(r *receipt.Receipt, d claim.Domain, at *dispute.Inclusion) string {
 		return "the claim is not about the request that comes with it"
 	case r.Claim.Version != claim.Version:
 		return fmt.Sprintf("the claim has version %d", r.Claim.Version)
+	case trace.Settings(&r.Sampler).Extras() != r.Request.Extras:
+		return "the sampler settings are not those of the request" // open would seal another request
 	case at != nil:
 		return ""
 	}

@@ -86,7 +86,9 @@ func TestSpoiltReceiptsHideNothing(t *testing.T) {
 		if spoilt.ID() != w.r.ID() {
 			t.Fatal("it is another claim")
 		}
-		w.run(5*time.Minute, w.submit(&spoilt, w.r))
+		other := *w.r
+		other.Sampler.TopK = 5 // the request has no settings
+		w.run(5*time.Minute, w.submit(&spoilt, &other, w.r))
 		w.refuted()
 	})
 }

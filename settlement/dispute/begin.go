@@ -103,7 +103,7 @@ func (m *OpenMove) jobOf(r claim.Request, c claim.Claim) Job {
 	return Job{ModelID: r.Model, PromptRoot: r.PromptRoot, StopRoot: r.StopRoot, StateRoot: c.StateRoot, OutputRoot: c.OutputRoot,
 		Seed: r.Seed, PromptCount: r.PromptCount, Count: c.Count, MaxNew: r.MaxNew, Temperature: r.Temperature,
 		Vocabulary: h.Vocab, TMax: h.TMax, Layers: h.Layers, Kind: uint8(h.Kind), Finish: c.Finish, StopCount: r.StopCount,
-		DPos: h.DPos, DLayer: h.DLayer, DRow: h.DRow, User: r.User, Price: r.Price}
+		DPos: h.DPos, DLayer: h.DLayer, DRow: h.DRow, User: r.User, Price: r.Price, Sampler: m.Sampler}
 }
 
 // target puts a step or a tree in hand.

@@ -6,11 +6,12 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/merkle"
+	"elenchus/compute/decode"
 	"elenchus/compute/opset"
 )
 
 // JobSize is the length of an encoded Job in bytes.
-const JobSize = 236
+const JobSize = 248
 
 // Kinds of models, SPEC 06 §1.
 const (
@@ -41,6 +42,7 @@ type Job struct {
 	DRow        uint8
 	User        claim.Address
 	Price       claim.Amount // token units
+	Sampler     decode.Sampler
 }
 
 // Encode is the packed form that the arena hashes, JobSize bytes.
@@ -57,7 +59,7 @@ func (j *Job) Encode() []byte {
 	b = append(b, j.Kind, j.Finish, j.StopCount, j.DPos, j.DLayer, j.DRow)
 	price := j.Price.Bytes()
 	b = append(b, j.User[:]...)
-	return append(b, price[:]...)
+	return append(append(b, price[:]...), j.Sampler.Encode()...)
 }
 
 // Hash is the job hash that a game keeps.
@@ -81,7 +83,8 @@ func DecodeJob(b []byte) (Job, error) {
 		*v = b[194+i]
 	}
 	copy(j.User[:], b[200:])
-	j.Price = claim.AmountFrom([16]byte(b[220:]))
+	r := &reader{b: b[220:]}
+	j.Price, j.Sampler = r.amount(), r.settings()
 	return j, nil
 }
 
@@ -132,5 +135,6 @@ func (j *Job) Emits(t uint32) bool { return uint64(t)+1 >= uint64(j.PromptCount)
 // Context is what every operation of step t may see.
 func (j *Job) Context(t uint32, yPrev int32) opset.Context {
 	return opset.Context{T: t, M: j.PromptCount, YPrev: yPrev, MaxNew: j.MaxNew, TMax: j.TMax,
-		Temperature: j.Temperature, Seed: j.Seed, StopCount: j.StopCount}
+		Temperature: j.Temperature, Seed: j.Seed, StopCount: j.StopCount,
+		TopK: j.Sampler.TopK, TopP: j.Sampler.TopP, MinP: j.Sampler.MinP}
 }

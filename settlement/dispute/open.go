@@ -6,6 +6,8 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
+	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
 )
 
 // Steps of a commit that names no step. OnItsFace is for a claim that its own request or model
@@ -24,7 +26,7 @@ type Inclusion struct {
 }
 
 // OpenMove opens a game on a claim. Model, request digest, version and extras of claim and request
-// are computed, not sent. SPEC 08 §7.2.
+// are computed, not sent: Sampler is what extras is the hash of. SPEC 08 §7.2.
 type OpenMove struct {
 	Opener    claim.Address
 	T         uint32 // a step, AnyState, AnyOutput or OnItsFace
@@ -32,6 +34,7 @@ type OpenMove struct {
 	MaxBond   claim.Amount
 	Claim     claim.Claim
 	Request   claim.Request
+	Sampler   decode.Sampler
 	Header    manifest.Header
 	Batch     *Inclusion // else Signature
 	Signature claim.Signature
@@ -54,10 +57,10 @@ func (m *OpenMove) BatchKey() Hash {
 // or 0 for the node's signature. SPEC 09 §4.
 func CaseID(claimID, batch Hash) Hash { return claim.Keccak(claimID[:], batch[:]) }
 
-// Sealed fills in what request and claim do not send: model, version, request digest.
+// Sealed fills in what request and claim do not send: model, extras, version, request digest.
 func (m *OpenMove) Sealed(d claim.Domain) (claim.Request, claim.Claim) {
 	r, c := m.Request, m.Claim
-	r.Model, r.Extras = Hash(m.Header.ID()), Hash{}
+	r.Model, r.Extras = Hash(m.Header.ID()), trace.Settings(&m.Sampler).Extras()
 	c.Version, c.RequestDigest = claim.Version, r.Digest(d)
 	return r, c
 }
@@ -97,7 +100,8 @@ func (m *OpenMove) Encode() []byte {
 	w.bytes(c.Node[:]).u32(c.Count).u8(c.Finish).hash(c.StateRoot).hash(c.OutputRoot).bytes(value[:])
 	w.u64(c.Issued).u64(c.BatchBy).u64(c.ChallengeUntil)
 	w.hash(r.PromptRoot).u32(r.PromptCount).u32(r.MaxNew).u32(r.Temperature).u64(r.Seed).hash(r.StopRoot)
-	w.u8(r.StopCount).u8(r.DataClass).bytes(r.User[:]).u64(r.Nonce).bytes(price[:]).bytes(header[:])
+	w.u8(r.StopCount).u8(r.DataClass).bytes(r.User[:]).u64(r.Nonce).bytes(price[:])
+	w.bytes(m.Sampler.Encode()).bytes(header[:])
 	if m.Batch != nil {
 		w.u8(1).hash(m.Batch.Root).u16(m.Batch.Index).hashes(m.Batch.Path)
 	} else {
@@ -115,6 +119,7 @@ func DecodeOpen(payload []byte, count uint32) (OpenMove, error) {
 	m.T, m.Salt, m.MaxBond = r.u32(), r.hash(), r.amount()
 	r.claim(&m.Claim)
 	r.request(&m.Request)
+	m.Sampler = r.settings()
 	header := r.take(manifest.HeaderSize)
 	if r.bad {
 		return m, r.end(KindOpen)
@@ -159,4 +164,9 @@ func (r *reader) request(q *claim.Request) {
 	q.Seed, q.StopRoot, q.StopCount, q.DataClass = r.u64(), r.hash(), r.u8(), r.u8()
 	q.User = r.address()
 	q.Nonce, q.Price = r.u64(), r.amount()
+}
+
+// settings are topK, topP and minP as they stand: a game is about whatever was signed.
+func (r *reader) settings() decode.Sampler {
+	return decode.Sampler{TopK: r.u32(), TopP: r.u32(), MinP: r.u32()}
 }

@@ -258,6 +258,7 @@ func TestSharedVectors(t *testing.T) {
 	c.record("graph", graphWorld(t, toy, &lie{0, 0, 3, 2, 1 << 4}), refused)
 	c.record("outputs", editedWorld(t, llama), refused)
 	c.record("long", longWorld(t, llama), refused)
+	c.record("settings", tokenWorld(t, llama, settingsJob(), &lie{4, llama.Emit(), lastOf(llama, opset.Keep), 5, 1 << 30}), refused)
 	first := tokenWorld(t, llama, tokenJob(11), &lie{0, 1, 12, 1, 1 << 9})
 	first.open.T = 0
 	c.record("first", first, map[Kind]bool{})
@@ -296,6 +297,23 @@ func refusedOpen(name string, w *world, custom string) openVector {
 	batch := w.open.BatchKey()
 	return openVector{Game: name, ChainID: domain.ChainID, Arena: hx(domain.Arena[:]), Batch: hx(batch[:]), Payload: hx(w.open.Encode()),
 		Work: w.open.Work(), Error: custom}
+}
+
+// settingsJob is a job with every setting of the sampler.
+func settingsJob() decode.Job {
+	job := tokenJob(11)
+	job.Sampler = decode.Sampler{TopK: 100, TopP: 1<<30 - 1<<27, MinP: 1 << 24}
+	return job
+}
+
+// lastOf is the last tensor of EMIT that an operation computes.
+func lastOf(man *manifest.Manifest, op opset.Code) (tensor int) {
+	for i, o := range man.Model.Stages[man.Emit()].Ops {
+		if o.Op == op {
+			tensor = i
+		}
+	}
+	return tensor
 }
 
 // answerOf drives an honest game to one element and returns its answer.
@@ -349,6 +367,15 @@ func TestSharedAnswers(t *testing.T) {
 			if next, _, err := Apply(s, m, Env{}); err != nil || next.Phase != Lost {
 				t.Errorf("%s: ended in %s, %v", op, next.Phase, err)
 			}
+		}
+	}
+	for _, op := range []opset.Code{opset.Rank, opset.Hist, opset.Digit, opset.Keep} {
+		w := tokenWorld(t, man, settingsJob(), nil)
+		c.name = op.String() + " with settings"
+		s, m := answerOf(t, w, 4, man.Emit(), lastOf(man, op), 0)
+		c.move(s, m)
+		if next, _, err := Apply(s, m, Env{}); err != nil || next.Phase != Lost {
+			t.Errorf("%s: ended in %s, %v", c.name, next.Phase, err)
 		}
 	}
 	golden(t, "../../testvectors/dispute/answers.json", c.moves)

@@ -100,7 +100,7 @@ func tokenWorld(t testing.TB, man *manifest.Manifest, job decode.Job, l *lie) *w
 	w.node = NewOwn(man, job, w.theirs, n, replay)
 	w.opener = NewOwn(man, job, w.mine, n, nil)
 	prompt, out := trace.IDTree(job.Prompt), trace.IDTree(w.theirs.Outputs)
-	w.open = OpenMove{Opener: who, T: AnyState, Salt: Hash{1}, Header: man.Header,
+	w.open = OpenMove{Opener: who, T: AnyState, Sampler: job.Sampler, Salt: Hash{1}, Header: man.Header,
 		Claim: claim.Claim{Count: n, Finish: f, StateRoot: w.theirs.StateTree().Root(), OutputRoot: out.Root(), Value: claim.Units(7),
 			Issued: 100, BatchBy: 160, ChallengeUntil: 190},
 		Request: claim.Request{PromptRoot: prompt.Root(), PromptCount: uint32(len(job.Prompt)), MaxNew: job.MaxNew,

@@ -46,6 +46,9 @@ library Digests {
     bytes32 private constant REQUEST = keccak256(
         "Request(bytes32 model,bytes32 promptRoot,uint32 promptCount,uint32 maxNew,uint32 temperature,uint64 seed,bytes32 stopRoot,uint8 stopCount,bytes32 extras,uint8 dataClass,address user,uint64 nonce,uint128 price)"
     );
+    bytes32 private constant SAMPLER = keccak256(
+        "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency,bytes32 biasRoot,uint32 stopLengths,bytes32 stopAutomatonRoot,bytes32 grammarRoot)"
+    );
     bytes32 private constant CLAIM = keccak256(
         "Claim(uint16 version,address node,bytes32 requestDigest,uint32 count,uint8 finish,bytes32 stateRoot,bytes32 outputRoot,uint128 value,uint64 issued,uint64 batchBy,uint64 challengeUntil)"
     );
@@ -71,7 +74,7 @@ library Digests {
         }
     }
 
-    /// @notice Sets the request's kind; extras is 0 in version 1.
+    /// @notice Sets the request's kind.
     function request(bytes32 domain, Request memory r) internal pure returns (bytes32) {
         r.kind = REQUEST;
         bytes32 hash;
@@ -79,6 +82,20 @@ library Digests {
             hash := keccak256(r, 448) // 14 words
         }
         return typed(domain, hash);
+    }
+
+    /// @notice What a request holds of its sampler settings (SPEC 07 §2.1), the reserved ones 0.
+    /// @param settings topK u32, topP u32, minP u32.
+    function extras(uint256 settings) internal pure returns (bytes32 hash) {
+        if (settings == 0) return 0;
+        uint256[11] memory words; // the type's hash and ten fields
+        words[0] = uint256(SAMPLER);
+        words[1] = uint32(settings >> 64);
+        words[2] = uint32(settings >> 32);
+        words[3] = uint32(settings);
+        assembly ("memory-safe") {
+            hash := keccak256(words, 352)
+        }
     }
 
     /// @notice Sets the claim's kind and version.

@@ -3,12 +3,12 @@ pragma solidity 0.8.37;
 
 import {Packed} from "./Packed.sol";
 
-/// @title The job of a game: 236 packed bytes (SPEC 08 §1), read at a calldata position
+/// @title The job of a game: 248 packed bytes (SPEC 08 §1), read at a calldata position
 library Job {
     /// @notice The job does not hash to the game's job hash.
     error WrongJob(bytes32 got, bytes32 want);
 
-    uint256 internal constant SIZE = 236;
+    uint256 internal constant SIZE = 248;
 
     function check(uint256 pos, bytes32 want) internal pure {
         bytes32 got = Packed.hash(pos, SIZE);
@@ -73,5 +73,10 @@ library Job {
 
     function price(uint256 pos) internal pure returns (uint256) {
         return Packed.uintAt(pos + 220, 16);
+    }
+
+    /// @notice topK, topP, minP as they stand, 12 bytes.
+    function settings(uint256 pos) internal pure returns (uint256) {
+        return Packed.uintAt(pos + 236, 12);
     }
 }

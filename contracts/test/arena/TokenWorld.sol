@@ -160,6 +160,7 @@ abstract contract TokenWorld is World {
         claim.header = _header(1, 2, (uint24(D_POS) << 16) | (1 << 8), _graphRoot);
         (claim.m, claim.n, claim.maxNew) = (uint32(M), uint32(COUNT), uint32(COUNT));
         claim.finish = lie == Lie.FINISH ? 1 : 3;
+        claim.settings = (uint96(40) << 64) | (uint96(7) << 32) | 5; // topK, topP, minP, which no tensor here reads
         claim.promptRoot = Build.ofBytes(prompt, 64).root();
         claim.stateRoot = _states().root();
         claim.outputRoot = Build.ofBytes(outputs, 64).root();

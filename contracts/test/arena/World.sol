@@ -139,18 +139,29 @@ abstract contract World is Check {
         bytes32 stateRoot;
         bytes32 outputRoot;
         uint64 challengeUntil;
+        uint96 settings; // topK, topP, minP
     }
 
     function _digests(Terms memory c) internal view returns (bytes32 digest, bytes32 id) {
         bytes32 domain = arena.domainSeparator();
         Digests.Request memory r;
         (r.model, r.promptRoot, r.promptCount, r.maxNew) = (sha256(c.header), c.promptRoot, c.m, c.maxNew);
-        (r.user, r.price) = (user, PRICE);
+        (r.user, r.price, r.extras) = (user, PRICE, _extras(c.settings));
         Digests.Claim memory k;
         (k.node, k.requestDigest, k.count, k.finish) = (node, Digests.request(domain, r), c.n, c.finish);
         (k.stateRoot, k.outputRoot, k.value) = (c.stateRoot, c.outputRoot, VALUE);
         (k.issued, k.batchBy, k.challengeUntil) = (START, START + 30, c.challengeUntil);
         return Digests.claim(domain, k);
+    }
+
+    /// @notice SPEC 07 §2.1, from its text.
+    function _extras(uint96 settings) private pure returns (bytes32) {
+        if (settings == 0) return 0;
+        bytes32 kind = keccak256(
+            "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency,bytes32 biasRoot,uint32 stopLengths,bytes32 stopAutomatonRoot,bytes32 grammarRoot)"
+        );
+        (uint32 k, uint32 p, uint32 m) = (uint32(settings >> 64), uint32(settings >> 32), uint32(settings));
+        return keccak256(bytes.concat(abi.encode(kind, k, p, m), new bytes(7 * 32)));
     }
 
     function _signed(bytes32 digest, uint256 key) internal returns (bytes memory) {
@@ -165,7 +176,7 @@ abstract contract World is Check {
         );
         bytes memory request =
             abi.encodePacked(c.challengeUntil, c.promptRoot, c.m, c.maxNew, uint32(0), uint64(0), bytes32(0), uint8(0));
-        request = abi.encodePacked(request, uint8(0), user, uint64(0), uint128(PRICE));
+        request = abi.encodePacked(request, uint8(0), user, uint64(0), uint128(PRICE), c.settings);
         return bytes.concat(head, claim, request, c.header, evidence);
     }
 
@@ -241,10 +252,10 @@ abstract contract World is Check {
     /// @notice Job and state of an opening: what its record says, and what follows from that (SPEC 08 §4.7).
     function _opening(bytes memory record) private {
         bytes memory s = new bytes(375);
-        job = new bytes(236);
+        job = new bytes(248);
         for (uint256 k = 0; k < record.length; ++k) {
-            if (k < 236) job[k] = record[k];
-            else s[k - 236] = record[k];
+            if (k < 248) job[k] = record[k];
+            else s[k - 248] = record[k];
         }
         G.putWord(s, G.JOB_HASH, keccak256(job));
         uint256 phase = G.get(s, G.PHASE);
