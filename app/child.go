@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+	"fmt"
 	"os"
 
 	"elenchus/importer/chat"
@@ -14,7 +16,9 @@ func Child() { chat.Child() }
 func sandbox() chat.Runner {
 	exe, err := os.Executable()
 	if err != nil {
-		return nil // chat.Run bounds what it can
+		return func(context.Context, chat.Source, []chat.Probe) ([]chat.Result, error) {
+			return nil, fmt.Errorf("%w: this program cannot start itself to run it: %w", chat.ErrSource, err)
+		}
 	}
 	return chat.Sandbox(exe)
 }

@@ -1,5 +1,7 @@
 package tokenizer
 
+import "strings"
+
 // Run is a stretch of a text by one author.
 type Run struct {
 	Text    string
@@ -37,10 +39,10 @@ func (t *Tokenizer) EncodeRuns(runs []Run) []int32 {
 // apart cuts control pieces out of special runs and joins the text between them.
 func (t *Tokenizer) apart(runs []Run) []fragment {
 	var out []fragment
-	text := ""
+	var text strings.Builder
 	for _, r := range runs {
 		if !r.Special {
-			text += r.Text
+			text.WriteString(r.Text)
 			continue
 		}
 		var parts []fragment
@@ -51,17 +53,18 @@ func (t *Tokenizer) apart(runs []Run) []fragment {
 		}
 		for _, f := range parts {
 			if f.id == None {
-				text += f.text
+				text.WriteString(f.text)
 				continue
 			}
-			if text != "" {
-				out = append(out, fragment{text, None})
+			if text.Len() > 0 {
+				out = append(out, fragment{text.String(), None})
+				text.Reset()
 			}
-			out, text = append(out, f), ""
+			out = append(out, f)
 		}
 	}
-	if text != "" {
-		out = append(out, fragment{text, None})
+	if text.Len() > 0 {
+		out = append(out, fragment{text.String(), None})
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package tokenizer_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"elenchus/compute/tokenizer"
@@ -51,5 +52,21 @@ func TestEncodeRuns(t *testing.T) {
 		if got := tok.EncodeRuns([]tokenizer.Run{{Text: "a<|x|>b", Special: true}}); !slices.Equal(got, tok.EncodeSpecial("a<|x|>b")) {
 			t.Errorf("one special run is %v, its text %v", got, tok.EncodeSpecial("a<|x|>b"))
 		}
+	}
+}
+
+// Joining runs takes time in proportion to their text, not to its square: a conversation of a hundred
+// thousand short messages comes from anybody.
+func TestManyRunsAreJoinedOnce(t *testing.T) {
+	tok := small(t, true)
+	runs := slices.Repeat([]tokenizer.Run{{Text: "a"}, {Text: "b", Special: true}}, 2000)
+	whole := strings.Repeat("ab", 2000)
+	if got := tok.EncodeRuns(runs); !slices.Equal(got, tok.Encode(whole)) {
+		t.Fatalf("%d ids of the runs, %d of their text", len(got), len(tok.Encode(whole)))
+	}
+	plain := testing.AllocsPerRun(3, func() { tok.EncodeRuns([]tokenizer.Run{{Text: strings.Repeat("a", 2000)}}) })
+	cut := testing.AllocsPerRun(3, func() { tok.EncodeRuns(slices.Repeat([]tokenizer.Run{{Text: "a"}}, 2000)) })
+	if cut > plain+100 {
+		t.Errorf("2,000 runs take %.0f allocations, their text in one %.0f", cut, plain)
 	}
 }

@@ -69,3 +69,30 @@ func TestFullNodeSaysBusy(t *testing.T) {
 		}
 	})
 }
+
+// broken is a computer that panics.
+type broken struct{ *engine.Computer }
+
+func (broken) Generate(context.Context, decode.Job, func(int32) error) (*trace.Answer, uint8, error) {
+	panic("broken")
+}
+
+// A computer that panics keeps no place: the node serves the next request.
+func TestPanicsKeepNoPlace(t *testing.T) {
+	w := newWorld(t)
+	honest := w.o.Models[0].Computer.(*engine.Computer)
+	w.o.Models[0].Computer, w.o.Running, w.o.Waiting = broken{honest}, 1, -1
+	n := w.start()
+	defer w.close(n)
+	for range 2 {
+		func() {
+			defer func() {
+				if r := recover(); r != "broken" {
+					t.Errorf("recovered %v", r)
+				}
+			}()
+			_, err := n.Serve(t.Context(), w.job(1), nil)
+			t.Errorf("no panic, but %v", err)
+		}()
+	}
+}

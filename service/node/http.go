@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -258,12 +259,7 @@ func (n *Node) states(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	if err := n.shows.enter(r.Context()); err != nil {
-		fail(w, err)
-		return
-	}
-	_, a, _, err := n.answer(r.Context(), id)
-	n.shows.leave()
+	a, err := n.shown(r.Context(), id)
 	if err != nil {
 		fail(w, err)
 		return
@@ -274,6 +270,16 @@ func (n *Node) states(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+}
+
+// shown is the commitment of a claim for a stranger, who waits for his turn.
+func (n *Node) shown(ctx context.Context, id claim.Hash) (*trace.Answer, error) {
+	if err := n.shows.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer n.shows.leave()
+	_, a, _, err := n.answer(ctx, id)
+	return a, err
 }
 
 func (n *Node) tensor(w http.ResponseWriter, r *http.Request) {

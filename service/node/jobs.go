@@ -61,11 +61,7 @@ func (n *Node) Serve(ctx context.Context, j Job, emit func(id int32) error) (*re
 	if err != nil {
 		return nil, err
 	}
-	if err := n.runs.enter(ctx); err != nil {
-		return nil, err
-	}
-	answer, finish, err := m.Computer.Generate(ctx, j.decoded(), emit)
-	n.runs.leave()
+	answer, finish, err := n.generate(ctx, m, &j, emit)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +86,15 @@ func (n *Node) Serve(ctx context.Context, j Job, emit func(id int32) error) (*re
 	n.remember(id, answer)
 	n.o.Log.Info("claim", "claim", fmt.Sprintf("%x", id), "tokens", len(answer.Outputs), "finish", finish)
 	return r, nil
+}
+
+// generate computes a job when its turn has come. The place is given back even if the computer panics.
+func (n *Node) generate(ctx context.Context, m *Model, j *Job, emit func(id int32) error) (*trace.Answer, uint8, error) {
+	if err := n.runs.enter(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer n.runs.leave()
+	return m.Computer.Generate(ctx, j.decoded(), emit)
 }
 
 // sign makes the claim of an answer and signs it. The same answer gives the same claim id.
