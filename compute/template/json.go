@@ -8,8 +8,12 @@ import (
 	"strings"
 )
 
-// maxDepth is how deep JSON may be nested.
-const maxDepth = 64
+// Bounds of JSON: how deep it may be nested, and how many bytes a value, or the list of tools, may
+// take as it is printed. An indent makes hundreds of bytes of one.
+const (
+	maxDepth   = 64
+	maxPrinted = 1 << 22
+)
 
 // item is the JSON of a tool as the template shows it.
 func (t *Tools) item(text string) (string, error) {
@@ -41,11 +45,16 @@ func reprint(text string, indent int) (string, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return "", errors.New("something follows the JSON value")
 	}
+	if p.out.Len() > maxPrinted {
+		return "", errTooLong
+	}
 	if s := p.out.String(); s[0] == '{' {
 		return s, nil
 	}
 	return "", errors.New("it is no JSON object")
 }
+
+var errTooLong = fmt.Errorf("JSON takes more than %d bytes as the model would see it: shorten it", maxPrinted)
 
 type jsonPrinter struct {
 	d      *json.Decoder
@@ -56,6 +65,9 @@ type jsonPrinter struct {
 func (p *jsonPrinter) value(depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("JSON nested more than %d deep", maxDepth)
+	}
+	if p.out.Len() > maxPrinted {
+		return errTooLong
 	}
 	token, err := p.d.Token()
 	if err != nil {

@@ -274,8 +274,12 @@ func space(r rune) bool {
 // list prints the tools.
 func (t *Tools) list(tools []string) ([]Part, error) {
 	var parts []Part
+	printed := 0
 	for i, text := range tools {
 		item, err := t.item(text)
+		if printed += len(item); err == nil && printed > maxPrinted {
+			err = errTooLong
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: tools[%d]: %w", ErrConversation, i, err)
 		}

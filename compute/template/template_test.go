@@ -273,3 +273,32 @@ func TestMergedTurnsAreTrimmed(t *testing.T) {
 		}
 	}
 }
+
+// An indent makes much of little: what the model would see is bounded, each tool and all together.
+func TestPrintedJSONIsBounded(t *testing.T) {
+	turns := template.Turns{User: template.Pair{Before: "u"}}
+	tools := &template.Tools{Turns: turns, Indent: 8}
+	for i := range tools.At {
+		tools.At[i] = template.Nowhere
+	}
+	tools.At[template.InBegin] = 0
+	tp, err := template.NewChat(turns, tools)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deep := func(n int) string {
+		return `{"function":{"a":` + strings.Repeat("[", 60) + strings.Repeat("1,", n) + "1" + strings.Repeat("]", 60) + `}}`
+	}
+	for name, c := range map[string]struct {
+		tools []string
+		fits  bool
+	}{
+		"one that fits": {[]string{deep(1000)}, true}, "one that does not": {[]string{deep(10_000)}, false},
+		"many that do not": {slices.Repeat([]string{deep(1000)}, 10), false},
+	} {
+		_, err := tp.Render(template.Conversation{Messages: []template.Message{{Role: template.User}}, Tools: c.tools})
+		if c.fits != (err == nil) || err != nil && (!errors.Is(err, template.ErrConversation) || !strings.Contains(err.Error(), "4194304")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
