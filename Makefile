@@ -21,11 +21,7 @@ lint:
 
 ## fuzz: each fuzz target for FUZZTIME
 fuzz:
-	@git ls-files -co --exclude-standard '*_test.go' | xargs grep -Ho '^func Fuzz[A-Za-z0-9_]*' | sed 's|/[^/]*:func | |' | sort -u | \
-	while read -r folder name; do \
-		echo "fuzz $$folder $$name"; \
-		$(GO) test "./$$folder" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -parallel 2 || exit 1; \
-	done
+	GO=$(GO) tools/fuzz.sh $(FUZZTIME)
 
 ## soak: the pure core twenty times, shuffled; every crash and flipped bit; each fuzz target for SOAK
 soak:
