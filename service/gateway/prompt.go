@@ -30,53 +30,53 @@ func readMessages(r *request, m member) *failure {
 	return f
 }
 
+// chatTurn is one message while its members are read.
+type chatTurn struct {
+	Message
+	calls      []string // ids of its calls
+	result     string   // id of the call that it answers
+	hasContent bool
+}
+
 // readMessage reads one turn; where is its path in the request.
 func readMessage(r *request, t *turns, raw json.RawMessage, where string) (Message, *failure) {
-	var msg Message
-	var calls []string
-	result := ""
-	fields, f := members(raw, where)
-	if f != nil {
-		f.Param = &where
-		return msg, f
+	var turn chatTurn
+	f := inside(raw, where, func(name string, m member) *failure { return turn.read(r, name, m) })
+	switch {
+	case f != nil:
+		return turn.Message, f
+	case turn.Role == "":
+		return turn.Message, badParam(where+".role", where+".role is missing")
 	}
-	hasContent := false
-	for _, m := range fields {
-		name := m.name
-		m.name = where + "." + name
-		switch {
-		case m.null():
-			continue
-		case name == "role":
-			msg.Role, f = readRole(m)
-		case name == "content":
-			hasContent = true
-			msg.Content, f = readContent(m)
-		case name == "tool_calls":
-			f = readCalls(&msg, &calls, m)
-		case name == "tool_call_id":
-			result, f = readString(m, maxCallID)
-		case name == "annotations":
-			f = only("an empty list", `[]`)(r, m)
-		case name == "function_call", name == "audio", name == "refusal":
-			f = unsupported(m.name, "null")
-		default:
-			r.ignore("messages." + name)
-		}
-		if f != nil {
-			return msg, f
-		}
+	if f := t.next(&turn.Message, turn.calls, turn.result, where); f != nil {
+		return turn.Message, f
 	}
-	if msg.Role == "" {
-		return msg, badParam(where+".role", where+".role is missing")
+	if !turn.hasContent && len(turn.calls) == 0 {
+		return turn.Message, badParam(where+".content", where+".content must be a string or a list of text parts")
 	}
-	if f := t.next(&msg, calls, result, where); f != nil {
-		return msg, f
+	return turn.Message, nil
+}
+
+// read takes one member of a message.
+func (t *chatTurn) read(r *request, name string, m member) (f *failure) {
+	switch name {
+	case "role":
+		t.Role, f = readRole(m)
+	case "content":
+		t.hasContent = true
+		t.Content, f = readContent(m)
+	case "tool_calls":
+		f = readCalls(&t.Message, &t.calls, m)
+	case "tool_call_id":
+		t.result, f = readString(m, maxCallID)
+	case "annotations":
+		f = only("an empty list", `[]`)(r, m)
+	case "function_call", "audio", "refusal":
+		f = unsupported(m.name, "null")
+	default:
+		r.ignore("messages." + name)
 	}
-	if !hasContent && len(calls) == 0 {
-		return msg, badParam(where+".content", where+".content must be a string or a list of text parts")
-	}
-	return msg, nil
+	return f
 }
 
 // ignore notes a field that had no effect, once.

@@ -33,50 +33,43 @@ func readTools(r *request, m member) *failure {
 
 // checkTool wants {"type":"function","function":{"name":...}}.
 func checkTool(raw json.RawMessage, where string) *failure {
-	fields, f := members(raw, where)
-	if f != nil {
-		f.Param = &where
-		return f
-	}
 	var function json.RawMessage
 	isFunction := false
-	for _, m := range fields {
-		switch m.name {
+	f := inside(raw, where, func(name string, m member) *failure {
+		switch name {
 		case "type":
 			isFunction = string(m.value) == `"function"`
 		case "function":
 			function = m.value
 		}
-	}
-	if !isFunction || function == nil {
+		return nil
+	})
+	switch {
+	case f != nil:
+		return f
+	case !isFunction || function == nil:
 		return badParam(where, where+` must be {"type":"function","function":{...}}`)
 	}
-	where += ".function"
-	if fields, f = members(function, where); f != nil {
-		f.Param = &where
-		return f
-	}
+	return checkFunction(function, where+".function")
+}
+
+// checkFunction wants a name, and nothing that a grammar would be needed for.
+func checkFunction(raw json.RawMessage, where string) *failure {
 	named := false
-	for _, m := range fields {
-		name := m.name
-		m.name = where + "." + name
+	f := inside(raw, where, func(name string, m member) (f *failure) {
 		switch name {
 		case "name":
 			named = true
 			_, f = readToolName(m)
 		case "strict":
-			if string(m.value) != "false" && !m.null() {
-				f = unsupported(m.name, "false")
-			}
+			f = only("false", `false`)(nil, m)
 		}
-		if f != nil {
-			return f
-		}
+		return f
+	})
+	if f == nil && !named {
+		f = badParam(where+".name", where+".name is missing")
 	}
-	if !named {
-		return badParam(where+".name", where+".name is missing")
-	}
-	return nil
+	return f
 }
 
 func readToolName(m member) (string, *failure) {
