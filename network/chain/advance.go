@@ -19,6 +19,7 @@ type look struct {
 	nonce uint64 // transactions of the account up to the head
 	deep  uint64 // the same, up to the final block
 	moved bool   // the head is not that of the round before
+	grown bool   // the head of the round before is a block of this chain
 }
 
 // advance makes one round: what is on its way first, then what is queued.
@@ -59,7 +60,7 @@ func (b *Outbox) advance(ctx context.Context) error {
 			spent.Add(spent, r.cost())
 		}
 	}
-	b.seen = l.head.Hash
+	b.seen = l.head
 	return nil
 }
 
@@ -67,7 +68,10 @@ func (b *Outbox) look(ctx context.Context) (l look, err error) {
 	if l.head, err = b.c.Head(ctx); err != nil {
 		return l, err
 	}
-	l.moved = l.head.Hash != b.seen
+	l.moved = l.head.Hash != b.seen.Hash
+	if l.grown, err = b.grown(ctx, l.head); err != nil {
+		return l, err
+	}
 	at := func(n uint64) (uint64, error) {
 		nonce, err := b.c.eth.NonceAt(ctx, b.signer.Address(), new(big.Int).SetUint64(n))
 		if err != nil {
@@ -80,6 +84,16 @@ func (b *Outbox) look(ctx context.Context) (l look, err error) {
 	}
 	l.deep, err = at(l.head.Number - min(l.head.Number, b.opts.Depth))
 	return l, err
+}
+
+// grown says whether the chain up to head holds the head of the round before, so that what was mined
+// under that one is where it was.
+func (b *Outbox) grown(ctx context.Context, head Head) (bool, error) {
+	if head.Hash == b.seen.Hash || b.seen.Hash == (common.Hash{}) || head.Number <= b.seen.Number {
+		return head.Hash == b.seen.Hash, nil
+	}
+	before, err := b.c.HeadAt(ctx, new(big.Int).SetUint64(b.seen.Number))
+	return err == nil && before.Hash == b.seen.Hash, err
 }
 
 // revive puts back on its way what the chain has lost: recorded as mined under
@@ -125,8 +139,13 @@ func (b *Outbox) follow(ctx context.Context, r *record, l look) error {
 	return nil
 }
 
-// confirm checks that a mined intent is still where it was.
+// confirm checks that a mined intent is still where it was: after a reorg, and once more before it
+// is final. While the chain only grows nothing is asked, however many intents are not final yet.
 func (b *Outbox) confirm(ctx context.Context, r *record, l look) error {
+	at := r.Receipt.BlockNumber.Uint64()
+	if l.grown && at <= b.seen.Number && l.head.Number < at+b.opts.Depth {
+		return nil
+	}
 	receipt, err := b.find(ctx, r)
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ type Outbox struct {
 	store  *store
 
 	wake chan struct{} // asks Run to look again; holds one
-	seen common.Hash   // the head of the last round; Run's own
+	seen Head          // the head of the last round; Run's own
 
 	mu       sync.Mutex             // guards the fields below
 	changed  chan struct{}          // closed and replaced when an intent moves
