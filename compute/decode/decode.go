@@ -248,22 +248,33 @@ func (r *Run) logits(s int, t []*tensor.Tensor) []int32 {
 // LogitBits are the fraction bits of logits: they are natural-log units in Q16. SPEC 04 §2.
 const LogitBits = 16
 
-// Teacher feeds ids one after the other, whatever the model would draw, and hands the logits after
-// each position to visit: the program of a claim, its head run at every position. The slice is
+// teacherBlock is how many positions Teacher takes at once.
+const teacherBlock = 64
+
+// Teacher feeds ids, some at a time, whatever the model would draw, and hands the logits after each
+// position to visit, in order: the program of a claim, its head run at every position. The slice is
 // valid during the call.
 func Teacher(m *model.Model, ids []int32, split machine.Split, visit func(t int, logits []int32)) error {
 	r, err := New(m, Job{Prompt: ids, MaxNew: 1}, split, Hooks{})
 	if err != nil {
 		return err
 	}
-	for t := range ids {
-		c := []opset.Context{r.at(t)}
-		p := &r.pass
-		p.begin(r.m, r.hooks.Tensor)
+	p := &r.pass
+	for first := 0; first < len(ids); first += teacherBlock {
+		p.begin(r.m, nil)
+		c := make([]opset.Context, 0, teacherBlock)
+		for t := first; t < min(len(ids), first+teacherBlock); t++ {
+			c = append(c, r.at(t))
+		}
 		p.add(r, c)
 		p.layers()
-		p.stage(&p.heads, m.Layers+1, c, p.x[:1], p.kv[:1])
-		visit(t, r.logits(m.Layers+1, p.heads.Tensors()))
+		for lo := 0; lo < len(c); lo += headsAtOnce {
+			hi := min(len(c), lo+headsAtOnce)
+			p.stage(&p.heads, m.Layers+1, p.ctx[lo:hi], p.x[lo:hi], p.kv[lo:hi])
+			for i := lo; i < hi; i++ {
+				visit(first+i, r.logits(m.Layers+1, p.heads.TensorsAt(i-lo)))
+			}
+		}
 	}
 	return nil
 }

@@ -213,6 +213,17 @@ func TestTeacherEqualsRun(t *testing.T) {
 	if err != nil || seen != 6 {
 		t.Errorf("%d positions compared, %v", seen, err)
 	}
+	long, order := make([]int32, min(m.TMax, 70)), 0 // more than a block
+	copy(long, ids)
+	err = decode.Teacher(m, long, nil, func(at int, l []int32) {
+		if w, ok := want[at]; at != order || ok && !slices.Equal(w, l) {
+			t.Errorf("visit %d is of position %d, or its logits differ", order, at)
+		}
+		order++
+	})
+	if err != nil || order != len(long) || order <= 64 {
+		t.Errorf("%d of %d positions visited, %v", order, len(long), err)
+	}
 	if err := decode.Teacher(m, []int32{-1}, nil, nil); !errors.Is(err, decode.ErrJob) {
 		t.Errorf("an id outside: %v", err)
 	}

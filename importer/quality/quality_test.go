@@ -2,7 +2,6 @@ package quality_test
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -170,78 +169,3 @@ func readText(t testing.TB, dir string) func(length int) string {
 		return strings.Join(out, quality.Separator)
 	}
 }
-
-// tableFile is written by ELENCHUS_UPDATE=1 and holds what was measured then.
-const tableFile = "../../docs/quality.md"
-
-const tableHead = `# What integers lose
-
-Nats per token more than the same file in float64 (importer/floatref), on the first 600 tokens of tinystories-60-A.txt:
-"64" reads stories cut to 64 tokens, "500" pieces of 500. Negative is better than the float by chance. F32, F16 and mixed
-(Q5_0, Q8_0 and F16) are public files of stories260K; the default model is Q8_0; all other formats were written from these
-by importer/gguf/ggufwrite, plainly, without a search for scales. G4 is compared with the file it was made from. Classes: spec/04-model.md §2.
-ELENCHUS_UPDATE=1 ELENCHUS_REQUIRE=models go test ./importer/quality -run TestQualityTable -timeout 30m writes this file;
-TestBlockFormatsAreKept and TestClassesHoldTheirGates hold its claims: class B within 0.0005, two digits within 0.001, G4 of
-floats not worse than Q4_0 of the same floats.
-
-| model | format | float 64 | float 500 | class | loss 64 | loss 500 |
-|---|---|---|---|---|---|---|
-`
-
-// The table of docs/quality.md, when asked for.
-func TestQualityTable(t *testing.T) {
-	if os.Getenv("ELENCHUS_UPDATE") != "1" {
-		t.Skip("docs/quality.md is written with ELENCHUS_UPDATE=1; its claims are held by the tests beside this one")
-	}
-	dir := oracle.Models(t)
-	text := readText(t, dir)
-	var out strings.Builder
-	out.WriteString(tableHead)
-	row := func(model, format string, f *file, classes ...importer.Class) {
-		short, long := f.text(t, text(64), 64, 600), f.text(t, text(500), 500, 600)
-		a, b := f.nats(t, short), f.nats(t, long)
-		for _, c := range classes {
-			fmt.Fprintf(&out, "| %s | %s | %.5f | %.5f | %s | %+.5f | %+.5f |\n", model, format, a, b, c, f.integer(t, c, short)-a, f.integer(t, c, long)-b)
-		}
-	}
-	for _, name := range []string{"f32", "F16", "Q4_K_M-mixed"} {
-		raw, err := os.ReadFile(filepath.Join(dir, "llama/stories260K-"+name+".gguf"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		f := open(t, raw)
-		row("stories260K", name, f, importer.Classes()...)
-		for _, typ := range blockTypes()[:5] {
-			if name == "f32" {
-				row("stories260K", typ.String(), f.as(t, typ), importer.ClassB)
-			}
-		}
-	}
-	origin := open(t, models.Default())
-	for _, typ := range blockTypes() {
-		f, classes := origin, importer.Classes()
-		if typ != gguf.Q8_0 {
-			f, classes = origin.as(t, typ), []importer.Class{importer.ClassB}
-		}
-		row("default", typ.String(), f, classes...)
-	}
-	out.WriteString(attentionNote)
-	if err := os.WriteFile(tableFile, []byte(out.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
-const attentionNote = `
-## Rotation
-
-Turning the residual stream by a Hadamard matrix before weights become 4-bit blocks does not help on the default model: the
-relative error of its matrices is 0.0806 plain and 0.0809 rotated (TestRotationGainsNothingInBlocks), since blocks of 32 already
-follow what is uneven in a row. The importer has no such step.
-
-## Attention over many positions
-
-Probabilities are Q24 of the largest: each is off by at most 2^-25 of it plus the error of exp2, below 2^-20 relative (scores in Q16,
-table of 257 entries), so a sum over T positions is off by at most T * 2^-25 of its largest term. At 8,192 positions that is
-2^-12; TestAttentionOverManyPositions (compute/kernel) measures flat, peaked and heavy-tailed scores and holds 0.0005 of the
-largest value for the mean and 2^-12 + 2^-20 for the sum.
-`
