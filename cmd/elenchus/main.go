@@ -21,7 +21,7 @@ import (
 func commands() []*cobra.Command {
 	return []*cobra.Command{
 		upCommand(), demoCommand(), modelCommand(), runCommand(), evalCommand(), verifyCommand(), doctorCommand(),
-		nodeCommand(), watchCommand(), gatewayCommand(), chainCommand(), benchCommand(),
+		compareCommand(), nodeCommand(), watchCommand(), gatewayCommand(), chainCommand(), benchCommand(),
 	}
 }
 
