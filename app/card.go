@@ -9,25 +9,28 @@ import (
 	"elenchus/compute/machine"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
+	"elenchus/engine"
 )
 
 // ModelCard describes a model in full.
 type ModelCard struct {
-	Name         string  `json:"name"`
-	ID           string  `json:"id"`
-	Kind         string  `json:"kind"`         // token or graph
-	Architecture string  `json:"architecture"` // what its operations say of it
-	Parameters   int64   `json:"parameters"`   // weights of all matrices, shared ones once
-	Class        string  `json:"class"`        // of the weights: r8, r16, b, g4, or several
-	Layers       int     `json:"layers"`
-	Width        int     `json:"width"` // of the residual stream
-	Vocab        int     `json:"vocab"`
-	Context      int     `json:"context"`      // positions
-	WeightBytes  int64   `json:"weight_bytes"` // of all model tensors: about what a node holds
-	Graph        string  `json:"graph_root"`
-	Tokenizer    string  `json:"tokenizer"` // SHA-256
-	Template     string  `json:"template"`  // SHA-256
-	EndIDs       []int32 `json:"end_ids"`
+	Name         string   `json:"name"`
+	ID           string   `json:"id"`
+	Kind         string   `json:"kind"`         // token or graph
+	Architecture string   `json:"architecture"` // what its operations say of it
+	Parameters   int64    `json:"parameters"`   // weights of all matrices, shared ones once
+	Class        string   `json:"class"`        // of the weights: r8, r16, b, g4, or several
+	Layers       int      `json:"layers"`
+	Width        int      `json:"width"` // of the residual stream
+	Vocab        int      `json:"vocab"`
+	Context      int      `json:"context"`      // positions
+	WeightBytes  int64    `json:"weight_bytes"` // of all model tensors: about what a node holds
+	MemoryBytes  int64    `json:"memory_bytes"` // about what serving it takes, less rows of prompts
+	Aliases      []string `json:"aliases,omitempty"`
+	Graph        string   `json:"graph_root"`
+	Tokenizer    string   `json:"tokenizer"` // SHA-256
+	Template     string   `json:"template"`  // SHA-256
+	EndIDs       []int32  `json:"end_ids"`
 }
 
 // Describe reads a model that Load knows.
@@ -42,6 +45,10 @@ func (s Store) Describe(name string) (ModelCard, error) {
 		Template: fmt.Sprintf("%x", man.Header.Template), EndIDs: man.Model.EndIDs,
 	}
 	c.weigh(man)
+	c.MemoryBytes = c.WeightBytes + c.WeightBytes/8 + engine.PackedBytes(man)
+	if aliases, err := s.Aliases(); err == nil {
+		c.Aliases = namesOf(aliases, c.ID)
+	}
 	c.Architecture = architecture(man, c.Width)
 	return c, nil
 }

@@ -51,14 +51,16 @@ func (s Store) Dir() string { return s.dir }
 
 // StoredModel is a model of a store as the beginning of its file describes it.
 type StoredModel struct {
-	Name    string `json:"name"`
-	ID      string `json:"id"`
-	Kind    string `json:"kind"` // token or graph
-	Layers  uint16 `json:"layers"`
-	Vocab   uint32 `json:"vocab"`
-	Context uint32 `json:"context"` // positions
-	Bytes   int64  `json:"bytes"`
-	Path    string `json:"path"`
+	Name    string   `json:"name"`
+	ID      string   `json:"id"`
+	Kind    string   `json:"kind"` // token or graph
+	Layers  uint16   `json:"layers"`
+	Vocab   uint32   `json:"vocab"`
+	Context uint32   `json:"context"` // positions
+	Bytes   int64    `json:"bytes"`
+	Path    string   `json:"path"`
+	Aliases []string `json:"aliases,omitempty"`
+	Memory  int64    `json:"memory_bytes"` // about what it takes to serve it, less rows of prompts
 }
 
 const (
@@ -77,6 +79,10 @@ func (s Store) List() ([]StoredModel, error) {
 	if err != nil {
 		return nil, err
 	}
+	aliases, err := s.Aliases()
+	if err != nil {
+		return nil, err
+	}
 	for _, e := range entries {
 		if filepath.Ext(e.Name()) != modelExt {
 			continue
@@ -85,6 +91,7 @@ func (s Store) List() ([]StoredModel, error) {
 		if err != nil {
 			return nil, err
 		}
+		m.Aliases = namesOf(aliases, m.ID)
 		out = append(out, m)
 	}
 	slices.SortFunc(out, func(a, b StoredModel) int { return strings.Compare(a.Name+" "+a.ID, b.Name+" "+b.ID) })
@@ -108,6 +115,7 @@ func describe(path string) (StoredModel, error) {
 	}
 	return StoredModel{
 		Name: name, ID: h.ID().String(), Kind: kindName(h.Kind), Layers: h.Layers, Vocab: h.Vocab, Context: h.TMax, Bytes: st.Size(), Path: path,
+		Memory: servingBytes(st.Size()),
 	}, nil
 }
 
@@ -247,6 +255,9 @@ func (s Store) Add(man *manifest.Manifest, name string) (StoredModel, error) {
 	}
 	id := man.ID().String()
 	for _, m := range all {
+		if slices.Contains(m.Aliases, name) {
+			return StoredModel{}, fmt.Errorf("%q is an alias of model %s: give another --name, or drop it with: elenchus model alias --remove %s", name, m.ID, name)
+		}
 		if m.Name == name && m.ID != id {
 			return StoredModel{}, fmt.Errorf("model name %q belongs to model %s: give another --name, or remove that one with: elenchus model rm %s", name, m.ID, name)
 		}
@@ -286,7 +297,7 @@ func (s Store) Find(name string) (StoredModel, error) {
 	}
 	var found []StoredModel
 	for _, m := range all {
-		if m.Name == name || shortID.MatchString(name) && strings.HasPrefix(m.ID, name) {
+		if m.Name == name || slices.Contains(m.Aliases, name) || shortID.MatchString(name) && strings.HasPrefix(m.ID, name) {
 			found = append(found, m)
 		}
 	}
@@ -297,15 +308,6 @@ func (s Store) Find(name string) (StoredModel, error) {
 		return StoredModel{}, fmt.Errorf("%w: %q is not in %s; see: elenchus model list", ErrNoModel, name, s.dir)
 	}
 	return StoredModel{}, fmt.Errorf("model id %s is ambiguous: give more digits", name)
-}
-
-// Remove deletes a model from the store.
-func (s Store) Remove(name string) (StoredModel, error) {
-	m, err := s.Find(name)
-	if err != nil {
-		return m, err
-	}
-	return m, os.Remove(m.Path)
 }
 
 // Load reads a model and its name: "default" (also ""), an .elm file, a file that the importer
@@ -319,16 +321,27 @@ func (s Store) Load(name string) (*manifest.Manifest, string, error) {
 	if _, err := os.Stat(name); fileLike(name) || err == nil {
 		return loadFile(name)
 	}
+	called := name
+	name, err := s.aliased(name)
+	if err != nil {
+		return nil, "", err
+	}
 	m, err := s.Find(name)
 	if err != nil && shortID.MatchString(name) {
 		if man, err := importer.Bytes(models.Default(), importer.Options{}); err == nil && strings.HasPrefix(man.ID().String(), name) {
-			return man, models.Name, nil
+			if called == name {
+				called = models.Name
+			}
+			return man, called, nil
 		}
 	}
 	if err != nil {
 		return nil, "", err
 	}
 	man, title, err := openModel(m.Path)
+	if called != name {
+		title = called
+	}
 	if err == nil && man.ID().String() != m.ID {
 		err = fmt.Errorf("%s changed while it was read", m.Path)
 	}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"elenchus/app"
@@ -12,8 +14,8 @@ import (
 )
 
 func modelCommand() *cobra.Command {
-	c := &cobra.Command{Use: "model", Short: "Import, list, show and remove models"}
-	c.AddCommand(modelImport(), modelList(), modelShow(), modelRemove())
+	c := &cobra.Command{Use: "model", Short: "Import, pull, list, show, name and remove models"}
+	c.AddCommand(modelImport(), modelPull(), modelList(), modelShow(), modelAlias(), modelRemove())
 	return c
 }
 
@@ -22,11 +24,8 @@ func modelImport() *cobra.Command {
 	c := &cobra.Command{
 		Use: "import PATH", Short: "Turn a model (a GGUF file or a Hugging Face folder) into an integer model and print its id", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if o.Bits != 0 && o.Bits != 8 && o.Bits != 16 {
-				return fmt.Errorf("%w: --bits %d: 8, 16, or 0 to let the size of the model decide", errUsage, o.Bits)
-			}
-			if o.Class != app.AutoClass && !slices.Contains(app.Classes(), o.Class) {
-				return fmt.Errorf("%w: --class %s: auto or one of %v", errUsage, o.Class, app.Classes())
+			if err := checkImport(&o); err != nil {
+				return err
 			}
 			s, err := l.store()
 			if err != nil {
@@ -37,23 +36,44 @@ func modelImport() *cobra.Command {
 			o.Progress, o.Notes = b.set, func(line string) { notes = append(notes, line) }
 			m, err := s.Import(args[0], o)
 			b.end()
-			for _, line := range notes {
-				fmt.Fprintln(c.ErrOrStderr(), "note:", line)
-			}
-			if err != nil {
-				return err
-			}
-			return l.print(c, m, func(w io.Writer) { fmt.Fprintln(w, m.ID) })
+			return l.printImport(c, m, notes, err)
 		},
 	}
 	l.add(c)
+	importFlags(c, &o)
+	return c
+}
+
+// importFlags say how a file becomes a model.
+func importFlags(c *cobra.Command, o *app.ImportOptions) {
 	c.Flags().StringVar(&o.Name, "name", "", "name in the store (default: that of the file)")
 	c.Flags().IntVar(&o.Bits, "bits", 0, "bits of a weight: 8, 16, or 0 to let the size of the model decide")
 	c.Flags().StringVar(&o.Class, "class", app.AutoClass, "weights: r8, r16 (rows), b (blocks as in the file), g4 (blocks of 4 bits); auto chooses, measures where the model is small, and says what it costs")
 	c.Flags().StringVar(&o.Text, "calibration", "", "text file that auto measures on (default: a text of ours)")
 	c.Flags().StringVar(&o.Template, "template", "auto", "chat template: auto derives it from the model's own, concat joins the messages")
 	c.Flags().IntVar(&o.Context, "context", 0, "positions; 0: what the file says, at least 512")
-	return c
+}
+
+// checkImport refuses flags that no import knows.
+func checkImport(o *app.ImportOptions) error {
+	if o.Bits != 0 && o.Bits != 8 && o.Bits != 16 {
+		return fmt.Errorf("%w: --bits %d: 8, 16, or 0 to let the size of the model decide", errUsage, o.Bits)
+	}
+	if o.Class != app.AutoClass && !slices.Contains(app.Classes(), o.Class) {
+		return fmt.Errorf("%w: --class %s: auto or one of %v", errUsage, o.Class, app.Classes())
+	}
+	return nil
+}
+
+// printImport says what became of an import.
+func (l *local) printImport(c *cobra.Command, m app.StoredModel, notes []string, err error) error {
+	for _, line := range notes {
+		fmt.Fprintln(c.ErrOrStderr(), "note:", line)
+	}
+	if err != nil {
+		return err
+	}
+	return l.print(c, m, func(w io.Writer) { fmt.Fprintln(w, m.ID) })
 }
 
 func modelList() *cobra.Command {
@@ -72,7 +92,11 @@ func modelList() *cobra.Command {
 			return l.print(c, map[string]any{"models": all}, func(w io.Writer) {
 				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 				for _, m := range all {
-					fmt.Fprintf(t, "%s\t%s\t%d MiB\tcontext %d\n", m.Name, m.ID, (m.Bytes+1<<20-1)>>20, m.Context)
+					fmt.Fprintf(t, "%s\t%s\t%d MiB\tcontext %d", m.Name, m.ID, (m.Bytes+1<<20-1)>>20, m.Context)
+					if len(m.Aliases) > 0 {
+						fmt.Fprintf(t, "\talso %s", strings.Join(m.Aliases, ", "))
+					}
+					fmt.Fprintln(t)
 				}
 				_ = t.Flush() // a writer that fails says so at the next print
 			})
@@ -96,8 +120,8 @@ func modelShow() *cobra.Command {
 				return err
 			}
 			return l.print(c, d, func(w io.Writer) {
-				fmt.Fprintf(w, "name          %s\nid            %s\nkind          %s\narchitecture  %s\nparameters    %s\nclass         %s\nsize          %s\nvocabulary    %d\ncontext       %d\ngraph         %s\ntokenizer     %s\ntemplate      %s\nend ids       %v\n",
-					d.Name, d.ID, d.Kind, d.Architecture, inMillions(d.Parameters), d.Class, inMiB(d.WeightBytes), d.Vocab, d.Context, d.Graph, d.Tokenizer, d.Template, d.EndIDs)
+				fmt.Fprintf(w, "name          %s\nid            %s\nkind          %s\narchitecture  %s\nparameters    %s\nclass         %s\nsize          %s\nmemory        about %s to serve it\naliases       %s\nvocabulary    %d\ncontext       %d\ngraph         %s\ntokenizer     %s\ntemplate      %s\nend ids       %v\n",
+					d.Name, d.ID, d.Kind, d.Architecture, inMillions(d.Parameters), d.Class, inMiB(d.WeightBytes), inMiB(d.MemoryBytes), cmp.Or(strings.Join(d.Aliases, ", "), "none"), d.Vocab, d.Context, d.Graph, d.Tokenizer, d.Template, d.EndIDs)
 			})
 		},
 	}
