@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"elenchus/commitment/manifest"
 	"elenchus/importer"
 	"elenchus/models"
 
@@ -228,4 +229,66 @@ func (s Store) aliased(name string) (string, error) {
 		return id, nil
 	}
 	return name, nil
+}
+
+// peeked is what the beginning of a stored model's file says.
+type peeked struct {
+	title  string
+	header manifest.Header
+	bytes  int64 // of the file
+}
+
+// peek reads the beginning of a stored model, by any of its names. A file that is none of the store's
+// is ErrNoModel.
+func (s Store) peek(name string) (p peeked, err error) {
+	if s.dir == "" || fileLike(name) || name == models.Name {
+		return p, fmt.Errorf("%w: %q is not in the store", ErrNoModel, name)
+	}
+	m, err := s.Find(name)
+	if err != nil {
+		return p, err
+	}
+	f, err := os.Open(m.Path)
+	if err != nil {
+		return p, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	if p.title, p.header, err = manifest.Peek(f); err != nil {
+		return p, err
+	}
+	if slices.Contains(m.Aliases, name) {
+		p.title = name
+	}
+	p.bytes = m.Bytes
+	return p, nil
+}
+
+// holdModel is Hold in the user's store.
+func holdModel(id string) (release func(), err error) {
+	store, _ := OpenStore("") // without a home directory there is nothing to hold
+	return store.Hold(id)
+}
+
+// load makes a model known under its name and its aliases, and holds it.
+func (b *Backend) load(name string) (release func(), err error) {
+	man, title, err := LoadModel(name)
+	if err != nil {
+		return nil, err
+	}
+	id := man.ID().String()
+	names := []string{title}
+	store, _ := OpenStore("") // without a home directory there are no aliases
+	if store.dir != "" {
+		aliases, err := store.Aliases()
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, slices.DeleteFunc(namesOf(aliases, id), func(a string) bool { return a == title })...)
+	}
+	for _, n := range names {
+		if err := b.AddModel(n, man); err != nil {
+			return nil, err
+		}
+	}
+	return holdModel(id)
 }

@@ -57,7 +57,9 @@ func (b *Backend) AddModel(name string, man *manifest.Manifest) error {
 	if err != nil {
 		return fmt.Errorf("model %s: %w", name, err)
 	}
-	b.models = append(b.models, backendModel{man: man, name: name, tok: tok, tmpl: t})
+	light := outline(man.Header) // the weights are the nodes' affair
+	light.Model.EndIDs = man.Model.EndIDs
+	b.models = append(b.models, backendModel{man: light, name: name, tok: tok, tmpl: t})
 	return nil
 }
 

@@ -53,6 +53,13 @@ func (s Store) Describe(name string) (ModelCard, error) {
 	return c, nil
 }
 
+// weightBytes is what the model tensors take.
+func weightBytes(man *manifest.Manifest) int64 {
+	var c ModelCard
+	c.weigh(man)
+	return c.WeightBytes
+}
+
 // weigh counts what the model tensors hold.
 func (c *ModelCard) weigh(man *manifest.Manifest) {
 	seen := map[*tensor.Tensor]bool{nil: true}

@@ -19,14 +19,11 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
-	"elenchus/compute/decode"
 	"elenchus/engine"
 	"elenchus/network/chain"
 	"elenchus/network/peer"
-	"elenchus/service/adversary"
 	"elenchus/service/challenger"
 	"elenchus/service/gateway"
-	"elenchus/service/node"
 
 	"github.com/ethereum/go-ethereum/crypto"
 )
@@ -42,8 +39,9 @@ type Role struct {
 	Stake      claim.Amount // nodes: stake to hold; challengers: credit for bonds
 	Attack     string       // experiments: what this role does wrong
 	Seed       uint64
-	PrefixMiB  int       // nodes: rows of prompts to keep for later ones; 0: a sixteenth of the free memory, below 0: none
-	Ready      io.Writer // gets the line "role URL" once the role serves
+	PrefixMiB  int           // nodes: rows of prompts to keep for later ones; 0: a sixteenth of the free memory, below 0: none
+	KeepAlive  time.Duration // nodes: how long a model stays in memory after its last use; below 0: loaded at the start, for ever
+	Ready      io.Writer     // gets the line "role URL" once the role serves
 	Log        *slog.Logger
 }
 
@@ -139,68 +137,6 @@ func computer(man *manifest.Manifest, pool *engine.Pool) *engine.Computer {
 	return c
 }
 
-// serving is the computer of a model as a node uses it; rows may be nil.
-func (r *Role) serving(man *manifest.Manifest, pool *engine.Pool, rows *engine.PrefixCache) engine.Computer {
-	c := *computer(man, pool)
-	c.Prefix, c.Together = rows, &engine.Together{}
-	c.Report = func(w decode.Work) {
-		r.Log.Debug("computed", "passes", w.Passes, "positions", w.Positions, "adopted", w.Adopted, "drafted", w.Drafted, "accepted", w.Accepted)
-	}
-	return c
-}
-
-// Node runs a node until ctx ends.
-func (r *Role) Node(ctx context.Context) error {
-	l, err := r.link(ctx)
-	if err != nil {
-		return err
-	}
-	defer l.Close() //nolint:errcheck // the process ends
-	pool := engine.NewPool(0)
-	defer pool.Close()
-	rows := prefixCache(r.PrefixMiB)
-	var served []node.Model
-	lie := &adversary.Attack{}
-	if r.Attack != "" {
-		if lie, err = adversary.New(r.Attack, r.Seed); err != nil {
-			return err
-		}
-	}
-	for _, name := range r.Models {
-		man, title, err := LoadModel(name)
-		if err == nil {
-			man, err = ready(man, "", pool)
-		}
-		if err != nil {
-			return err
-		}
-		served = append(served, node.Model{Name: title, Manifest: man, Computer: lie.Computer(r.serving(man, pool, rows))})
-	}
-	key, err := ReadKey(r.Key)
-	if err != nil {
-		return err
-	}
-	n, err := node.New(node.Options{
-		Key: key, Domain: l.Contracts.Domain(), Chain: lie.Chain(l), Models: served, Dir: r.Dir,
-		Window: time.Duration(l.Contracts.Params().Window) * time.Second, Log: r.Log, CrashPoint: crashPoint(""),
-	})
-	if err != nil {
-		return err
-	}
-	defer n.Close() //nolint:errcheck // the process ends
-	ready := func(url string) error {
-		if err := l.holdStake(ctx, r.Stake); err != nil {
-			return err
-		}
-		i, err := l.Contracts.SetEndpoint("endpoint/"+url+"/"+fmt.Sprint(time.Now().UnixNano()), url)
-		if err != nil {
-			return err
-		}
-		return l.Do(ctx, i)
-	}
-	return r.serve(ctx, "node", lie.Handler(n.Handler()), ready, l.Run, n.Run)
-}
-
 // Watch runs a challenger until ctx ends.
 func (r *Role) Watch(ctx context.Context) error {
 	l, err := r.link(ctx)
@@ -231,6 +167,11 @@ func (r *Role) Watch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		release, err := holdModel(man.ID().String())
+		if err != nil {
+			return err
+		}
+		defer release()
 		o.Models = append(o.Models, challenger.Model{Manifest: man, Computer: computer(man, pool)})
 	}
 	if err := disturb(&o, r.Attack, pool); err != nil {
@@ -266,13 +207,11 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers, keys []string) erro
 		return fmt.Errorf("a gateway's attack is \"hidden-prompt\", not %q", r.Attack)
 	}
 	for _, name := range r.Models {
-		man, title, err := LoadModel(name)
+		release, err := b.load(name)
 		if err != nil {
 			return err
 		}
-		if err := b.AddModel(title, man); err != nil {
-			return err
-		}
+		defer release()
 	}
 	defer b.Close()
 	g, err := gateway.New(b, gateway.Options{Keys: keys, Log: r.Log})

@@ -28,7 +28,7 @@ func (f *roleFlags) add(c *cobra.Command, listen string) {
 	p.StringVar(&f.Key, "key", "", "file with the account's key: 64 hex digits")
 	p.StringVar(&f.Dir, "dir", "", "state directory of this role")
 	p.StringVar(&f.Listen, "listen", listen, "address to serve on")
-	p.StringSliceVar(&f.Models, "model", []string{"default"}, "model to serve or to check: default, .elm or .gguf file")
+	p.StringSliceVar(&f.Models, "model", []string{"default"}, "model to serve or to check: a name, alias or id, default, .elm or .gguf file (repeatable)")
 	p.StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
 	p.StringVar(&f.Attack, "attack", "", "experiment: what this role does wrong")
 	p.Uint64Var(&f.Seed, "seed", 0, "experiment: seed of the attack")
@@ -78,6 +78,7 @@ func nodeCommand() *cobra.Command {
 	f.add(c, "127.0.0.1:9001")
 	_ = c.MarkFlagRequired("dir") // it exists
 	c.Flags().StringVar(&f.stake, "stake", "0", "token units of stake to hold before serving")
+	c.Flags().DurationVar(&f.KeepAlive, "keep-alive", -1, "how long a model stays in memory after its last use; then it is loaded when it is asked for. Below 0: loaded at the start, for ever")
 	c.Flags().IntVar(&f.PrefixMiB, "prefix-cache", 0, "MiB for rows of prompts that later prompts may begin with; 0: a sixteenth of the free memory, below 0: none")
 	return c
 }

@@ -123,7 +123,11 @@ func (n *Node) knowledge(ctx context.Context, id claim.Hash) (dispute.Knowledge,
 		return nil, err
 	}
 	job := (&Job{r.Request, r.Prompt, r.Stop, r.Sampler}).decoded()
-	k := dispute.NewOwn(m.Manifest, job, a, r.Claim.Count, func(t int) (*trace.Step, error) { return m.Computer.Step(job, t, a.Outputs) })
+	man, err := m.whole(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k := dispute.NewOwn(man, job, a, r.Claim.Count, func(t int) (*trace.Step, error) { return m.Computer.Step(job, t, a.Outputs) })
 	n.own[id] = k
 	return k, nil
 }

@@ -49,8 +49,18 @@ type Computer interface {
 // Model is a model that the node serves.
 type Model struct {
 	Name     string
-	Manifest *manifest.Manifest
+	Manifest *manifest.Manifest // of a model that is not in memory: its header and its bounds alone
 	Computer Computer
+	// Whole returns the manifest with all tensors, for a dispute; nil: Manifest has them.
+	Whole func(ctx context.Context) (*manifest.Manifest, error)
+}
+
+// whole is the manifest with all tensors.
+func (m *Model) whole(ctx context.Context) (*manifest.Manifest, error) {
+	if m.Whole == nil {
+		return m.Manifest, nil
+	}
+	return m.Whole(ctx)
 }
 
 // Options configure a node. All fields are required unless said otherwise.

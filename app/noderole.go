@@ -1,0 +1,133 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"elenchus/commitment/manifest"
+	"elenchus/compute/decode"
+	"elenchus/engine"
+	"elenchus/service/adversary"
+	"elenchus/service/node"
+)
+
+// serving is the computer of a model as a node uses it; rows may be nil.
+func (r *Role) serving(man *manifest.Manifest, pool *engine.Pool, rows *engine.PrefixCache) engine.Computer {
+	c := *computer(man, pool)
+	c.Prefix, c.Together = rows, &engine.Together{}
+	c.Report = func(w decode.Work) {
+		r.Log.Debug("computed", "passes", w.Passes, "positions", w.Positions, "adopted", w.Adopted, "drafted", w.Drafted, "accepted", w.Accepted)
+	}
+	return c
+}
+
+// Node runs a node until ctx ends.
+func (r *Role) Node(ctx context.Context) error {
+	l, err := r.link(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.Close() //nolint:errcheck // the process ends
+	pool := engine.NewPool(0)
+	defer pool.Close()
+	lie := &adversary.Attack{}
+	if r.Attack != "" {
+		if lie, err = adversary.New(r.Attack, r.Seed); err != nil {
+			return err
+		}
+	}
+	held := &shelfOfModels{role: r, pool: pool, rows: prefixCache(r.PrefixMiB), lie: lie}
+	held.set = &residents{keep: r.KeepAlive, log: r.Log}
+	defer held.close()
+	for _, name := range r.Models {
+		if err := held.add(ctx, name); err != nil {
+			return err
+		}
+	}
+	key, err := ReadKey(r.Key)
+	if err != nil {
+		return err
+	}
+	n, err := node.New(node.Options{
+		Key: key, Domain: l.Contracts.Domain(), Chain: lie.Chain(l), Models: held.served, Dir: r.Dir,
+		Window: time.Duration(l.Contracts.Params().Window) * time.Second, Log: r.Log, CrashPoint: crashPoint(""),
+	})
+	if err != nil {
+		return err
+	}
+	defer n.Close() //nolint:errcheck // the process ends
+	ready := func(url string) error {
+		if err := l.holdStake(ctx, r.Stake); err != nil {
+			return err
+		}
+		i, err := l.Contracts.SetEndpoint("endpoint/"+url+"/"+fmt.Sprint(time.Now().UnixNano()), url)
+		if err != nil {
+			return err
+		}
+		return l.Do(ctx, i)
+	}
+	return r.serve(ctx, "node", lie.Handler(n.Handler()), ready, l.Run, n.Run)
+}
+
+// shelfOfModels opens the models of a node.
+type shelfOfModels struct {
+	role    *Role
+	pool    *engine.Pool
+	rows    *engine.PrefixCache
+	lie     *adversary.Attack
+	set     *residents
+	served  []node.Model
+	release []func()
+}
+
+func (h *shelfOfModels) close() {
+	h.set.close()
+	for _, f := range h.release {
+		f()
+	}
+}
+
+// add takes in a model by name. Below a keep-alive of 0 it is loaded now, and so are models that are
+// not in the store, since only their contents tell their id; others are loaded when they are asked for.
+func (h *shelfOfModels) add(ctx context.Context, name string) error {
+	open := func(context.Context) (whole, error) {
+		w, _, err := h.open(name)
+		return w, err
+	}
+	store, _ := OpenStore("") // without a home directory the default model and files still load
+	var m node.Model
+	var here *whole
+	var bytes int64
+	if p, err := store.peek(name); err == nil && h.role.KeepAlive >= 0 {
+		m, bytes = node.Model{Name: p.title, Manifest: outline(p.header)}, servingBytes(p.bytes)
+	} else {
+		w, title, err := h.open(name)
+		if err != nil {
+			return err
+		}
+		m, here = node.Model{Name: title, Manifest: outline(w.man.Header)}, &w
+		bytes = weightBytes(w.man) + engine.PackedBytes(w.man)
+	}
+	release, err := store.Hold(m.Manifest.ID().String())
+	if err != nil {
+		return err
+	}
+	h.release = append(h.release, release)
+	r := h.set.add(m.Name, bytes, here, open)
+	m.Computer, m.Whole = r, r.manifest
+	h.served = append(h.served, m)
+	return ctx.Err()
+}
+
+// open loads a model with what runs it, and says its name.
+func (h *shelfOfModels) open(name string) (whole, string, error) {
+	man, title, err := LoadModel(name)
+	if err == nil {
+		man, err = ready(man, "", h.pool)
+	}
+	if err != nil {
+		return whole{}, "", err
+	}
+	return whole{man, h.lie.Computer(h.role.serving(man, h.pool, h.rows))}, title, nil
+}
