@@ -117,6 +117,30 @@ func second(pkg string) string {
 	return strings.Join(parts[:min(2, len(parts))], "/")
 }
 
+// heavy are foreign modules that one floor keeps to itself.
+var heavy = map[string]string{"github.com/consensys/": "proving"}
+
+// Foreign modules that take long to build stay on the floor that needs them. ADR 0025.
+func TestHeavyModulesHaveOneFloor(t *testing.T) {
+	found := false
+	for _, s := range readHouse(t).files {
+		for _, i := range s.imports {
+			for module, only := range heavy {
+				if !strings.HasPrefix(i, module) {
+					continue
+				}
+				found = true
+				if f := floor(s.pkg); f != only && f != "conformance" {
+					t.Errorf("%s imports %s: only %s does", s.path, i, only)
+				}
+			}
+		}
+	}
+	if !found {
+		t.Error("no file imports what heavy names: the rule sees nothing")
+	}
+}
+
 // checkSupport: what exists for tests is imported by tests.
 func checkSupport(t *testing.T, s *source, to string) {
 	t.Helper()
