@@ -99,7 +99,7 @@ func whole(resp *http.Response, from io.Reader, request []byte) (*Answer, error)
 	if len(b) > maxResponse {
 		return nil, fmt.Errorf("%w: response: more than %d bytes", ErrInput, maxResponse)
 	}
-	a, err := readResponse(b)
+	a, err := readResponse(b, 0)
 	if resp.StatusCode != http.StatusOK && (err == nil || a == nil) {
 		return nil, fmt.Errorf("the gateway answers %s: %.200s", resp.Status, b)
 	}

@@ -42,11 +42,14 @@ func (f fields) read(name string, into any) error {
 	return nil
 }
 
-// readRequest reads the body of POST /v1/chat/completions or /v1/completions.
-func readRequest(b []byte) (*receipt.Asked, error) {
+// readRequest reads what the body of POST /v1/chat/completions or /v1/completions asks for as one of its choices.
+func readRequest(b []byte, choice int) (*receipt.Asked, error) {
 	var f fields
 	if err := json.Unmarshal(b, &f); err != nil {
 		return nil, fmt.Errorf("%w: request: %w", ErrInput, err)
+	}
+	if err := f.choose(choice); err != nil {
+		return nil, err
 	}
 	for _, name := range []string{"input", "instructions", "system", "options", "stop_sequences"} {
 		if f.has(name) {
@@ -88,6 +91,7 @@ func (f fields) sampler(a *receipt.Asked) error {
 		if err != nil {
 			return err
 		}
+		seed = decode.ChoiceSeed(seed, f.chosen())
 		a.Seed = &seed
 	}
 	return f.settings(&a.Sampler)
@@ -140,10 +144,6 @@ func (f fields) prompt(a *receipt.Asked) error {
 		return f.messages(a)
 	}
 	raw := f["prompt"]
-	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) == nil && len(list) == 1 && len(list[0]) > 0 && (list[0][0] == '"' || list[0][0] == '[') {
-		raw = list[0]
-	}
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
 		a.Text = &text
@@ -235,6 +235,9 @@ type Answer struct {
 	Receipt string          // canonical text; empty if there was none
 	// Request and Response are the bodies as they were sent; Client sets them.
 	Request, Response []byte
+
+	odds   []logprob
+	choice int // which one this is
 }
 
 // errNoChoices marks a response of another dialect of the gateway.
@@ -242,15 +245,21 @@ var errNoChoices = fmt.Errorf("%w: response: it has no choices: only chat comple
 
 // chunk is a response, or one event of a streamed one.
 type chunk struct {
-	Choices *[]struct {
-		Text    string `json:"text"`
-		Message said   `json:"message"`
-		Delta   said   `json:"delta"`
-	} `json:"choices"`
-	Receipt string `json:"elenchus_receipt"`
+	Choices *[]answerChoice `json:"choices"`
+	Receipt string          `json:"elenchus_receipt"`
 	Error   *struct {
 		Message string `json:"message"`
 	} `json:"error"`
+}
+
+// answerChoice is one of the answers, or a piece of it.
+type answerChoice struct {
+	Index    int       `json:"index"`
+	Text     string    `json:"text"`
+	Message  said      `json:"message"`
+	Delta    said      `json:"delta"`
+	Logprobs *logprobs `json:"logprobs"`
+	Receipt  string    `json:"elenchus_receipt"`
 }
 
 // said is the assistant's turn, or a piece of it.
@@ -271,24 +280,38 @@ func (a *Answer) add(b []byte) (string, error) {
 	if c.Choices == nil {
 		return "", errNoChoices
 	}
-	text := ""
-	if len(*c.Choices) > 0 {
-		k := &(*c.Choices)[0]
-		text = k.Text + k.Message.Content + k.Delta.Content
-		for _, c := range slices.Concat(k.Message.Calls, k.Delta.Calls) {
-			a.Calls = append(a.Calls, c.Function)
-		}
-	}
-	a.Text += text
 	if c.Receipt != "" {
 		a.Receipt = c.Receipt
 	}
+	text := ""
+	for i := range *c.Choices {
+		k := &(*c.Choices)[i]
+		if k.Index != a.choice {
+			continue
+		}
+		text += k.Text + k.Message.Content + k.Delta.Content
+		for _, c := range slices.Concat(k.Message.Calls, k.Delta.Calls) {
+			a.Calls = append(a.Calls, c.Function)
+		}
+		if k.Receipt != "" {
+			a.Receipt = k.Receipt
+		}
+		if k.Logprobs == nil {
+			continue
+		}
+		odds, err := k.Logprobs.list()
+		if err != nil {
+			return "", err
+		}
+		a.odds = append(a.odds, odds...)
+	}
+	a.Text += text
 	return text, nil
 }
 
-// readResponse reads a response: a JSON object or the lines of a stream.
-func readResponse(b []byte) (*Answer, error) {
-	a := &Answer{Response: b}
+// readResponse reads one choice of a response: a JSON object or the lines of a stream.
+func readResponse(b []byte, choice int) (*Answer, error) {
+	a := &Answer{Response: b, choice: choice}
 	b = bytes.TrimSpace(b)
 	if len(b) > 0 && b[0] == '{' {
 		_, err := a.add(b)
@@ -319,11 +342,18 @@ func eventData(line []byte) (data []byte, ok bool) {
 }
 
 // FindReceipt returns the text of the receipt in b: b itself, or the last field elenchus_receipt of a
-// response in any dialect of the gateway, whole or streamed. The text is not checked.
-func FindReceipt(b []byte) (string, error) {
+// response in any dialect of the gateway, whole or streamed; of a response with several choices that
+// of the first one. The text is not checked.
+func FindReceipt(b []byte) (string, error) { return FindChoice(b, 0) }
+
+// FindChoice is FindReceipt for one of several choices.
+func FindChoice(b []byte, choice int) (string, error) {
 	text := strings.TrimSpace(string(b))
 	if !strings.Contains(text, "{") { // no letter of base64url
 		return text, nil
+	}
+	if a, err := readResponse(b, choice); err == nil && a.Receipt != "" {
+		return a.Receipt, nil
 	}
 	const name = `"elenchus_receipt"` // in a text of the model its quotes would be escaped
 	if i := strings.LastIndex(text, name); i >= 0 {
@@ -332,7 +362,7 @@ func FindReceipt(b []byte) (string, error) {
 			return value, nil
 		}
 	}
-	if _, err := readResponse(b); err != nil && !errors.Is(err, errNoChoices) {
+	if _, err := readResponse(b, choice); err != nil && !errors.Is(err, errNoChoices) {
 		return "", err
 	}
 	return "", fmt.Errorf("%w: the response carries no elenchus_receipt", ErrInput)

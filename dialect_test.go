@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"elenchus/compute/decode"
 	"elenchus/compute/template"
 )
 
@@ -13,7 +14,7 @@ func TestToolsOfRequestAndResponse(t *testing.T) {
 	const body = `{"messages":[{"role":"user","content":"q"},
 		{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"x\": 1}"}}]},
 		{"role":"tool","tool_call_id":"c","content":"r"}],"tools":[{"type":"function","function":{"name":"f"}}]`
-	a, err := readRequest([]byte(body + `}`))
+	a, err := readRequest([]byte(body+`}`), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +25,7 @@ func TestToolsOfRequestAndResponse(t *testing.T) {
 	if !slices.Equal(a.Tools, []string{`{"type":"function","function":{"name":"f"}}`}) {
 		t.Errorf("tools %q", a.Tools)
 	}
-	if a, err = readRequest([]byte(body + `,"tool_choice":"none"}`)); err != nil || a.Tools != nil {
+	if a, err = readRequest([]byte(body+`,"tool_choice":"none"}`), 0); err != nil || a.Tools != nil {
 		t.Errorf("tools that nobody may call: %q, %v", a.Tools, err)
 	}
 	for _, response := range []string{
@@ -32,7 +33,7 @@ func TestToolsOfRequestAndResponse(t *testing.T) {
 		"data: {\"choices\":[{\"delta\":{\"content\":\"\"}}]}\n\n" +
 			"data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"x\\\": 1}\"}}]}}]}\n\ndata: [DONE]\n",
 	} {
-		if r, err := readResponse([]byte(response)); err != nil || !slices.Equal(r.Calls, want) || r.Text != "" {
+		if r, err := readResponse([]byte(response), 0); err != nil || !slices.Equal(r.Calls, want) || r.Text != "" {
 			t.Errorf("%s: %+v, %v", response, r, err)
 		}
 	}
@@ -50,13 +51,75 @@ func TestOtherDialects(t *testing.T) {
 		if got, err := FindReceipt([]byte(response)); err != nil || got != "yes" {
 			t.Errorf("%s: %q, %v", response, got, err)
 		}
-		if _, err := readResponse([]byte(response)); !errors.Is(err, ErrInput) {
+		if _, err := readResponse([]byte(response), 0); !errors.Is(err, ErrInput) {
 			t.Errorf("%s is read as a chat completion: %v", response, err)
 		}
 	}
 	for _, field := range []string{`"input":"x"`, `"instructions":"x"`, `"system":"x"`, `"options":{}`, `"stop_sequences":[]`} {
-		if _, err := readRequest([]byte(`{"messages":[{"role":"user","content":"q"}],` + field + `}`)); !errors.Is(err, ErrInput) {
+		if _, err := readRequest([]byte(`{"messages":[{"role":"user","content":"q"}],`+field+`}`), 0); !errors.Is(err, ErrInput) {
 			t.Errorf("%s is read as a chat completion: %v", field, err)
+		}
+	}
+}
+
+// A request with several choices is read as what one of them answers, with its seed. SPEC 16 §4.7.
+func TestChoices(t *testing.T) {
+	for _, c := range []struct {
+		request string
+		choice  int
+		prompt  string
+		ids     int
+		seed    uint64
+	}{
+		{`{"prompt":"a","seed":7}`, 0, "a", 0, 7},
+		{`{"prompt":["a"],"seed":7}`, 0, "a", 0, 7},
+		{`{"prompt":"a","seed":7,"n":3}`, 2, "a", 0, decode.ChoiceSeed(7, 2)},
+		{`{"prompt":["a",[1,2]],"seed":7,"n":2}`, 1, "a", 0, decode.ChoiceSeed(7, 1)},
+		{`{"prompt":["a",[1,2]],"seed":7,"n":2}`, 2, "", 2, decode.ChoiceSeed(7, 2)},
+	} {
+		a, err := readRequest([]byte(c.request), c.choice)
+		if err != nil {
+			t.Fatalf("%s: %v", c.request, err)
+		}
+		if text := a.Text; (text == nil) != (c.ids > 0) || text != nil && *text != c.prompt || len(a.IDs) != c.ids || *a.Seed != c.seed {
+			t.Errorf("choice %d of %s: %+v with seed %d", c.choice, c.request, a, *a.Seed)
+		}
+	}
+	for _, body := range []string{`{"prompt":"a"}`, `{"prompt":["a"],"n":1}`, `{"prompt":"a","n":17}`, `{"prompt":"a","n":-1}`, `{"messages":[],"n":"x"}`} {
+		if _, err := readRequest([]byte(body), 1); !errors.Is(err, ErrInput) {
+			t.Errorf("choice 1 of %s: %v", body, err)
+		}
+	}
+	for _, response := range []string{
+		`{"choices":[{"index":0,"text":"x","elenchus_receipt":"rx"},{"index":1,"text":"y","elenchus_receipt":"ry"}]}`,
+		"data: {\"choices\":[{\"index\":1,\"text\":\"y\"}]}\n\ndata: {\"choices\":[{\"index\":1,\"text\":\"\",\"elenchus_receipt\":\"ry\"}]}\n\n" +
+			"data: {\"choices\":[{\"index\":0,\"text\":\"x\",\"elenchus_receipt\":\"rx\"}]}\n\ndata: [DONE]\n",
+	} {
+		for i, want := range []string{"x", "y"} {
+			a, err := readResponse([]byte(response), i)
+			if err != nil || a.Text != want || a.Receipt != "r"+want {
+				t.Errorf("choice %d of %s: %+v, %v", i, response, a, err)
+			}
+			if found, err := FindChoice([]byte(response), i); err != nil || found != "r"+want {
+				t.Errorf("receipt %d of %s: %q, %v", i, response, found, err)
+			}
+		}
+	}
+}
+
+// An echo of the prompt is no part of the answer.
+func TestEcho(t *testing.T) {
+	o := Options{Request: []byte(`{"prompt":["a","bc"],"echo":true}`), Response: []byte(`{"choices":[{"text":"ax"},{"index":1,"text":"bcx"}]}`)}
+	for o.Choice = range 2 {
+		if a, err := o.answer(); err != nil || a.Text != "x" {
+			t.Errorf("choice %d: %+v, %v", o.Choice, a, err)
+		}
+	}
+	o.Choice = 0
+	for _, request := range []string{`{"prompt":"b","echo":true}`, `{"prompt":[1],"echo":true}`, `{"prompt":"a","echo":1}`} {
+		o.Request = []byte(request)
+		if _, err := o.answer(); !errors.Is(err, ErrInput) {
+			t.Errorf("%s: %v", request, err)
 		}
 	}
 }

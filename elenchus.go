@@ -69,6 +69,8 @@ type Options struct {
 	// Request is the JSON body that was sent to the gateway, Response what came back (JSON or the
 	// lines of a stream). Either may be nil.
 	Request, Response []byte
+	// Choice is the choice of the response that the receipt is about; 0 is the first one.
+	Choice int
 	// ExpectOutput is the text that the answer should have; nil: any.
 	ExpectOutput *string
 	// Chain looks the claim up on a chain; nil: no chain is asked. Its error does not end Verify.
@@ -89,18 +91,19 @@ func Verify(ctx context.Context, text string, o Options) (*Report, error) {
 		f.Answers = append(f.Answers, *o.ExpectOutput)
 	}
 	if o.Request != nil {
-		if f.Asked, err = readRequest(o.Request); err != nil {
+		if f.Asked, err = readRequest(o.Request, o.Choice); err != nil {
 			return nil, err
 		}
 	}
+	a := &Answer{}
 	if o.Response != nil {
-		a, err := readResponse(o.Response)
-		if err != nil {
+		if a, err = o.answer(); err != nil {
 			return nil, err
 		}
 		f.Answers, f.Calls = append(f.Answers, a.Text), a.Calls
 	}
-	if err := o.model(ctx, r, &f); err != nil {
+	odds, err := o.model(ctx, r, &f, alternatives(a.odds))
+	if err != nil {
 		return nil, err
 	}
 	if o.Chain != nil {
@@ -111,50 +114,60 @@ func Verify(ctx context.Context, text string, o Options) (*Report, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return receipt.Verify(r, f), nil
+	report := receipt.Verify(r, f)
+	if len(a.odds) > 0 {
+		report.Checks = append(report.Checks, checkOdds(a.odds, odds, r.Stop, f.Model))
+	}
+	return report, nil
 }
 
-// model computes the answer again; the error is ctx's.
-func (o *Options) model(ctx context.Context, r *receipt.Receipt, f *receipt.Facts) error {
+// model computes the answer again, with the odds of its tokens and of k alternatives (below 0: without); the error is ctx's.
+func (o *Options) model(ctx context.Context, r *receipt.Receipt, f *receipt.Facts, k int) (odds []decode.Odds, err error) {
 	if o.Model == nil {
 		f.NoOwn = o.NoModel
-		return nil
+		return nil, nil
 	}
 	f.Model = o.Model.man
 	if r.Request.Model != [32]byte(o.Model.man.ID()) {
 		f.NoOwn = fmt.Sprintf("model %x is not at hand", r.Request.Model)
-		return nil
+		return nil, nil
 	}
-	var err error
-	f.Own, err = compute(ctx, f.Model, r.Job(), r.Output, o.Split)
+	f.Own, odds, err = compute(ctx, f.Model, r.Job(), r.Output, o.Split, k)
 	if errors.Is(err, decode.ErrJob) {
 		f.NoOwn, err = err.Error(), nil
 	}
-	return err
+	return odds, err
 }
 
 // batch is the number of positions per pass; it changes no bit.
 const batch = 16
 
-// compute is the own answer to a job whose output is claimed to be known, which makes it faster.
-func compute(ctx context.Context, man *manifest.Manifest, job decode.Job, claimed []int32, split machine.Split) (*receipt.Own, error) {
+// compute is the own answer to a job whose output is claimed to be known, which makes it faster, and its odds.
+func compute(ctx context.Context, man *manifest.Manifest, job decode.Job, claimed []int32, split machine.Split, k int) (*receipt.Own, []decode.Odds, error) {
 	if err := job.Check(man.Model); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	chain := trace.NewChain(&man.Header, job.Prompt[0])
 	run, err := decode.New(man.Model, job, split, decode.Hooks{Step: func(_ int, y, f int32, kv *machine.Cache) { chain.Append(y, f, kv) }})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	odds := []decode.Odds{}
 	run.Draft = decode.Known(claimed)
+	if k >= 0 {
+		run.Logits = func(_ int, logits []int32) {
+			out := run.Output()
+			odds = append(odds, decode.OddsOf(logits, out[len(out)-1], k))
+		}
+	}
 	for !run.Done() {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := run.Advance(batch); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	a := chain.Answer(run.Output())
-	return &receipt.Own{StateRoot: a.StateTree().Root(), Output: a.Outputs, Finish: uint8(run.Finish())}, nil
+	return &receipt.Own{StateRoot: a.StateTree().Root(), Output: a.Outputs, Finish: uint8(run.Finish())}, odds, nil
 }

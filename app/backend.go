@@ -3,11 +3,7 @@ package app
 import (
 	"context"
 	"encoding/binary"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -38,6 +34,9 @@ type Backend struct {
 	models []backendModel
 	turn   atomic.Uint64
 	wait   sync.WaitGroup
+
+	mu    sync.Mutex       // guards hosts
+	hosts map[string]*host // by base URL
 }
 
 type backendModel struct {
@@ -127,6 +126,15 @@ func some(ids []int32) ([]int32, error) {
 	return ids, nil
 }
 
+// Piece is what an id adds in the middle of a text.
+func (c codec) Piece(id int32) string {
+	text, err := c.m.tok.Bytes(id)
+	if err != nil {
+		return "" // ids of the vocabulary alone come here
+	}
+	return text
+}
+
 func (c codec) NewDecoder(prompt []int32) gateway.Decoder {
 	at := tokenizer.Continuation
 	if len(prompt) <= 1 {
@@ -147,7 +155,7 @@ func (d decoder) Write(id int32) string {
 
 func (d decoder) Flush() string { return d.d.Flush() }
 
-// Submit sends a job to the next node in turn that takes it.
+// Submit sends a job to the first node that takes it, in the order of the job's route.
 func (b *Backend) Submit(ctx context.Context, j gateway.Job) (gateway.Stream, error) {
 	m, err := b.find(j.Model)
 	if err != nil {
@@ -157,28 +165,19 @@ func (b *Backend) Submit(ctx context.Context, j gateway.Job) (gateway.Stream, er
 	if err := r.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrInvalid, err)
 	}
-	first := int(b.turn.Add(1)-1) % max(1, len(b.Nodes))
-	var errs []error
-	full := 0
-	for i := range b.Nodes {
-		url := b.Nodes[(first+i)%len(b.Nodes)]
-		a, err := b.Peers.Job(ctx, url, r, j.Prompt, j.Stop, j.Sampler)
-		var refused *peer.StatusError
-		if errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
-			return nil, fmt.Errorf("%w: %s", gateway.ErrInvalid, refused.Text)
-		}
-		if err == nil {
-			return newStream(ctx, b, a, asked{digest: r.Digest(b.Domain)}), nil
-		}
-		if errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable {
-			full++
-		}
-		errs = append(errs, fmt.Errorf("node %s: %w", url, err))
+	q := peer.Question{Request: r, Prompt: j.Prompt, Stop: j.Stop, Sampler: j.Sampler}
+	if j.Logprobs {
+		q.Odds = &j.TopLogprobs
 	}
-	if full > 0 && full == len(b.Nodes) {
-		return nil, fmt.Errorf("%w: %w", gateway.ErrBusy, errors.Join(errs...))
+	nodes, err := b.order(ctx, &j.Route)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("%w: no node took the request: %w", gateway.ErrUnavailable, errors.Join(errs...))
+	s := &search{b: b, question: q, vocab: int(m.man.Vocab), left: nodes}
+	if err := s.next(ctx); err != nil {
+		return nil, err
+	}
+	return newStream(ctx, s, asked{digest: r.Digest(b.Domain)}), nil
 }
 
 // request is the typed request of a job. SPEC 07 §2.
@@ -195,73 +194,4 @@ func (b *Backend) request(m *backendModel, j *gateway.Job) claim.Request {
 		r.StopRoot = trace.IDTree(j.Stop).Root()
 	}
 	return r
-}
-
-// asked is what a receipt must be about: the request, and the ids that the node sent before it.
-type asked struct {
-	digest claim.Hash
-	sent   []int32
-}
-
-// stream hands a node's lines on. One goroutine reads; it ends with the job's context.
-type stream struct {
-	id     string
-	events chan gateway.Event
-	err    error // set before events is closed
-}
-
-func newStream(ctx context.Context, b *Backend, a *peer.Answer, q asked) *stream {
-	s := &stream{id: hex.EncodeToString(q.digest[:]), events: make(chan gateway.Event, 64)}
-	go s.read(ctx, b, a, q)
-	return s
-}
-
-func (s *stream) read(ctx context.Context, b *Backend, a *peer.Answer, q asked) {
-	defer close(s.events)
-	defer a.Close() //nolint:errcheck // the answer is over
-	for {
-		l, err := a.Next()
-		if errors.Is(err, io.EOF) {
-			err = errors.New("the node ended its answer without a receipt")
-		}
-		if err != nil {
-			s.err = err
-			return
-		}
-		e := gateway.Event{}
-		if l.Token != nil {
-			e.Token = *l.Token
-			q.sent = append(q.sent, e.Token) // the gateway stops a node at the request's maxNew
-		} else if e.Finish, e.Receipt, s.err = b.finish(ctx, l.Receipt, q); s.err != nil {
-			return
-		}
-		select {
-		case s.events <- e:
-		case <-ctx.Done():
-			s.err = ctx.Err()
-			return
-		}
-		if e.Receipt != "" {
-			return
-		}
-	}
-}
-
-// ReceiptID is the request's digest: known before the first token.
-func (s *stream) ReceiptID() string { return s.id }
-
-// Next is the next event; when ctx ends nothing is lost.
-func (s *stream) Next(ctx context.Context) (gateway.Event, error) {
-	select {
-	case e, ok := <-s.events:
-		if !ok {
-			if s.err == nil {
-				return e, io.EOF
-			}
-			return e, s.err
-		}
-		return e, nil
-	case <-ctx.Done():
-		return gateway.Event{}, ctx.Err()
-	}
 }

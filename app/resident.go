@@ -223,6 +223,20 @@ func (r *resident) Generate(ctx context.Context, job decode.Job, emit func(id in
 	return w.run.Generate(ctx, job, emit)
 }
 
+// GenerateOdds is node.Assessor, as far as what runs the model is one: liars are none.
+func (r *resident) GenerateOdds(ctx context.Context, job decode.Job, k int, emit func(int32, decode.Odds) error) (*trace.Answer, uint8, error) {
+	w, err := r.enter(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer r.leaves()
+	a, ok := w.run.(node.Assessor)
+	if !ok {
+		return nil, 0, fmt.Errorf("%w: this node gives no logprobs", node.ErrRefused)
+	}
+	return a.GenerateOdds(ctx, job, k, emit)
+}
+
 // Audit is node.Computer.
 func (r *resident) Audit(ctx context.Context, job decode.Job, claimed []int32) (*trace.Answer, uint8, error) {
 	w, err := r.enter(ctx)

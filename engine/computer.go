@@ -52,20 +52,46 @@ const passSize = 16
 // Generate answers a job, handing each id to emit as it is drawn (emit may be nil), and returns
 // the commitment to the whole run and the finish code. It ends with ctx or with emit's error.
 func (c *Computer) Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error) {
-	r, err := c.begin(job)
+	r, err := c.prepare(job)
 	if err != nil {
 		return nil, 0, err
+	}
+	return r.finish(ctx, emit)
+}
+
+// GenerateOdds is Generate that tells of each id how likely it was, and which k ids were most likely.
+// SPEC 05 §6.2.
+func (c *Computer) GenerateOdds(ctx context.Context, job decode.Job, k int, emit func(id int32, o decode.Odds) error) (*trace.Answer, uint8, error) {
+	r, err := c.prepare(job)
+	if err != nil {
+		return nil, 0, err
+	}
+	var odds []decode.Odds // of the ids that were not handed out yet
+	r.run.Logits = func(_ int, logits []int32) {
+		out := r.run.Output()
+		odds = append(odds, decode.OddsOf(logits, out[len(out)-1], k))
+	}
+	return r.finish(ctx, func(id int32) error {
+		o := odds[0]
+		odds = odds[1:]
+		return emit(id, o)
+	})
+}
+
+// prepare begins an answer with the guesses and the rows of prompts that the computer has.
+func (c *Computer) prepare(job decode.Job) (*running, error) {
+	r, err := c.begin(job)
+	if err != nil {
+		return nil, err
 	}
 	if !c.Plain && c.Tamper == nil {
 		r.run.Draft = newLookup(job.Prompt).guess
 	}
 	if c.Prefix != nil && c.Tamper == nil && c.Flip == nil {
 		r.prefix = c.Prefix
-		if err := r.adopt(); err != nil {
-			return nil, 0, err
-		}
+		err = r.adopt()
 	}
-	return r.finish(ctx, emit)
+	return r, err
 }
 
 // Audit is Generate of a job whose output is claimed to be known: several steps of the answer are

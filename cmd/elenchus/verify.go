@@ -21,7 +21,7 @@ const maxReceipt = 64 << 20
 type verifyFlags struct {
 	local
 	model, rpc, deployment, request, response, expect string
-	threads                                           int
+	threads, choice                                   int
 }
 
 func verifyCommand() *cobra.Command {
@@ -45,6 +45,7 @@ Exit codes: 0 everything that was asked holds, 1 something is false, 2 something
 	p.StringVar(&f.request, "request", "", "file with the JSON body that you sent")
 	p.StringVar(&f.response, "response", "", "file with what came back: JSON or the lines of a stream")
 	p.StringVar(&f.expect, "expect-output", "", "text that the answer should have")
+	p.IntVar(&f.choice, "choice", 0, "the choice of the response to check: 0 is the first one")
 	p.IntVar(&f.threads, "threads", 0, "threads; 0: one for each processor")
 	return c
 }
@@ -54,7 +55,7 @@ func (f *verifyFlags) verify(c *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	text, err := elenchus.FindReceipt(b)
+	text, err := elenchus.FindChoice(b, f.choice)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -90,7 +91,7 @@ func exitOf(o elenchus.Outcome) error {
 }
 
 func (f *verifyFlags) options(c *cobra.Command, r *receipt.Receipt) (*elenchus.Options, error) {
-	o := &elenchus.Options{}
+	o := &elenchus.Options{Choice: f.choice}
 	if c.Flags().Changed("expect-output") {
 		o.ExpectOutput = &f.expect
 	}

@@ -173,19 +173,55 @@ type Answer struct {
 
 // Line is a token or, last, the receipt.
 type Line struct {
-	Token   *int32 `json:"token"`
-	Receipt string `json:"receipt"`
-	Error   string `json:"error"`
+	Token   *int32     `json:"token"`
+	Log     *int32     `json:"logprob"` // of the token, Q16, where odds were asked for
+	Top     [][2]int32 `json:"top"`     // ids with theirs
+	Receipt string     `json:"receipt"`
+	Error   string     `json:"error"`
+}
+
+// Odds are the odds of the line's token: nil if it has none, an error if they are none.
+func (l *Line) Odds(vocab int) (*decode.Odds, error) {
+	if l.Token == nil || l.Log == nil {
+		return nil, nil
+	}
+	o := &decode.Odds{Drawn: decode.Likely{ID: *l.Token, Log: *l.Log}}
+	if len(l.Top) > decode.MaxOdds || *l.Log > 0 {
+		return nil, fmt.Errorf("%w: odds of id %d: %d with %d alternatives", ErrReply, *l.Token, *l.Log, len(l.Top))
+	}
+	for _, t := range l.Top {
+		if t[0] < 0 || int(t[0]) >= vocab || t[1] > 0 {
+			return nil, fmt.Errorf("%w: odds of id %d: %d", ErrReply, t[0], t[1])
+		}
+		o.Top = append(o.Top, decode.Likely{ID: t[0], Log: t[1]})
+	}
+	return o, nil
+}
+
+// Question is what a node is asked: a request, the ids behind its roots, and the settings behind its extras.
+type Question struct {
+	Request      claim.Request
+	Prompt, Stop []int32
+	Sampler      decode.Sampler
+	Odds         *int // alternatives wanted in the odds of each id; nil: no odds
 }
 
 // Job asks a node for an answer; the answer ends with ctx. Close it. s are the settings behind the
 // request's extras.
 func (c *Client) Job(ctx context.Context, url string, r claim.Request, prompt, stop []int32, s decode.Sampler) (*Answer, error) {
+	return c.Ask(ctx, url, Question{Request: r, Prompt: prompt, Stop: stop, Sampler: s})
+}
+
+// Ask is Job with everything that a node may be asked.
+func (c *Client) Ask(ctx context.Context, url string, q Question) (*Answer, error) {
 	fields := map[string]any{
-		"request": base64.RawURLEncoding.EncodeToString(r.Encode()), "prompt": prompt, "stop": stop,
+		"request": base64.RawURLEncoding.EncodeToString(q.Request.Encode()), "prompt": q.Prompt, "stop": q.Stop,
 	}
-	if !s.None() {
-		fields["sampler"] = base64.RawURLEncoding.EncodeToString(s.Encode())
+	if !q.Sampler.None() {
+		fields["sampler"] = base64.RawURLEncoding.EncodeToString(q.Sampler.Encode())
+	}
+	if q.Odds != nil {
+		fields["logprobs"] = *q.Odds
 	}
 	body, err := json.Marshal(fields)
 	if err != nil {

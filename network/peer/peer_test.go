@@ -187,3 +187,29 @@ func TestJobLines(t *testing.T) {
 		t.Errorf("a refusal: %v", err)
 	}
 }
+
+// Odds are believed to be odds only as far as they can be some: at most as many as may be asked for, of ids of the
+// vocabulary, none above 0.
+func TestOddsOfLines(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"token":1}`: true, `{"token":1,"logprob":0,"top":[]}`: true, `{"token":1,"logprob":-5,"top":[[9,-1]]}`: true,
+		`{"token":1,"logprob":1}`: false, `{"token":1,"logprob":-1,"top":[[10,-1]]}`: false, `{"token":1,"logprob":-1,"top":[[-1,-1]]}`: false,
+		`{"token":1,"logprob":-1,"top":[[1,1]]}`: false, `{"token":1,"logprob":-1,"top":[` + strings.Repeat("[1,-1],", 20) + `[1,-1]]}`: false,
+	} {
+		a, err := says(200, body+"\n").Ask(t.Context(), "http://n", peer.Question{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := a.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := l.Odds(10)
+		if (err == nil) != want || err != nil && !errors.Is(err, peer.ErrReply) || (o != nil) != (want && strings.Contains(body, "logprob")) {
+			t.Errorf("%s: %+v, %v", body, o, err)
+		}
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

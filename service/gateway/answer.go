@@ -49,11 +49,11 @@ func (e *ending) because(calls int) {
 	}
 }
 
-// pump moves the tokens of s into out as text until the answer ends.
-func pump(ctx context.Context, s Stream, d Decoder, job Job, out outlet, keepAlive time.Duration) (ending, error) {
+// pump moves the tokens of a strand into out as text until the answer ends.
+func pump(ctx context.Context, s *strand, out outlet, keepAlive time.Duration) (ending, error) {
 	var end ending
 	for {
-		ev, err := next(ctx, s, keepAlive)
+		ev, err := next(ctx, s.stream, keepAlive)
 		switch {
 		case errors.Is(err, errIdle):
 			err = out.idle()
@@ -61,15 +61,16 @@ func pump(ctx context.Context, s Stream, d Decoder, job Job, out outlet, keepAli
 		case ev.Finish != 0:
 			end.code, end.receipt = ev.Finish, ev.Receipt
 			if end.reason, err = finishReason(ev.Finish); err == nil {
-				err = put(out, d.Flush())
+				err = put(out, s.decoder.Flush())
 			}
 			return end, err
 		default:
-			if end.tokens++; end.tokens > job.MaxNew {
-				return end, fmt.Errorf("the backend sent more than the %d tokens it was asked for", job.MaxNew)
+			if end.tokens++; end.tokens > s.job.MaxNew {
+				return end, fmt.Errorf("the backend sent more than the %d tokens it was asked for", s.job.MaxNew)
 			}
-			if !isStop(job.Stop, ev.Token) {
-				err = put(out, d.Write(ev.Token))
+			if !isStop(s.job.Stop, ev.Token) {
+				s.note(ev)
+				err = put(out, s.decoder.Write(ev.Token))
 			}
 		}
 		if err != nil {
@@ -141,12 +142,8 @@ func gone(err error) error {
 	return nil
 }
 
-// newJob turns a decoded request into a job for model.
-func newJob(r *request, d *dialect, c Codec, m Model) (Job, error) {
-	ids, err := d.encode(c, r)
-	if err != nil {
-		return Job{}, err
-	}
+// newJob turns one prompt of a decoded request into a job for a model.
+func newJob(r *request, d *dialect, ids []int32, m Model) (Job, error) {
 	if len(ids) == 0 {
 		return Job{}, badParam(d.missing, d.missing+" must give at least one token")
 	}
@@ -163,5 +160,6 @@ func newJob(r *request, d *dialect, c Codec, m Model) (Job, error) {
 	if r.maxNew > 0 {
 		most = min(most, r.maxNew)
 	}
-	return Job{Model: m.ID, Prompt: ids, MaxNew: most, TemperatureQ16: r.temperatureQ16, Seed: r.seed, Stop: m.Stop, Sampler: r.sampler}, nil
+	return Job{Model: m.ID, Prompt: ids, MaxNew: most, TemperatureQ16: r.temperatureQ16, Seed: r.seed, Stop: m.Stop, Sampler: r.sampler,
+		Route: r.route, Logprobs: r.logprobs, TopLogprobs: r.topLogprobs}, nil
 }

@@ -43,6 +43,9 @@ type Codec interface {
 	Syntax() *template.Syntax
 	// EncodeText returns the token ids of a plain prompt, with the leading id the model expects, if any.
 	EncodeText(text string) ([]int32, error)
+	// Piece returns the bytes that id adds in the middle of a text: perhaps a part of a character, none for ids that end
+	// an answer.
+	Piece(id int32) string
 	// NewDecoder starts the text of one answer; afterPrompt are the ids it continues.
 	NewDecoder(afterPrompt []int32) Decoder
 }
@@ -66,6 +69,9 @@ type Job struct {
 	Seed           uint64  // 0 when greedy and the client named none
 	Stop           []int32 // Model.Stop
 	Sampler        decode.Sampler
+	Logprobs       bool // whether events carry Odds
+	Route          Route
+	TopLogprobs    int // alternatives in each, 0..decode.MaxOdds
 }
 
 // FinishCode says why an answer ended, with the numbers of the protocol's state.
@@ -82,9 +88,10 @@ const (
 
 // Event is one step of an answer: a produced token while Finish is 0, else the end of the answer.
 type Event struct {
-	Token   int32      // below Model.Vocab; meaningful while Finish is 0; the end-of-answer id is reported too
-	Finish  FinishCode // not 0 on the last event, which carries no token
-	Receipt string     // on the last event: canonical base64url text; empty if the backend makes no receipts
+	Token   int32        // below Model.Vocab; meaningful while Finish is 0; the end-of-answer id is reported too
+	Odds    *decode.Odds // of the token, if Job.Logprobs; no receipt binds them
+	Finish  FinishCode   // not 0 on the last event, which carries no token
+	Receipt string       // on the last event: canonical base64url text; empty if the backend makes no receipts
 }
 
 // Stream is the answer to one job while it is being made. One goroutine uses it.

@@ -6,23 +6,30 @@ import (
 	"elenchus/compute/template"
 )
 
-// chunker is the stream of the two older endpoints of OpenAI.
+// chunker is the stream of one choice of the two older endpoints of OpenAI.
 type chunker struct {
 	*events
 	head   *head
+	strand *strand
 	shape  *shape
 	frame  completion // what all chunks share
 	opened bool
+	offset int // characters of the text that has been sent
 }
 
 // chunks starts a stream.
-func (s *shape) chunks(h *head, e *events) writer {
-	c := &chunker{events: e, head: h, shape: s, frame: s.frame(h)}
-	c.frame.Object = s.chunk
+func (s *shape) chunks(h *head, e *events, strand *strand) writer {
+	return &chunker{events: e, head: h, strand: strand, shape: s, frame: s.piecesOf(h)}
+}
+
+// piecesOf is a chunk without choices.
+func (s *shape) piecesOf(h *head) completion {
+	frame := s.frame(h)
+	frame.Object = s.chunk
 	if h.request.usage == usageWanted {
-		c.frame.Usage = json.RawMessage("null")
+		frame.Usage = json.RawMessage("null")
 	}
-	return c
+	return frame
 }
 
 func (c *chunker) idle() error { return gone(c.comment("waiting")) }
@@ -33,7 +40,7 @@ func (c *chunker) text(piece string) error {
 	if err := c.open(); err != nil {
 		return err
 	}
-	return c.chunk([]choice{c.shape.piece(piece)})
+	return c.chunk(c.shape.piece(piece))
 }
 
 func (c *chunker) called(calls []template.Call) error {
@@ -44,7 +51,7 @@ func (c *chunker) called(calls []template.Call) error {
 	for i := range out {
 		out[i].Index = &i
 	}
-	return c.chunk([]choice{c.shape.calls(out)})
+	return c.chunk(c.shape.calls(out))
 }
 
 // open sends what precedes the first piece.
@@ -53,35 +60,55 @@ func (c *chunker) open() error {
 		return nil
 	}
 	c.opened = true
-	return c.chunk(c.shape.opening)
+	return c.send(c.shape.opening[0])
 }
 
-func (c *chunker) chunk(choices []choice) error {
-	c.frame.Choices = choices
+// chunk sends one piece of the choice with the odds of the tokens since the last one.
+func (c *chunker) chunk(piece choice) error {
+	if odds := c.strand.takeOdds(); len(odds) > 0 {
+		piece.Logprobs = c.shape.odds(c.head, odds, &c.offset)
+	}
+	return c.send(piece)
+}
+
+func (c *chunker) send(piece choice) error {
+	piece.Index = c.strand.index
+	c.frame.Choices = []choice{piece}
 	return gone(c.data(marshal(c.frame)))
 }
 
-// close ends the stream. The receipt travels on its last chunk.
+// close ends the choice. Its receipt travels on its last chunk, unless one with the usage ends the stream.
 func (c *chunker) close(end ending) error {
 	if err := c.open(); err != nil {
 		return err
 	}
 	last := c.shape.closing()
 	last.FinishReason = &end.reason
-	separate := hasLastChunk(c.head.request.usage)
-	if !separate {
+	switch {
+	case c.head.choices > 1:
+		last.Receipt = end.receipt
+	case !hasLastChunk(c.head.request.usage):
 		c.frame.Receipt = end.receipt
 	}
-	if err := c.chunk([]choice{last}); err != nil {
-		return err
-	}
-	if separate {
-		c.frame.Receipt, c.frame.Usage = end.receipt, c.head.usage(end)
-		if err := c.chunk([]choice{}); err != nil {
-			return err
+	return c.chunk(last)
+}
+
+// finish ends the stream of all choices.
+func (s *shape) finish(h *head, e *events, all []*strand) error {
+	if hasLastChunk(h.request.usage) {
+		frame, tokens := s.piecesOf(h), 0
+		for _, strand := range all {
+			tokens += strand.end.tokens
+		}
+		if len(all) == 1 {
+			frame.Receipt = all[0].end.receipt
+		}
+		frame.Choices, frame.Usage = []choice{}, h.usage(tokens)
+		if err := e.data(marshal(frame)); err != nil {
+			return gone(err)
 		}
 	}
-	return gone(c.data([]byte("[DONE]")))
+	return gone(e.data([]byte("[DONE]")))
 }
 
 // hasLastChunk decides whether a chunk without choices, but with the usage, ends the stream: only when the client asked

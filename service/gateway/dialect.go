@@ -12,11 +12,12 @@ import (
 // Between the two stands the same job for all of them.
 type dialect struct {
 	fields  map[string]reader
-	check   func(r *request) *failure // after all fields were read; nil: nothing
-	missing string                    // the field that holds the prompt
-	encode  func(c Codec, r *request) ([]int32, error)
-	whole   func(h *head, s said) any // the object of a whole answer
-	stream  func(h *head, e *events) writer
+	check   func(r *request) *failure                     // after all fields were read; nil: nothing
+	missing string                                        // the field that holds the prompt
+	encode  func(c Codec, r *request) ([][]int32, error)  // one prompt, or several
+	whole   func(h *head, all []said) any                 // the object of whole answers
+	stream  func(h *head, e *events, s *strand) writer    // of one of the answers
+	finish  func(h *head, e *events, all []*strand) error // after all of them; nil: nothing
 }
 
 // head is what all objects of one answer share.
@@ -25,7 +26,8 @@ type head struct {
 	model   Model
 	hex     string // the random part of its id
 	began   time.Time
-	prompt  int                        // tokens
+	prompt  int                        // tokens, of all prompts
+	choices int                        // answers
 	now     func() time.Time           // the gateway's clock
 	fresh   func(prefix string) string // an id nobody has seen
 }
@@ -35,7 +37,16 @@ type said struct {
 	ending
 	content string
 	calls   []template.Call
+	odds    []tokenOdds
 }
+
+// alone makes the object of a whole answer for endpoints that give one.
+func alone(whole func(h *head, s said) any) func(h *head, all []said) any {
+	return func(h *head, all []said) any { return whole(h, all[0]) }
+}
+
+// one is a request's only prompt.
+func one(ids []int32, err error) ([][]int32, error) { return [][]int32{ids}, err }
 
 // writer is the outlet of a streamed answer. It may hold the beginning back until the first piece, so that a job that
 // fails before it still gets a proper error status.

@@ -43,14 +43,15 @@ type chatDelta struct {
 	Calls   []toolCall `json:"tool_calls,omitempty"`
 }
 
-// choice is the one choice of an answer: Message in a whole chat, Delta in a streamed one, Text in a completion.
+// choice is a choice of an answer: Message in a whole chat, Delta in a streamed one, Text in a completion.
 type choice struct {
 	Index        int          `json:"index"`
 	Message      *chatMessage `json:"message,omitempty"`
 	Delta        *chatDelta   `json:"delta,omitempty"`
 	Text         *string      `json:"text,omitempty"`
-	Logprobs     *struct{}    `json:"logprobs"`
+	Logprobs     any          `json:"logprobs"` // *chatLogprobs, *textLogprobs; null if they were not asked for
 	FinishReason *string      `json:"finish_reason"`
+	Receipt      string       `json:"elenchus_receipt,omitempty"` // where there are several choices
 }
 
 // shape is what differs between the answers of the two endpoints.
@@ -63,6 +64,7 @@ type shape struct {
 	piece    func(text string) choice
 	calls    func(calls []toolCall) choice
 	closing  func() choice
+	odds     func(h *head, all []tokenOdds, offset *int) any
 }
 
 // frame is an answer that lacks all but what its objects share.
@@ -74,15 +76,25 @@ func (s *shape) frame(h *head) completion {
 }
 
 // whole is an answer in one piece.
-func (s *shape) whole(h *head, said said) any {
-	turn := s.turn(said.content, h.toolCalls(said.calls))
-	turn.FinishReason = &said.reason
+func (s *shape) whole(h *head, all []said) any {
 	answer := s.frame(h)
-	answer.Choices, answer.Usage, answer.Receipt = []choice{turn}, h.usage(said.ending), said.receipt
+	choices, tokens := make([]choice, len(all)), 0
+	for i, said := range all {
+		c := s.turn(said.content, h.toolCalls(said.calls))
+		offset := 0
+		c.Index, c.FinishReason, c.Logprobs = i, &said.reason, s.odds(h, said.odds, &offset)
+		if tokens += said.tokens; len(all) == 1 {
+			answer.Receipt = said.receipt
+		} else {
+			c.Receipt = said.receipt
+		}
+		choices[i] = c
+	}
+	answer.Choices, answer.Usage = choices, h.usage(tokens)
 	return answer
 }
 
-func (h *head) usage(end ending) *usage { return &usage{h.prompt, end.tokens, h.prompt + end.tokens} }
+func (h *head) usage(answered int) *usage { return &usage{h.prompt, answered, h.prompt + answered} }
 
 // toolCalls gives calls ids.
 func (h *head) toolCalls(calls []template.Call) []toolCall {
@@ -110,13 +122,16 @@ func chatDialect() *dialect {
 		piece:   func(text string) choice { return choice{Delta: &chatDelta{Content: &text}} },
 		calls:   func(calls []toolCall) choice { return choice{Delta: &chatDelta{Calls: calls}} },
 		closing: func() choice { return choice{Delta: &chatDelta{}} },
+		odds:    chatOdds,
 	}
-	return &dialect{fields: chatFields(), missing: "messages", encode: encodeChat, whole: s.whole, stream: s.chunks}
+	return &dialect{
+		fields: chatFields(), check: checkChoices, missing: "messages", encode: encodeChat, whole: s.whole, stream: s.chunks, finish: s.finish,
+	}
 }
 
 // encodeChat renders a conversation.
-func encodeChat(c Codec, r *request) ([]int32, error) {
-	return c.EncodeChat(template.Conversation{Messages: r.messages, Tools: r.shown()})
+func encodeChat(c Codec, r *request) ([][]int32, error) {
+	return one(c.EncodeChat(template.Conversation{Messages: r.messages, Tools: r.shown()}))
 }
 
 func completionDialect() *dialect {
@@ -128,14 +143,11 @@ func completionDialect() *dialect {
 		turn:     func(answer string, _ []toolCall) choice { return text(answer) },
 		piece:    text,
 		closing:  func() choice { return text("") },
+		odds:     textOdds,
 	}
-	encode := func(c Codec, r *request) ([]int32, error) {
-		if r.promptIDs != nil {
-			return r.promptIDs, nil
-		}
-		return c.EncodeText(r.prompt)
+	return &dialect{
+		fields: completionFields(), check: checkChoices, missing: "prompt", encode: encodePrompts, whole: s.whole, stream: s.chunks, finish: s.finish,
 	}
-	return &dialect{fields: completionFields(), missing: "prompt", encode: encode, whole: s.whole, stream: s.chunks}
 }
 
 // modelEntry is a model as the dialect lists it, with two fields more.

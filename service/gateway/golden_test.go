@@ -48,6 +48,17 @@ func TestExchangesMatchGoldenFiles(t *testing.T) {
 		{"chat-cancelled", "POST", "/v1/chat/completions", chat + `}`, &toyBackend{script: says("ok", FinishCancelled)}},
 		{"chat-broken", "POST", "/v1/chat/completions", chat + `}`, &toyBackend{script: says("ok", 0), after: errSecret}},
 		{"completion", "POST", "/v1/completions", text + `}`, &toyBackend{script: says("ho", FinishEOS)}},
+		{"chat-choices", "POST", "/v1/chat/completions", chat + `,"n":2}`, &toyBackend{script: says("ok", FinishEOS)}},
+		{"chat-logprobs", "POST", "/v1/chat/completions", chat + `,"logprobs":true,"top_logprobs":2}`, &toyBackend{script: says("é!", FinishEOS)}},
+		{"chat-stream-logprobs", "POST", "/v1/chat/completions", chat + `,"stream":true,"logprobs":true}`, &toyBackend{script: says("é!", FinishEOS)}},
+		{"completion-echo", "POST", "/v1/completions", `{"model":"toy/bytes","prompt":["a",[98,99]],"temperature":0,"echo":true}`,
+			&toyBackend{script: says("!", FinishEOS)}},
+		{"completion-logprobs", "POST", "/v1/completions", text + `,"logprobs":1}`, &toyBackend{script: says("é!", FinishEOS)}},
+		{"completion-stream-logprobs", "POST", "/v1/completions", text + `,"logprobs":1,"stream":true}`, &toyBackend{script: says("é!", FinishEOS)}},
+		{"completion-stream-echo", "POST", "/v1/completions", text + `,"echo":true,"stream":true}`, &toyBackend{script: says("!", FinishEOS)}},
+		{"responses-logprobs", "POST", "/v1/responses", `{"model":"toy/bytes","input":"hi","include":["message.output_text.logprobs"],"top_logprobs":1}`,
+			&toyBackend{script: says("!", FinishEOS)}},
+		{"ollama-logprobs", "POST", "/api/generate", `{"model":"toy/bytes","prompt":"hi","logprobs":true,"top_logprobs":1}`, &toyBackend{script: says("!", FinishEOS)}},
 		{"completion-stream", "POST", "/v1/completions", text + `,"stream":true}`, &toyBackend{script: says("ho", FinishEOS)}},
 	}
 	for _, c := range slices.Concat(cases, responseExchanges(), messageExchanges(), ollamaExchanges()) {

@@ -2,15 +2,12 @@ package gateway
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
-
-	"elenchus/compute/template"
 )
 
 // statusClientGone is for a client that left before its answer began; only a client that half closed can read it.
@@ -161,117 +158,6 @@ func ignoredHeader(names []string) string {
 		}
 	}
 	return strings.Join(out, ", ")
-}
-
-// run is an answer in the making.
-type run struct {
-	*head
-	dialect *dialect
-	job     Job
-	stream  Stream
-	decoder Decoder
-	syntax  *template.Syntax // of calls; nil: no tools were shown
-}
-
-// start finds the model, encodes the prompt and submits the job.
-func (g *Gateway) start(ctx context.Context, w http.ResponseWriter, d *dialect, req *request) (*run, error) {
-	m, err := g.model(ctx, req.model)
-	if err != nil {
-		return nil, err
-	}
-	codec, err := g.backend.Codec(ctx, m.ID)
-	if err != nil {
-		return nil, err
-	}
-	if !req.hasSeed && req.temperatureQ16 > 0 {
-		var p [8]byte
-		g.options.Entropy(p[:])
-		req.seed = binary.BigEndian.Uint64(p[:])
-	}
-	job, err := newJob(req, d, codec, m)
-	if err != nil {
-		return nil, err
-	}
-	job.RequestID = w.Header().Get("X-Request-Id")
-	note(w, slog.String("model_id", m.ID), slog.Int("prompt_tokens", len(job.Prompt)))
-	s, err := g.backend.Submit(ctx, job)
-	if err != nil {
-		return nil, err
-	}
-	if id := s.ReceiptID(); id != "" {
-		w.Header().Set("X-Elenchus-Receipt-Id", id)
-	}
-	var syntax *template.Syntax
-	if len(req.shown()) > 0 {
-		syntax = codec.Syntax()
-	}
-	h := &head{
-		request: req, model: m, hex: g.randomHex(12), began: g.options.Now(), prompt: len(job.Prompt),
-		now: g.options.Now, fresh: func(prefix string) string { return prefix + g.randomHex(12) },
-	}
-	return &run{head: h, dialect: d, job: job, stream: s, decoder: codec.NewDecoder(job.Prompt), syntax: syntax}, nil
-}
-
-// whole sends the answer in one piece.
-func (g *Gateway) whole(ctx context.Context, w http.ResponseWriter, run *run) error {
-	var text collector
-	end, err := pump(ctx, run.stream, run.decoder, run.job, &text, g.options.KeepAlive)
-	if err != nil {
-		return err
-	}
-	content, calls := run.syntax.Parse(text.String())
-	end.because(len(calls))
-	run.count(w, end)
-	g.keepReceipt(run, end)
-	answer := run.dialect.whole(run.head, said{end, content, calls})
-	if end.receipt != "" && len(end.receipt) <= maxReceiptHeader {
-		w.Header().Set("X-Elenchus-Receipt", end.receipt)
-	}
-	allow(http.NewResponseController(w), g.options.WriteTimeout)
-	writeJSON(w, http.StatusOK, answer)
-	return nil
-}
-
-// stream sends the answer piece by piece.
-func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, run *run) error {
-	e := &events{w: w, control: http.NewResponseController(w), patient: g.options.WriteTimeout}
-	out := run.dialect.stream(run.head, e)
-	end, err := g.pour(ctx, run, out)
-	run.count(w, end)
-	if err == nil {
-		g.keepReceipt(run, end)
-		return out.close(end)
-	}
-	if !e.started || errors.Is(err, errClientGone) {
-		return err
-	}
-	f := failureOf(err)
-	note(w, slog.String("error", f.cause.Error()))
-	_ = out.fail(f) // the connection ends here either way
-	return nil
-}
-
-// pour moves the answer into a stream, calls of tools apart from text.
-func (g *Gateway) pour(ctx context.Context, run *run, out writer) (ending, error) {
-	if run.syntax == nil {
-		return pump(ctx, run.stream, run.decoder, run.job, out, g.options.KeepAlive)
-	}
-	s := &splitter{outlet: out, syntax: run.syntax}
-	end, err := pump(ctx, run.stream, run.decoder, run.job, s, g.options.KeepAlive)
-	if err != nil {
-		return end, err
-	}
-	calls, err := s.end()
-	if err == nil && len(calls) > 0 {
-		err = out.called(calls)
-	}
-	end.because(len(calls))
-	return end, err
-}
-
-// count notes the usage in the log.
-func (run *run) count(w http.ResponseWriter, end ending) {
-	note(w, slog.Int("completion_tokens", end.tokens), slog.String("finish_reason", end.reason))
 }
 
 // fail answers with an error, unless an answer has begun: then the connection is already lost.

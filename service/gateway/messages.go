@@ -38,7 +38,7 @@ type messageUsage struct {
 
 func messageDialect() *dialect {
 	return &dialect{
-		fields: messageReaders(), check: checkSystem, missing: "messages", encode: encodeChat, whole: wholeMessage, stream: streamMessage,
+		fields: messageReaders(), check: checkSystem, missing: "messages", encode: encodeChat, whole: alone(wholeMessage), stream: streamMessage,
 	}
 }
 
@@ -103,7 +103,7 @@ type messageStream struct {
 	blocks int  // that are complete
 }
 
-func streamMessage(h *head, e *events) writer { return &messageStream{events: e, head: h} }
+func streamMessage(h *head, e *events, _ *strand) writer { return &messageStream{events: e, head: h} }
 
 func (s *messageStream) idle() error { return s.send(messageEvent{Type: "ping"}) }
 
@@ -243,6 +243,9 @@ func (g *Gateway) count(w http.ResponseWriter, r *http.Request, d *dialect) (int
 	if err != nil {
 		return 0, err
 	}
-	ids, err := d.encode(codec, req)
-	return len(ids), err
+	prompts, err := d.encode(codec, req)
+	if err != nil {
+		return 0, err
+	}
+	return len(prompts[0]), nil
 }

@@ -17,6 +17,7 @@ type ollamaLine struct {
 	Created  string         `json:"created_at"`
 	Message  *ollamaMessage `json:"message,omitempty"`  // of chat
 	Response *string        `json:"response,omitempty"` // of generate
+	Logprobs []logprob      `json:"logprobs,omitempty"`
 	Done     bool           `json:"done"`
 	*ollamaEnd
 }
@@ -73,7 +74,7 @@ func (shape ollamaShape) line(h *head, text string, calls []template.Call) *olla
 func (shape ollamaShape) last(h *head, s said) *ollamaLine {
 	line := shape.line(h, s.content, s.calls)
 	took := max(h.now().Sub(h.began), 0)
-	line.Done = true
+	line.Done, line.Logprobs = true, logprobsOf(s.odds)
 	line.ollamaEnd = &ollamaEnd{Reason: "stop", Total: took, PromptCount: h.prompt, Count: s.tokens, Answer: took, Receipt: s.receipt}
 	if s.reason == "length" {
 		line.Reason = "length"
@@ -84,14 +85,15 @@ func (shape ollamaShape) last(h *head, s said) *ollamaLine {
 func wholeChatLine(h *head, s said) any { return ollamaShape(chatLine).last(h, s) }
 func wholeTextLine(h *head, s said) any { return ollamaShape(textLine).last(h, s) }
 
-func chatLines(h *head, e *events) writer { return &lineStream{e, h, chatLine} }
-func textLines(h *head, e *events) writer { return &lineStream{e, h, textLine} }
+func chatLines(h *head, e *events, s *strand) writer { return &lineStream{e, h, s, chatLine} }
+func textLines(h *head, e *events, s *strand) writer { return &lineStream{e, h, s, textLine} }
 
 // lineStream writes an answer line by line.
 type lineStream struct {
 	*events
-	head  *head
-	shape ollamaShape
+	head   *head
+	strand *strand
+	shape  ollamaShape
 }
 
 func (s *lineStream) send(line any) error { return gone(s.line(marshal(line))) }
@@ -99,13 +101,19 @@ func (s *lineStream) send(line any) error { return gone(s.line(marshal(line))) }
 // idle sends a piece without text, since lines know no comments.
 func (s *lineStream) idle() error { return s.text("") }
 
-func (s *lineStream) text(piece string) error { return s.send(s.shape.line(s.head, piece, nil)) }
+func (s *lineStream) text(piece string) error {
+	line := s.shape.line(s.head, piece, nil)
+	line.Logprobs = logprobsOf(s.strand.takeOdds())
+	return s.send(line)
+}
 
 func (s *lineStream) called(calls []template.Call) error {
 	return s.send(s.shape.line(s.head, "", calls))
 }
 
-func (s *lineStream) close(end ending) error { return s.send(s.shape.last(s.head, said{ending: end})) }
+func (s *lineStream) close(end ending) error {
+	return s.send(s.shape.last(s.head, said{ending: end, odds: s.strand.takeOdds()}))
+}
 
 func (s *lineStream) fail(f *failure) error { return s.send(ollamaError(f, "")) }
 

@@ -15,8 +15,8 @@ func ollamaReaders() map[string]reader {
 		"options":      readOptions(),
 		"format":       only("an empty string", `""`),
 		"think":        only("false", `false`),
-		"logprobs":     only("false", `false`),
-		"top_logprobs": onlyNumber(0),
+		"logprobs":     readLogprobs,
+		"top_logprobs": readTopLogprobs,
 		"keep_alive":   func(*request, member) *failure { return nil }, // nodes keep models as they will
 	}
 }
@@ -26,7 +26,7 @@ func ollamaChat() *dialect {
 	fields := ollamaReaders()
 	fields["messages"] = readOllamaMessages
 	fields["tools"] = readTools
-	return &dialect{fields: fields, check: checkOllama, missing: "messages", encode: encodeChat, whole: wholeChatLine, stream: chatLines}
+	return &dialect{fields: fields, check: checkOllama, missing: "messages", encode: encodeChat, whole: alone(wholeChatLine), stream: chatLines}
 }
 
 // ollamaGenerate is POST /api/generate.
@@ -39,7 +39,7 @@ func ollamaGenerate() *dialect {
 	fields["template"] = only("an empty string", `""`)
 	fields["context"] = only("an empty list", `[]`)
 	fields["images"] = only("an empty list", `[]`)
-	return &dialect{fields: fields, check: checkGenerate, missing: "prompt", encode: encodeGenerate, whole: wholeTextLine, stream: textLines}
+	return &dialect{fields: fields, check: checkGenerate, missing: "prompt", encode: encodeGenerate, whole: alone(wholeTextLine), stream: textLines}
 }
 
 func readUnstreamed(r *request, m member) *failure {
@@ -62,7 +62,7 @@ func readRaw(r *request, m member) (f *failure) {
 // checkOllama streams unless the client said no.
 func checkOllama(r *request) *failure {
 	r.stream = !r.whole
-	return nil
+	return checkLogprobs(r)
 }
 
 func checkGenerate(r *request) *failure {
@@ -76,9 +76,9 @@ func checkGenerate(r *request) *failure {
 }
 
 // encodeGenerate renders a prompt as the message of a user, unless it is raw.
-func encodeGenerate(c Codec, r *request) ([]int32, error) {
+func encodeGenerate(c Codec, r *request) ([][]int32, error) {
 	if r.raw {
-		return c.EncodeText(r.prompt)
+		return one(c.EncodeText(r.prompt))
 	}
 	r.messages = []Message{{Role: template.User, Content: r.prompt}}
 	if f := checkSystem(r); f != nil {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -148,51 +147,4 @@ func readPart(raw json.RawMessage, where string, types []string) (string, *failu
 		return "", badParam(where, where+` must be {"type":"`+types[0]+`","text":"..."}`)
 	}
 	return text, nil
-}
-
-// readPrompt reads the prompt of a completion: a string, a list of token ids, or a list that holds one of either.
-func readPrompt(r *request, m member) *failure {
-	r.hasPrompt = true
-	if kind(m.value) != '[' {
-		return readPromptText(r, m)
-	}
-	inside := bytes.TrimSpace(m.value[1 : len(m.value)-1])
-	if k := kind(inside); k != '"' && k != '[' {
-		return readPromptIDs(r, m.name, inside)
-	}
-	return each(m, func(i int, raw json.RawMessage) *failure {
-		if i > 0 {
-			return badParam(m.name,
-				"prompt holds several prompts, but one request gets one answer and one receipt: send one request for each")
-		}
-		if kind(raw) == '[' {
-			return readPromptIDs(r, m.name, bytes.TrimSpace(raw[1:len(raw)-1]))
-		}
-		return readPromptText(r, member{m.name, raw})
-	})
-}
-
-func readPromptText(r *request, m member) (f *failure) {
-	if kind(m.value) != '"' {
-		return badParam(m.name, "prompt must be a string, a list of token ids, or a list that holds one of either")
-	}
-	r.prompt, f = readString(m, maxBody)
-	return f
-}
-
-// readPromptIDs reads the token ids between the brackets of a list, which is valid JSON. That they are below the
-// vocabulary is checked once the model is known.
-func readPromptIDs(r *request, name string, inside []byte) *failure {
-	if len(inside) == 0 {
-		return badParam(name, "prompt must not be an empty list")
-	}
-	for text := range bytes.SplitSeq(inside, []byte(",")) {
-		text = bytes.TrimSpace(text)
-		id, err := strconv.ParseInt(string(text), 10, 32)
-		if err != nil || id < 0 {
-			return badParam(name, fmt.Sprintf("prompt[%d] must be a token id, not %s", len(r.promptIDs), clip(string(text), 40)))
-		}
-		r.promptIDs = append(r.promptIDs, int32(id))
-	}
-	return nil
 }

@@ -10,10 +10,10 @@ const (
 	maxReceiptBytes = 64 << 20 // of all that are kept
 )
 
-// keepReceipt makes the receipt of an answer available under the id that its header named.
-func (g *Gateway) keepReceipt(run *run, end ending) {
-	if id := run.stream.ReceiptID(); id != "" && end.receipt != "" {
-		g.receipts.put(run.request.owner, id, end.receipt, len(id)+len(end.receipt))
+// keepReceipt makes the receipt of an answer available under its id.
+func (g *Gateway) keepReceipt(r *run, s *strand) {
+	if id := s.stream.ReceiptID(); id != "" && s.end.receipt != "" {
+		g.receipts.put(r.request.owner, id, s.end.receipt, len(id)+len(s.end.receipt))
 	}
 }
 

@@ -34,13 +34,19 @@ type request struct {
 	tools          []string  // chat only; JSON of each
 	noTools        bool      // tool_choice "none"
 	oneCall        bool      // parallel_tool_calls false
-	prompt         string    // completions only, used when promptIDs is nil
-	promptIDs      []int32   // completions only
-	system         string    // before the messages; of dialects that name it apart
-	raw            bool      // the prompt is not to be rendered
-	whole          bool      // stream was false
-	hasPrompt      bool      // messages or prompt was given
-	maxNew         int       // 0: until the context is full
+	prompt         string    // generate only
+	prompts        []prompt  // completions only
+	echo           bool      // completions only: the text begins with the prompt
+	choices        int       // answers to each prompt; 0: 1
+	bestOf         int       // 0: unsaid
+	logprobs       bool
+	topLogprobs    int
+	route          Route
+	system         string // before the messages; of dialects that name it apart
+	raw            bool   // the prompt is not to be rendered
+	whole          bool   // stream was false
+	hasPrompt      bool   // messages or prompt was given
+	maxNew         int    // 0: until the context is full
 	temperatureQ16 int64
 	seed           uint64
 	hasSeed        bool
@@ -107,6 +113,7 @@ func commonFields() map[string]reader {
 		"safety_identifier": readLabel,
 		"prompt_cache_key":  readLabel,
 		"metadata":          func(*request, member) *failure { return nil },
+		"provider":          readProvider,
 
 		"top_p":              readTopP,
 		"top_k":              readTopK,
@@ -131,8 +138,9 @@ func chatFields() map[string]reader {
 	fields["function_call"] = only(`"none" or "auto"`, `"none"`, `"auto"`)
 	fields["parallel_tool_calls"] = readParallel
 	fields["response_format"] = readResponseFormat
-	fields["logprobs"] = only("false", `false`)
-	fields["top_logprobs"] = onlyNumber(0)
+	fields["n"] = readChoices
+	fields["logprobs"] = readLogprobs
+	fields["top_logprobs"] = readTopLogprobs
 	fields["modalities"] = only(`["text"]`, `["text"]`)
 	fields["audio"] = only("null")
 	fields["reasoning_effort"] = only(`"none"`, `"none"`)
@@ -145,10 +153,11 @@ func chatFields() map[string]reader {
 func completionFields() map[string]reader {
 	fields := commonFields()
 	fields["prompt"] = readPrompt
-	fields["best_of"] = onlyNumber(1)
-	fields["echo"] = only("false", `false`)
+	fields["n"] = readChoices
+	fields["best_of"] = readBestOf
+	fields["echo"] = readEcho
 	fields["suffix"] = only("an empty string", `""`)
-	fields["logprobs"] = only("null", `false`)
+	fields["logprobs"] = readLegacyLogprobs
 	return fields
 }
 

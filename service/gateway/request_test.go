@@ -113,23 +113,28 @@ var refusedBodies = []refusal{
 	{"prompt of wrong type", "completions", `{` + textStart + `,"prompt":7}`, 400, "prompt", "must be a string"},
 	{"empty list", "completions", `{` + textStart + `,"prompt":[ ]}`, 400, "prompt", "empty list"},
 	{"empty inner list", "completions", `{` + textStart + `,"prompt":[[]]}`, 400, "prompt", "empty list"},
-	{"two prompts", "completions", `{` + textStart + `,"prompt":["a","b"]}`, 400, "prompt", "one request for each"},
-	{"two lists", "completions", `{` + textStart + `,"prompt":[[1],[2]]}`, 400, "prompt", "one request for each"},
+	{"many prompts", "completions", `{` + textStart + `,"prompt":["a"` + strings.Repeat(`,"b"`, 16) + `]}`, 400, "prompt", "at most 16 prompts"},
+	{"many answers", "completions", `{` + textStart + `,"n":9,"prompt":["a","b"]}`, 400, "n", "one request gets at most 16"},
+	{"best_of", "completions", `{` + textStart + `,"n":1,"best_of":2,"prompt":"a"}`, 400, "best_of", "send the value of n"},
+	{"n zero", "completions", `{` + textStart + `,"n":0,"prompt":"a"}`, 400, "n", "from 1 to 16"},
+	{"n too many", "chat/completions", `{` + chatStart + `,"n":17}`, 400, "n", "from 1 to 16"},
+	{"top_logprobs alone", "chat/completions", `{` + chatStart + `,"top_logprobs":1}`, 400, "top_logprobs", "needs logprobs"},
+	{"top_logprobs too many", "chat/completions", `{` + chatStart + `,"logprobs":true,"top_logprobs":21}`, 400, "top_logprobs", "from 0 to 20"},
+	{"logprobs of a chat as number", "chat/completions", `{` + chatStart + `,"logprobs":1}`, 400, "logprobs", "true or false"},
 	{"mixed list", "completions", `{` + textStart + `,"prompt":[1,"a"]}`, 400, "prompt", "prompt[1] must be a token id"},
 	{"null id", "completions", `{` + textStart + `,"prompt":[null]}`, 400, "prompt", "token id"},
 	{"fractional id", "completions", `{` + textStart + `,"prompt":[1.0]}`, 400, "prompt", "token id"},
 	{"negative id", "completions", `{` + textStart + `,"prompt":[-1]}`, 400, "prompt", "token id"},
 	{"id outside the vocabulary", "completions", `{` + textStart + `,"prompt":[1,257]}`, 400, "prompt", "ids of this model are 0 to 256"},
-	{"echo", "completions", `{` + textStart + `,"prompt":"a","echo":true}`, 400, "echo", "not supported"},
-	{"logprobs of a completion", "completions", `{` + textStart + `,"prompt":"a","logprobs":0}`, 400, "logprobs", "not supported"},
+	{"echo with logprobs", "completions", `{` + textStart + `,"prompt":"a","echo":true,"logprobs":0}`, 400, "logprobs", "where echo is true"},
+	{"too many logprobs of a completion", "completions", `{` + textStart + `,"prompt":"a","logprobs":6}`, 400, "logprobs", "from 0 to 5"},
 	{"suffix", "completions", `{` + textStart + `,"prompt":"a","suffix":"b"}`, 400, "suffix", "not supported"},
 }
 
 // refusedValues are values of parameters that would change the answer.
 var refusedValues = map[string]string{
-	"n": `2`, "presence_penalty": `0.1`, "frequency_penalty": `-1`, "logit_bias": `{"5":1}`,
-	"stop": `"x"`, "tool_choice": `"required"`, "functions": `[{}]`, "logprobs": `true`,
-	"top_logprobs": `3`, "response_format": `{"type":"json_object"}`,
+	"presence_penalty": `0.1`, "frequency_penalty": `-1`, "logit_bias": `{"5":1}`,
+	"stop": `"x"`, "tool_choice": `"required"`, "functions": `[{}]`, "response_format": `{"type":"json_object"}`,
 	"repetition_penalty": `1.1`, "modalities": `["audio"]`, "reasoning_effort": `"high"`, "web_search_options": `{}`,
 }
 
@@ -256,10 +261,13 @@ func checkBody(t *testing.T, d *dialect, body []byte) {
 			t.Fatalf("odd message %+v", m)
 		}
 	}
-	for _, id := range r.promptIDs {
-		if id < 0 {
+	for _, p := range r.prompts {
+		if slices.ContainsFunc(p.ids, func(id int32) bool { return id < 0 }) {
 			t.Fatal("negative id")
 		}
+	}
+	if r.choices > maxChoices || len(r.prompts) > maxChoices || r.topLogprobs > decode.MaxOdds {
+		t.Fatalf("out of range: %+v", r)
 	}
 	if h := ignoredHeader(r.ignored); strings.ContainsAny(h, "\r\n\x00") || len(h) > maxIgnored*70 {
 		t.Fatalf("odd header %q", h)
@@ -270,7 +278,7 @@ func FuzzChatRequest(f *testing.F) {
 	f.Add([]byte(`{"model":"m","messages":[{"role":"user","content":"hi"}],"temperature":0.8,"seed":1,"stream":true}`))
 	f.Add([]byte(`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"\ud83d\ude00"}]}],"x":[[[]]]}`))
 	f.Add([]byte(`{"model":"m","stream_options":{"include_usage":true},"logit_bias":{},"stop":[ ],"response_format":{"type":"text"}}`))
-	fuzzBodies(f, chatFields())
+	fuzzChecked(f, chatDialect())
 }
 
 func FuzzCompletionRequest(f *testing.F) {
@@ -278,5 +286,6 @@ func FuzzCompletionRequest(f *testing.F) {
 	f.Add([]byte(`{"model":"m","prompt":[1, 2,3]}`))
 	f.Add([]byte(`{"model":"m","prompt":[["a"]],"echo":false}`))
 	f.Add([]byte(`{"model":"m","prompt":[[1,2]],"suffix":""}`))
-	fuzzBodies(f, completionFields())
+	f.Add([]byte(`{"model":"m","prompt":["a","b",[3]],"n":2,"best_of":2,"echo":true,"logprobs":5}`))
+	fuzzChecked(f, completionDialect())
 }

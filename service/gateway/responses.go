@@ -101,11 +101,11 @@ type outputPart struct {
 	Type        string     `json:"type"`
 	Text        string     `json:"text"`
 	Annotations []struct{} `json:"annotations"`
-	Logprobs    []struct{} `json:"logprobs"`
+	Logprobs    []logprob  `json:"logprobs"`
 }
 
-func textPart(text string) outputPart {
-	return outputPart{"output_text", text, []struct{}{}, []struct{}{}}
+func textPart(text string, odds ...logprob) outputPart {
+	return outputPart{"output_text", text, []struct{}{}, append([]logprob{}, odds...)}
 }
 
 func messageItem(id, status string, parts ...outputPart) outputItem {
@@ -127,7 +127,7 @@ func newResponse(h *head) *response {
 		Model: publicName(h.model), Output: []outputItem{}, Parallel: true,
 		CacheKey: echo("prompt_cache_key", "null"), Safety: echo("safety_identifier", "null"), ServiceTier: "default", Store: !f.unkept,
 		Temperature: echo("temperature", "1"), ToolChoice: echo("tool_choice", `"auto"`), Tools: echo("tools", "[]"), TopP: echo("top_p", "1"),
-		Truncation: "disabled", User: echo("user", "null"), Metadata: echo("metadata", "{}"), Fingerprint: h.model.ID,
+		TopLogprobs: h.request.topLogprobs, Truncation: "disabled", User: echo("user", "null"), Metadata: echo("metadata", "{}"), Fingerprint: h.model.ID,
 	}
 	a.Text.Format.Type = "text"
 	if f.previous != "" {
@@ -158,7 +158,7 @@ type keeper struct{ shelf *shelf[keptResponse] }
 
 func (k *keeper) dialect() *dialect {
 	return &dialect{
-		fields: responseReaders(), check: k.checkResponse, missing: "input", encode: encodeChat, whole: k.whole, stream: k.stream,
+		fields: responseReaders(), check: k.checkResponse, missing: "input", encode: encodeChat, whole: alone(k.whole), stream: k.stream,
 	}
 }
 
@@ -189,7 +189,7 @@ func (k *keeper) whole(h *head, s said) any {
 	a := newResponse(h)
 	a.finish(h, s.ending)
 	if s.content != "" || len(s.calls) == 0 {
-		a.Output = append(a.Output, messageItem(h.fresh("msg_"), a.Status, textPart(s.content)))
+		a.Output = append(a.Output, messageItem(h.fresh("msg_"), a.Status, textPart(s.content, logprobsOf(s.odds)...)))
 	}
 	for _, c := range s.calls {
 		a.Output = append(a.Output, outputItem{

@@ -34,12 +34,12 @@ func responseReaders() map[string]reader {
 		"tool_choice":          readToolChoice,
 		"parallel_tool_calls":  readParallel,
 		"metadata":             readMetadata,
-		"include":              only("an empty list", `[]`, `["reasoning.encrypted_content"]`), // there is no reasoning
+		"include":              readInclude,
 		"reasoning":            readReasoning,
 		"text":                 readTextConfig,
 		"truncation":           only(`"disabled"`, `"disabled"`),
 		"service_tier":         only(`"auto" or "default"`, `"auto"`, `"default"`),
-		"top_logprobs":         onlyNumber(0),
+		"top_logprobs":         readTopLogprobs,
 		"background":           only("false", `false`),
 		"conversation":         only("null"),
 		"prompt":               only("null"),
@@ -91,6 +91,20 @@ func readMetadata(_ *request, m member) *failure {
 	return inside(m.value, m.name, func(_ string, m member) *failure {
 		_, f := readString(m, maxUserText)
 		return f
+	})
+}
+
+// readInclude reads what the answer shall hold besides the text: odds, or the content of reasoning, of which there is none.
+func readInclude(r *request, m member) *failure {
+	return each(m, func(i int, raw json.RawMessage) *failure {
+		switch string(raw) {
+		case `"message.output_text.logprobs"`:
+			r.logprobs = true
+		case `"reasoning.encrypted_content"`:
+		default:
+			return unsupported(fmt.Sprintf("%s[%d]", m.name, i), `"message.output_text.logprobs"`)
+		}
+		return nil
 	})
 }
 
@@ -168,6 +182,9 @@ func (k *keeper) checkResponse(r *request) *failure {
 		return f
 	}
 	if f := t.end("input"); f != nil {
+		return f
+	}
+	if f := checkLogprobs(r); f != nil {
 		return f
 	}
 	r.response.input, r.response.said, r.messages = nil, t.messages, t.messages

@@ -20,7 +20,7 @@ type responseEvent struct {
 	Text      *string     `json:"text,omitempty"`
 	Name      string      `json:"name,omitempty"`
 	Arguments *string     `json:"arguments,omitempty"`
-	Logprobs  []struct{}  `json:"logprobs,omitzero"`
+	Logprobs  []logprob   `json:"logprobs,omitzero"`
 }
 
 // responseStream writes a response event by event.
@@ -28,16 +28,18 @@ type responseStream struct {
 	*events
 	keeper   *keeper
 	head     *head
+	strand   *strand
 	answer   *response
 	sequence int
 	opened   bool
 	message  string // id of the open message; empty: none
 	content  strings.Builder
+	odds     []logprob
 	made     []template.Call
 }
 
-func (k *keeper) stream(h *head, e *events) writer {
-	return &responseStream{events: e, keeper: k, head: h, answer: newResponse(h)}
+func (k *keeper) stream(h *head, e *events, s *strand) writer {
+	return &responseStream{events: e, keeper: k, head: h, strand: s, answer: newResponse(h)}
 }
 
 func (s *responseStream) idle() error { return gone(s.comment("waiting")) }
@@ -81,8 +83,10 @@ func (s *responseStream) text(piece string) error {
 	}
 	s.content.WriteString(piece)
 	at, first := len(s.answer.Output), 0
+	odds := append([]logprob{}, logprobsOf(s.strand.takeOdds())...)
+	s.odds = append(s.odds, odds...)
 	return s.send(responseEvent{
-		Type: "response.output_text.delta", Output: &at, ItemID: s.message, Index: &first, Delta: &piece, Logprobs: []struct{}{},
+		Type: "response.output_text.delta", Output: &at, ItemID: s.message, Index: &first, Delta: &piece, Logprobs: odds,
 	})
 }
 
@@ -92,13 +96,14 @@ func (s *responseStream) closeMessage(status string) error {
 		return nil
 	}
 	text, at, first := s.content.String(), len(s.answer.Output), 0
-	part := textPart(text)
+	s.odds = append(s.odds, logprobsOf(s.strand.takeOdds())...)
+	part := textPart(text, s.odds...)
 	item := messageItem(s.message, status, part)
 	s.answer.Output = append(s.answer.Output, item)
 	id := s.message
 	s.message = ""
 	return s.send(
-		responseEvent{Type: "response.output_text.done", Output: &at, ItemID: id, Index: &first, Text: &text, Logprobs: []struct{}{}},
+		responseEvent{Type: "response.output_text.done", Output: &at, ItemID: id, Index: &first, Text: &text, Logprobs: part.Logprobs},
 		responseEvent{Type: "response.content_part.done", Output: &at, ItemID: id, Index: &first, Part: &part},
 		responseEvent{Type: "response.output_item.done", Output: &at, Item: &item})
 }
@@ -142,7 +147,7 @@ func (s *responseStream) close(end ending) error {
 	if err := s.closeMessage(s.answer.Status); err != nil {
 		return err
 	}
-	s.keeper.keep(s.head, s.answer, said{end, s.content.String(), s.made})
+	s.keeper.keep(s.head, s.answer, said{ending: end, content: s.content.String(), calls: s.made})
 	return s.send(responseEvent{Type: "response." + s.answer.Status, Response: s.answer})
 }
 

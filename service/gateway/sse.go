@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -11,8 +12,17 @@ type events struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	patient time.Duration // how long one write may take
+
+	mu      sync.Mutex // guards what follows, and what is written: several answers may share a stream
 	started bool
 	lines   bool // of JSON
+}
+
+// begun says whether anything was sent.
+func (e *events) begun() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.started
 }
 
 // data sends one unnamed event and flushes it.
@@ -27,7 +37,9 @@ func (e *events) event(name string, payload []byte) error {
 
 // line sends one line of JSON and flushes it.
 func (e *events) line(payload []byte) error {
+	e.mu.Lock()
 	e.lines = true
+	e.mu.Unlock()
 	return e.send("", payload, "\n")
 }
 
@@ -37,6 +49,8 @@ func (e *events) comment(text string) error {
 }
 
 func (e *events) send(before string, payload []byte, after string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if !e.started {
 		e.started = true
 		h := e.w.Header()

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"elenchus/compute/decode"
 	"elenchus/compute/template"
 )
 
@@ -56,6 +57,14 @@ func (toyCodec) EncodeText(text string) ([]int32, error) {
 		ids[i] = int32(text[i])
 	}
 	return ids, nil
+}
+
+// Piece is the byte, nothing for the end.
+func (toyCodec) Piece(id int32) string {
+	if id >= toyEOS {
+		return ""
+	}
+	return string([]byte{byte(id)})
 }
 
 func (toyCodec) NewDecoder([]int32) Decoder { return &toyDecoder{} }
@@ -121,7 +130,7 @@ func (b *toyBackend) Submit(ctx context.Context, job Job) (Stream, error) {
 	if b.ends != nil {
 		context.AfterFunc(ctx, func() { b.ends <- ctx.Err() })
 	}
-	return &toyStream{ctx: ctx, backend: b, events: b.script(job)}, nil
+	return &toyStream{ctx: ctx, backend: b, job: job, events: b.script(job)}, nil
 }
 
 // lastJob returns the job submitted last.
@@ -138,7 +147,17 @@ func (b *toyBackend) lastJob(t *testing.T) Job {
 type toyStream struct {
 	ctx     context.Context
 	backend *toyBackend
+	job     Job
 	events  []Event
+}
+
+// toyOdds say that a token has one chance in two, and the ids from 'a' on the others.
+func toyOdds(id int32, k int) *decode.Odds {
+	o := &decode.Odds{Drawn: decode.Likely{ID: id, Log: -45426}}
+	for i := range int32(k) {
+		o.Top = append(o.Top, decode.Likely{ID: 'a' + i, Log: -65536 * (i + 1)})
+	}
+	return o
 }
 
 func (s *toyStream) ReceiptID() string {
@@ -158,6 +177,9 @@ func (s *toyStream) Next(ctx context.Context) (Event, error) {
 	}
 	ev := s.events[0]
 	s.events = s.events[1:]
+	if s.job.Logprobs && ev.Finish == 0 {
+		ev.Odds = toyOdds(ev.Token, s.job.TopLogprobs)
+	}
 	return ev, nil
 }
 

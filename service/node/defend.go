@@ -122,7 +122,7 @@ func (n *Node) knowledge(ctx context.Context, id claim.Hash) (dispute.Knowledge,
 	if err != nil {
 		return nil, err
 	}
-	job := (&Job{r.Request, r.Prompt, r.Stop, r.Sampler}).decoded()
+	job := (&Job{Request: r.Request, Prompt: r.Prompt, Stop: r.Stop, Sampler: r.Sampler}).decoded()
 	man, err := m.whole(ctx)
 	if err != nil {
 		return nil, err

@@ -93,13 +93,29 @@ type jobBody struct {
 	Prompt  []int32 `json:"prompt"`
 	Stop    []int32 `json:"stop"`
 	Sampler string  `json:"sampler,omitempty"` // settings as receipts have them
+	Odds    *int    `json:"logprobs,omitempty"`
 }
 
 // jobLine is a line of the answer.
 type jobLine struct {
-	Token   *int32 `json:"token,omitempty"`
-	Receipt string `json:"receipt,omitempty"`
-	Error   string `json:"error,omitempty"`
+	Token   *int32     `json:"token,omitempty"`
+	Log     *int32     `json:"logprob,omitempty"` // Q16
+	Top     [][2]int32 `json:"top,omitempty"`     // ids with theirs
+	Receipt string     `json:"receipt,omitempty"`
+	Error   string     `json:"error,omitempty"`
+}
+
+// tokenLine is the line of an id.
+func tokenLine(id int32, o *decode.Odds) jobLine {
+	l := jobLine{Token: &id}
+	if o == nil {
+		return l
+	}
+	l.Log = &o.Drawn.Log
+	for _, t := range o.Top {
+		l.Top = append(l.Top, [2]int32{t.ID, t.Log})
+	}
+	return l
 }
 
 func decodeJob(body io.Reader) (Job, error) {
@@ -120,7 +136,7 @@ func decodeJob(body io.Reader) (Job, error) {
 	if err != nil {
 		return Job{}, fmt.Errorf("%w: field request: %w", ErrRefused, err)
 	}
-	job := Job{Request: r, Prompt: b.Prompt, Stop: b.Stop}
+	job := Job{Request: r, Prompt: b.Prompt, Stop: b.Stop, Odds: b.Odds}
 	if b.Sampler != "" {
 		if raw, err = base64.RawURLEncoding.Strict().DecodeString(b.Sampler); err == nil {
 			job.Sampler, err = decode.DecodeSampler(raw)
@@ -143,7 +159,7 @@ func (n *Node) jobs(w http.ResponseWriter, r *http.Request) {
 	}
 	out := lineWriter{w: w, c: http.NewResponseController(w)}
 	w.Header().Set("Content-Type", "application/x-ndjson")
-	rec, err := n.Serve(r.Context(), job, func(id int32) error { return out.line(jobLine{Token: &id}) })
+	rec, err := n.ServeOdds(r.Context(), job, func(id int32, o *decode.Odds) error { return out.line(tokenLine(id, o)) })
 	if err != nil {
 		n.o.Log.Warn("job failed", "err", err)
 		if !out.sent {
@@ -328,7 +344,7 @@ func (n *Node) step(m *Model, rec *receipt.Receipt, id claim.Hash, t int) (*trac
 	if n.lastStep != nil && n.lastClaim == id && int(n.lastStep.Ctx.T) == t {
 		return n.lastStep, nil
 	}
-	step, err := m.Computer.Step((&Job{rec.Request, rec.Prompt, rec.Stop, rec.Sampler}).decoded(), t, rec.Output)
+	step, err := m.Computer.Step((&Job{Request: rec.Request, Prompt: rec.Prompt, Stop: rec.Stop, Sampler: rec.Sampler}).decoded(), t, rec.Output)
 	if err == nil {
 		n.lastStep, n.lastClaim = step, id
 	}

@@ -17,6 +17,7 @@ type Job struct {
 	Prompt  []int32
 	Stop    []int32
 	Sampler decode.Sampler // behind the request's extras
+	Odds    *int           // alternatives wanted in the odds of each id; nil: no odds. No claim binds them
 }
 
 // decoded is what the machine needs of the job.
@@ -51,12 +52,34 @@ func (n *Node) check(j *Job) (*Model, error) {
 	if got := trace.Settings(&j.Sampler).Extras(); got != r.Extras {
 		return nil, fmt.Errorf("%w: the sampler settings have hash %x, the request says %x", ErrRefused, got, r.Extras)
 	}
-	return m, nil
+	return m, j.checkOdds(m)
+}
+
+// checkOdds refuses odds that nobody can give.
+func (j *Job) checkOdds(m *Model) error {
+	if j.Odds == nil {
+		return nil
+	}
+	if *j.Odds < 0 || *j.Odds > decode.MaxOdds {
+		return fmt.Errorf("%w: logprobs with %d alternatives, want 0..%d", ErrRefused, *j.Odds, decode.MaxOdds)
+	}
+	if _, ok := m.Computer.(Assessor); !ok {
+		return fmt.Errorf("%w: this node gives no logprobs", ErrRefused)
+	}
+	return nil
 }
 
 // Serve computes a job, handing ids to emit as they come, and returns the receipt, which is stored
 // before Serve returns. If ctx ends, nothing is claimed. A full node says ErrBusy.
 func (n *Node) Serve(ctx context.Context, j Job, emit func(id int32) error) (*receipt.Receipt, error) {
+	if emit == nil {
+		return n.ServeOdds(ctx, j, nil)
+	}
+	return n.ServeOdds(ctx, j, func(id int32, _ *decode.Odds) error { return emit(id) })
+}
+
+// ServeOdds is Serve with the odds of each id, if the job wants them.
+func (n *Node) ServeOdds(ctx context.Context, j Job, emit func(id int32, o *decode.Odds) error) (*receipt.Receipt, error) {
 	m, err := n.check(&j)
 	if err != nil {
 		return nil, err
@@ -89,12 +112,18 @@ func (n *Node) Serve(ctx context.Context, j Job, emit func(id int32) error) (*re
 }
 
 // generate computes a job when its turn has come. The place is given back even if the computer panics.
-func (n *Node) generate(ctx context.Context, m *Model, j *Job, emit func(id int32) error) (*trace.Answer, uint8, error) {
+func (n *Node) generate(ctx context.Context, m *Model, j *Job, emit func(int32, *decode.Odds) error) (*trace.Answer, uint8, error) {
 	if err := n.runs.enter(ctx); err != nil {
 		return nil, 0, err
 	}
 	defer n.runs.leave()
-	return m.Computer.Generate(ctx, j.decoded(), emit)
+	if emit == nil {
+		emit = func(int32, *decode.Odds) error { return nil }
+	}
+	if j.Odds != nil {
+		return m.Computer.(Assessor).GenerateOdds(ctx, j.decoded(), *j.Odds, func(id int32, o decode.Odds) error { return emit(id, &o) })
+	}
+	return m.Computer.Generate(ctx, j.decoded(), func(id int32) error { return emit(id, nil) })
 }
 
 // sign makes the claim of an answer and signs it. The same answer gives the same claim id.
@@ -154,7 +183,7 @@ func (n *Node) answer(ctx context.Context, id claim.Hash) (*receipt.Receipt, *tr
 	a := n.recent[id]
 	n.mu.Unlock()
 	if a == nil {
-		j := Job{r.Request, r.Prompt, r.Stop, r.Sampler}
+		j := Job{Request: r.Request, Prompt: r.Prompt, Stop: r.Stop, Sampler: r.Sampler}
 		if a, _, err = m.Computer.Audit(ctx, j.decoded(), r.Output); err != nil {
 			return nil, nil, nil, err
 		}

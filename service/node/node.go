@@ -46,6 +46,11 @@ type Computer interface {
 	Step(job decode.Job, t int, known []int32) (*trace.Step, error)
 }
 
+// Assessor is a Computer that can also say how likely each id was, and which k ids were most likely.
+type Assessor interface {
+	GenerateOdds(ctx context.Context, job decode.Job, k int, emit func(id int32, o decode.Odds) error) (*trace.Answer, uint8, error)
+}
+
 // Model is a model that the node serves.
 type Model struct {
 	Name     string

@@ -306,6 +306,9 @@ func post(n *node.Node, j node.Job) (int, string) {
 	if !j.Sampler.None() {
 		fields["sampler"] = base64.RawURLEncoding.EncodeToString(j.Sampler.Encode())
 	}
+	if j.Odds != nil {
+		fields["logprobs"] = *j.Odds
+	}
 	body, _ := json.Marshal(fields)
 	w := httptest.NewRecorder()
 	n.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/v1/jobs", strings.NewReader(string(body))))
@@ -482,3 +485,46 @@ func TestRunEnds(t *testing.T) {
 		w.run(n, time.Minute)
 	})
 }
+
+// Odds of the ids come with them where they are asked for, and change nothing of the claim. SPEC 15 §3.6.
+func TestOddsAreServed(t *testing.T) {
+	w := newWorld(t)
+	n := w.start()
+	defer w.close(n)
+	k := 2
+	j := w.job(1)
+	j.Odds = &k
+	var odds []decode.Odds
+	r, err := n.ServeOdds(t.Context(), j, func(id int32, o *decode.Odds) error { odds = append(odds, *o); return nil })
+	if err != nil || len(odds) != len(r.Output) {
+		t.Fatal(odds, err)
+	}
+	for i, o := range odds {
+		if o.Drawn.ID != r.Output[i] || len(o.Top) != k {
+			t.Errorf("id %d is %d with the odds %+v", i, r.Output[i], o)
+		}
+	}
+	_, body := post(n, j)
+	first := fmt.Sprintf(`{"token":%d,"logprob":%d,"top":[[%d,%d],[%d,%d]]}`, r.Output[0], odds[0].Drawn.Log,
+		odds[0].Top[0].ID, odds[0].Top[0].Log, odds[0].Top[1].ID, odds[0].Top[1].Log)
+	if !strings.HasPrefix(body, first+"\n") {
+		t.Errorf("the first line of %s is not %s", body, first)
+	}
+	k = decode.MaxOdds + 1
+	if status, body := post(n, j); status != http.StatusBadRequest || !strings.Contains(body, "alternatives") {
+		t.Errorf("too many alternatives: %d %s", status, body)
+	}
+	k = 1
+	for i := range w.o.Models {
+		w.o.Models[i].Computer = plain{w.o.Models[i].Computer}
+	}
+	w.o.Dir = t.TempDir()
+	without := w.start()
+	defer w.close(without)
+	if _, err := without.ServeOdds(t.Context(), j, nil); !errors.Is(err, node.ErrRefused) {
+		t.Errorf("a computer without odds: %v", err)
+	}
+}
+
+// plain is a computer that knows no odds.
+type plain struct{ node.Computer }

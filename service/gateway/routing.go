@@ -1,0 +1,86 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"elenchus/compute/decode"
+)
+
+const (
+	maxProviders = 64  // names in one list
+	maxProvider  = 256 // bytes of a name
+)
+
+// Route says which nodes a job may go to. Nodes go by their account's address, their host, or their base URL.
+type Route struct {
+	Order       []string // to ask first, in this order
+	Only        []string // if there are any, no others
+	Ignore      []string // not these
+	Sort        string   // "", "price", "throughput" or "latency"
+	NoFallbacks bool     // only those of Order, or without it only one
+}
+
+// readProvider reads the routing words of OpenRouter. SPEC 16 §9.
+func readProvider(r *request, m member) *failure {
+	return inside(m.value, m.name, func(name string, m member) (f *failure) {
+		switch name {
+		case "order":
+			r.route.Order, f = readNames(m)
+		case "only":
+			r.route.Only, f = readNames(m)
+		case "ignore":
+			r.route.Ignore, f = readNames(m)
+		case "sort":
+			f = only(`"price", "throughput" or "latency"`, `"price"`, `"throughput"`, `"latency"`)(r, m)
+			if f == nil {
+				r.route.Sort, f = readString(m, maxProvider)
+			}
+		case "allow_fallbacks":
+			allowed, f := readBool(m)
+			r.route.NoFallbacks = !allowed
+			return f
+		case "max_price":
+			f = readMaxPrice(r, m)
+		case "require_parameters": // always so: what is not honoured is refused
+			_, f = readBool(m)
+		case "data_collection":
+			f = only(`"allow": requests and answers are public here`, `"allow"`)(r, m)
+		case "zdr":
+			f = only("false: requests and answers are public here", `false`)(r, m)
+		default:
+			r.ignore("provider." + name)
+		}
+		return f
+	})
+}
+
+// readMaxPrice reads the most that tokens and requests may cost. Nodes ask for nothing yet, so nothing is above it.
+func readMaxPrice(r *request, m member) *failure {
+	return inside(m.value, m.name, func(name string, m member) *failure {
+		if name != "prompt" && name != "completion" && name != "request" && name != "image" {
+			r.ignore("provider.max_price." + name)
+			return nil
+		}
+		text := string(m.value)
+		if kind(m.value) == '"' {
+			text, _ = readString(m, maxProvider)
+		}
+		if d, err := decode.ParseDecimal(text); err != nil || d.Compare(0) < 0 {
+			return badParam(m.name, m.name+" must be a number of at least 0")
+		}
+		return nil
+	})
+}
+
+func readNames(m member) (names []string, f *failure) {
+	f = each(m, func(i int, raw json.RawMessage) *failure {
+		if i == maxProviders {
+			return badParam(m.name, fmt.Sprintf("%s must hold at most %d names", m.name, maxProviders))
+		}
+		name, f := readString(member{fmt.Sprintf("%s[%d]", m.name, i), raw}, maxProvider)
+		names = append(names, name)
+		return f
+	})
+	return names, f
+}

@@ -1,0 +1,242 @@
+package gateway
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"elenchus/compute/decode"
+	"elenchus/compute/template"
+)
+
+// run is what one request has the backend make.
+type run struct {
+	*head
+	dialect *dialect
+	strands []*strand
+}
+
+// strand is one answer in the making, a choice of the request: a job, a claim and a receipt of its own.
+type strand struct {
+	index   int
+	job     Job
+	codec   Codec
+	stream  Stream
+	decoder Decoder
+	syntax  *template.Syntax // of calls; nil: no tools were shown
+	echo    string           // what the text begins with
+	odds    []tokenOdds      // of tokens that no piece has carried yet
+	out     writer           // of a stream, once it has begun
+	end     ending
+}
+
+// start finds the model, encodes the prompts and prepares a strand for each choice.
+func (g *Gateway) start(ctx context.Context, w http.ResponseWriter, d *dialect, req *request) (*run, error) {
+	m, err := g.model(ctx, req.model)
+	if err != nil {
+		return nil, err
+	}
+	codec, err := g.backend.Codec(ctx, m.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !req.hasSeed && req.temperatureQ16 > 0 {
+		var p [8]byte
+		g.options.Entropy(p[:])
+		req.seed = binary.BigEndian.Uint64(p[:])
+	}
+	prompts, err := d.encode(codec, req)
+	if err != nil {
+		return nil, err
+	}
+	h := &head{
+		request: req, model: m, hex: g.randomHex(12), began: g.options.Now(),
+		now: g.options.Now, fresh: func(prefix string) string { return prefix + g.randomHex(12) },
+	}
+	r := &run{head: h, dialect: d}
+	for _, ids := range prompts {
+		job, err := newJob(req, d, ids, m)
+		if err != nil {
+			return nil, err
+		}
+		h.prompt += len(ids)
+		job.RequestID = w.Header().Get("X-Request-Id")
+		r.add(codec, job, len(prompts))
+	}
+	note(w, slog.String("model_id", m.ID), slog.Int("prompt_tokens", h.prompt))
+	return r, nil
+}
+
+// add appends the choices of one prompt.
+func (r *run) add(codec Codec, job Job, prompts int) {
+	for range max(r.request.choices, 1) {
+		s := &strand{index: len(r.strands), job: job, codec: codec}
+		s.job.Seed = decode.ChoiceSeed(job.Seed, uint32(s.index))
+		if len(r.request.shown()) > 0 {
+			s.syntax = codec.Syntax()
+		}
+		if r.request.echo {
+			s.echo = r.request.prompts[s.index/max(r.request.choices, 1)].shown(codec)
+		}
+		r.strands = append(r.strands, s)
+	}
+	r.head.choices = len(r.strands)
+}
+
+// submit starts the job of a strand.
+func (g *Gateway) submit(ctx context.Context, s *strand) (err error) {
+	if s.stream, err = g.backend.Submit(ctx, s.job); err == nil {
+		s.decoder = s.codec.NewDecoder(s.job.Prompt)
+	}
+	return err
+}
+
+// each makes all strands at the same time. The first failure ends them all and is returned when none is left. A lone
+// strand names its receipt in a header before its answer begins.
+func (g *Gateway) each(ctx context.Context, w http.ResponseWriter, r *run, do func(ctx context.Context, s *strand) error) error {
+	if len(r.strands) == 1 {
+		s := r.strands[0]
+		if err := g.submit(ctx, s); err != nil {
+			return err
+		}
+		if id := s.stream.ReceiptID(); id != "" {
+			w.Header().Set("X-Elenchus-Receipt-Id", id)
+		}
+		return do(ctx, s)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ends := make(chan error, len(r.strands)) // room for everybody, so that nobody waits to say how it ended
+	for _, s := range r.strands {
+		go func() {
+			defer func() {
+				if p := recover(); p != nil {
+					ends <- &panicked{p}
+				}
+			}()
+			err := g.submit(ctx, s)
+			if err == nil {
+				err = do(ctx, s)
+			}
+			ends <- err
+		}()
+	}
+	var first error
+	for range r.strands {
+		if err := <-ends; err != nil && first == nil {
+			first = err
+			cancel(err)
+		}
+	}
+	if p := (*panicked)(nil); errors.As(first, &p) {
+		panic(p.value) // in the goroutine that net/http looks after
+	}
+	return first
+}
+
+// panicked carries a panic to the goroutine of its request.
+type panicked struct{ value any }
+
+// Error is never shown.
+func (p *panicked) Error() string { return fmt.Sprint(p.value) }
+
+// whole sends the answers in one piece.
+func (g *Gateway) whole(ctx context.Context, w http.ResponseWriter, r *run) error {
+	all := make([]said, len(r.strands))
+	err := g.each(ctx, w, r, func(ctx context.Context, s *strand) error {
+		var text collector
+		end, err := pump(ctx, s, &text, g.options.KeepAlive)
+		if err != nil {
+			return err
+		}
+		content, calls := s.syntax.Parse(text.String())
+		end.because(len(calls))
+		all[s.index] = said{ending: end, content: s.echo + content, calls: calls, odds: s.odds}
+		s.end = end
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.count(w)
+	for _, s := range r.strands {
+		g.keepReceipt(r, s)
+	}
+	answer := r.dialect.whole(r.head, all)
+	if end := all[0].ending; len(all) == 1 && end.receipt != "" && len(end.receipt) <= maxReceiptHeader {
+		w.Header().Set("X-Elenchus-Receipt", end.receipt)
+	}
+	allow(http.NewResponseController(w), g.options.WriteTimeout)
+	writeJSON(w, http.StatusOK, answer)
+	return nil
+}
+
+// stream sends the answers piece by piece.
+func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, r *run) error {
+	e := &events{w: w, control: http.NewResponseController(w), patient: g.options.WriteTimeout}
+	err := g.each(ctx, w, r, func(ctx context.Context, s *strand) (err error) {
+		s.out = r.dialect.stream(r.head, e, s)
+		if err := put(s.out, s.echo); err != nil {
+			return err
+		}
+		if s.end, err = g.pour(ctx, s); err != nil {
+			return err
+		}
+		g.keepReceipt(r, s)
+		return s.out.close(s.end)
+	})
+	r.count(w)
+	if err == nil && r.dialect.finish != nil {
+		err = r.dialect.finish(r.head, e, r.strands)
+	}
+	if err == nil || !e.begun() || errors.Is(err, errClientGone) {
+		return err
+	}
+	note(w, slog.String("error", err.Error()))
+	for _, s := range r.strands {
+		if s.out != nil {
+			_ = s.out.fail(failureOf(err)) // the connection ends here either way
+			break
+		}
+	}
+	return nil
+}
+
+// pour moves an answer into its stream, calls of tools apart from text.
+func (g *Gateway) pour(ctx context.Context, s *strand) (ending, error) {
+	if s.syntax == nil {
+		return pump(ctx, s, s.out, g.options.KeepAlive)
+	}
+	split := &splitter{outlet: s.out, syntax: s.syntax}
+	end, err := pump(ctx, s, split, g.options.KeepAlive)
+	if err != nil {
+		return end, err
+	}
+	calls, err := split.end()
+	if err == nil && len(calls) > 0 {
+		err = s.out.called(calls)
+	}
+	end.because(len(calls))
+	return end, err
+}
+
+// tokens is the number of tokens of all answers.
+func (r *run) tokens() (n int) {
+	for _, s := range r.strands {
+		n += s.end.tokens
+	}
+	return n
+}
+
+// count notes the usage in the log.
+func (r *run) count(w http.ResponseWriter) {
+	reasons := make([]string, len(r.strands))
+	for i, s := range r.strands {
+		reasons[i] = s.end.reason
+	}
+	note(w, slog.Int("completion_tokens", r.tokens()), slog.String("finish_reason", strings.Join(reasons, ",")))
+}
