@@ -63,7 +63,7 @@ func weightBytes(man *manifest.Manifest) int64 {
 // weigh counts what the model tensors hold.
 func (c *ModelCard) weigh(man *manifest.Manifest) {
 	seen := map[*tensor.Tensor]bool{nil: true}
-	classes := map[string]bool{}
+	classes, pairs := map[string]int{}, 0
 	for i := range man.Model.Stages {
 		ops := man.Model.Stages[i].Ops
 		low := lowDigits(ops)
@@ -71,11 +71,10 @@ func (c *ModelCard) weigh(man *manifest.Manifest) {
 			o := &ops[j]
 			if class := weightClass(o.Op); class != "" && !seen[o.A] && !low[o.A] {
 				c.Parameters += int64(o.A.Shape[0]) * columns(o)
-				classes[class] = true
+				classes[class]++
 			}
-			if low[o.A] {
-				classes["r16"] = true
-				delete(classes, "r8")
+			if low[o.A] && !seen[o.A] {
+				pairs++
 			}
 			for _, t := range []*tensor.Tensor{o.A, o.B} {
 				if !seen[t] {
@@ -87,6 +86,11 @@ func (c *ModelCard) weigh(man *manifest.Manifest) {
 	}
 	if ops := man.Model.Stages[0].Ops; len(ops) > 0 {
 		c.Width = int(ops[len(ops)-1].Dims[2].C)
+	}
+	if pairs > 0 {
+		if classes["r16"] = pairs; classes["r8"] == pairs { // the upper digit of each
+			delete(classes, "r8")
+		}
 	}
 	var names []string
 	for class := range classes {

@@ -22,14 +22,15 @@ func TestACardCountsParametersOnce(t *testing.T) {
 		name  string
 		tied  bool
 		bits  int
+		told  string
 		class string
-	}{{"one", true, 8, "r8"}, {"two", false, 16, "r16"}} {
+	}{{"one", true, 8, "", "r8"}, {"two", false, 16, "", "r16"}, {"mixed", false, 0, "r12", "r16+r8"}, {"tied", true, 0, "r12", "r16+r8"}} {
 		l := ggufwrite.Llama{Dim: 32, Hidden: 48, Layers: 2, Heads: 4, KVHeads: 2, Type: gguf.F32, Tied: c.tied, Seed: 3}
 		path := filepath.Join(dir, c.name+".gguf")
 		if err := os.WriteFile(path, ggufwrite.TinyLlama(l), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Import(path, app.ImportOptions{Bits: c.bits}); err != nil {
+		if _, err := s.Import(path, app.ImportOptions{Bits: c.bits, Class: c.told}); err != nil {
 			t.Fatal(err)
 		}
 		card, err := s.Describe(c.name)

@@ -12,8 +12,9 @@ import (
 // Trial is what a class loses on a calibration text, in nats per token against the float reference of
 // the same file.
 type Trial struct {
-	Class Class
-	Loss  float64
+	Class      Class
+	Loss       float64
+	Divergence float64 // from the floats' distributions to the model's
 }
 
 // Choice is the class of an import and why.
@@ -36,7 +37,8 @@ const (
 const lossGate = 0.001
 
 // Choose picks the class of an import. Files with tensors in block formats are tried as ClassB first,
-// others in the rows that the size of the model calls for, then ClassB and ClassR16; the first
+// others in two digits or, where the size of the model calls for 8 bits, as ClassB: blocks of 8 bits
+// lose a sixth of what one digit with a scale per row does (docs/quality.md); the first
 // within 0.001 nats per token of the float reference on the text is taken, else the nearest. Losses
 // are compared to the millionth. Where there is no reference, or it would take too long, the first is
 // taken unmeasured. text "" is our own calibration text.
@@ -50,20 +52,20 @@ func Choose(f Source, o Options, text string) (Choice, error) {
 	if why != "" {
 		return Choice{Class: list[0], Why: why}, nil
 	}
-	want, err := quality.Float(ref, ids)
+	want, err := quality.Refer(ref, ids)
 	if err != nil {
 		return Choice{}, err
 	}
 	c := Choice{Tokens: ids.Tokens()}
 	least := math.Inf(1)
 	for _, class := range list {
-		loss, err := lossOf(f, o, class, ids, want)
+		trial, err := try(f, o, class, want)
 		if err != nil {
 			return Choice{}, err
 		}
-		c.Trials = append(c.Trials, Trial{class, loss})
-		if math.Abs(loss) < least {
-			c.Class, least = class, math.Abs(loss)
+		c.Trials = append(c.Trials, trial)
+		if math.Abs(trial.Loss) < least {
+			c.Class, least = class, math.Abs(trial.Loss)
 		}
 		if least <= lossGate {
 			break
@@ -75,17 +77,17 @@ func Choose(f Source, o Options, text string) (Choice, error) {
 // candidates are the classes to try, the best guess first.
 func candidates(f Source, bits int) []Class {
 	r := &reader{f: f, o: Options{Class: ClassB}}
-	rows := ClassR8
-	if bits == 16 {
-		rows = ClassR16
-	}
 	switch {
+	case isEncoder(f) && bits == 8:
+		return []Class{ClassR8, ClassR16}
+	case isEncoder(f):
+		return []Class{ClassR16}
 	case r.anyCoded():
 		return []Class{ClassB, ClassR16}
-	case rows == ClassR16:
+	case bits == 16:
 		return []Class{ClassR16, ClassB}
 	}
-	return []Class{ClassR8, ClassB, ClassR16}
+	return []Class{ClassB, ClassR12, ClassR16}
 }
 
 // reference is the float model and the text in its ids; why says why there is none.
@@ -104,20 +106,21 @@ func reference(f Source, weights int64, text string) (m *floatref.Model, ids qua
 	if m, err = floatref.Load(file); err != nil {
 		return nil, nil, "there is no float reference of this model: " + err.Error()
 	}
-	if ids = quality.Read(tok, text, min(measurePiece, m.Context), measureTokens); ids.Tokens() == 0 {
+	if ids = quality.Read(tok, text, min(measurePiece, m.Context), min(measureTokens, quality.Limit/m.Vocab)); ids.Tokens() == 0 {
 		return nil, nil, "the calibration text has fewer than two tokens"
 	}
 	return m, ids, ""
 }
 
-// lossOf imports as a class and compares, rounded to the millionth.
-func lossOf(f Source, o Options, class Class, ids quality.Text, want float64) (float64, error) {
+// try imports as a class and compares, rounded to the millionth.
+func try(f Source, o Options, class Class, want *quality.Reference) (Trial, error) {
 	man, err := Import(f, Options{Class: class, Bits: o.Bits, Context: o.Context, NoText: true})
 	if err != nil {
-		return 0, err
+		return Trial{}, err
 	}
-	got, err := quality.Integer(man.Model, ids)
-	return math.Round((got-want)*1e6) / 1e6, err
+	loss, err := want.Loss(man.Model)
+	millionth := func(x float64) float64 { return math.Round(x*1e6) / 1e6 }
+	return Trial{class, millionth(loss.Nats), millionth(loss.Divergence)}, err
 }
 
 // Lines tells people what was chosen and what it costs.
@@ -127,7 +130,7 @@ func (c Choice) Lines() []string {
 	}
 	var out []string
 	for _, t := range c.Trials {
-		line := fmt.Sprintf("class %s: %+.6f nats per token against floats, over %d tokens", t.Class, t.Loss, c.Tokens)
+		line := fmt.Sprintf("class %s: %+.6f nats per token against floats, divergence %.6f, over %d tokens", t.Class, t.Loss, max(0, t.Divergence), c.Tokens)
 		if t.Class == c.Class {
 			line += " (chosen)"
 		}

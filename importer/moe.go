@@ -70,9 +70,9 @@ func (m *mixture) weights(d int) int { return d * (3*m.experts*m.ff + 3*m.shared
 func (r *reader) experts(l *model.DecoderLayer, prefix string, gamma []float32, xq int) error {
 	m, d := r.p.moe, r.p.dim
 	router, err0 := r.digits(prefix+"ffn_gate_inp", m.experts, d, 16, gamma)
-	gate, err1 := r.digits(prefix+"ffn_gate_exps", m.experts*m.ff, d, r.o.Bits, gamma)
-	up, err2 := r.digits(prefix+"ffn_up_exps", m.experts*m.ff, d, r.o.Bits, gamma)
-	down, err3 := r.digits(prefix+"ffn_down_exps", m.experts*d, m.ff, r.o.Bits, nil)
+	gate, err1 := r.digits(prefix+"ffn_gate_exps", m.experts*m.ff, d, 8, gamma)
+	up, err2 := r.digits(prefix+"ffn_up_exps", m.experts*m.ff, d, 8, gamma)
+	down, err3 := r.digits(prefix+"ffn_down_exps", m.experts*d, m.ff, 8, nil)
 	if err := errors.Join(err0, err1, err2, err3); err != nil {
 		return err
 	}
@@ -93,9 +93,9 @@ func (r *reader) experts(l *model.DecoderLayer, prefix string, gamma []float32, 
 // sharedExpert sets the expert that every token meets; its switch is optional.
 func (r *reader) sharedExpert(l *model.MoE, prefix string, gamma []float32, in int) error {
 	ff, d := r.p.moe.shared, r.p.dim
-	gate, err1 := r.digits(prefix+"ffn_gate_shexp", ff, d, r.o.Bits, gamma)
-	up, err2 := r.digits(prefix+"ffn_up_shexp", ff, d, r.o.Bits, gamma)
-	down, err3 := r.digits(prefix+"ffn_down_shexp", d, ff, r.o.Bits, nil)
+	gate, err1 := r.digits(prefix+"ffn_gate_shexp", ff, d, 8, gamma)
+	up, err2 := r.digits(prefix+"ffn_up_shexp", ff, d, 8, gamma)
+	down, err3 := r.digits(prefix+"ffn_down_shexp", d, ff, 8, nil)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
@@ -113,14 +113,14 @@ func (r *reader) sharedExpert(l *model.MoE, prefix string, gamma []float32, in i
 	return nil
 }
 
-// digits reads weights as rows with one scale, of 8 or 16 bits.
-func (r *reader) digits(stem string, rows, k, bits int, gamma []float32) (*quantize.Rows, error) {
+// digits reads weights as rows with one scale, of the bits of the class, at least so many.
+func (r *reader) digits(stem string, rows, k, least int, gamma []float32) (*quantize.Rows, error) {
 	name := stem + ".weight"
 	have, rowLen, ok := r.f.Shape(name)
 	if !ok || have != rows || rowLen != k {
 		return nil, fmt.Errorf("%w: tensor %s is %d x %d, want %d x %d", ErrUnsupported, name, have, rowLen, rows, k)
 	}
-	m, err := quantize.Matrix(rows, k, bits, func(n int, dst []float32) error {
+	m, err := quantize.Matrix(rows, k, max(least, r.rowBits(name)), func(n int, dst []float32) error {
 		if err := r.f.Rows(name, n, dst); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package importer
 import (
 	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"elenchus/compute/model"
@@ -16,18 +17,19 @@ type Class string
 // The classes of an import. The zero value is ClassR8 or ClassR16, as Bits says.
 const (
 	ClassR8  Class = "r8"  // int8 with a scale per row
+	ClassR12 Class = "r12" // one digit, but two where it tells: SPEC 04 §2.20
 	ClassR16 Class = "r16" // two digits of int8 with a scale per row
 	ClassB   Class = "b"   // blocks as the file has them; floats beside them in rows of 16 bits or blocks of 8
 	ClassG4  Class = "g4"  // blocks of 4-bit codes; head and shared embedding of 8-bit codes
 )
 
 // Classes lists the classes by name.
-func Classes() []Class { return []Class{ClassR8, ClassR16, ClassB, ClassG4} }
+func Classes() []Class { return []Class{ClassR8, ClassR12, ClassR16, ClassB, ClassG4} }
 
 // bits are those of rows that the options ask for, 0 to let the size of the model decide.
 func (o Options) bits() int {
 	switch o.Class {
-	case ClassR8:
+	case ClassR8, ClassR12:
 		return 8
 	case ClassR16:
 		return 16
@@ -76,9 +78,23 @@ func (r *reader) matrixBytes(name string, rows, k int) int64 {
 	case r.coded(name):
 		b.Bits, b.Len, b.Least, _ = r.f.(Coded).Codes(name)
 	case !r.fits(name):
-		return (leaves*int64(ch) + 8*int64(rows)) * int64(r.o.Bits/8)
+		return (leaves*int64(ch) + 8*int64(rows)) * int64(r.rowBits(name)/8)
 	}
 	return leaves*int64(b.Leaf()) + 8*int64(rows)
+}
+
+// rowBits are the bits of a tensor that becomes rows. One digit is lost most where it is read last: in
+// the rows of logits (and the embedding, which may be the same) and in what is added to the residual
+// stream. Class R12 has two there.
+func (r *reader) rowBits(name string) int {
+	if r.o.Class == ClassR12 {
+		for _, s := range []string{"output.weight", "token_embd.weight", "position_embd.weight", "ffn_down.weight", "ffn_down_exps.weight", "ffn_down_shexp.weight"} {
+			if strings.HasSuffix(name, s) { // blk.N.attn_output too
+				return 16
+			}
+		}
+	}
+	return r.o.Bits
 }
 
 // fitBits are the bits of codes made from floats. Rows of logits get 8 in every class: they are what
@@ -161,7 +177,7 @@ func (r *reader) floatRows(p *part, read func(int, []float32) error, fold []floa
 	if r.fits(p.name + ".weight") {
 		return quantize.Blocks(p.rows, p.k, quantize.Fit(p.k, r.fitBits(p.name+".weight"), read, fold), nil)
 	}
-	return quantize.Matrix(p.rows, p.k, r.o.Bits, read, fold)
+	return quantize.Matrix(p.rows, p.k, r.rowBits(p.name+".weight"), read, fold)
 }
 
 // prepareCodes is prepare for a row of codes.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"elenchus/conformance/oracle"
+	"elenchus/engine"
 	"elenchus/importer"
 	"elenchus/importer/floatref"
 	"elenchus/importer/gguf"
@@ -64,33 +65,38 @@ func (f *file) text(t testing.TB, text string, length, tokens int) quality.Text 
 	return quality.Read(tok, text, length, tokens)
 }
 
-func (f *file) nats(t testing.TB, text quality.Text) float64 {
+func (f *file) refer(t testing.TB, text quality.Text) *quality.Reference {
 	t.Helper()
-	n, err := quality.Float(f.float, text)
+	r, err := quality.Refer(f.float, text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	return r
 }
 
 // loss is what a class loses, in nats per token.
 func (f *file) loss(t testing.TB, c importer.Class, text quality.Text) float64 {
 	t.Helper()
-	return f.integer(t, c, text) - f.nats(t, text)
+	return f.losses(t, c, f.refer(t, text))[0].Nats
 }
 
-// integer is the text under the integer model of a class.
-func (f *file) integer(t testing.TB, c importer.Class, text quality.Text) float64 {
+// losses is what a class loses on several texts, computed with the fastest kernels at hand.
+func (f *file) losses(t testing.TB, c importer.Class, refs ...*quality.Reference) []quality.Loss {
 	t.Helper()
 	man, err := importer.Bytes(f.raw, importer.Options{Class: c})
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := quality.Integer(man.Model, text)
-	if err != nil {
-		t.Fatal(err)
+	fast := engine.Prepare(man, engine.Kernels()[0], nil)
+	var out []quality.Loss
+	for _, r := range refs {
+		loss, err := r.Loss(fast.Model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, loss)
 	}
-	return n
+	return out
 }
 
 // Class B of a file in any block format is the file itself: next to nothing is lost against the same
@@ -143,7 +149,7 @@ func TestClassesHoldTheirGates(t *testing.T) {
 		}
 	}
 	ids := full.text(t, text(500), 500, 500)
-	plain := full.as(t, 2).nats(t, ids) - full.nats(t, ids)
+	plain := full.as(t, 2).refer(t, ids).Nats - full.refer(t, ids).Nats
 	if ours := full.loss(t, importer.ClassG4, ids); ours > plain {
 		t.Errorf("G4 of floats loses %.5f nats per token, Q4_0 of the same floats %.5f", ours, plain)
 	}
@@ -167,5 +173,18 @@ func readText(t testing.TB, dir string) func(length int) string {
 			out = append(out, strings.Join(stories[:6], ""))
 		}
 		return strings.Join(out, quality.Separator)
+	}
+}
+
+// A reference is not kept for more numbers than its limit, nor for ids that its model lacks.
+func TestReferRefuses(t *testing.T) {
+	f := open(t, models.Default())
+	if _, err := quality.Refer(f.float, quality.Text{make([]int32, quality.Limit/f.float.Vocab+2)}); err == nil {
+		t.Error("a text above the limit was read")
+	}
+	for _, bad := range []quality.Text{{{-1, 1}}, {{1, int32(f.float.Vocab)}}} {
+		if _, err := quality.Refer(f.float, bad); err == nil {
+			t.Errorf("ids %v were read", bad)
+		}
 	}
 }
