@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"elenchus/commitment/manifest"
@@ -47,11 +48,28 @@ type Model struct{ man *manifest.Manifest }
 
 // OpenModel reads a model file (.elm) and checks that its contents have the id that it says.
 func OpenModel(path string) (*Model, error) {
-	man, _, err := manifest.Open(path)
+	man, err := readModel(path)
 	if err != nil {
 		return nil, err
 	}
 	return &Model{man}, nil
+}
+
+func readModel(path string) (*manifest.Manifest, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	man, _, err := manifest.Decode(f, st.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return man, nil
 }
 
 // NewModel wraps a model that is already in memory.

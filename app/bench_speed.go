@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -46,7 +48,8 @@ type Speed struct {
 	Batch       int        `json:"batch"`
 	CPU         []string   `json:"cpu"` // features that kernels use
 	Rows        []SpeedRow `json:"rows"`
-	PeakRSS     int64      `json:"peak_rss_bytes"` // of the process, 0 where it is not known
+	FileBytes   int64      `json:"file_bytes"`     // of the model file, which is mapped
+	PeakRSS     int64      `json:"peak_rss_bytes"` // from the opening of the file on, 0 where it is not known
 }
 
 // SpeedRow is one measurement. Rates of decode are of the median token; its bytes are the weights
@@ -88,17 +91,45 @@ func BenchSpeed(ctx context.Context, o SpeedOptions) (*Speed, error) {
 	if err := fits(class.need(&z, positions, o.Batch, len(sets))); err != nil {
 		return nil, err
 	}
-	man, err := z.synthetic(max(positions, 512), class.name)
+	dir, err := os.MkdirTemp("", "elenchus-bench-")
 	if err != nil {
 		return nil, err
 	}
-	s := &Speed{Bench: "decode", Shape: z.name, Class: string(class.name), Weights: "synthetic, " + class.weights, WeightBytes: class.bytes(&z), Batch: o.Batch, CPU: features()}
+	defer os.RemoveAll(dir) //nolint:errcheck // a folder for temporary files
+	man, size, err := mapped(dir, &z, max(positions, 512), class)
+	if err != nil {
+		return nil, err
+	}
+	s := &Speed{Bench: "decode", Shape: z.name, Class: string(class.name), Weights: "synthetic, " + class.weights, WeightBytes: class.bytes(&z),
+		FileBytes: size, Batch: o.Batch, CPU: features()}
 	if o.Prefill {
 		s.Bench = "prefill"
 	}
 	err = s.measure(ctx, &z, man, sets, &o)
-	s.PeakRSS = peakRSS()
+	s.PeakRSS = max(s.PeakRSS, peakRSS())
 	return s, err
+}
+
+// mapped draws a model, writes it to a file in dir, and opens that as a node does.
+func mapped(dir string, z *gasShape, context int, class *speedClass) (man *manifest.Manifest, size int64, err error) {
+	if err := checkRoom("the drawn model", 0, dir, class.bytes(z)+class.bytes(z)/16); err != nil {
+		return nil, 0, fmt.Errorf("%w: %w; TMPDIR names another place", ErrCannot, err)
+	}
+	if man, err = z.synthetic(context, class.name); err != nil {
+		return nil, 0, err
+	}
+	path := filepath.Join(dir, "drawn"+modelExt)
+	if err := writeModel(path, man, z.name); err != nil {
+		return nil, 0, err
+	}
+	man = nil
+	resetPeak()
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	man, _, err = engine.Open(path)
+	return man, st.Size(), err
 }
 
 // need is the memory of a run in bytes: weights, their packed form, cache and batch.
@@ -127,7 +158,7 @@ func (s *Speed) measure(ctx context.Context, z *gasShape, man *manifest.Manifest
 		pool.Close()
 		for _, threads := range o.Threads {
 			for _, at := range o.Contexts {
-				row := SpeedRow{Kernel: set.Name(), Threads: threads, Context: at, DRAM: readRate(threads)}
+				row := SpeedRow{Kernel: set.Name(), Threads: threads, Context: at, DRAM: s.readRate(threads)}
 				if err := row.run(ctx, z, fast, s.WeightBytes, o); err != nil {
 					return err
 				}
@@ -198,6 +229,20 @@ func (r *SpeedRow) rates(z *gasShape, rate float64) {
 	r.Rate, r.GOPs = rate, rate*2*float64(z.matrices())/1e9
 }
 
+// readRate is readRate beside which the peak of memory does not count.
+func (s *Speed) readRate(threads int) float64 {
+	s.PeakRSS = max(s.PeakRSS, peakRSS())
+	rate := readRate(threads)
+	resetPeak()
+	return rate
+}
+
+// resetPeak lets peakRSS begin anew, where Linux allows it.
+func resetPeak() {
+	debug.FreeOSMemory()
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+}
+
 // readRate is the rate in GB/s at which threads read memory that no cache holds: the best of three.
 func readRate(threads int) float64 {
 	const size, page = 128 << 20, 4096
@@ -255,6 +300,6 @@ func WriteSpeed(w io.Writer, s *Speed) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\npeak memory %d MB\n", s.PeakRSS/1e6)
+	_, err := fmt.Fprintf(w, "\npeak memory %d MB, model file %d MB, ratio %.2f\n", s.PeakRSS/1e6, s.FileBytes/1e6, float64(s.PeakRSS)/float64(s.FileBytes))
 	return err
 }

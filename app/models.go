@@ -13,6 +13,7 @@ import (
 
 	"elenchus/commitment/manifest"
 	"elenchus/compute/model"
+	"elenchus/engine"
 	"elenchus/importer"
 	"elenchus/models"
 )
@@ -368,5 +369,5 @@ func openModel(path string) (*manifest.Manifest, string, error) {
 	if err := checkRoom(path, info.Size()+info.Size()/8, "", 0); err != nil {
 		return nil, "", err
 	}
-	return manifest.Open(path)
+	return engine.Open(path)
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"elenchus/commitment/manifest"
@@ -79,6 +80,16 @@ type shelfOfModels struct {
 	set     *residents
 	served  []node.Model
 	release []func()
+
+	mu     sync.Mutex
+	mapped map[string]mappedModel // by the name that they were asked for
+}
+
+// mappedModel is a model whose weights lie in a mapped file. It takes little memory until it is made
+// ready, and a file is mapped once, since mappings last as long as the program. ADR 0034.
+type mappedModel struct {
+	man   *manifest.Manifest
+	title string
 }
 
 func (h *shelfOfModels) close() {
@@ -120,9 +131,26 @@ func (h *shelfOfModels) add(ctx context.Context, name string) error {
 	return ctx.Err()
 }
 
+// fetch opens a model, or takes the mapping that it has.
+func (h *shelfOfModels) fetch(name string) (*manifest.Manifest, string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if m, ok := h.mapped[name]; ok {
+		return m.man, m.title, nil
+	}
+	man, title, err := LoadModel(name)
+	if err == nil && man.Backing != nil {
+		if h.mapped == nil {
+			h.mapped = map[string]mappedModel{}
+		}
+		h.mapped[name] = mappedModel{man, title}
+	}
+	return man, title, err
+}
+
 // open loads a model with what runs it, and says its name.
 func (h *shelfOfModels) open(name string) (whole, string, error) {
-	man, title, err := LoadModel(name)
+	man, title, err := h.fetch(name)
 	if err == nil {
 		man, err = ready(man, "", h.pool)
 	}

@@ -27,9 +27,14 @@ func checkRoom(what string, memory int64, dir string, disk int64) error {
 	return nil
 }
 
-// servingBytes is about the memory that serving a model file of that size takes: the weights as they
-// are, some for their roots, and once more in the order of the kernels.
-func servingBytes(file int64) int64 { return 2*file + file/8 }
+// servingBytes is about the memory that serving a model file of that size takes: the weights in the
+// order of the kernels, some for their roots, and, where files are not mapped, the weights as they are.
+func servingBytes(file int64) int64 {
+	if engine.Maps {
+		return file + file/8
+	}
+	return 2*file + file/8
+}
 
 func mib(n int64) int64 { return n>>20 + 1 }
 

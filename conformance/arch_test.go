@@ -39,7 +39,6 @@ var ranks = map[string]int{
 // test that finds one of them gone asks to strike it out.
 var debts = []string{
 	"cmd/elenchus/up.go network/chain",
-	"commitment/manifest/file.go os",
 }
 
 // owe reports an import unless it is a known debt.

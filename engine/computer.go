@@ -12,6 +12,7 @@ package engine
 
 import (
 	"context"
+	"runtime/debug"
 	"slices"
 
 	"elenchus/commitment/manifest"
@@ -51,7 +52,8 @@ const passSize = 16
 
 // Generate answers a job, handing each id to emit as it is drawn (emit may be nil), and returns
 // the commitment to the whole run and the finish code. It ends with ctx or with emit's error.
-func (c *Computer) Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error) {
+func (c *Computer) Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (_ *trace.Answer, _ uint8, err error) {
+	defer guard(debug.SetPanicOnFault(true), &err)
 	r, err := c.prepare(job)
 	if err != nil {
 		return nil, 0, err
@@ -61,7 +63,8 @@ func (c *Computer) Generate(ctx context.Context, job decode.Job, emit func(id in
 
 // GenerateOdds is Generate that tells of each id how likely it was, and which k ids were most likely.
 // SPEC 05 §6.2.
-func (c *Computer) GenerateOdds(ctx context.Context, job decode.Job, k int, emit func(id int32, o decode.Odds) error) (*trace.Answer, uint8, error) {
+func (c *Computer) GenerateOdds(ctx context.Context, job decode.Job, k int, emit func(id int32, o decode.Odds) error) (_ *trace.Answer, _ uint8, err error) {
+	defer guard(debug.SetPanicOnFault(true), &err)
 	r, err := c.prepare(job)
 	if err != nil {
 		return nil, 0, err
@@ -97,7 +100,8 @@ func (c *Computer) prepare(job decode.Job) (*running, error) {
 // Audit is Generate of a job whose output is claimed to be known: several steps of the answer are
 // computed in one pass as long as the claim is what is drawn. The result is that of Generate,
 // whatever is claimed. It shares no rows: whoever checks computes for himself.
-func (c *Computer) Audit(ctx context.Context, job decode.Job, claimed []int32) (*trace.Answer, uint8, error) {
+func (c *Computer) Audit(ctx context.Context, job decode.Job, claimed []int32) (_ *trace.Answer, _ uint8, err error) {
+	defer guard(debug.SetPanicOnFault(true), &err)
 	r, err := c.begin(job)
 	if err != nil {
 		return nil, 0, err
@@ -191,7 +195,8 @@ func (r *running) finish(ctx context.Context, emit func(id int32) error) (*trace
 }
 
 // Step re-executes a job up to step t and keeps that step for openings; see trace.Replay.
-func (c *Computer) Step(job decode.Job, t int, known []int32) (*trace.Step, error) {
+func (c *Computer) Step(job decode.Job, t int, known []int32) (_ *trace.Step, err error) {
+	defer guard(debug.SetPanicOnFault(true), &err)
 	var flip func(t int, kv *machine.Cache)
 	if c.Flip != nil {
 		flip = func(t int, kv *machine.Cache) { c.Flip(job, t, kv) }

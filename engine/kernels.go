@@ -64,12 +64,32 @@ func Kernels() []kernel.Set {
 }
 
 // Prepare returns the same model, ready for a set of kernels: beside its weights it holds them in
-// the order that the kernels read, about as many bytes again. split may be nil.
+// the order that the kernels read, about as many bytes again. Weights that Open has mapped take no
+// memory beside them. split may be nil.
 func Prepare(man *manifest.Manifest, set kernel.Set, split machine.Split) *manifest.Manifest {
 	out, m := *man, *man.Model
+	if man.Backing != nil {
+		split = releasing(split, man.Backing)
+	}
 	m.Stages = machine.Prepare(m.Stages, set, split)
 	out.Model = &m
 	return &out
+}
+
+// packStep is how many blocks of rows are packed before what was read is given back.
+const packStep = 512
+
+// releasing gives back the memory of weights soon after they were read.
+func releasing(split machine.Split, b manifest.Backing) machine.Split {
+	if split == nil {
+		split = machine.Serial
+	}
+	return func(n int, work func(lo, hi int)) {
+		for at := 0; at < n; at += packStep {
+			split(min(packStep, n-at), func(lo, hi int) { work(at+lo, at+hi) })
+			b.Release()
+		}
+	}
 }
 
 // PackedBytes is about the memory that Prepare takes: that of the matrices, each once.

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -40,6 +42,7 @@ func (p *Pool) Close() {
 }
 
 func (p *Pool) work() {
+	debug.SetPanicOnFault(true) // of this goroutine; see guard
 	for {
 		select {
 		case <-p.quit:
@@ -61,6 +64,13 @@ type shared struct {
 	next     atomic.Int64 // first row that nobody has taken
 	left     atomic.Int64 // rows that are not done
 	done     chan struct{}
+	broken   atomic.Pointer[broken]
+}
+
+// broken is a panic in a piece, which the caller of Split has in the end.
+type broken struct {
+	value any
+	stack []byte
 }
 
 // help works until no piece is left. A thread that comes too late finds nothing and touches nothing.
@@ -71,12 +81,21 @@ func (s *shared) help() {
 		if lo >= s.n {
 			return
 		}
-		hi = min(hi, s.n)
-		s.do(lo, hi)
+		s.piece(lo, min(hi, s.n))
+	}
+}
+
+// piece does rows and counts them, also if they panic.
+func (s *shared) piece(lo, hi int) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.broken.CompareAndSwap(nil, &broken{v, debug.Stack()})
+		}
 		if s.left.Add(int64(lo-hi)) == 0 {
 			close(s.done)
 		}
-	}
+	}()
+	s.do(lo, hi)
 }
 
 // Split calls work on ranges that cover [0, n) and returns when all are done. The caller takes what
@@ -97,4 +116,16 @@ func (p *Pool) Split(n int, work func(lo, hi int)) {
 	}
 	s.help()
 	<-s.done
+	if b := s.broken.Load(); b != nil {
+		b.rise()
+	}
+}
+
+// rise panics again: with the value as it is where it is a fault that guard knows, else with where
+// it came from.
+func (b *broken) rise() {
+	if _, ok := b.value.(fault); ok {
+		panic(b.value)
+	}
+	panic(fmt.Sprintf("%v\n\non a thread of the pool:\n%s", b.value, b.stack))
 }

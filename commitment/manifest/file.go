@@ -2,11 +2,11 @@ package manifest
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 
 	"elenchus/compute/machine"
@@ -114,28 +114,21 @@ func (w *writer) tensor(t *tensor.Tensor) {
 	}
 }
 
-// Open reads a model file and checks everything: form, graph invariants, roots and id.
-func Open(path string) (m *Manifest, name string, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, "", err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	st, err := f.Stat()
-	if err != nil {
-		return nil, "", err
-	}
-	m, name, err = Decode(f, st.Size())
-	if err != nil {
-		err = fmt.Errorf("%s: %w", path, err)
-	}
-	return m, name, err
-}
-
 // Decode reads a model file of the given size in bytes. What it returns has the id that its header
 // says, or there is an error matching ErrModel.
 func Decode(in io.Reader, size int64) (m *Manifest, name string, err error) {
-	r := &reader{r: bufio.NewReaderSize(io.LimitReader(in, size), 1<<20), left: size}
+	return decode(&reader{r: bufio.NewReaderSize(io.LimitReader(in, size), 1<<20), left: size})
+}
+
+// DecodeBytes is Decode of a file that is at hand as a whole. Tensors of i8, which are nearly all of a
+// model, are not copied: view makes their elements of their bytes, and b must stay as it is for as
+// long as the model is in use.
+func DecodeBytes(b []byte, view func(b []byte) []int8) (m *Manifest, name string, err error) {
+	in := bytes.NewReader(b)
+	return decode(&reader{r: in, left: in.Size(), skip: in, whole: b, view: view})
+}
+
+func decode(r *reader) (m *Manifest, name string, err error) {
 	if tag := r.bytes(uint64(len(fileTag)), 64); string(tag) != fileTag {
 		return nil, "", r.fail("it does not begin with %q", fileTag)
 	}
@@ -206,6 +199,11 @@ type reader struct {
 	left int64
 	buf  []byte // of fill
 	err  error
+
+	// Of DecodeBytes.
+	skip  *bytes.Reader
+	whole []byte
+	view  func(b []byte) []int8
 }
 
 func (r *reader) fail(format string, args ...any) error {
@@ -323,9 +321,23 @@ func (r *reader) tensor() *tensor.Tensor {
 		_ = r.fail("a tensor of %v is longer than the file", dims)
 		return nil
 	}
+	if t == tensor.I8 && r.view != nil {
+		return &tensor.Tensor{Type: t, Shape: dims, I8: r.look(n)}
+	}
 	x := tensor.New(t, dims[:]...)
 	r.fill(x)
 	return x
+}
+
+// look is the next n bytes, which are left, where they lie.
+func (r *reader) look(n uint64) []int8 {
+	at := int64(len(r.whole)) - r.left
+	if _, err := r.skip.Seek(int64(n), io.SeekCurrent); err != nil {
+		_ = r.wrap(err)
+		return nil
+	}
+	r.left -= int64(n)
+	return r.view(r.whole[at:][:n:n])
 }
 
 // fill reads the elements of a tensor in pieces, so that a model is in memory once.

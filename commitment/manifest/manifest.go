@@ -18,7 +18,15 @@ import (
 type Manifest struct {
 	Header
 	Model *model.Model
-	tree  *merkle.Tree // over descriptors
+	// Backing is where the weights lie if that is not the memory of this program; else nil.
+	Backing Backing
+	tree    *merkle.Tree // over descriptors
+}
+
+// Backing is a place from which weights are read as they are used, such as a mapped file.
+type Backing interface {
+	// Release gives back the memory that weights take which were read; they are read again.
+	Release()
 }
 
 // Bind checks that the model is one that honest nodes can defend, then computes roots, graph tree
@@ -182,5 +190,5 @@ func (m *Manifest) With(change func(*tensor.Tensor) *tensor.Tensor) *Manifest {
 			o.A, o.B = of(o.A), of(o.B)
 		}
 	}
-	return &Manifest{Header: m.Header, Model: &mod, tree: m.tree}
+	return &Manifest{Header: m.Header, Model: &mod, Backing: m.Backing, tree: m.tree}
 }
