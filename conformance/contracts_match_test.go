@@ -51,7 +51,7 @@ func (r *ring) start(c *claimed) *match {
 	now := r.timeOf(receipt)
 	p := r.k.Params()
 	chainView := dispute.Chain{Domain: d, Now: now, CommittedAt: committed, Escrow: bond, Hold: r.hold(c, account), Params: p.Clocks(),
-		Queue: max(now, account.Queue) + (c.open.Work()+p.Rate-1)/p.Rate, BatchCount: 3}
+		Queue: max(now, account.Queue) + (c.open.Work()+p.Rate-1)/p.Rate, BatchCount: 3, Space: p.Space(uint64(account.Games) + 1)}
 	g, _ := r.games.Game(m.key)
 	opened, err := dispute.DecodeState(g.State)
 	if err != nil {
@@ -177,7 +177,7 @@ func (m *match) follow(move dispute.Move, mover claim.Address, receipt *chain.Re
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	env := dispute.Env{Now: m.timeOf(receipt), Mover: mover, Gas: gas, Params: m.k.Params().Clocks()}
+	env := dispute.Env{Now: m.timeOf(receipt), Mover: mover, Gas: gas, Space: m.space(), Params: m.k.Params().Clocks()}
 	want, effect, err := dispute.Apply(m.state, move, env)
 	if err != nil {
 		m.t.Fatalf("the twin refuses %s, which the arena took: %v", move.Kind(), err)
@@ -189,6 +189,17 @@ func (m *match) follow(move dispute.Move, mover claim.Address, receipt *chain.Re
 	m.state = m.onChain()
 	m.same(want)
 	return effect
+}
+
+// space is by how much the open games of both sides lengthen deadlines.
+func (m *match) space() dispute.Space {
+	m.t.Helper()
+	opened, err := m.k.OpenedBy(m.ctx, m.opener.address)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	p := m.k.Params()
+	return dispute.Space{Node: p.Space(uint64(m.account().Games)), Opener: p.Space(opened)}
 }
 
 func (m *match) same(want dispute.State) {

@@ -1,13 +1,17 @@
 package conformance_test
 
 import (
+	"bytes"
 	"math/big"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/core/vm/runtime"
 
 	"elenchus/commitment/claim"
+	"elenchus/contracts"
 	"elenchus/network/chain"
 	"elenchus/settlement/stake"
 )
@@ -24,7 +28,7 @@ func someParams(g *rand.Rand) stake.Params {
 		a, _ := claim.AmountFromBig(logUniform(g, 90))
 		return a
 	}
-	p := stake.Params{Window: 90, ReplyTime: 8, Grace: 8, Rate: 1 + g.Uint64N(1000), RewardDelay: 30, PriceCap: 1 + logUniform(g, 49).Uint64(),
+	p := stake.Params{Unbonding: 600, Reserve: claim.Units(1), Window: 90, ReplyTime: 8, Grace: 8, Rate: 1 + g.Uint64N(1000), SpaceRate: 1e6, RewardDelay: 30, PriceCap: 1 + logUniform(g, 49).Uint64(),
 		TipCap: logUniform(g, 49).Uint64(), TokenPerEther: units(), WorstGas: 100_000 + g.Uint64N(90_000_000), WorkFee: units(), RefundFactor: 1 + g.Uint64N(1000)}
 	if p.TokenPerEther.IsZero() {
 		p.TokenPerEther = claim.Units(1)
@@ -41,10 +45,7 @@ func TestMoneyOnChain(t *testing.T) {
 		if err := p.Check(); err != nil {
 			t.Fatal(err)
 		}
-		face, at := j.deploy(t, "DisputeArena", chain.ArenaArguments(j.step, chain.DeployParams{Unbonding: 1, Reserve: claim.Units(1),
-			Window: p.Window, ReplyTime: p.ReplyTime, Grace: p.Grace, Rate: p.Rate, RewardDelay: p.RewardDelay, PriceCap: p.PriceCap,
-			TipCap: p.TipCap, TokenPerEther: p.TokenPerEther, WorstGas: p.WorstGas, WorkFee: p.WorkFee, RefundFactor: p.RefundFactor},
-			j.step, j.step, j.step, j.step)...)
+		face, at := j.deploy(t, "DisputeArena", chain.ArenaArguments(j.step, chain.DeployParams{Params: p}, j.step, j.step, j.step, j.step)...)
 		ask := func(method string, args ...any) []any {
 			input, err := face.Pack(method, args...)
 			if err != nil {
@@ -82,5 +83,82 @@ func TestMoneyOnChain(t *testing.T) {
 			same("refund", cut.Refund, nil, want[1])
 			same("reward", cut.Reward, nil, want[2])
 		}
+	}
+}
+
+// The constructor of the arena takes the parameters that Go takes, at both ends of every range and in
+// every profile. SPEC 09 §6.
+func TestRangesOnChain(t *testing.T) {
+	j := newJudge(t)
+	fields := []func(p *stake.Params) *uint64{
+		func(p *stake.Params) *uint64 { return &p.Unbonding }, func(p *stake.Params) *uint64 { return &p.Window },
+		func(p *stake.Params) *uint64 { return &p.ReplyTime }, func(p *stake.Params) *uint64 { return &p.Grace },
+		func(p *stake.Params) *uint64 { return &p.ForcedInclusion }, func(p *stake.Params) *uint64 { return &p.Rate },
+		func(p *stake.Params) *uint64 { return &p.SpaceRate }, func(p *stake.Params) *uint64 { return &p.RewardDelay },
+		func(p *stake.Params) *uint64 { return &p.PriceCap }, func(p *stake.Params) *uint64 { return &p.TipCap },
+		func(p *stake.Params) *uint64 { return &p.WorstGas }, func(p *stake.Params) *uint64 { return &p.RefundFactor },
+	}
+	const day = 24 * 60 * 60
+	ends := []uint64{0, 1, 4, 1000, 3600, 1e4, 1e5, day, 7 * day, 14 * day, 90 * day, 365 * day, 1e8, 1 << 32, 1e10, 1e15, 1 << 63}
+	text, creation, err := contracts.Artifact("DisputeArena")
+	if err != nil {
+		t.Fatal(err)
+	}
+	face, err := abi.JSON(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, refused := 0, 0
+	try := func(p stake.Params) {
+		t.Helper()
+		err := p.Check()
+		args, packErr := face.Pack("", chain.ArenaArguments(j.step, chain.DeployParams{Params: p}, j.step, j.step, j.step, j.step)...)
+		if packErr != nil { // an amount above its type: the constructor cannot even be asked
+			return
+		}
+		_, _, _, createErr := runtime.Create(append(bytes.Clone(creation), args...), j.cfg)
+		got := createErr == nil
+		if got != (err == nil) {
+			t.Fatalf("%+v: the chain takes it: %t, Go: %v", p, got, err)
+		}
+		if got {
+			taken++
+		} else {
+			refused++
+		}
+	}
+	for _, profile := range []stake.Profile{stake.Devnet, stake.L2, stake.L1} {
+		for _, field := range fields {
+			for _, end := range ends {
+				for _, v := range []uint64{end - 1, end, end + 1} {
+					p := stake.ParamsOf(profile)
+					*field(&p) = v
+					try(p)
+				}
+			}
+		}
+		p := stake.ParamsOf(profile)
+		p.Unbonding = 2*p.Window + p.ReplyTime + p.Grace // the least where no profile wants more
+		try(p)
+		p.Unbonding--
+		try(p)
+		p = stake.ParamsOf(profile)
+		for _, bad := range []claim.Amount{{}, claim.MaxAmount} {
+			p.Reserve = bad
+			try(p)
+			p = stake.ParamsOf(profile)
+			p.TokenPerEther = bad
+			try(p)
+			p = stake.ParamsOf(profile)
+			p.WorkFee = bad
+			try(p)
+			p = stake.ParamsOf(profile)
+		}
+	}
+	p := stake.ParamsOf(stake.L1)
+	p.Profile = 3
+	try(p)
+	if taken == 0 || refused == 0 {
+		t.Fatalf("%d taken, %d refused: the test decides nothing", taken, refused)
 	}
 }

@@ -17,8 +17,6 @@ abstract contract ClaimBook is IClaimBook, StakeVault {
     mapping(bytes32 key => uint256) private _batches;
 
     constructor(uint256 reserve, uint256 window) {
-        if (reserve == 0 || reserve > type(uint96).max) revert BadParameter("reserve", reserve);
-        if (window < 4 || window > 365 days) revert BadParameter("window", window);
         RESERVE = reserve;
         WINDOW = window;
     }

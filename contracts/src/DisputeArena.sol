@@ -11,15 +11,21 @@ import {Digests} from "./libraries/Digests.sol";
 import {GameState as G} from "./libraries/GameState.sol";
 import {Job} from "./libraries/Job.sol";
 import {Packed} from "./libraries/Packed.sol";
+import {Profiles} from "./libraries/Profiles.sol";
 
 /// @title Clocks and money of the game, with the stakes and batches behind it; see IDisputeArena
 contract DisputeArena is Verdicts {
-    uint256 private constant MAX_TIME = 90 days;
     uint256 private constant MAX_DOUBLINGS = 32;
     /// @dev Gas after the meter is read: slot, event, and for the node's moves the credit.
     uint256 private constant TAIL = 9_000;
-    uint256 private constant CREDIT = 5_000;
+    uint256 private constant CREDIT = 3_000;
+    uint256 private constant FIRST_CREDIT = 20_100;
+    /// @dev What one move of a side takes of the block space at most, under Amsterdam too (SPEC 09 §6.2).
+    uint256 private constant MOVE_GAS = 345_000;
 
+    uint256 public immutable PROFILE;
+    uint256 public immutable FORCED_INCLUSION;
+    uint256 public immutable SPACE_RATE;
     uint256 public immutable REPLY_TIME;
     uint256 public immutable GRACE;
     uint256 public immutable RATE;
@@ -40,14 +46,8 @@ contract DisputeArena is Verdicts {
         ClaimBook(p.reserve, p.window)
         Verdicts(p.rewardDelay, p.refundFactor)
     {
-        _range("replyTime", p.replyTime, 1, MAX_TIME);
-        _range("grace", p.grace, 1, MAX_TIME);
-        _range("rate", p.rate, 1, type(uint32).max);
-        _range("priceCap", p.priceCap, 1, 1e15);
-        _range("tipCap", p.tipCap, 0, 1e15);
-        _range("tokenPerEther", p.tokenPerEther, 1, 1e30);
-        _range("worstGas", p.worstGas, 100_000, 100_000_000);
-        _range("workFee", p.workFee, 0, 1e30);
+        Profiles.check(p);
+        (PROFILE, FORCED_INCLUSION, SPACE_RATE) = (p.profile, p.forcedInclusion, p.spaceRate);
         (REPLY_TIME, GRACE, RATE) = (p.replyTime, p.grace, p.rate);
         (PRICE_CAP, TIP_CAP, TOKEN_PER_ETHER) = (p.priceCap, p.tipCap, p.tokenPerEther);
         (WORST_GAS, WORK_FEE) = (p.worstGas, p.workFee);
@@ -139,10 +139,9 @@ contract DisputeArena is Verdicts {
         G.put(s, G.ESCROW, bond);
         G.put(s, G.HOLD, hold);
         if (G.get(s, G.PHASE) != G.REFUTED) {
-            G.put(s, G.DEADLINE, queue + REPLY_TIME);
-            G.put(s, G.LAST, queue + REPLY_TIME + GRACE);
+            _setClock(s, queue, true, before + 1);
         }
-        _take(address(uint160(G.get(s, G.OPENER))), bond - commitBond());
+        _join(address(uint160(G.get(s, G.OPENER))), bond - commitBond());
     }
 
     /// @dev The commit's slot becomes the game's; a claim that was refuted on its face is decided with that.
@@ -300,11 +299,10 @@ contract DisputeArena is Verdicts {
     ) private {
         bool nodes = G.isNodes(G.peek(state, G.PHASE));
         if (nodes && block.timestamp > G.peek(state, G.DEADLINE)) G.setFlag(s, G.VOID);
-        uint256 deadline = block.timestamp + REPLY_TIME;
-        bool next = G.isNodes(G.get(s, G.PHASE));
-        G.put(s, G.DEADLINE, next ? deadline : deadline + GRACE);
-        G.put(s, G.LAST, next ? deadline + GRACE : 0);
-        uint256 paid = _price(gasAtStart, nodes ? TAIL + CREDIT : TAIL);
+        _wind(s);
+        uint256 tail = TAIL;
+        if (nodes) tail += creditOf(msg.sender) == 0 ? FIRST_CREDIT : CREDIT;
+        uint256 paid = _price(gasAtStart, tail);
         if (nodes) {
             uint256 escrow = G.get(s, G.ESCROW);
             paid = _min(paid, escrow);
@@ -313,6 +311,25 @@ contract DisputeArena is Verdicts {
         G.put(s, G.COST, G.get(s, G.COST) + paid);
         _store(game, move, s, _start(payload));
         if (nodes) _credit(msg.sender, paid);
+    }
+
+    /// @dev The clock of the side that has the turn now, with the block space that its open games take.
+    function _wind(bytes memory s) private view {
+        uint256 phase = G.get(s, G.PHASE);
+        if (G.isOver(phase)) return;
+        bool nodes = G.isNodes(phase);
+        uint256 games = nodes
+            ? _gamesAgainst(address(uint160(G.get(s, G.NODE))))
+            : openedBy(address(uint160(G.get(s, G.OPENER))));
+        _setClock(s, block.timestamp, nodes, games);
+    }
+
+    /// @param from The time from which the side has its reply time.
+    /// @param games The open games that the side may have to move in.
+    function _setClock(bytes memory s, uint256 from, bool nodes, uint256 games) private view {
+        uint256 deadline = from + REPLY_TIME + (games * MOVE_GAS + SPACE_RATE - 1) / SPACE_RATE;
+        G.put(s, G.DEADLINE, nodes ? deadline : deadline + GRACE);
+        G.put(s, G.LAST, nodes ? deadline + GRACE : 0);
     }
 
     /// @dev The new state, or the verdict; only moves that bring the job at `job` can decide a game.

@@ -31,6 +31,8 @@ abstract contract StakeVault is IStakeVault {
     uint256 public constant MAX_STAKE = type(uint88).max;
     /// @notice The most games that are open against one node at a time.
     uint256 public constant MAX_GAMES = type(uint8).max;
+    /// @dev One open game in the slot of an account.
+    uint256 private constant GAME = 1 << 128;
 
     /// @notice The token of stakes, bonds and payments of this deployment; it must not charge on transfer.
     IERC20 public immutable TOKEN;
@@ -39,14 +41,13 @@ abstract contract StakeVault is IStakeVault {
 
     /// @inheritdoc IStakeVault
     uint256 public burned;
-    /// @inheritdoc IStakeVault
-    mapping(address account => uint256) public creditOf;
+    /// @dev One slot: credit 128 bits, games that the account has opened and that are not resolved 32.
+    mapping(address account => uint256) private _accounts;
     mapping(address node => uint256) private _nodes;
     mapping(address node => Exit) private _exits;
 
     constructor(address token, uint256 unbonding) {
         if (token.code.length == 0) revert BadParameter("token", uint256(uint160(token)));
-        if (unbonding == 0 || unbonding > 365 days) revert BadParameter("unbonding", unbonding);
         TOKEN = IERC20(token);
         UNBONDING = unbonding;
     }
@@ -83,8 +84,19 @@ abstract contract StakeVault is IStakeVault {
     }
 
     /// @inheritdoc IStakeVault
+    function creditOf(address account) public view returns (uint256) {
+        return uint128(_accounts[account]);
+    }
+
+    /// @inheritdoc IStakeVault
+    function openedBy(address account) public view returns (uint256) {
+        return _accounts[account] >> 128;
+    }
+
+    /// @inheritdoc IStakeVault
     function fund(uint256 amount) external {
-        creditOf[msg.sender] += amount;
+        if (amount > type(uint128).max) revert BadParameter("amount", amount);
+        _credit(msg.sender, amount);
         emit Funded(msg.sender, amount);
         _pull(amount);
     }
@@ -157,6 +169,11 @@ abstract contract StakeVault is IStakeVault {
         _store(node, n);
     }
 
+    /// @dev Games that are open against the node.
+    function _gamesAgainst(address node) internal view returns (uint256) {
+        return uint8(_nodes[node] >> 216);
+    }
+
     /// @dev A game against the node has ended; what it held is free again.
     function _closeGame(address node, uint256 hold) internal {
         Node memory n = _node(node);
@@ -197,20 +214,35 @@ abstract contract StakeVault is IStakeVault {
 
     /// @dev Takes a bond or a withdrawal out of an account's credit.
     function _take(address account, uint256 amount) internal {
-        uint256 credit = creditOf[account];
+        uint256 credit = creditOf(account);
         if (credit < amount) revert Insufficient(account, credit, amount);
-        creditOf[account] = credit - amount;
+        _accounts[account] -= amount;
     }
 
+    /// @dev The vault never holds more than 2^128-1 token units (`_pull`), so that credits do not reach the games beside them.
     function _credit(address account, uint256 amount) internal {
-        creditOf[account] += amount;
+        _accounts[account] += amount;
+    }
+
+    /// @dev Takes the rest of a bond for a game that the account opens.
+    /// @return games Its open games, this one included.
+    function _join(address account, uint256 amount) internal returns (uint256 games) {
+        _take(account, amount);
+        _accounts[account] += GAME;
+        games = openedBy(account);
+    }
+
+    /// @dev A game that the account opened has ended with that credit for it.
+    function _leave(address account, uint256 amount) internal {
+        _accounts[account] = _accounts[account] - GAME + amount;
     }
 
     /// @dev The amount that arrives is measured, so that a token with transfer fees cannot make the vault insolvent.
     function _pull(uint256 amount) private {
         uint256 before = TOKEN.balanceOf(address(this));
         _call(abi.encodeCall(IERC20.transferFrom, (msg.sender, address(this), amount)), amount);
-        if (TOKEN.balanceOf(address(this)) != before + amount) revert TransferFailed(address(TOKEN), amount);
+        uint256 held = TOKEN.balanceOf(address(this));
+        if (held != before + amount || held > type(uint128).max) revert TransferFailed(address(TOKEN), amount);
     }
 
     function _push(address to, uint256 amount) private {

@@ -24,8 +24,6 @@ abstract contract Verdicts is IDisputeArena, ClaimBook {
     mapping(bytes32 caseId => uint256) private _verdicts;
 
     constructor(uint256 rewardDelay, uint256 refundFactor) {
-        _range("rewardDelay", rewardDelay, 1, 365 days);
-        _range("refundFactor", refundFactor, 1, 1000);
         (REWARD_DELAY, REFUND_FACTOR) = (rewardDelay, refundFactor);
     }
 
@@ -46,6 +44,7 @@ abstract contract Verdicts is IDisputeArena, ClaimBook {
         _closeGame(node, G.peek(verdict, G.HOLD));
         uint256 escrow = G.peek(verdict, G.ESCROW);
         _credit(node, escrow / 2);
+        _leave(address(uint160(G.peek(verdict, G.OPENER))), 0);
         burned += escrow - escrow / 2;
         emit Resolved(game, caseId, G.LOST, voided, 0, 0, "");
     }
@@ -70,7 +69,7 @@ abstract contract Verdicts is IDisputeArena, ClaimBook {
             keeps = _takeOver(caseId, slot, verdict, held);
         }
         _keep(caseId, slot, keeps, voided);
-        _credit(address(uint160(G.peek(verdict, G.OPENER))), G.peek(verdict, G.ESCROW) + costs);
+        _leave(address(uint160(G.peek(verdict, G.OPENER))), G.peek(verdict, G.ESCROW) + costs);
         emit Resolved(game, caseId, G.REFUTED, voided, slashed, costs, keeps);
     }
 
@@ -157,9 +156,5 @@ abstract contract Verdicts is IDisputeArena, ClaimBook {
 
     function _start(bytes calldata data) internal pure returns (uint256 pos) {
         (pos,) = Packed.bounds(data);
-    }
-
-    function _range(string memory name, uint256 value, uint256 low, uint256 high) internal pure {
-        if (value < low || value > high) revert BadParameter(name, value);
     }
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"elenchus/commitment/claim"
+	"elenchus/settlement/stake"
 )
 
 // read calls a view that returns one value.
@@ -183,13 +184,19 @@ func (k *Contracts) Batch(ctx context.Context, node claim.Address, root claim.Ha
 	return out, amounts(v.Cover, &out.Cover)
 }
 
+// OpenedBy returns how many games that an account opened are not resolved.
+func (k *Contracts) OpenedBy(ctx context.Context, who claim.Address) (uint64, error) {
+	n, err := k.amount(ctx, arenaName, k.at.Arena, "openedBy", common.Address(who))
+	return n.Lo, err
+}
+
 // IsDelegate says whether delegate may move for party in games.
 func (k *Contracts) IsDelegate(ctx context.Context, party, delegate claim.Address) (bool, error) {
 	return read[bool](ctx, k, registryName, k.at.Registry, "isDelegate", common.Address(party), common.Address(delegate))
 }
 
 // CommitBond returns what a commit locks, in token units. It never changes.
-func (k *Contracts) CommitBond() (claim.Amount, error) { return k.params.commitBond() }
+func (k *Contracts) CommitBond() (claim.Amount, error) { return k.params.CommitBond() }
 
 // OpeningBond returns what commit and open lock together at the base fee of the latest block,
 // against a node as it is now and for work positions of re-execution. The base fee may rise until
@@ -209,6 +216,11 @@ func (k *Contracts) OpeningBond(ctx context.Context, node claim.Address, work ui
 // readParams reads the immutables of the arena.
 func (k *Contracts) readParams(ctx context.Context) (DeployParams, error) {
 	p := DeployParams{Token: k.at.Token}
+	profile, err := k.amount(ctx, arenaName, k.at.Arena, "PROFILE")
+	if err != nil {
+		return p, err
+	}
+	p.Profile = stake.Profile(profile.Lo)
 	for _, f := range []struct {
 		method string
 		small  *uint64
@@ -219,7 +231,9 @@ func (k *Contracts) readParams(ctx context.Context) (DeployParams, error) {
 		{"WINDOW", &p.Window, nil},
 		{"REPLY_TIME", &p.ReplyTime, nil},
 		{"GRACE", &p.Grace, nil},
+		{"FORCED_INCLUSION", &p.ForcedInclusion, nil},
 		{"RATE", &p.Rate, nil},
+		{"SPACE_RATE", &p.SpaceRate, nil},
 		{"REWARD_DELAY", &p.RewardDelay, nil},
 		{"PRICE_CAP", &p.PriceCap, nil},
 		{"TIP_CAP", &p.TipCap, nil},

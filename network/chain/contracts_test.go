@@ -20,6 +20,7 @@ import (
 	"elenchus/contracts"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
+	"elenchus/settlement/stake"
 )
 
 func testAddresses() Addresses {
@@ -257,21 +258,24 @@ func TestEveryCustomErrorHasItsSentinel(t *testing.T) {
 }
 
 func TestParametersOutOfRangeAreRefused(t *testing.T) {
-	if err := DevnetParams().Check(); err != nil {
-		t.Fatal(err)
+	for _, profile := range []stake.Profile{stake.Devnet, stake.L2, stake.L1} {
+		p := stake.ParamsOf(profile)
+		if err := p.Check(); err != nil || p.Profile != profile {
+			t.Fatal(profile, err)
+		}
 	}
 	for name, change := range map[string]func(*DeployParams){
 		"unbonding": func(p *DeployParams) { p.Unbonding = 0 }, "reserve": func(p *DeployParams) { p.Reserve = claim.MaxAmount },
-		"window": func(p *DeployParams) { p.Window = 3 }, "reply time": func(p *DeployParams) { p.ReplyTime = 90*day + 1 },
+		"window": func(p *DeployParams) { p.Window = 3 }, "replyTime": func(p *DeployParams) { p.ReplyTime = 91 * 86400 },
 		"grace": func(p *DeployParams) { p.Grace = 0 }, "rate": func(p *DeployParams) { p.Rate = 1 << 32 },
-		"reward delay": func(p *DeployParams) { p.RewardDelay = 0 }, "price cap": func(p *DeployParams) { p.PriceCap = 1e15 + 1 },
-		"tip cap": func(p *DeployParams) { p.TipCap = 1e15 + 1 }, "token per ether": func(p *DeployParams) { p.TokenPerEther = claim.Amount{} },
-		"worst gas": func(p *DeployParams) { p.WorstGas = 1e5 - 1 }, "work fee": func(p *DeployParams) { p.WorkFee = claim.MaxAmount },
-		"refund factor": func(p *DeployParams) { p.RefundFactor = 1001 },
+		"rewardDelay": func(p *DeployParams) { p.RewardDelay = 0 }, "priceCap": func(p *DeployParams) { p.PriceCap = 1e15 + 1 },
+		"tipCap": func(p *DeployParams) { p.TipCap = 1e15 + 1 }, "tokenPerEther": func(p *DeployParams) { p.TokenPerEther = claim.Amount{} },
+		"worstGas": func(p *DeployParams) { p.WorstGas = 1e5 - 1 }, "workFee": func(p *DeployParams) { p.WorkFee = claim.MaxAmount },
+		"refundFactor": func(p *DeployParams) { p.RefundFactor = 1001 },
 	} {
 		p := DevnetParams()
 		change(&p)
-		if err := p.Check(); err == nil || !strings.HasPrefix(err.Error(), name) {
+		if err := p.Check(); err == nil || !strings.Contains(err.Error(), name+" is ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -99,14 +99,16 @@ func (d *deployer) all(ctx context.Context, p DeployParams) (Addresses, error) {
 // name.
 func ArenaArguments(token common.Address, p DeployParams, registry, open, game, answer common.Address) []any {
 	return []any{token, struct {
-		Unbonding                                                     uint64
-		Reserve                                                       *big.Int
-		Window, ReplyTime, Grace, Rate, RewardDelay, PriceCap, TipCap uint64
-		TokenPerEther                                                 *big.Int
-		WorstGas                                                      uint64
-		WorkFee                                                       *big.Int
-		RefundFactor                                                  uint64
-	}{p.Unbonding, p.Reserve.Big(), p.Window, p.ReplyTime, p.Grace, p.Rate, p.RewardDelay, p.PriceCap, p.TipCap,
+		Profile                                                                                   uint8
+		Unbonding                                                                                 uint64
+		Reserve                                                                                   *big.Int
+		Window, ReplyTime, Grace, ForcedInclusion, Rate, SpaceRate, RewardDelay, PriceCap, TipCap uint64
+		TokenPerEther                                                                             *big.Int
+		WorstGas                                                                                  uint64
+		WorkFee                                                                                   *big.Int
+		RefundFactor                                                                              uint64
+	}{uint8(p.Profile), p.Unbonding, p.Reserve.Big(), p.Window, p.ReplyTime, p.Grace, p.ForcedInclusion, p.Rate, p.SpaceRate,
+		p.RewardDelay, p.PriceCap, p.TipCap,
 		p.TokenPerEther.Big(), p.WorstGas, p.WorkFee.Big(), p.RefundFactor},
 		[4]common.Address{registry, open, game, answer}}
 }

@@ -17,8 +17,13 @@ type Env struct {
 	Now    uint64        // block time, unix seconds
 	Mover  claim.Address // the party that sent, delegated or signed the move
 	Gas    claim.Amount  // metered cost of the move in token units
+	Space  Space
 	Params Params
 }
+
+// Space is by how many seconds a side's open games lengthen the deadline that a move sets for it. SPEC
+// 08 §5.5.
+type Space struct{ Node, Opener uint64 }
 
 // Effect is what a move does beside the new state.
 type Effect struct {
@@ -128,10 +133,10 @@ func meter(s *State, turn Side, gas claim.Amount, effect *Effect) error {
 func wind(s *State, env Env) {
 	switch s.Phase.Turn() {
 	case Node:
-		s.Deadline = env.Now + env.Params.D0
+		s.Deadline = env.Now + env.Params.D0 + env.Space.Node
 		s.Last = s.Deadline + env.Params.Grace
 	case Opener:
-		s.Deadline, s.Last = env.Now+env.Params.D0+env.Params.Grace, 0
+		s.Deadline, s.Last = env.Now+env.Params.D0+env.Space.Opener+env.Params.Grace, 0
 	default:
 		s.Deadline, s.Last = 0, 0
 	}

@@ -19,6 +19,7 @@ type Chain struct {
 	Escrow      claim.Amount // the whole bond
 	Hold        claim.Amount // stake that the node's account holds for the game
 	Gas         claim.Amount // metered cost of open in token units
+	Space       uint64       // seconds that the node's open games, this one included, lengthen its deadline by (SPEC 08 §5.5)
 	Params      Params
 }
 
@@ -46,7 +47,7 @@ func Begin(m OpenMove, c Chain) (State, Job, error) {
 	if err := m.target(&s, &j); err != nil {
 		return State{}, Job{}, err
 	}
-	s.Deadline = c.Queue + c.Params.D0
+	s.Deadline = c.Queue + c.Params.D0 + c.Space
 	s.Last = s.Deadline + c.Params.Grace
 	return s, j, nil
 }

@@ -35,59 +35,6 @@ var (
 	ErrHeld         = errors.New("not what the verdict on the case holds")
 )
 
-// Params are those of an arena, fixed at its deployment.
-type Params struct {
-	Window        uint64 // W in seconds
-	ReplyTime     uint64 // D0 in seconds
-	Grace         uint64 // seconds from D1 to D2
-	Rate          uint64 // positions per second that a node must recompute
-	RewardDelay   uint64 // D3 in seconds
-	PriceCap      uint64 // wei per gas that bonds assume at least
-	TipCap        uint64 // wei per gas above the base fee that is repaid
-	TokenPerEther Amount // token units per 10^18 wei
-	WorstGas      uint64 // gas of all replies in the longest branch
-	WorkFee       Amount // token units per position of work
-	RefundFactor  uint64 // K
-}
-
-// limits are the ranges that the constructor of the arena accepts.
-var limits = [...]struct {
-	name      string
-	low, high uint64
-	get       func(*Params) uint64
-}{
-	{"window", 4, 365 * day, func(p *Params) uint64 { return p.Window }},
-	{"replyTime", 1, 90 * day, func(p *Params) uint64 { return p.ReplyTime }},
-	{"grace", 1, 90 * day, func(p *Params) uint64 { return p.Grace }},
-	{"rate", 1, 1<<32 - 1, func(p *Params) uint64 { return p.Rate }},
-	{"rewardDelay", 1, 365 * day, func(p *Params) uint64 { return p.RewardDelay }},
-	{"priceCap", 1, 1e15, func(p *Params) uint64 { return p.PriceCap }},
-	{"tipCap", 0, 1e15, func(p *Params) uint64 { return p.TipCap }},
-	{"worstGas", 100_000, 100_000_000, func(p *Params) uint64 { return p.WorstGas }},
-	{"refundFactor", 1, 1000, func(p *Params) uint64 { return p.RefundFactor }},
-}
-
-const day = 24 * 60 * 60
-
-// maxFactor is 10^30, the most token units per ether and per position.
-var maxFactor, _ = claim.ParseAmount("1000000000000000000000000000000")
-
-// Check says ErrParams for the first parameter that the arena's constructor refuses.
-func (p *Params) Check() error {
-	for _, l := range limits {
-		if v := l.get(p); v < l.low || v > l.high {
-			return fmt.Errorf("%w: %s is %d, want %d..%d", ErrParams, l.name, v, l.low, l.high)
-		}
-	}
-	if p.TokenPerEther.IsZero() || p.TokenPerEther.Cmp(maxFactor) > 0 {
-		return fmt.Errorf("%w: tokenPerEther is %s, want 1..10^30", ErrParams, p.TokenPerEther)
-	}
-	if p.WorkFee.Cmp(maxFactor) > 0 {
-		return fmt.Errorf("%w: workFee is %s, at most 10^30", ErrParams, p.WorkFee)
-	}
-	return nil
-}
-
 // base is 1.5 times the price of the longest branch's replies, in token units.
 // WorstGas * price * 3 * TokenPerEther <= 10^8 * 2^66 * 3 * 10^30 needs more than 128 bits.
 func (p *Params) base(price *big.Int) *big.Int {

@@ -11,7 +11,7 @@ import (
 )
 
 func devnet() Params {
-	return Params{Window: 90, ReplyTime: 8, Grace: 8, Rate: 50, RewardDelay: 30, PriceCap: 2e9, TipCap: 1e9,
+	return Params{Unbonding: 600, Reserve: claim.Units(testReserve), SpaceRate: 1e6, Window: 90, ReplyTime: 8, Grace: 8, Rate: 50, RewardDelay: 30, PriceCap: 2e9, TipCap: 1e9,
 		TokenPerEther: claim.Units(3_000_000_000), WorstGas: 3_000_000, WorkFee: claim.Units(10), RefundFactor: 5}
 }
 

@@ -18,8 +18,7 @@ func token(t *testing.T, thousandths uint64) Amount {
 
 // SPEC 09 §7, the worked numbers, with the devnet parameters of §6.
 func TestWorkedNumbers(t *testing.T) {
-	p := Params{Window: 90, ReplyTime: 8, Grace: 8, Rate: 100, RewardDelay: 600, PriceCap: 4e9, TipCap: 1e9,
-		TokenPerEther: token(t, 3_000_000), WorstGas: 2_500_000, WorkFee: claim.Units(1e15), RefundFactor: 3}
+	p := ParamsOf(Devnet)
 	if err := p.Check(); err != nil {
 		t.Fatal(err)
 	}

@@ -49,12 +49,15 @@ interface IDisputeArena {
     /// @notice What a verdict held is paid: `refund` to the user, `reward` to the winner; `burnt` of it is burned.
     event Settled(bytes32 indexed caseId, address indexed winner, uint256 refund, uint256 reward, uint256 burnt);
 
+    /// @param profile Kind of chain, which sets the ranges of the others (SPEC 09 §6): 0 devnet, 1 l2, 2 l1.
     /// @param unbonding U: seconds between the announcement and the payment of stake.
     /// @param reserve r: token units that every claim of a batch reserves.
     /// @param window W in seconds; a commit expires after W/2.
     /// @param replyTime D0 in seconds.
     /// @param grace Seconds from D1 to D2.
+    /// @param forcedInclusion Seconds after which the chain includes a transaction that its sequencer refuses.
     /// @param rate Positions per second that a node must be able to re-execute.
+    /// @param spaceRate Gas per second of block space that one side can count on.
     /// @param rewardDelay D3 in seconds: how long an earlier commit may still take the reward of a refuted claim.
     /// @param priceCap Gas price in wei that bonds assume at least.
     /// @param tipCap Wei per gas above the base fee that is repaid.
@@ -63,12 +66,15 @@ interface IDisputeArena {
     /// @param workFee Token units per position of re-execution, part of the bond.
     /// @param refundFactor K: a refuted claim's user gets at most K times the price.
     struct Params {
+        uint8 profile;
         uint64 unbonding;
         uint96 reserve;
         uint64 window;
         uint64 replyTime;
         uint64 grace;
+        uint64 forcedInclusion;
         uint64 rate;
+        uint64 spaceRate;
         uint64 rewardDelay;
         uint64 priceCap;
         uint64 tipCap;

@@ -43,6 +43,9 @@ interface IStakeVault {
     /// @notice Credit of an account, in token units.
     function creditOf(address account) external view returns (uint256);
 
+    /// @notice Games that an account has opened and that are not resolved.
+    function openedBy(address account) external view returns (uint256);
+
     /// @notice Tokens that no one can move any more.
     function burned() external view returns (uint256);
 

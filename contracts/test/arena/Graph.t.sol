@@ -273,7 +273,7 @@ contract GraphTest is GraphWorld {
         _open(claim, 0);
         uint256 d1 = _get(G.DEADLINE);
         uint256 d2 = _get(G.LAST);
-        same(d1, block.timestamp + 1 + 8, "D1: one second of work in the queue");
+        same(d1, block.timestamp + 1 + 8 + 1, "D1: one second of work in the queue, one of block space");
         same(d2, d1 + 8, "D2");
         vm.warp(d1);
         bytes memory call = abi.encodeCall(arena.timeout, (game, state, job));
@@ -287,7 +287,7 @@ contract GraphTest is GraphWorld {
         call = abi.encodeCall(arena.timeout, (game, state, job));
         _fails(stranger, call, IDisputeArena.TooEarly.selector, "void twice");
         _move(node, arena.reveal.selector, _revealPayload());
-        same(_get(G.DEADLINE), block.timestamp + 16, "opener's time");
+        same(_get(G.DEADLINE), block.timestamp + 16 + 1, "opener's time");
         vm.warp(_get(G.DEADLINE));
         call = abi.encodeCall(arena.timeout, (game, state, job));
         _fails(stranger, call, IDisputeArena.TooEarly.selector, "opener at his deadline");
@@ -315,6 +315,42 @@ contract GraphTest is GraphWorld {
         vm.warp(_get(G.DEADLINE) + 1);
         _move(node, arena.reveal.selector, _revealPayload());
         same(_get(G.FLAGS) & G.VOID, 1, "void");
+    }
+
+    /// @notice SPEC 08 §5.5: block space for a largest move in every open game, for both sides.
+    function testOpenGamesLengthenDeadlines() public {
+        uint256 games = 100; // 345,000 * 100 / 30,000,000 = 1.15
+        for (uint256 i = 0; i < games; ++i) {
+            _openSalted(bytes32(i));
+        }
+        same(arena.openedBy(opener), games, "games of the opener");
+        same(_get(G.DEADLINE), block.timestamp + games + 8 + 2, "D1 of the hundredth");
+        same(_get(G.LAST), _get(G.DEADLINE) + 8, "D2");
+        _move(node, arena.reveal.selector, _revealPayload());
+        same(_get(G.DEADLINE), block.timestamp + 16 + 2, "opener's time");
+        _move(opener, arena.stage.selector, hex"0000");
+        same(_get(G.DEADLINE), block.timestamp + 8 + 2, "D1");
+        vm.warp(_get(G.LAST) + 1);
+        _timeout();
+        _resolve();
+        same(arena.openedBy(opener), games - 1, "one has ended");
+    }
+
+    /// @notice Opens a game on the claim under another salt, in a block of its own and in no time.
+    function _openSalted(bytes32 salt) private {
+        (, bytes32 id) = _digests(claim);
+        game = keccak256(abi.encodePacked(opener, id, uint32(0), salt));
+        token.mint(opener, 1e30);
+        vm.prank(opener);
+        arena.fund(1e30);
+        vm.prank(opener);
+        arena.commit(game);
+        vm.roll(block.number + 1);
+        bytes memory payload = _signedPayload(claim, 0);
+        for (uint256 i = 0; i < 32; ++i) {
+            payload[24 + i] = salt[i];
+        }
+        _as(opener, abi.encodeCall(arena.open, (payload, "")));
     }
 
     function testQueueGrowsByWork() public {

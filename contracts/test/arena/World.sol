@@ -95,6 +95,7 @@ abstract contract World is Check {
 
     function _params() internal pure returns (IDisputeArena.Params memory p) {
         p.unbonding = 7 days;
+        p.spaceRate = 30_000_000;
         p.reserve = uint96(RESERVE);
         p.window = 90;
         p.replyTime = 8;
