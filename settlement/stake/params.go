@@ -127,7 +127,7 @@ func (p *Params) prices() []limit {
 func ParamsOf(p Profile) Params {
 	switch p {
 	case Devnet:
-		return Params{Profile: Devnet, Unbonding: 600, Reserve: tokens(100), Window: 90, ReplyTime: 8, Grace: 8, Rate: 100,
+		return Params{Profile: Devnet, Unbonding: 900, Reserve: tokens(100), Window: 90, ReplyTime: 8, Grace: 8, Rate: 100,
 			SpaceRate: 30e6, RewardDelay: 60, PriceCap: 4e9, TipCap: 1e9, TokenPerEther: tokens(3000), WorstGas: 2_500_000,
 			WorkFee: claim.Units(1e15), RefundFactor: 3}
 	case L2:
