@@ -186,8 +186,8 @@ func (r *Role) Watch(ctx context.Context) error {
 	return r.serve(ctx, "watch", watchHandler(c), ready, l.Run, c.Run)
 }
 
-// Gateway runs a gateway over the given nodes until ctx ends.
-func (r *Role) Gateway(ctx context.Context, nodes, watchers, keys []string) error {
+// Gateway runs a gateway over the given nodes until ctx ends; the options say who may use it and how.
+func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o gateway.Options) error {
 	at, err := ReadDeployment(r.Deployment)
 	if err != nil {
 		return err
@@ -214,7 +214,8 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers, keys []string) erro
 		defer release()
 	}
 	defer b.Close()
-	g, err := gateway.New(b, gateway.Options{Keys: keys, Log: r.Log})
+	o.Log = r.Log
+	g, err := gateway.New(b, o)
 	if err != nil {
 		return err
 	}

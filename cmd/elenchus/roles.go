@@ -10,6 +10,7 @@ import (
 
 	"elenchus/app"
 	"elenchus/commitment/claim"
+	"elenchus/service/gateway"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
@@ -107,7 +108,9 @@ func watchCommand() *cobra.Command {
 
 func gatewayCommand() *cobra.Command {
 	f := &roleFlags{}
-	var nodes, watchers, keys []string
+	var nodes, watchers []string
+	var o gateway.Options
+	keyFile := ""
 	c := &cobra.Command{
 		Use: "gateway", Short: "Serve the OpenAI API over nodes", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -119,14 +122,37 @@ func gatewayCommand() *cobra.Command {
 			}
 			ctx, stop := untilStopped(c)
 			defer stop()
-			return f.Gateway(ctx, nodes, watchers, keys)
+			var err error
+			if o.Accounts, err = keysOf(keyFile); err != nil {
+				return err
+			}
+			return f.Gateway(ctx, nodes, watchers, o)
 		},
 	}
 	f.add(c, "127.0.0.1:8080")
 	c.Flags().StringSliceVar(&nodes, "node", nil, "base URL of a node to ask (repeatable)")
 	c.Flags().StringSliceVar(&watchers, "watcher", nil, "base URL of a challenger that gets each receipt (repeatable)")
-	c.Flags().StringSliceVar(&keys, "api-key", nil, "API key to accept (repeatable); none: any, on loopback")
+	c.Flags().StringSliceVar(&o.Keys, "api-key", nil, "API key to accept (repeatable); none: any, on loopback")
+	c.Flags().StringVar(&keyFile, "api-keys", "", "file of API keys to accept, as SHA-256, with limits of requests and tokens")
+	c.Flags().BoolVar(&o.Strict, "strict", false, "refuse requests with unknown fields instead of ignoring and listing them")
 	return c
+}
+
+// keysOf reads a file of API keys; none without a name.
+func keysOf(path string) ([]gateway.Key, error) {
+	if path == "" {
+		return nil, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("--api-keys: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // it was read
+	keys, err := gateway.ReadKeys(file)
+	if err != nil {
+		return nil, fmt.Errorf("--api-keys %s: %w", path, err)
+	}
+	return keys, nil
 }
 
 func chainCommand() *cobra.Command {

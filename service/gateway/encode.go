@@ -152,16 +152,33 @@ func completionDialect() *dialect {
 
 // modelEntry is a model as the dialect lists it, with two fields more.
 type modelEntry struct {
-	ID            string `json:"id"`
-	Object        string `json:"object"`
-	Created       int64  `json:"created"`
-	OwnedBy       string `json:"owned_by"`
-	ModelID       string `json:"elenchus_model_id"`
-	ContextLength int    `json:"context_length"`
+	ID            string  `json:"id"`
+	Object        string  `json:"object"`
+	Created       int64   `json:"created"`
+	OwnedBy       string  `json:"owned_by"`
+	ModelID       string  `json:"elenchus_model_id"`
+	ContextLength int     `json:"context_length"`
+	Pricing       price   `json:"pricing"`
+	Verification  []offer `json:"verification"`
+}
+
+// price is what tokens and requests cost, in the words of OpenRouter: nothing, since requests carry no payment.
+type price struct {
+	Prompt     string `json:"prompt"`
+	Completion string `json:"completion"`
+	Request    string `json:"request"`
+}
+
+// offer is a level of verification and what it costs besides.
+type offer struct {
+	Level   string `json:"level"`
+	Request string `json:"request"`
 }
 
 func entryOf(m Model) modelEntry {
-	return modelEntry{publicName(m), "model", m.Created, "elenchus", m.ID, m.ContextLength}
+	return modelEntry{
+		publicName(m), "model", m.Created, "elenchus", m.ID, m.ContextLength, price{"0", "0", "0"}, []offer{{levelNone, "0"}, {levelClaim, "0"}},
+	}
 }
 
 // publicName is what clients call the model.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // failure is an answer in OpenAI's error shape. Field order is the order on the wire.
@@ -15,7 +16,8 @@ type failure struct {
 	Param   *string `json:"param"`
 	Code    *string `json:"code"`
 
-	status int   // HTTP status
+	status int // HTTP status
+	retry  time.Duration
 	cause  error // for the log only
 }
 
@@ -87,7 +89,10 @@ func failureOf(err error) *failure {
 func (f *failure) write(w http.ResponseWriter) {
 	switch f.status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Retry-After", strconv.Itoa(int(ceil(f.retry)/time.Second)))
+		if f.retry > 0 {
+			w.Header().Set("Retry-After-Ms", strconv.FormatInt(f.retry.Milliseconds()+1, 10))
+		}
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="elenchus"`)
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -24,6 +23,10 @@ type Options struct {
 	// Keys are the API keys that are accepted, each at least 8 bytes. With none, any key or none is accepted, and
 	// only requests addressed to a loopback host are served.
 	Keys []string
+	// Accounts are keys that are accepted besides, by their digests, with limits. No two have the same digest.
+	Accounts []Key
+	// Strict refuses requests with fields that the gateway has never heard of, which it else ignores and lists.
+	Strict bool
 	// Log receives one record per request and the reasons of 5xx answers; nil for silence.
 	Log *slog.Logger
 	// Entropy fills p with random bytes for seeds and ids; nil for the operating system's.
@@ -47,6 +50,7 @@ type Gateway struct {
 	options Options
 	log     *slog.Logger
 	keys    [][sha256.Size]byte
+	limits  map[string]*account // by digest
 	mux     *http.ServeMux
 	cross   *http.CrossOriginProtection
 	answers atomic.Int64 // in the making
@@ -62,17 +66,31 @@ func New(b Backend, o Options) (*Gateway, error) {
 	}
 	o.fill()
 	g := &Gateway{backend: b, options: o, log: o.Log, cross: http.NewCrossOriginProtection()}
-	for _, k := range o.Keys {
-		if len(k) < shortestKey || strings.TrimSpace(k) != k {
-			return nil, errors.New("an API key must be at least 8 bytes without white space around it")
-		}
-		g.keys = append(g.keys, sha256.Sum256([]byte(k)))
+	if err := g.open(o.Keys, o.Accounts); err != nil {
+		return nil, err
 	}
-	g.options.Keys = nil
-	g.receipts = newShelf[string](maxReceipts, maxReceiptBytes)
-	g.responses = &keeper{newShelf[keptResponse](maxResponses, maxResponseBytes)}
+	g.options.Keys, g.options.Accounts = nil, nil
+	g.receipts = newShelf[string](maxReceipts, maxReceiptBytes, g.options.Now)
+	g.responses = &keeper{newShelf[keptResponse](maxResponses, maxResponseBytes, g.options.Now)}
 	g.mux = g.routes()
 	return g, nil
+}
+
+// open takes the keys in.
+func (g *Gateway) open(texts []string, keys []Key) error {
+	for _, text := range texts {
+		k, err := NewKey(text)
+		if err != nil {
+			return err
+		}
+		keys = append(keys, k)
+	}
+	g.limits = make(map[string]*account, len(keys))
+	for _, k := range keys {
+		g.keys = append(g.keys, k.Digest)
+		g.limits[string(k.Digest[:])] = newAccount(k, g.options.Now())
+	}
+	return nil
 }
 
 // fill replaces zero values by the defaults.
@@ -153,6 +171,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if rec.owner, f = g.admit(r); f != nil {
 		f.write(rec)
 	} else {
+		if a := g.limits[rec.owner]; a != nil && a.key.Name != "" {
+			rec.note(slog.String("key", a.key.Name))
+		}
 		g.mux.ServeHTTP(rec, r)
 	}
 	level := slog.LevelInfo

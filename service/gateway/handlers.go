@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// levelHeader asks for a level of verification, as the field verification does, and goes before it.
+const levelHeader = "X-Elenchus-Verification"
+
 // statusClientGone is for a client that left before its answer began; only a client that half closed can read it.
 const statusClientGone = 499
 
@@ -79,7 +82,11 @@ func (g *Gateway) complete(d *dialect) http.HandlerFunc {
 		defer g.answers.Add(-1)
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
-		req, err := g.decode(w, r, d)
+		err := g.spend(w, r)
+		var req *request
+		if err == nil {
+			req, err = g.decode(w, r, d)
+		}
 		if err == nil {
 			err = g.answer(ctx, w, d, req)
 		}
@@ -89,12 +96,35 @@ func (g *Gateway) complete(d *dialect) http.HandlerFunc {
 	}
 }
 
-// answer starts the job and sends what it makes.
+// spend takes a request off what its key may use, and says in headers what is left.
+func (g *Gateway) spend(w http.ResponseWriter, r *http.Request) error {
+	a := g.limits[owner(w)]
+	if a == nil {
+		return nil
+	}
+	now := g.options.Now()
+	f := a.request(now)
+	a.show(w.Header(), r.URL.Path, now)
+	if f != nil {
+		return f
+	}
+	return nil
+}
+
+// answer starts the jobs and sends what they make. The tokens that they may need at most are reserved before they start.
 func (g *Gateway) answer(ctx context.Context, w http.ResponseWriter, d *dialect, req *request) error {
 	run, err := g.start(ctx, w, d, req)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	if a := g.limits[req.owner]; a != nil {
+		reserved, f := a.reserve(run.most(), g.options.Now())
+		if f != nil {
+			return f
+		}
+		defer func() { a.settle(reserved, run.used()) }()
+	}
+	switch {
 	case req.stream:
 		return g.stream(ctx, w, run)
 	default:
@@ -135,10 +165,19 @@ func (g *Gateway) decode(w http.ResponseWriter, r *http.Request, d *dialect) (*r
 		return nil, badParam(d.missing, d.missing+" is missing")
 	}
 	req.owner = owner(w)
+	if level := r.Header.Get(levelHeader); level != "" {
+		if f := setLevel(req, member{levelHeader, marshal(level)}); f != nil {
+			return nil, f
+		}
+	}
 	if d.check != nil {
 		if f := d.check(req); f != nil {
 			return nil, f
 		}
+	}
+	if len(req.ignored) > 0 && g.options.Strict {
+		return nil, failed(http.StatusBadRequest, "invalid_request_error", req.ignored[0], "unknown_parameter",
+			"this gateway is strict and does not know "+ignoredHeader(req.ignored))
 	}
 	if len(req.ignored) > 0 {
 		w.Header().Set("X-Elenchus-Ignored", ignoredHeader(req.ignored))

@@ -13,6 +13,8 @@ func ollamaReaders() map[string]reader {
 		"model":        readModel,
 		"stream":       readUnstreamed,
 		"options":      readOptions(),
+		"provider":     readProvider,
+		"verification": readVerification,
 		"format":       only("an empty string", `""`),
 		"think":        only("false", `false`),
 		"logprobs":     readLogprobs,

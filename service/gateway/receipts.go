@@ -10,10 +10,13 @@ const (
 	maxReceiptBytes = 64 << 20 // of all that are kept
 )
 
-// keepReceipt makes the receipt of an answer available under its id.
+// keepReceipt makes the receipt of an answer available under its id, and takes it off an answer that was asked for without.
 func (g *Gateway) keepReceipt(r *run, s *strand) {
 	if id := s.stream.ReceiptID(); id != "" && s.end.receipt != "" {
 		g.receipts.put(r.request.owner, id, s.end.receipt, len(id)+len(s.end.receipt))
+	}
+	if r.request.unsigned {
+		s.end.receipt = ""
 	}
 }
 

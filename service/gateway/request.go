@@ -42,6 +42,7 @@ type request struct {
 	logprobs       bool
 	topLogprobs    int
 	route          Route
+	unsigned       bool   // the answer comes without its receipt
 	system         string // before the messages; of dialects that name it apart
 	raw            bool   // the prompt is not to be rendered
 	whole          bool   // stream was false
@@ -114,6 +115,7 @@ func commonFields() map[string]reader {
 		"prompt_cache_key":  readLabel,
 		"metadata":          func(*request, member) *failure { return nil },
 		"provider":          readProvider,
+		"verification":      readVerification,
 
 		"top_p":              readTopP,
 		"top_k":              readTopK,

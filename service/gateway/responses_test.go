@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -157,7 +158,7 @@ func TestUnkeptResponses(t *testing.T) {
 		if n := g.responses.shelf.order.Len(); n != 1 {
 			t.Errorf("%d responses are kept, want 1", n)
 		}
-		g.responses.shelf = newShelf[keptResponse](10, 1<<20)
+		g.responses.shelf = newShelf[keptResponse](10, 1<<20, time.Now)
 	}
 	broken := newGateway(t, &toyBackend{script: says("x", 0), after: errSecret}, fixedOptions())
 	ask(broken, "POST", "/v1/responses", `{`+askStart+`,"stream":true}`)
@@ -178,7 +179,7 @@ func TestSystemMessagesBecomeOne(t *testing.T) {
 
 // TestShelf: the oldest values make room, by number and by size; a value larger than the shelf is not kept.
 func TestShelf(t *testing.T) {
-	s := newShelf[int](3, 10)
+	s := newShelf[int](3, 10, time.Now)
 	has := func(want ...string) {
 		t.Helper()
 		for _, id := range []string{"a", "b", "c", "d", "e"} {
@@ -212,6 +213,6 @@ func TestShelf(t *testing.T) {
 func FuzzResponseRequest(f *testing.F) {
 	f.Add([]byte(`{` + askStart + `,"instructions":"i","tools":[` + flatTool + `],"metadata":{"a":"b"},"store":false}`))
 	f.Add([]byte(withInput(`[` + flatCall + `,{"type":"function_call_output","call_id":"c","output":[{"type":"input_text","text":"x"}]}]`)))
-	k := &keeper{newShelf[keptResponse](1, 1)}
+	k := &keeper{newShelf[keptResponse](1, 1, time.Now)}
 	fuzzChecked(f, k.dialect())
 }

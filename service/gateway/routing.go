@@ -55,6 +55,32 @@ func readProvider(r *request, m member) *failure {
 	})
 }
 
+// Levels of verification that a request may ask for.
+const (
+	levelNone  = "none"  // no receipt with the answer
+	levelClaim = "claim" // the node's signed claim
+)
+
+// readVerification reads {"level": ...}. SPEC 16 §10.
+func readVerification(r *request, m member) *failure {
+	return inside(m.value, m.name, func(name string, m member) *failure {
+		if name != "level" {
+			r.ignore("verification." + name)
+			return nil
+		}
+		return setLevel(r, m)
+	})
+}
+
+func setLevel(r *request, m member) *failure {
+	level, f := readString(m, maxProvider)
+	if f == nil && level != levelNone && level != levelClaim {
+		f = unsupported(m.name, `"claim" or "none"`)
+	}
+	r.unsigned = level == levelNone
+	return f
+}
+
 // readMaxPrice reads the most that tokens and requests may cost. Nodes ask for nothing yet, so nothing is above it.
 func readMaxPrice(r *request, m member) *failure {
 	return inside(m.value, m.name, func(name string, m member) *failure {

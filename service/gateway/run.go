@@ -149,23 +149,20 @@ func (g *Gateway) whole(ctx context.Context, w http.ResponseWriter, r *run) erro
 	all := make([]said, len(r.strands))
 	err := g.each(ctx, w, r, func(ctx context.Context, s *strand) error {
 		var text collector
-		end, err := pump(ctx, s, &text, g.options.KeepAlive)
-		if err != nil {
+		var err error
+		if s.end, err = pump(ctx, s, &text, g.options.KeepAlive); err != nil {
 			return err
 		}
 		content, calls := s.syntax.Parse(text.String())
-		end.because(len(calls))
-		all[s.index] = said{ending: end, content: s.echo + content, calls: calls, odds: s.odds}
-		s.end = end
+		s.end.because(len(calls))
+		g.keepReceipt(r, s)
+		all[s.index] = said{ending: s.end, content: s.echo + content, calls: calls, odds: s.odds}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	r.count(w)
-	for _, s := range r.strands {
-		g.keepReceipt(r, s)
-	}
 	answer := r.dialect.whole(r.head, all)
 	if end := all[0].ending; len(all) == 1 && end.receipt != "" && len(end.receipt) <= maxReceiptHeader {
 		w.Header().Set("X-Elenchus-Receipt", end.receipt)
@@ -222,6 +219,22 @@ func (g *Gateway) pour(ctx context.Context, s *strand) (ending, error) {
 	}
 	end.because(len(calls))
 	return end, err
+}
+
+// used is the number of tokens of prompts and answers; 0 if nothing was answered.
+func (r *run) used() int {
+	if n := r.tokens(); n > 0 {
+		return n + r.head.prompt
+	}
+	return 0
+}
+
+// most is the number of tokens that prompts and answers can have together.
+func (r *run) most() (n int) {
+	for _, s := range r.strands {
+		n += min(s.job.MaxNew, r.model.ContextLength-len(s.job.Prompt)+1)
+	}
+	return n + r.head.prompt
 }
 
 // tokens is the number of tokens of all answers.

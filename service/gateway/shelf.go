@@ -3,12 +3,17 @@ package gateway
 import (
 	"container/list"
 	"sync"
+	"time"
 )
 
-// shelf keeps the newest values in memory: at most count of them, and bytes in all; the oldest go first. Each value has
+// keptFor is how long values stay on a shelf at most.
+const keptFor = 24 * time.Hour
+
+// shelf keeps the newest values in memory: at most count of them, bytes in all, for keptFor; the oldest go first. Each value has
 // an owner, and nobody else finds it. Many goroutines use a shelf.
 type shelf[V any] struct {
 	count, bytes int
+	now          func() time.Time
 
 	mu    sync.Mutex // guards what follows
 	used  int        // bytes
@@ -20,10 +25,11 @@ type shelved[V any] struct {
 	key   string
 	value V
 	size  int
+	until time.Time
 }
 
-func newShelf[V any](count, bytes int) *shelf[V] {
-	return &shelf[V]{count: count, bytes: bytes, kept: make(map[string]*list.Element)}
+func newShelf[V any](count, bytes int, now func() time.Time) *shelf[V] {
+	return &shelf[V]{count: count, bytes: bytes, now: now, kept: make(map[string]*list.Element)}
 }
 
 // put keeps v, which takes about size bytes, under an id in place of what was there. A value larger than the whole
@@ -36,17 +42,19 @@ func (s *shelf[V]) put(owner, id string, v V, size int) {
 	if size > s.bytes {
 		return
 	}
+	s.expire()
 	for s.order.Len() > 0 && (s.order.Len() == s.count || s.used+size > s.bytes) {
 		s.drop(s.order.Front())
 	}
 	s.used += size
-	s.kept[key] = s.order.PushBack(&shelved[V]{key, v, size})
+	s.kept[key] = s.order.PushBack(&shelved[V]{key, v, size, s.now().Add(keptFor)})
 }
 
 // get finds a value.
 func (s *shelf[V]) get(owner, id string) (v V, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.expire()
 	e, ok := s.kept[owner+"/"+id]
 	if ok {
 		v = e.Value.(*shelved[V]).value
@@ -59,6 +67,13 @@ func (s *shelf[V]) remove(owner, id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.drop(s.kept[owner+"/"+id])
+}
+
+// expire drops what was kept for its time; the caller holds the lock.
+func (s *shelf[V]) expire() {
+	for now := s.now(); s.order.Len() > 0 && now.After(s.order.Front().Value.(*shelved[V]).until); {
+		s.drop(s.order.Front())
+	}
 }
 
 // drop takes an element off; the caller holds the lock. nil is no element.
