@@ -242,17 +242,6 @@ func (b *build) abs(x Num) Num {
 	return b.num(z.v, new(big.Int), hi)
 }
 
-// among is values[i] for the i of which at[i] is 1; exactly one is.
-func (b *build) among(at []bit, values []Num) Num {
-	lo, hi := values[0].lo, values[0].hi
-	terms := make([]frontend.Variable, len(values))
-	for i, v := range values {
-		terms[i] = b.api.Mul(at[i], v.v)
-		lo, hi = lesser(lo, v.lo), larger(hi, v.hi)
-	}
-	return b.num(b.total(terms), lo, hi)
-}
-
 // oneHot turns the bits of a number into 2^len(x) flags.
 func (b *build) oneHot(x []bit) []bit {
 	out := []bit{1}
