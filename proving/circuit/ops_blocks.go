@@ -51,8 +51,8 @@ func (e *env) code(b tensor.Blocks, leaf []Num, i int) Num {
 	return e.integer(half[:4])
 }
 
-// word is the i32 at a byte of a leaf.
-func (e *env) word(leaf []Num, at int) Num {
+// wordAt is the i32 at a byte of a leaf.
+func (e *env) wordAt(leaf []Num, at int) Num {
 	var all []bit
 	for _, v := range leaf[at : at+4] {
 		all = append(all, e.unsigned(v)...)
@@ -61,14 +61,14 @@ func (e *env) word(leaf []Num, at int) Num {
 }
 
 func (e *env) mantissa(b tensor.Blocks, leaf []Num, k int) Num {
-	return e.word(leaf, b.CodeBytes()+4*k)
+	return e.wordAt(leaf, b.CodeBytes()+4*k)
 }
 
 func (e *env) offset(b tensor.Blocks, leaf []Num, k int) Num {
 	if !b.Least {
 		return e.lit(0)
 	}
-	return e.word(leaf, b.CodeBytes()+4*(b.Count()+k))
+	return e.wordAt(leaf, b.CodeBytes()+4*(b.Count()+k))
 }
 
 func (e *env) matMulBlock(i uint64) Num {

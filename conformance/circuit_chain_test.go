@@ -1,0 +1,291 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"elenchus/compute/opset"
+	"elenchus/conformance/opsample"
+	"elenchus/contracts"
+	"elenchus/network/chain"
+	"elenchus/network/devchain"
+	"elenchus/proving/circuit"
+	"elenchus/proving/step"
+
+	"github.com/ethereum/go-ethereum"
+	"github.com/ethereum/go-ethereum/accounts/abi"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// answerOf is an answer about an element at the shape of a 1B model; its target leaf holds the value,
+// or one more.
+func answerOf(t *testing.T, op opset.Code, equal bool) *circuit.Answer {
+	t.Helper()
+	d, c := shape1B(op)
+	index := d.Count(&c) / 2
+	s := opsample.NewSupply(rand.New(rand.NewPCG(7, uint64(op))), &d, opsample.Log)
+	value, err := opset.Element(&d, &c, index, s.Fetch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !equal {
+		value ^= 1
+	}
+	size := d.Type.Size()
+	target := bytes.Repeat([]byte{0xa5}, int(d.Leaf))
+	at := int(index) % (int(d.Leaf) / size) * size
+	for i := range size {
+		target[at+i] = byte(value >> (8 * i))
+	}
+	k := 0
+	a, err := circuit.PrepareAnswer(&d, &c, index, target, func(opset.Read) ([]byte, error) {
+		k++
+		return s.Leaves[k-1], nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Equal != equal {
+		t.Fatalf("%s: equal %v", op, a.Equal)
+	}
+	return a
+}
+
+// statement is IProofVerifier.Statement.
+type statement struct {
+	Game    [32]byte
+	Op      uint8
+	Element uint64
+	Prover  common.Address
+	Equal   bool
+}
+
+// court is a ProofVerifier on an embedded chain.
+type court struct {
+	*outboxBed
+	abi      abi.ABI
+	verifier common.Address
+	eth      *ethclient.Client
+}
+
+func newCourt(t *testing.T) *court {
+	t.Helper()
+	c := &court{outboxBed: newOutboxBed(t, devchain.OnDemand)}
+	text, creation, err := contracts.Artifact("ProofVerifier")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.abi, err = abi.JSON(strings.NewReader(text)); err != nil {
+		t.Fatal(err)
+	}
+	args, err := c.abi.Pack("", c.signer.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.with(t, c.opts, func(b *chain.Outbox) {
+		c.verifier = c.mined(t, b, chain.Intent{Key: "court", Data: append(creation, args...)}).ContractAddress
+	})
+	if c.eth, err = ethclient.Dial(c.HTTP()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.eth.Close)
+	return c
+}
+
+// send mines a call and returns its gas.
+func (c *court) send(t *testing.T, key, method string, args ...any) (gas uint64) {
+	t.Helper()
+	data := c.pack(t, method, args...)
+	c.with(t, c.opts, func(b *chain.Outbox) {
+		gas = c.mined(t, b, chain.Intent{Key: key, To: &c.verifier, Data: data}).GasUsed
+	})
+	return gas
+}
+
+func (c *court) pack(t *testing.T, method string, args ...any) []byte {
+	t.Helper()
+	data, err := c.abi.Pack(method, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// ask calls and returns the name of the error that it reverts with, "" if it does not.
+func (c *court) ask(t *testing.T, method string, args ...any) string {
+	t.Helper()
+	_, err := c.eth.CallContract(context.Background(), ethereum.CallMsg{From: c.signer.Address(), To: &c.verifier, Data: c.pack(t, method, args...)}, nil)
+	if err == nil {
+		return ""
+	}
+	var reverted rpc.DataError
+	if !errors.As(err, &reverted) {
+		t.Fatal(err)
+	}
+	data := common.FromHex(fmt.Sprint(reverted.ErrorData()))
+	for _, e := range c.abi.Errors {
+		if len(data) >= 4 && bytes.Equal(data[:4], e.ID[:4]) {
+			return e.Name
+		}
+	}
+	return fmt.Sprintf("%x", data)
+}
+
+// proven is an answer with its proof for a court.
+type proven struct {
+	a         *circuit.Answer
+	key       *step.Key
+	statement statement
+	leaves    [][32]byte
+	proof     []byte
+}
+
+func (c *court) prove(t *testing.T, key *step.Key, a *circuit.Answer, game byte) *proven {
+	t.Helper()
+	p := &proven{a: a, key: key, statement: statement{Game: [32]byte{game}, Op: uint8(a.Descriptor.Op), Element: a.Index, Prover: c.signer.Address(), Equal: a.Equal}}
+	bind := (&step.Binding{
+		Game: p.statement.Game, Op: p.statement.Op, Element: p.statement.Element, Chain: devchain.DefaultChainID,
+		Verifier: c.verifier, Prover: p.statement.Prover,
+	}).Hash()
+	w, err := a.Assignment(bind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.proof, err = key.Prove(w); err != nil {
+		t.Fatal(err)
+	}
+	public, err := a.Public(bind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := key.Verify(p.proof, public); err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range public[2:] {
+		p.leaves = append(p.leaves, h.Bytes())
+	}
+	return p
+}
+
+const numerics = uint16(1)
+
+// mostAnswerGas bounds a whole transaction with five public inputs, leafGas each leaf beyond the three
+// of an elementwise operation: a product and a sum on the curve, and its calldata at the floor price.
+const mostAnswerGas, leafGas = 275_000, 9_000
+
+// An element is proven, equal and different, and checked on chain with nothing of its leaves but their
+// hashes; whatever is changed is refused with its reason. SPEC 10 §5.
+func TestAnswersAreProvenOnChain(t *testing.T) {
+	ops := []opset.Code{opset.Add}
+	if soak {
+		ops = append(ops, opset.MatMul)
+	}
+	keys := map[opset.Code]*step.Key{}
+	for _, op := range ops {
+		k, err := step.NewKey(step.Groth16, answerOf(t, op, true).AnswerCircuit(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[op] = k
+	}
+	c := newCourt(t)
+	for _, op := range ops {
+		yes, no := answerOf(t, op, true), answerOf(t, op, false)
+		words, err := keys[op].Words()
+		if err != nil {
+			t.Fatal(err)
+		}
+		shape := yes.Shape()
+		if no.Shape() != shape {
+			t.Fatal("two shapes")
+		}
+		registered := c.send(t, op.String(), "register", numerics, shape, words)
+		p := c.prove(t, keys[op], yes, 1)
+		gas := c.send(t, op.String()+" yes", "verify", numerics, shape, p.statement, p.leaves, p.proof)
+		q := c.prove(t, keys[op], no, 1)
+		c.send(t, op.String()+" no", "verify", numerics, shape, q.statement, q.leaves, q.proof)
+		t.Logf("%s: %d constraints, %d public inputs, register %d gas, answer %d gas", op, keys[op].Constraints, keys[op].Publics(), registered, gas)
+		if most := mostAnswerGas + leafGas*uint64(len(p.leaves)-3); gas > most {
+			t.Errorf("%s: an answer takes %d gas, more than %d", op, gas, most)
+		}
+		c.refusals(t, p, q)
+		noLeafBytes(t, c.pack(t, "verify", numerics, shape, p.statement, p.leaves, p.proof), yes)
+	}
+}
+
+// refusals changes one thing after the other; p says equal, q different.
+func (c *court) refusals(t *testing.T, p, q *proven) {
+	t.Helper()
+	shape := p.a.Shape()
+	try := func(what, want string, change func(s *statement, leaves [][32]byte, proof []byte) (uint16, [32]byte, [][32]byte, []byte)) {
+		t.Helper()
+		s, leaves, proof := p.statement, append([][32]byte{}, p.leaves...), bytes.Clone(p.proof)
+		version, shape, leaves, proof := change(&s, leaves, proof)
+		if got := c.ask(t, "verify", version, shape, s, leaves, proof); got != want {
+			t.Errorf("%s, %s: %q, want %q", p.a.Descriptor.Op, what, got, want)
+		}
+	}
+	type edit = func(s *statement, leaves [][32]byte, proof []byte) (uint16, [32]byte, [][32]byte, []byte)
+	of := func(f func(s *statement, leaves [][32]byte, proof []byte)) edit {
+		return func(s *statement, l [][32]byte, b []byte) (uint16, [32]byte, [][32]byte, []byte) {
+			f(s, l, b)
+			return numerics, shape, l, b
+		}
+	}
+	try("nothing", "", of(func(*statement, [][32]byte, []byte) {}))
+	try("another game", "ProofRefused", of(func(s *statement, _ [][32]byte, _ []byte) { s.Game[0]++ }))
+	try("another op", "ProofRefused", of(func(s *statement, _ [][32]byte, _ []byte) { s.Op++ }))
+	try("another element", "ProofRefused", of(func(s *statement, _ [][32]byte, _ []byte) { s.Element++ }))
+	try("another prover", "ProofRefused", of(func(s *statement, _ [][32]byte, _ []byte) { s.Prover[0]++ }))
+	try("the other verdict", "ProofRefused", of(func(s *statement, _ [][32]byte, _ []byte) { s.Equal = false }))
+	try("another target", "ProofRefused", of(func(_ *statement, l [][32]byte, _ []byte) { l[0] = q.leaves[0] }))
+	try("another leaf", "ProofRefused", of(func(_ *statement, l [][32]byte, _ []byte) { l[len(l)-1][31] ^= 1 }))
+	try("a leaf beyond the field", "LeafOutOfField", of(func(_ *statement, l [][32]byte, _ []byte) { l[1] = [32]byte(bytes.Repeat([]byte{0xff}, 32)) }))
+	try("another proof", "ProofRefused", of(func(_ *statement, _ [][32]byte, b []byte) { copy(b, q.proof) }))
+	try("A off the curve", "BadPoint", of(func(_ *statement, _ [][32]byte, b []byte) { b[31] ^= 1 }))
+	try("A beyond the field", "BadPoint", of(func(_ *statement, _ [][32]byte, b []byte) { b[0], b[32] = 0xff, 0xff }))
+	try("B off the curve", "BadPoint", of(func(_ *statement, _ [][32]byte, b []byte) { b[100] ^= 1 }))
+	try("C off the curve", "BadPoint", of(func(_ *statement, _ [][32]byte, b []byte) { b[255] ^= 1 }))
+	try("no proof", "ProofRefused", of(func(_ *statement, _ [][32]byte, b []byte) { clear(b) }))
+	try("a short proof", "ProofLength", func(_ *statement, l [][32]byte, b []byte) (uint16, [32]byte, [][32]byte, []byte) {
+		return numerics, shape, l, b[:255]
+	})
+	try("a leaf too few", "LeafCount", func(_ *statement, l [][32]byte, b []byte) (uint16, [32]byte, [][32]byte, []byte) {
+		return numerics, shape, l[1:], b
+	})
+	try("another shape", "UnknownShape", func(_ *statement, l [][32]byte, b []byte) (uint16, [32]byte, [][32]byte, []byte) {
+		return numerics, [32]byte{1}, l, b
+	})
+	try("another version", "UnknownShape", func(_ *statement, l [][32]byte, b []byte) (uint16, [32]byte, [][32]byte, []byte) {
+		return numerics + 1, shape, l, b
+	})
+	words, err := p.key.Words()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.ask(t, "register", numerics, shape, words); got != "AlreadyRegistered" {
+		t.Errorf("a second key: %q", got)
+	}
+	if got := c.ask(t, "register", numerics, [32]byte{9}, words[:len(words)-1]); got != "KeyLength" {
+		t.Errorf("a short key: %q", got)
+	}
+}
+
+// noLeafBytes: what goes to the chain has no run of bytes of a leaf. SPEC 10 §4.
+func noLeafBytes(t *testing.T, calldata []byte, a *circuit.Answer) {
+	t.Helper()
+	for _, leaf := range append([][]byte{a.Target}, a.Leaves...) {
+		for at := 0; at+16 <= len(leaf); at += 16 {
+			if part := leaf[at : at+16]; !bytes.Equal(part, make([]byte, 16)) && bytes.Contains(calldata, part) {
+				t.Errorf("calldata holds %x of a leaf", part)
+			}
+		}
+	}
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @title Verifies answers that are proofs: one element of one operation, its leaves not shown (SPEC 10)
+/// @notice Keys are per shape of a unit, append-only, under a numerics version. A proof shows that the leaves with the
+/// given Poseidon2 hashes give, by the definition of the operation, an element that is or is not the claimed one.
+interface IProofVerifier {
+    /// @notice What an answer is about. The hash of these with chain and this contract is the binding.
+    /// @param game Key of the game.
+    /// @param op Operation code.
+    /// @param element Flat index of the element.
+    /// @param prover Who the proof was made for; nobody else can use it.
+    /// @param equal The claimed element is the value that the operation gives.
+    struct Statement {
+        bytes32 game;
+        uint8 op;
+        uint64 element;
+        address prover;
+        bool equal;
+    }
+
+    /// @notice Only the registrar may add keys.
+    error NotRegistrar(address sender);
+    /// @notice The shape has a key under this version.
+    error AlreadyRegistered(uint16 version, bytes32 shape);
+    /// @notice The shape has no key under this version.
+    error UnknownShape(uint16 version, bytes32 shape);
+    /// @notice A verifying key is 512 bytes and 64 for each public input, of which there are at least three.
+    error KeyLength(uint256 length);
+    /// @notice The key's data could not be stored.
+    error NotStored();
+    /// @notice The shape has another number of leaves, the target's included.
+    error LeafCount(uint256 got, uint256 want);
+    /// @notice The hash of a leaf is not below the order of the field.
+    error LeafOutOfField(uint256 index, bytes32 leaf);
+    /// @notice A proof is 256 bytes.
+    error ProofLength(uint256 length);
+    /// @notice A point of proof or key is on no curve.
+    error BadPoint();
+    /// @notice The proof does not show the statement.
+    error ProofRefused();
+
+    event KeyRegistered(uint16 indexed version, bytes32 indexed shape, bytes32 keyHash);
+
+    /// @notice Adds the key of a shape that has none under that version.
+    /// @param words alpha, beta, gamma, delta, then the points of the constant and of each public input.
+    function register(uint16 version, bytes32 shape, bytes calldata words) external;
+
+    /// @notice Reverts with a reason unless the proof shows the statement; returns the binding.
+    /// @param leaves Hash of the target's leaf, then of the leaves of every read, in order.
+    /// @param proof A (64 bytes), B (128), C (64).
+    function verify(
+        uint16 version,
+        bytes32 shape,
+        Statement calldata statement,
+        bytes32[] calldata leaves,
+        bytes calldata proof
+    ) external view returns (bytes32 binding);
+
+    /// @notice Hash of the key of a shape, 0 if there is none.
+    function keyHash(uint16 version, bytes32 shape) external view returns (bytes32);
+}

@@ -1,0 +1,199 @@
+package circuit
+
+import (
+	"fmt"
+
+	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
+
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
+	"github.com/consensys/gnark/frontend"
+)
+
+// Answer is a unit with the leaves that its reads and its element lie in: what a party proves when
+// it will not show them. SPEC 10 §4.
+type Answer struct {
+	Unit
+	Target []byte   // the leaf of the claimed tensor that holds the element
+	Leaves [][]byte // of each read: those that cover it
+	Value  int64    // what the definition gives
+	Equal  bool     // the claimed element is the value
+}
+
+// PrepareAnswer evaluates element i of d by definition from what open supplies: for each read, the
+// leaves that cover it. Target is the claimed leaf that holds the element.
+func PrepareAnswer(d *opset.Descriptor, c *opset.Context, i uint64, target []byte, open func(opset.Read) ([]byte, error)) (*Answer, error) {
+	a := &Answer{Target: target}
+	x, err := Prepare(d, c, i, func(r opset.Read) ([]byte, error) {
+		leaves, err := open(r)
+		if err != nil {
+			return nil, err
+		}
+		if r.Leaf > maxLeaf || r.Leaf%64 != 0 {
+			return nil, fmt.Errorf("%w: leaves of %d bytes", ErrUnit, r.Leaf)
+		}
+		a.Leaves = append(a.Leaves, leaves)
+		return r.Trim(leaves)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(target) != int(d.Leaf) {
+		return nil, fmt.Errorf("%w: target leaf of %d bytes, want %d", ErrUnit, len(target), d.Leaf)
+	}
+	a.Unit, a.Value = x.Unit, x.Value
+	a.Equal = tensor.Element(d.Type, target, a.within()) == x.Value
+	return a, nil
+}
+
+// within is the element's place in its leaf.
+func (u *Unit) within() int {
+	return int(u.Index % uint64(int(u.Descriptor.Leaf)/u.Descriptor.Type.Size()))
+}
+
+// leafCount is the number of leaves that each read covers.
+func (u *Unit) leafCount() (all int, each []int) {
+	for _, r := range u.Reads {
+		a, b := r.Leaves()
+		each = append(each, int(b-a))
+		all += int(b - a)
+	}
+	return all, each
+}
+
+// answerStatement is the circuit of an answer. Its public inputs in order: the binding, which no
+// constraint opens; 1 if the claimed element is the value of the definition, else 0; the hash of the
+// target's leaf; those of the leaves of every read.
+type answerStatement struct {
+	Bind   frontend.Variable   `gnark:",public"`
+	Equal  frontend.Variable   `gnark:",public"`
+	Leaves []frontend.Variable `gnark:",public"`
+	Target []frontend.Variable
+	Cells  []frontend.Variable
+	unit   *Unit
+}
+
+// AnswerCircuit is the circuit of answers of the unit.
+func (u *Unit) AnswerCircuit() frontend.Circuit {
+	types, n := readTypes(&u.Descriptor), 0
+	all, each := u.leafCount()
+	for k, r := range u.Reads {
+		n += each[k] * r.Leaf / types[k].Size()
+	}
+	return &answerStatement{
+		Leaves: make([]frontend.Variable, 1+all), Target: make([]frontend.Variable, int(u.Descriptor.Leaf)/u.Descriptor.Type.Size()),
+		Cells: make([]frontend.Variable, n), unit: u,
+	}
+}
+
+// Public are the public inputs of the answer, in the order of its circuit. Bind is taken modulo the
+// field.
+func (a *Answer) Public(bind [32]byte) ([]fr.Element, error) {
+	out := make([]fr.Element, 2, 16)
+	out[0].SetBytes(bind[:])
+	if a.Equal {
+		out[1].SetOne()
+	}
+	add := func(leaf []byte) error {
+		h, err := LeafHash(leaf)
+		var e fr.Element
+		e.SetBytes(h[:])
+		out = append(out, e)
+		return err
+	}
+	if err := add(a.Target); err != nil {
+		return nil, err
+	}
+	for k, r := range a.Reads {
+		for at := 0; at < len(a.Leaves[k]); at += r.Leaf {
+			if err := add(a.Leaves[k][at : at+r.Leaf]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// Assignment is the witness of the answer, for its unit's AnswerCircuit.
+func (a *Answer) Assignment(bind [32]byte) (frontend.Circuit, error) {
+	public, err := a.Public(bind)
+	if err != nil {
+		return nil, err
+	}
+	s := &answerStatement{Bind: public[0], Equal: public[1]}
+	for _, h := range public[2:] {
+		s.Leaves = append(s.Leaves, h)
+	}
+	s.Target = cellsOf(s.Target, a.Target, a.Descriptor.Type)
+	types := readTypes(&a.Descriptor)
+	for k := range a.Reads {
+		s.Cells = cellsOf(s.Cells, a.Leaves[k], types[k])
+	}
+	return s, nil
+}
+
+func cellsOf(to []frontend.Variable, leaves []byte, t tensor.DType) []frontend.Variable {
+	for i := range len(leaves) / t.Size() {
+		to = append(to, tensor.Element(t, leaves, i))
+	}
+	return to
+}
+
+// Define makes the constraints; gnark calls it.
+func (s *answerStatement) Define(api frontend.API) error {
+	b := &build{api: api}
+	api.Mul(s.Bind, s.Bind) // a public input that no constraint names would not be bound at all
+	d := &s.unit.Descriptor
+	target := ranged(b, s.Target, d.Type)
+	api.AssertIsEqual(s.Leaves[0], b.leafHash(target, d.Type, int(d.Leaf)))
+	from := &openedLeaves{unit: s.unit, hashes: s.Leaves[1:], cells: s.Cells}
+	v := element(b, d, &s.unit.Context, s.unit.Index, from)
+	if b.err != nil {
+		return b.err
+	}
+	api.AssertIsEqual(s.Equal, b.equal(v, target[s.unit.within()]))
+	if from.k != len(s.unit.Reads) || len(from.cells) != 0 || len(from.hashes) != 0 {
+		return fmt.Errorf("%w: %d reads, the circuit makes %d", ErrUnit, len(s.unit.Reads), from.k)
+	}
+	return b.err
+}
+
+// openedLeaves supplies reads out of whole leaves, whose hashes are public.
+type openedLeaves struct {
+	unit   *Unit
+	hashes []frontend.Variable
+	cells  []frontend.Variable
+	k      int
+	named  int
+}
+
+func (s *openedLeaves) read(b *build, r opset.Read, t tensor.DType) []Num {
+	if s.k >= len(s.unit.Reads) || s.unit.Reads[s.k] != r {
+		b.fail(fmt.Errorf("%w: read %d is %+v", ErrUnit, s.k, r))
+		return nil
+	}
+	s.k++
+	from, to := r.Leaves()
+	per := r.Leaf / t.Size()
+	var all []Num
+	for range to - from {
+		if len(s.cells) < per || len(s.hashes) == 0 {
+			b.fail(fmt.Errorf("%w: too few leaves for %+v", ErrUnit, r))
+			return nil
+		}
+		leaf := ranged(b, s.cells[:per], t)
+		b.api.AssertIsEqual(s.hashes[0], b.leafHash(leaf, t, r.Leaf))
+		s.cells, s.hashes, all = s.cells[per:], s.hashes[1:], append(all, leaf...)
+	}
+	lo := int(r.Lo-from*uint64(r.Leaf)) / t.Size()
+	return all[lo : lo+int(r.Hi-r.Lo)/t.Size()]
+}
+
+func (s *openedLeaves) place(b *build) uint64 {
+	s.named++
+	if s.named > len(s.unit.Places) {
+		b.fail(fmt.Errorf("%w: more places than %d", ErrUnit, len(s.unit.Places)))
+		return 0
+	}
+	return s.unit.Places[s.named-1]
+}

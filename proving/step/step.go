@@ -1,0 +1,237 @@
+// Package step proves and verifies circuits of units and clusters.
+//
+// It stands on the proving floor above circuit: circuit says what is to be shown, this package makes
+// keys, proofs of 256 (Groth16) or 800 bytes (PLONK), and decides on proofs. Invariants: proofs have
+// one encoding and one length, and no bytes make a verifier panic or allocate beyond them; a key
+// belongs to one circuit, named by its digest; entropy comes in as an argument where this package
+// draws it. Keys made here are development keys: whoever made them can forge. SPEC 10.
+//
+//	ref, err := step.Development(rand.Reader, 1<<15)
+//	key, err := step.NewKey(step.PLONK, x.Unit.AnswerCircuit(), ref)
+//	proof, err := key.Prove(assignment)
+//	err = key.Verify(proof, public)
+package step
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"elenchus/proving/circuit"
+
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
+	"github.com/consensys/gnark/backend"
+	groth16 "github.com/consensys/gnark/backend/groth16/bn254"
+	plonk "github.com/consensys/gnark/backend/plonk/bn254"
+	"github.com/consensys/gnark/constraint"
+	cs "github.com/consensys/gnark/constraint/bn254"
+	"github.com/consensys/gnark/constraint/solver"
+	"github.com/consensys/gnark/frontend"
+	"github.com/consensys/gnark/frontend/cs/r1cs"
+	"github.com/consensys/gnark/frontend/cs/scs"
+)
+
+// System is a proof system. The zero value is illegal.
+type System uint8
+
+// The proof systems.
+const (
+	Groth16 System = 1
+	PLONK   System = 2
+)
+
+// ErrProof marks a proof that is malformed or does not hold.
+var ErrProof = errors.New("proof refused")
+
+// ErrWitness marks an assignment that does not satisfy its circuit: there is nothing to prove.
+var ErrWitness = errors.New("no proof: the assignment does not satisfy the circuit")
+
+// ErrKey marks a key that cannot be made or read.
+var ErrKey = errors.New("invalid key")
+
+// Development is what the origin of keys of this package is called wherever one is named: their
+// makers know, or may have kept, what forges proofs.
+const DevelopmentOrigin = "development"
+
+// String is the name on the command line.
+func (s System) String() string {
+	switch s {
+	case Groth16:
+		return "groth16"
+	case PLONK:
+		return "plonk"
+	}
+	return fmt.Sprintf("system(%d)", uint8(s))
+}
+
+// ParseSystem reads a name.
+func ParseSystem(name string) (System, bool) {
+	for _, s := range []System{Groth16, PLONK} {
+		if s.String() == name {
+			return s, true
+		}
+	}
+	return 0, false
+}
+
+// Compile makes the constraint system that a proof system needs.
+func Compile(s System, c frontend.Circuit) (constraint.ConstraintSystem, error) {
+	if s == Groth16 {
+		return circuit.Compile(c, r1cs.NewBuilder)
+	}
+	return circuit.Compile(c, scs.NewBuilder)
+}
+
+// Key proves and verifies one circuit. The zero value is illegal; NewKey makes keys. It may be used
+// by several goroutines.
+type Key struct {
+	System      System
+	Constraints int
+	Digest      [32]byte // of the constraint system
+	system      constraint.ConstraintSystem
+	groth16Pk   *groth16.ProvingKey
+	groth16Vk   *groth16.VerifyingKey
+	plonkPk     *plonk.ProvingKey
+	plonkVk     *plonk.VerifyingKey
+}
+
+// NewKey compiles a circuit and makes development keys for it. PLONK needs a reference string that is
+// large enough; Groth16 draws entropy of its own and takes nil.
+func NewKey(s System, c frontend.Circuit, ref *Reference) (*Key, error) {
+	system, err := Compile(s, c)
+	if err != nil {
+		return nil, err
+	}
+	k := &Key{System: s, Constraints: system.GetNbConstraints(), system: system}
+	if k.Digest, err = digest(system); err != nil {
+		return nil, err
+	}
+	if s == Groth16 {
+		k.groth16Pk, k.groth16Vk = &groth16.ProvingKey{}, &groth16.VerifyingKey{}
+		if err := groth16.Setup(system.(*cs.R1CS), k.groth16Pk, k.groth16Vk); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrKey, err)
+		}
+		return k, nil
+	}
+	canonical, lagrange, err := ref.strings(system)
+	if err != nil {
+		return nil, err
+	}
+	k.plonkPk, k.plonkVk, err = plonk.Setup(system.(*cs.SparseR1CS), *canonical, *lagrange)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	return k, nil
+}
+
+func digest(system constraint.ConstraintSystem) (d [32]byte, err error) {
+	h := sha256.New()
+	if _, err := system.WriteTo(h); err != nil {
+		return d, err
+	}
+	return [32]byte(h.Sum(nil)), nil
+}
+
+// Prove proves an assignment. It returns ErrWitness for one that does not satisfy the circuit.
+func (k *Key) Prove(assignment frontend.Circuit) ([]byte, error) {
+	w, err := frontend.NewWitness(assignment, circuit.Curve.ScalarField())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrWitness, err)
+	}
+	hints := backend.WithSolverOptions(solver.WithHints(circuit.Hints()...))
+	if k.System == Groth16 {
+		p, err := groth16.Prove(k.system.(*cs.R1CS), k.groth16Pk, w, hints)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrWitness, err)
+		}
+		return p.MarshalSolidity(), nil
+	}
+	p, err := plonk.Prove(k.system.(*cs.SparseR1CS), k.plonkPk, w, hints)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrWitness, err)
+	}
+	return marshalPLONK(p), nil
+}
+
+// Verify decides on a proof for public inputs. It returns ErrProof with the reason, for hostile bytes
+// too, and never panics.
+func (k *Key) Verify(proof []byte, public []fr.Element) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", ErrProof, r)
+		}
+	}()
+	if want := k.Publics(); len(public) != want {
+		return fmt.Errorf("%w: %d public inputs, the circuit has %d", ErrProof, len(public), want)
+	}
+	if k.System == Groth16 {
+		p, err := unmarshalGroth16(proof)
+		if err != nil {
+			return err
+		}
+		if err := groth16.Verify(p, k.groth16Vk, public); err != nil {
+			return fmt.Errorf("%w: %w", ErrProof, err)
+		}
+		return nil
+	}
+	p, err := unmarshalPLONK(proof)
+	if err != nil {
+		return err
+	}
+	if err := plonk.Verify(p, k.plonkVk, public); err != nil {
+		return fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	return nil
+}
+
+// Publics is the number of public inputs.
+func (k *Key) Publics() int {
+	if k.System == Groth16 {
+		return len(k.groth16Vk.G1.K) - 1
+	}
+	return int(k.plonkVk.NbPublicVariables)
+}
+
+// Sizes are the bytes of the proving and the verifying key.
+func (k *Key) Sizes() (proving, verifying int64, err error) {
+	var p, v counter
+	if k.System == Groth16 {
+		_, err = k.groth16Pk.WriteTo(&p)
+		_, err2 := k.groth16Vk.WriteTo(&v)
+		return int64(p), int64(v), errors.Join(err, err2)
+	}
+	_, err = k.plonkPk.WriteTo(&p)
+	_, err2 := k.plonkVk.WriteTo(&v)
+	return int64(p), int64(v), errors.Join(err, err2)
+}
+
+// counter counts what is written to it.
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}
+
+// Words is the verifying key of Groth16 as contracts read it: alpha (64 bytes), beta, gamma, delta
+// (128 each, the imaginary parts first), then a point of 64 bytes for the constant and for each
+// public input. It returns ErrKey for other systems.
+func (k *Key) Words() ([]byte, error) {
+	if k.System != Groth16 {
+		return nil, fmt.Errorf("%w: %s has no such form", ErrKey, k.System)
+	}
+	var b bytes.Buffer
+	vk := k.groth16Vk
+	alpha := vk.G1.Alpha.RawBytes()
+	b.Write(alpha[:])
+	for _, p := range []interface{ RawBytes() [128]byte }{&vk.G2.Beta, &vk.G2.Gamma, &vk.G2.Delta} {
+		raw := p.RawBytes()
+		b.Write(raw[:])
+	}
+	for i := range vk.G1.K {
+		raw := vk.G1.K[i].RawBytes()
+		b.Write(raw[:])
+	}
+	return b.Bytes(), nil
+}

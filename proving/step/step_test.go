@@ -1,0 +1,203 @@
+package step_test
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
+	"elenchus/proving/circuit"
+	"elenchus/proving/step"
+
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
+)
+
+// sum is an element of x + a with x = -4 and a = 26: a circuit of 138 constraints.
+func sum(t testing.TB) *circuit.Instance {
+	t.Helper()
+	d := opset.Descriptor{Op: opset.Add, Type: tensor.I32, Leaf: opset.LeafBytes, Dims: [3]opset.Dim{{C: 1}, {C: 1}, {C: 40}}}
+	d.Src[0], d.Src[1] = opset.Source{Kind: opset.Tensor, Index: 1}, opset.Source{Kind: opset.Tensor, Index: 2}
+	d.P[0] = 40
+	x, err := circuit.Prepare(&d, &opset.Context{M: 1}, 5, func(r opset.Read) ([]byte, error) {
+		if r.Index == 1 {
+			return []byte{0xfc, 0xff, 0xff, 0xff}, nil
+		}
+		return []byte{26, 0, 0, 0}, nil
+	})
+	if err != nil || x.Value != 22 {
+		t.Fatal(x, err)
+	}
+	return x
+}
+
+// entropy is a stream of a seed.
+func entropy(seed byte) *rand.ChaCha8 { return rand.NewChaCha8([32]byte{seed}) }
+
+func newKey(t testing.TB, s step.System, x *circuit.Instance, seed byte) *step.Key {
+	t.Helper()
+	ref, err := step.Development(entropy(seed), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := step.NewKey(s, x.Unit.Circuit(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+var systems = []step.System{step.Groth16, step.PLONK}
+
+func values(v ...int64) []fr.Element {
+	out := make([]fr.Element, len(v))
+	for i := range v {
+		out[i].SetInt64(v[i])
+	}
+	return out
+}
+
+// A proof holds for its statement and its key, and for no other: not for another value, number of
+// inputs, key or system, and not with one bit changed, a byte more or a byte less. ZK section 5.
+func TestProofsHoldForTheirStatementAlone(t *testing.T) {
+	x := sum(t)
+	for _, s := range systems {
+		k, other := newKey(t, s, x, 1), newKey(t, s, x, 2)
+		proof, err := k.Prove(x.Assignment())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Verify(proof, values(22)); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+		refused := func(what string, err error) {
+			t.Helper()
+			if !errors.Is(err, step.ErrProof) {
+				t.Errorf("%s, %s: %v", s, what, err)
+			}
+		}
+		refused("another value", k.Verify(proof, values(23)))
+		refused("negative value", k.Verify(proof, values(-22)))
+		refused("no inputs", k.Verify(proof, nil))
+		refused("two inputs", k.Verify(proof, values(22, 0)))
+		refused("another key", other.Verify(proof, values(22)))
+		refused("shorter", k.Verify(proof[:len(proof)-1], values(22)))
+		refused("longer", k.Verify(append(bytes.Clone(proof), 0), values(22)))
+		refused("empty", k.Verify(nil, values(22)))
+		refused("zero", k.Verify(make([]byte, len(proof)), values(22)))
+		for at := 0; at < len(proof); at += 31 {
+			bad := bytes.Clone(proof)
+			bad[at] ^= 1 << (at % 8)
+			refused("a changed bit", k.Verify(bad, values(22)))
+		}
+	}
+}
+
+// What is false has no proof.
+func TestFalseStatementsHaveNoProof(t *testing.T) {
+	x := sum(t)
+	x.Value++
+	for _, s := range systems {
+		if _, err := newKey(t, s, x, 1).Prove(x.Assignment()); !errors.Is(err, step.ErrWitness) {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+}
+
+// Keys are read as they were written, for their own circuit only.
+func TestKeysAreReadAsWritten(t *testing.T) {
+	x := sum(t)
+	other := *x
+	other.Index = 6
+	other.Reads = []opset.Read{x.Reads[0], x.Reads[1]}
+	for i := range other.Reads {
+		other.Reads[i].Lo, other.Reads[i].Hi = 24, 28
+	}
+	for _, s := range systems {
+		k := newKey(t, s, x, 1)
+		var b bytes.Buffer
+		if _, err := k.WriteTo(&b); err != nil {
+			t.Fatal(err)
+		}
+		again, err := step.ReadKey(s, x.Unit.Circuit(), bytes.NewReader(b.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		proof, err := again.Prove(x.Assignment())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Verify(proof, values(22)); err != nil {
+			t.Error(err)
+		}
+		if _, err := step.ReadKey(s, x.Unit.Circuit(), bytes.NewReader(b.Bytes()[:100])); !errors.Is(err, step.ErrKey) {
+			t.Errorf("%s, cut short: %v", s, err)
+		}
+		if _, err := step.ReadKey(3-s, x.Unit.Circuit(), bytes.NewReader(b.Bytes())); !errors.Is(err, step.ErrKey) {
+			t.Errorf("%s, other system: %v", s, err)
+		}
+	}
+}
+
+// The same entropy gives the same reference string, and so the same verifying key.
+func TestReferenceStringsComeFromEntropy(t *testing.T) {
+	x := sum(t)
+	for _, other := range []byte{1, 2} {
+		var a, b bytes.Buffer
+		_, err1 := newKey(t, step.PLONK, x, 1).WriteTo(&a)
+		_, err2 := newKey(t, step.PLONK, x, other).WriteTo(&b)
+		if same := bytes.Equal(a.Bytes(), b.Bytes()); err1 != nil || err2 != nil || same != (other == 1) {
+			t.Errorf("entropy %d gives the same key: %v", other, same)
+		}
+	}
+	if _, err := step.Development(bytes.NewReader([]byte("short")), 10); err == nil {
+		t.Error("made from 5 bytes of entropy")
+	}
+	ref, err := step.Development(entropy(1), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := step.NewKey(step.PLONK, x.Unit.Circuit(), ref); !errors.Is(err, step.ErrKey) {
+		t.Errorf("a reference string that is too short: %v", err)
+	}
+}
+
+// No bytes make a verifier panic, and none but the proof itself hold.
+func FuzzVerify(f *testing.F) {
+	x := sum(f)
+	var keys []*step.Key
+	var proofs [][]byte
+	for _, s := range systems {
+		k := newKey(f, s, x, 1)
+		proof, err := k.Prove(x.Assignment())
+		if err != nil {
+			f.Fatal(err)
+		}
+		keys, proofs = append(keys, k), append(proofs, proof)
+		f.Add(byte(s), proof)
+		f.Add(byte(s), proof[:100])
+	}
+	f.Fuzz(func(t *testing.T, s byte, proof []byte) {
+		i := int(s) % 2
+		err := keys[i].Verify(proof, values(23))
+		if !errors.Is(err, step.ErrProof) {
+			t.Errorf("verified a false statement: %v", err)
+		}
+		if keys[i].Verify(proof, values(22)) == nil && bytes.Equal(proof, proofs[i]) != true {
+			t.Log("another proof of the same statement") // proofs are no ids
+		}
+	})
+}
+
+// A binding's hash depends on each of its fields.
+func TestBindingsDependOnEveryField(t *testing.T) {
+	base := step.Binding{}
+	seen := map[[32]byte]bool{base.Hash(): true}
+	for _, b := range []step.Binding{{Game: [32]byte{1}}, {Op: 1}, {Element: 1}, {Chain: 1}, {Verifier: [20]byte{1}}, {Prover: [20]byte{1}}} {
+		if seen[b.Hash()] {
+			t.Errorf("%+v has the hash of another", b)
+		}
+		seen[b.Hash()] = true
+	}
+}
