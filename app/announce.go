@@ -14,6 +14,7 @@ func (n *Network) Announce(w io.Writer) {
 	}
 	fmt.Fprintf(w, "watch %s\n", n.Watch)
 	fmt.Fprintf(w, "gateway %s\n", n.Gateway)
+	fmt.Fprintf(w, "metrics %s\n", n.TargetsFile())
 	fmt.Fprintf(w, "\ntry: curl %s/v1/chat/completions -d '{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"Once upon a time\"}]}'\n", n.Gateway, n.modelTitle())
 }
 

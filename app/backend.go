@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"elenchus/app/meter"
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
@@ -27,6 +28,8 @@ type Backend struct {
 	Watchers []string // base URLs of challengers that take receipts
 	Created  int64    // unix seconds, for the model list
 	Entropy  func([]byte)
+
+	Meter *meter.Set // nil: nobody looks
 
 	// Rewrite changes the conversation before it is rendered; nil leaves it. A lying gateway does so.
 	Rewrite func([]gateway.Message) []gateway.Message

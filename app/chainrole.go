@@ -2,27 +2,31 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
 	"time"
 
+	"elenchus/app/meter"
 	"elenchus/network/chain"
 	"elenchus/network/devchain"
 	"elenchus/service/adversary"
+	"elenchus/settlement/ledger"
 
 	"github.com/ethereum/go-ethereum/common"
 )
 
 // ChainRole is the embedded chain as a process of its own.
 type ChainRole struct {
-	Dir   string
-	Port  uint16 // 0 picks one
-	Fork  string // osaka or amsterdam
-	Alloc []common.Address
-	Ready io.Writer
-	Log   *slog.Logger
+	Dir     string
+	Port    uint16 // 0 picks one
+	Fork    string // osaka or amsterdam
+	Alloc   []common.Address
+	Metrics string // address of the operator's face; "": none
+	Ready   io.Writer
+	Log     *slog.Logger
 }
 
 // allocEther is what each named account owns at genesis.
@@ -49,12 +53,35 @@ func (r *ChainRole) Run(ctx context.Context) error {
 	if _, err := fmt.Fprintln(r.Ready, "chain", c.HTTP()); err != nil {
 		return err
 	}
+	face := newOps(meter.Chain)
+	err = together(ctx, func(ctx context.Context) error { return r.follow(ctx, c, face) }, func(ctx context.Context) error {
+		return face.serve(ctx, r.Metrics, func(url string) error {
+			_, err := fmt.Fprintln(r.Ready, metricsLine, url)
+			return err
+		})
+	})
+	return errors.Join(err, c.Close())
+}
+
+// follow asks the chain for its head every second, and whether it still runs.
+func (r *ChainRole) follow(ctx context.Context, c *devchain.Chain, face *ops) error {
+	var seen sight
+	face.need("chain", seen.reachable)
+	face.before(func() { seen.measure(face.meter) })
+	rpc, err := chain.Dial(ctx, c.HTTP(), c.ChainID().Uint64())
+	if err != nil {
+		return err
+	}
+	defer rpc.Close()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
+		if h, err := rpc.Head(ctx); err == nil {
+			seen.saw(ledger.Head{Number: h.Number, Time: h.Time})
+		}
 		select {
 		case <-ctx.Done():
-			return c.Close()
+			return nil
 		case <-tick.C:
 			if err := c.Err(); err != nil {
 				return fmt.Errorf("the embedded chain stopped: %w", err)

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"elenchus/app/meter"
 	"elenchus/commitment/claim"
 	"elenchus/network/chain"
 	"elenchus/settlement/ledger"
@@ -32,6 +33,8 @@ type Link struct {
 	account   claim.Address
 	log       *slog.Logger
 	poll      time.Duration
+	meter     *meter.Set // nil: nobody looks
+	sight     sight
 }
 
 // pollEvery is how often a role looks at the chain.
@@ -102,7 +105,7 @@ func (l *Link) Run(ctx context.Context) error {
 func (l *Link) Follow(ctx context.Context, report func([]ledger.Fact, ledger.Head) error) error {
 	o := chain.FactOptions{Interval: l.poll}
 	return l.Contracts.Watch(ctx, o, func(_ context.Context, b chain.FactBatch) error {
-		return report(b.Facts, ledger.Head{Number: b.Head.Number, Time: b.Head.Time})
+		return report(b.Facts, l.noteFacts(b))
 	})
 }
 
@@ -115,7 +118,8 @@ func (l *Link) Submit(ctx context.Context, o ledger.Order) error {
 	if err := l.Outbox.Submit(ctx, i); err != nil {
 		return err
 	}
-	go l.report(ctx, i.Key)
+	l.count(o, "submitted", 0)
+	go l.report(ctx, i.Key, o)
 	return nil
 }
 
@@ -132,15 +136,18 @@ func (l *Link) intent(o ledger.Order) (chain.Intent, error) {
 
 // report logs what became of an intent; it ends with ctx. A revert is news, not a failure: an
 // opponent or a friend may have been faster.
-func (l *Link) report(ctx context.Context, key string) {
+func (l *Link) report(ctx context.Context, key string, o ledger.Order) {
 	r, err := l.Outbox.Wait(ctx, key)
 	switch {
 	case errors.Is(err, context.Canceled):
 	case err != nil && r != nil:
+		l.count(o, "reverted", r.GasUsed)
 		l.log.Warn("transaction reverted", "order", key, "block", r.BlockNumber, "index", r.TransactionIndex, "err", l.Contracts.Explain(err))
 	case err != nil:
+		l.count(o, "failed", 0)
 		l.log.Warn("transaction failed", "order", key, "err", l.Contracts.Explain(err))
 	default:
+		l.count(o, "mined", r.GasUsed)
 		l.log.Debug("mined", "order", key, "block", r.BlockNumber, "index", r.TransactionIndex, "gas", r.GasUsed)
 	}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,9 +41,10 @@ type NetworkConfig struct {
 	Seed          uint64
 	// CrashAt names, by role, the point at which its first process kills itself; see crashEnv. Tests
 	// of faults use it.
-	CrashAt map[string]string
-	Stderr  io.Writer // the roles' logs; nil: a file per role in Dir
-	Log     *slog.Logger
+	CrashAt   map[string]string
+	Stderr    io.Writer // the roles' logs; nil: a file per role in Dir
+	LogFormat string    // of the roles' logs: text or json; "": text
+	Log       *slog.Logger
 }
 
 // Network is a running network.
@@ -62,14 +64,15 @@ type Network struct {
 
 // child is one role's process.
 type child struct {
-	name string
-	args []string
-	env  []string
-	url  string // where it serves, once spawn returned
-	cmd  *exec.Cmd
-	in   io.WriteCloser // closing it tells the role that its parent is gone
-	done chan struct{}
-	err  error
+	name    string
+	args    []string
+	env     []string
+	url     string      // where it serves, once spawn returned
+	metrics chan string // takes the address of its metrics
+	cmd     *exec.Cmd
+	in      io.WriteCloser // closing it tells the role that its parent is gone
+	done    chan struct{}
+	err     error
 }
 
 // nodeStake and watchCredit are what devnet roles hold, in token units: 18 decimals.
@@ -111,7 +114,10 @@ func (n *Network) start(ctx context.Context) error {
 	if err := n.startNodes(ctx); err != nil {
 		return err
 	}
-	return n.startOthers(ctx)
+	if err := n.startOthers(ctx); err != nil {
+		return err
+	}
+	return n.writeTargets(ctx)
 }
 
 // roleNames are the accounts of the network, in a fixed order: they are part of the genesis.
@@ -248,7 +254,8 @@ func (n *Network) startOthers(ctx context.Context) error {
 
 // spawn starts a role and waits for its ready line, "role URL".
 func (n *Network) spawn(ctx context.Context, name string, args ...string) (string, error) {
-	c := &child{name: name, args: args, done: make(chan struct{})}
+	args = append(slices.Clone(args), "--metrics", "127.0.0.1:0", "--log-format", cmp.Or(n.cfg.LogFormat, "text"))
+	c := &child{name: name, args: args, done: make(chan struct{}), metrics: make(chan string, 1)}
 	n.mu.Lock()
 	if at, ok := n.cfg.CrashAt[name]; ok {
 		c.env = []string{crashEnv + "=" + at}
@@ -290,7 +297,7 @@ func (n *Network) tail(name string) string {
 	return string(b[max(0, len(b)-2000):])
 }
 
-func (c *child) start(cfg NetworkConfig, ready chan<- string) error {
+func (c *child) start(cfg NetworkConfig, ready chan string) error {
 	argv := append(append([]string(nil), cfg.Exe...), c.args...)
 	c.cmd = exec.Command(argv[0], argv[1:]...) //nolint:gosec,noctx // the own binary; it ends with its standard input
 	c.cmd.Env = append(os.Environ(), append([]string{childEnv + "=1"}, c.env...)...)
@@ -314,11 +321,17 @@ func (c *child) start(cfg NetworkConfig, ready chan<- string) error {
 	go func() {
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
-			if f := strings.Fields(lines.Text()); len(f) == 2 {
-				select {
-				case ready <- f[1]:
-				default:
-				}
+			f := strings.Fields(lines.Text())
+			if len(f) != 2 {
+				continue
+			}
+			to := ready
+			if f[0] == metricsLine {
+				to = c.metrics
+			}
+			select {
+			case to <- f[1]:
+			default:
 			}
 		}
 		c.err = c.cmd.Wait()

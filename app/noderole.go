@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"elenchus/app/meter"
 	"elenchus/commitment/manifest"
 	"elenchus/compute/decode"
 	"elenchus/engine"
@@ -30,6 +31,8 @@ func (r *Role) Node(ctx context.Context) error {
 		return err
 	}
 	defer l.Close() //nolint:errcheck // the process ends
+	face := newOps(meter.Node)
+	l.watchOver(face)
 	pool := engine.NewPool(0)
 	defer pool.Close()
 	lie := &adversary.Attack{}
@@ -38,8 +41,8 @@ func (r *Role) Node(ctx context.Context) error {
 			return err
 		}
 	}
-	held := &shelfOfModels{role: r, pool: pool, rows: prefixCache(r.PrefixMiB), lie: lie}
-	held.set = &residents{keep: r.KeepAlive, log: r.Log}
+	held := &shelfOfModels{role: r, pool: pool, rows: prefixCache(r.PrefixMiB), lie: lie, meter: face.meter}
+	held.set = &residents{keep: r.KeepAlive, log: r.Log, loaded: func() { face.meter.Add("elenchus_node_model_loads_total", 1) }}
 	defer held.close()
 	for _, name := range r.Models {
 		if err := held.add(ctx, name); err != nil {
@@ -68,7 +71,8 @@ func (r *Role) Node(ctx context.Context) error {
 		}
 		return l.Do(ctx, i)
 	}
-	return r.serve(ctx, "node", lie.Handler(n.Handler()), ready, l.Run, n.Run)
+	measureNode(face, n, held.set, l)
+	return r.serve(ctx, "node", face, lie.Handler(n.Handler()), ready, l.Run, n.Run)
 }
 
 // shelfOfModels opens the models of a node.
@@ -77,6 +81,7 @@ type shelfOfModels struct {
 	pool    *engine.Pool
 	rows    *engine.PrefixCache
 	lie     *adversary.Attack
+	meter   *meter.Set
 	set     *residents
 	served  []node.Model
 	release []func()
@@ -126,7 +131,7 @@ func (h *shelfOfModels) add(ctx context.Context, name string) error {
 	}
 	h.release = append(h.release, release)
 	r := h.set.add(m.Name, bytes, here, open)
-	m.Computer, m.Whole = r, r.manifest
+	m.Computer, m.Whole = counting{r, h.meter}, r.manifest
 	h.served = append(h.served, m)
 	return ctx.Err()
 }

@@ -21,6 +21,8 @@ type residents struct {
 	keep time.Duration // after the last use; below 0: for ever
 	log  *slog.Logger
 	room func(bytes int64) error // nil: checkRoom
+	// loaded, when set, is called after each load.
+	loaded func()
 
 	mu  sync.Mutex // guards all and the fields of its elements that say so
 	all []*resident
@@ -45,7 +47,6 @@ type resident struct {
 	loading chan struct{} // closed when the load that goes on is over
 	rested  time.Time     // when the last user left
 	leave   *time.Timer
-	loads   uint64
 }
 
 // add takes a model into the set; here is the model if it is in memory already.
@@ -121,7 +122,9 @@ func (r *resident) load(ctx context.Context) (*whole, error) {
 	defer s.mu.Unlock()
 	if err == nil {
 		r.here, r.users = &w, 1
-		r.loads++
+		if s.loaded != nil {
+			s.loaded()
+		}
 		s.log.Info("model loaded", "model", r.name, "bytes", r.bytes, "took", time.Since(began))
 	}
 	close(r.loading)

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"elenchus/app/meter"
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/engine"
@@ -40,6 +41,7 @@ type Role struct {
 	Attack     string       // experiments: what this role does wrong
 	Seed       uint64
 	PrefixMiB  int           // nodes: rows of prompts to keep for later ones; 0: a sixteenth of the free memory, below 0: none
+	Metrics    string        // address of the operator's face: metrics and readiness; "": none
 	KeepAlive  time.Duration // nodes: how long a model stays in memory after its last use; below 0: loaded at the start, for ever
 	Ready      io.Writer     // gets the line "role URL" once the role serves
 	Log        *slog.Logger
@@ -76,16 +78,26 @@ func (r *Role) linkAt(ctx context.Context, p pace) (*Link, error) {
 	return openLink(ctx, r.RPC, at, key, r.Dir, r.Log, p)
 }
 
+// drainWithin is how long requests that go on may take to end once a role is told to stop.
+const drainWithin = 5 * time.Second
+
 // serve runs the tasks of a role and, once it is ready, its HTTP face, until ctx ends or one of them
-// fails: who asks before waits, so that a node claims nothing before its stake is there.
-func (r *Role) serve(ctx context.Context, name string, h http.Handler, ready func(url string) error, tasks ...func(context.Context) error) error {
+// fails: who asks before waits, so that a node claims nothing before its stake is there. When ctx ends
+// the face goes first: answers in the making are finished, signed and stored while the tasks still run.
+func (r *Role) serve(ctx context.Context, name string, o *ops, h http.Handler, ready func(url string) error, tasks ...func(context.Context) error) error {
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", r.Listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", r.Listen, err)
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
+	var up atomic.Bool
+	o.need("start", func(context.Context) error {
+		if !up.Load() {
+			return errors.New("this role is still starting, or stopping")
+		}
+		return nil
+	})
 	url := "http://" + ln.Addr().String()
-	return together(ctx, append(tasks, func(ctx context.Context) error {
+	face := func(ctx context.Context) error {
 		defer ln.Close() //nolint:errcheck // the server closes it, too
 		if err := ready(url); err != nil {
 			return err
@@ -93,17 +105,37 @@ func (r *Role) serve(ctx context.Context, name string, h http.Handler, ready fun
 		if _, err := fmt.Fprintln(r.Ready, name, url); err != nil {
 			return err
 		}
-		go func() {
-			<-ctx.Done()
-			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-			defer cancel()
-			_ = srv.Shutdown(stop)
-		}()
-		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})...)
+		up.Store(true)
+		context.AfterFunc(ctx, func() { up.Store(false) })
+		return serveUntil(ctx, httpServer(h), ln, drainWithin)
+	}
+	return together(context.WithoutCancel(ctx), append(tasks, stoppedBy(ctx, face), stoppedBy(ctx, func(ctx context.Context) error {
+		return o.serve(ctx, r.Metrics, r.announceMetrics)
+	}))...)
+}
+
+// httpServer is a server with the bounds that all faces have.
+func httpServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute}
+}
+
+// announceMetrics says where the operator's face is.
+func (r *Role) announceMetrics(url string) error {
+	_, err := fmt.Fprintln(r.Ready, metricsLine, url)
+	return err
+}
+
+// metricsLine begins the line that says so.
+const metricsLine = "metrics"
+
+// stoppedBy is a task that also ends when another context does.
+func stoppedBy(outer context.Context, task func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(outer, cancel)()
+		return task(ctx)
+	}
 }
 
 // together runs tasks until all ended; the first that ends stops the others. The result is the
@@ -144,6 +176,8 @@ func (r *Role) Watch(ctx context.Context) error {
 		return err
 	}
 	defer l.Close() //nolint:errcheck // the process ends
+	face := newOps(meter.Watch)
+	l.watchOver(face)
 	o := challenger.Options{
 		Account: l.account, Domain: l.Contracts.Domain(), Chain: l, Source: peer.New(http.DefaultClient), Dir: r.Dir,
 		MaxBond: r.Stake, Log: r.Log, CrashPoint: crashPoint(""),
@@ -172,7 +206,7 @@ func (r *Role) Watch(ctx context.Context) error {
 			return err
 		}
 		defer release()
-		o.Models = append(o.Models, challenger.Model{Manifest: man, Computer: computer(man, pool)})
+		o.Models = append(o.Models, challenger.Model{Manifest: man, Computer: timed{computer(man, pool), face.meter}})
 	}
 	if err := disturb(&o, r.Attack, pool); err != nil {
 		return err
@@ -182,8 +216,9 @@ func (r *Role) Watch(ctx context.Context) error {
 		return err
 	}
 	defer c.Close() //nolint:errcheck // the process ends
+	measureWatch(face, c, l)
 	ready := func(string) error { return l.holdCredit(ctx, r.Stake) }
-	return r.serve(ctx, "watch", watchHandler(c), ready, l.Run, c.Run)
+	return r.serve(ctx, "watch", face, watchHandler(c, face), ready, l.Run, c.Run)
 }
 
 // Gateway runs a gateway over the given nodes until ctx ends; the options say who may use it and how.
@@ -214,11 +249,15 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o gateway.
 		defer release()
 	}
 	defer b.Close()
-	o.Log = r.Log
+	face := newOps(meter.Gateway)
+	b.Meter, o.Log = face.meter, r.Log
+	o.Observe, o.Ready = observe(face.meter), b.reachable
 	g, err := gateway.New(b, o)
 	if err != nil {
 		return err
 	}
+	face.need("nodes", b.reachable)
+	face.before(func() { face.meter.Set("elenchus_gateway_answers_running", float64(g.Running())) })
 	ln, err := listenFree(ctx, r.Listen)
 	if err != nil {
 		return err
@@ -226,7 +265,9 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o gateway.
 	if _, err := fmt.Fprintf(r.Ready, "gateway http://%s\n", ln.Addr()); err != nil {
 		return err
 	}
-	return g.Serve(ctx, ln)
+	return together(ctx, func(ctx context.Context) error { return g.Serve(ctx, ln) }, func(ctx context.Context) error {
+		return face.serve(ctx, r.Metrics, r.announceMetrics)
+	})
 }
 
 // listenFree listens on an address, or on a free port of the same host when that one is taken.

@@ -36,6 +36,7 @@ func (s *search) next(ctx context.Context) error {
 		s.asked = time.Now()
 		var err error
 		s.answer, err = s.b.Peers.Ask(ctx, s.url, s.question)
+		s.b.countJob(ctx, s.url, err)
 		if err == nil {
 			s.b.answered(s.url, time.Since(s.asked))
 			return nil
@@ -104,6 +105,7 @@ func newStream(ctx context.Context, from *search, q asked) *stream {
 func (s *stream) read(ctx context.Context, from *search, q asked) error {
 	for {
 		err := s.copy(ctx, from, &q)
+		from.b.countAnswer(ctx, from.url, err)
 		if closed := from.answer.Close(); err == nil || ctx.Err() != nil {
 			_ = closed // the answer is over
 			return err
@@ -157,6 +159,7 @@ func (s *stream) copy(ctx context.Context, from *search, q *asked) error {
 			if e.Odds, err = from.odds(&l); err != nil {
 				return err
 			}
+			from.b.countFirst(len(q.sent), from.asked)
 			q.sent = append(q.sent, e.Token) // the gateway stops a node at the request's maxNew
 		}
 		select {

@@ -63,7 +63,7 @@ func postReceipt(ctx context.Context, url, text string) error {
 }
 
 // watchHandler is the challenger's HTTP face: receipts to check come in, verdicts go out.
-func watchHandler(c *challenger.Challenger) http.Handler {
+func watchHandler(c *challenger.Challenger, o *ops) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/receipts", func(w http.ResponseWriter, r *http.Request) {
 		var body struct {
@@ -77,9 +77,11 @@ func watchHandler(c *challenger.Challenger) http.Handler {
 			}
 		}
 		if err != nil {
+			o.meter.Add("elenchus_watch_receipts_total", 1, "refused")
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
+		o.meter.Add("elenchus_watch_receipts_total", 1, "accepted")
 		w.WriteHeader(http.StatusAccepted)
 	})
 	mux.HandleFunc("GET /v1/verdicts", func(w http.ResponseWriter, _ *http.Request) {

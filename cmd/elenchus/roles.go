@@ -19,8 +19,36 @@ import (
 // roleFlags are what the roles of a network share.
 type roleFlags struct {
 	app.Role
-	stake, level string
+	stake string
+	logFlags
 }
+
+// logFlags say what is logged and how.
+type logFlags struct{ level, format string }
+
+func (f *logFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
+	c.Flags().StringVar(&f.format, "log-format", "text", "text, or json: one object a line")
+}
+
+// log makes the logger of a role, which writes to standard error.
+func (f *logFlags) log(c *cobra.Command) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.level)); err != nil {
+		return nil, fmt.Errorf("%w: --log-level %q is none of debug, info, warn, error", errUsage, f.level)
+	}
+	o := &slog.HandlerOptions{Level: level}
+	switch f.format {
+	case "text":
+		return slog.New(slog.NewTextHandler(c.ErrOrStderr(), o)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(c.ErrOrStderr(), o)), nil
+	}
+	return nil, fmt.Errorf("%w: --log-format %q is neither text nor json", errUsage, f.format)
+}
+
+// metricsUsage describes the flag --metrics.
+const metricsUsage = "address for metrics, liveness and readiness, such as 127.0.0.1:9100; port 0 picks one (default: none)"
 
 func (f *roleFlags) add(c *cobra.Command, listen string) {
 	p := c.Flags()
@@ -30,7 +58,8 @@ func (f *roleFlags) add(c *cobra.Command, listen string) {
 	p.StringVar(&f.Dir, "dir", "", "state directory of this role")
 	p.StringVar(&f.Listen, "listen", listen, "address to serve on")
 	p.StringSliceVar(&f.Models, "model", []string{"default"}, "model to serve or to check: a name, alias or id, default, .elm or .gguf file (repeatable)")
-	p.StringVar(&f.level, "log-level", "info", "debug, info, warn or error")
+	p.StringVar(&f.Metrics, "metrics", "", metricsUsage)
+	f.logFlags.add(c)
 	p.StringVar(&f.Attack, "attack", "", "experiment: what this role does wrong")
 	p.Uint64Var(&f.Seed, "seed", 0, "experiment: seed of the attack")
 	for _, name := range []string{"attack", "seed"} {
@@ -40,16 +69,14 @@ func (f *roleFlags) add(c *cobra.Command, listen string) {
 }
 
 func (f *roleFlags) finish(c *cobra.Command) error {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(f.level)); err != nil {
-		return fmt.Errorf("--log-level %q is none of debug, info, warn, error", f.level)
+	var err error
+	if f.Log, err = f.log(c); err != nil {
+		return err
 	}
-	f.Log = slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
 	f.Ready = c.OutOrStdout()
 	if f.stake == "" {
 		return nil
 	}
-	var err error
 	if f.Stake, err = claim.ParseAmount(f.stake); err != nil {
 		return fmt.Errorf("--stake %q: %w", f.stake, err)
 	}
@@ -156,7 +183,7 @@ func keysOf(path string) ([]gateway.Key, error) {
 }
 
 func chainCommand() *cobra.Command {
-	r := &app.ChainRole{}
+	r, logs := &app.ChainRole{}, logFlags{}
 	var fund []string
 	c := &cobra.Command{
 		Use: "chain", Short: "Run the embedded chain", Args: cobra.NoArgs,
@@ -167,7 +194,11 @@ func chainCommand() *cobra.Command {
 				}
 				r.Alloc = append(r.Alloc, common.HexToAddress(a))
 			}
-			r.Ready, r.Log = c.OutOrStdout(), slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
+			var err error
+			if r.Log, err = logs.log(c); err != nil {
+				return err
+			}
+			r.Ready = c.OutOrStdout()
 			ctx, stop := untilStopped(c)
 			defer stop()
 			return r.Run(ctx)
@@ -176,6 +207,8 @@ func chainCommand() *cobra.Command {
 	c.Flags().StringVar(&r.Dir, "dir", "", "data directory")
 	c.Flags().Uint16Var(&r.Port, "port", 0, "port of the JSON-RPC server on 127.0.0.1; 0 picks one")
 	c.Flags().StringVar(&r.Fork, "fork", "osaka", "rules of the chain: osaka or amsterdam")
+	c.Flags().StringVar(&r.Metrics, "metrics", "", metricsUsage)
+	logs.add(c)
 	c.Flags().StringSliceVar(&fund, "fund", nil, "address that owns ether at genesis (repeatable)")
 	_ = c.MarkFlagRequired("dir") // it exists
 	return c

@@ -176,6 +176,9 @@ func (c *Challenger) Submit(r *receipt.Receipt) error {
 	}
 }
 
+// Waiting is the number of receipts that wait to be checked.
+func (c *Challenger) Waiting() int { return len(c.queue) }
+
 func (c *Challenger) crash(name string) {
 	if c.o.CrashPoint != nil {
 		c.o.CrashPoint(name)

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// admit decides whether a request may enter at all, and says whose it is. Liveness is open to everyone.
+// admit decides whether a request may enter at all, and says whose it is. Liveness and readiness are open to everyone.
 func (g *Gateway) admit(r *http.Request) (owner string, f *failure) {
-	if r.URL.Path == "/healthz" {
+	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 		return "", nil
 	}
 	if err := g.cross.Check(r); err != nil {

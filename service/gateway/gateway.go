@@ -40,6 +40,10 @@ type Options struct {
 	// BodyTimeout is how long a client may take to send a body, WriteTimeout how long to take one chunk or one
 	// whole answer. 0 means 30 s each.
 	BodyTimeout, WriteTimeout time.Duration
+	// Observe, when set, is told about each request when it is over.
+	Observe func(Seen)
+	// Ready says whether the nodes can be reached, for /readyz; nil: always.
+	Ready func(ctx context.Context) error
 	// Drain is how long Serve waits for answers in the making once its context has ended. 0 means 10 s.
 	Drain time.Duration
 }
@@ -130,6 +134,7 @@ type record struct {
 	face   face
 	status int
 	attrs  []slog.Attr
+	seen   Seen
 }
 
 // WriteHeader notes the status.
@@ -187,6 +192,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		slog.Int("status", rec.status),
 		slog.Duration("took", time.Since(start)),
 	}, rec.attrs...)...)
+	g.observe(rec, r.Pattern, time.Since(start))
 }
 
 // randomHex returns 2n random hex digits.

@@ -15,6 +15,7 @@ type route struct {
 func (g *Gateway) table() []route {
 	return []route{
 		{"GET", "/healthz", g.health},
+		{"GET", "/readyz", g.ready},
 		{"GET", "/v1/models", g.listModels},
 		{"GET", "/v1/models/{model...}", g.showModel},
 		{"POST", "/v1/chat/completions", g.complete(chatDialect())},

@@ -68,6 +68,7 @@ func (g *Gateway) start(ctx context.Context, w http.ResponseWriter, d *dialect, 
 		r.add(codec, job, len(prompts))
 	}
 	note(w, slog.String("model_id", m.ID), slog.Int("prompt_tokens", h.prompt))
+	saw(w, Seen{Model: publicName(m), Prompt: h.prompt})
 	return r, nil
 }
 
@@ -252,4 +253,5 @@ func (r *run) count(w http.ResponseWriter) {
 		reasons[i] = s.end.reason
 	}
 	note(w, slog.Int("completion_tokens", r.tokens()), slog.String("finish_reason", strings.Join(reasons, ",")))
+	saw(w, Seen{Model: publicName(r.model), Answer: r.tokens()})
 }

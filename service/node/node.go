@@ -159,6 +159,18 @@ func New(o Options) (*Node, error) {
 // Address is the node's account.
 func (n *Node) Address() claim.Address { return n.addr }
 
+// Load is how busy a node is.
+type Load struct {
+	Running, Waiting int // jobs
+	Pending          int // claims that are in no batch yet, at most claim.MaxBatch
+}
+
+// Load says how busy the node is.
+func (n *Node) Load() (Load, error) {
+	ids, err := n.store.pending(claim.MaxBatch)
+	return Load{Running: len(n.runs.places), Waiting: int(n.runs.waiting.Load()), Pending: len(ids)}, err
+}
+
 // Close closes the state directory.
 func (n *Node) Close() error { return n.store.close() }
 
