@@ -235,9 +235,16 @@ func (m *merger) propose(left, right int) {
 	if size > m.t.longest {
 		return
 	}
-	if id, ok := m.t.ids[m.text[start:start+size]]; ok {
+	if id, ok := m.t.word(m.text[start : start+size]); ok {
 		m.queue.push(pair{m.t.config.Pieces[id].Score, left, right, size})
 	}
+}
+
+// word finds the piece that a text merges to. The names of control, unknown and byte pieces are text,
+// whatever merges would lead to them. SPEC 04 §4.11a.
+func (t *Tokenizer) word(text string) (int32, bool) {
+	id, ok := t.ids[text]
+	return id, ok && (t.config.Pieces[id].Kind == Normal || t.config.Pieces[id].Kind == UserDefined || t.config.Pieces[id].Kind == Unused)
 }
 
 // apply merges a queued pair unless one of its symbols has changed since.
@@ -258,7 +265,7 @@ func (m *merger) apply(p pair) {
 // appendSymbol appends the id of a symbol that merges no further: its piece,
 // else its bytes, else one unknown.
 func (t *Tokenizer) appendSymbol(ids []int32, text string) []int32 {
-	if id, ok := t.ids[text]; ok {
+	if id, ok := t.word(text); ok {
 		return append(ids, id)
 	}
 	n := len(ids)
