@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"elenchus/commitment/manifest"
@@ -23,6 +24,9 @@ import (
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/machine"
+	"elenchus/compute/model"
+	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
 )
 
 // Report is a receipt with its checks.
@@ -150,11 +154,35 @@ func (o *Options) model(ctx context.Context, r *receipt.Receipt, f *receipt.Fact
 		f.NoOwn = fmt.Sprintf("model %x is not at hand", r.Request.Model)
 		return nil, nil
 	}
+	if r.Request.Graph() {
+		return nil, o.vector(ctx, r, f)
+	}
 	f.Own, odds, err = compute(ctx, f.Model, r.Job(), r.Output, o.Split, k)
 	if errors.Is(err, decode.ErrJob) {
 		f.NoOwn, err = err.Error(), nil
 	}
 	return odds, err
+}
+
+// vector computes the output of a graph model again; the error is ctx's.
+func (o *Options) vector(ctx context.Context, r *receipt.Receipt, f *receipt.Facts) error {
+	m := f.Model.Model
+	first := &m.Stages[0].Ops[0]
+	if n := first.Count(&opset.Context{}); m.Kind != model.KindGraph || first.Type != tensor.I32 || n != uint64(len(r.Prompt)) {
+		f.NoOwn = fmt.Sprintf("the input of %d elements is none of the model's", len(r.Prompt))
+		return nil
+	}
+	x := tensor.New(tensor.I32, 1, 1, len(r.Prompt))
+	copy(x.I32, r.Prompt)
+	w, c := machine.Workspace{Split: o.Split}, opset.Context{Prompt: x.I32}
+	for i := range m.Stages {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		x = w.Run(&m.Stages[i], &c, x, nil)
+	}
+	f.Own = &receipt.Own{Output: slices.Clone(x.I32)}
+	return nil
 }
 
 // batch is the number of positions per pass; it changes no bit.

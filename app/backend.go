@@ -47,6 +47,8 @@ type backendModel struct {
 	name string
 	tok  *tokenizer.Tokenizer
 	tmpl template.Template
+
+	encoder encoderSize
 }
 
 // AddModel makes a model known under a name; its text side is needed to render prompts.
@@ -61,7 +63,7 @@ func (b *Backend) AddModel(name string, man *manifest.Manifest) error {
 	}
 	light := outline(man.Header) // the weights are the nodes' affair
 	light.Model.EndIDs = man.Model.EndIDs
-	b.models = append(b.models, backendModel{man: light, name: name, tok: tok, tmpl: t})
+	b.models = append(b.models, backendModel{man: light, name: name, tok: tok, tmpl: t, encoder: sizeOfEncoder(man)})
 	return nil
 }
 
@@ -72,6 +74,9 @@ func (b *Backend) Models(context.Context) ([]gateway.Model, error) {
 		out[i] = gateway.Model{
 			ID: m.man.ID().String(), Name: m.name, Created: b.Created, ContextLength: int(m.man.TMax), Vocab: int(m.man.Vocab),
 			Stop: m.man.Model.EndIDs,
+		}
+		if e := m.encoder; e.rows > 0 {
+			out[i].ContextLength, out[i].Vocab, out[i].Vectors = e.rows, e.vocab, e.dim
 		}
 	}
 	return out, nil

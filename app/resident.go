@@ -260,6 +260,57 @@ func (r *resident) Step(job decode.Job, t int, known []int32) (*trace.Step, erro
 	return w.run.Step(job, t, known)
 }
 
+// Run is node.Runner, of a graph model.
+func (r *resident) Run(ctx context.Context, in []int32) ([]int32, error) {
+	w, err := r.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.leaves()
+	run, err := w.runner()
+	if err != nil {
+		return nil, err
+	}
+	return run.Run(ctx, in)
+}
+
+// Replay is node.Runner. The step keeps what it needs of the model.
+func (r *resident) Replay(in []int32) (*trace.Step, error) {
+	w, err := r.enter(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	defer r.leaves()
+	run, err := w.runner()
+	if err != nil {
+		return nil, err
+	}
+	return run.Replay(in)
+}
+
+// Hidden is node.Hider.
+func (r *resident) Hidden(ctx context.Context, ids []int32) ([]int32, error) {
+	w, err := r.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.leaves()
+	h, ok := w.run.(node.Hider)
+	if !ok {
+		return nil, fmt.Errorf("%w: what computes here shows no hidden states", node.ErrRefused)
+	}
+	return h.Hidden(ctx, ids)
+}
+
+// runner is what runs a graph model.
+func (w *whole) runner() (node.Runner, error) {
+	run, ok := w.run.(node.Runner)
+	if !ok {
+		return nil, fmt.Errorf("%w: what computes here runs no graph models", node.ErrRefused)
+	}
+	return run, nil
+}
+
 // manifest is the whole manifest; whoever holds it keeps the model in memory.
 func (r *resident) manifest(ctx context.Context) (*manifest.Manifest, error) {
 	w, err := r.enter(ctx)

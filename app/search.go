@@ -41,15 +41,28 @@ func (s *search) next(ctx context.Context) error {
 			s.b.answered(s.url, time.Since(s.asked))
 			return nil
 		}
-		var refused *peer.StatusError
-		if errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
-			return fmt.Errorf("%w: %s", gateway.ErrInvalid, refused.Text)
+		if err := s.refused(err); err != nil {
+			return err
 		}
-		if errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable {
-			s.full++
-		}
-		s.failed(err)
 	}
+	return s.nobody(ctx)
+}
+
+// refused notes why a node does not take the job; it is an error where no other would.
+func (s *search) refused(err error) error {
+	var refused *peer.StatusError
+	if errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
+		return fmt.Errorf("%w: %s", gateway.ErrInvalid, refused.Text)
+	}
+	if errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable {
+		s.full++
+	}
+	s.failed(err)
+	return nil
+}
+
+// nobody says which nodes did not take the job, and why.
+func (s *search) nobody(ctx context.Context) error {
 	kind := gateway.ErrUnavailable
 	if s.full > 0 && s.full == len(s.errs) {
 		kind = gateway.ErrBusy

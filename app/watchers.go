@@ -31,6 +31,12 @@ func (b *Backend) finish(ctx context.Context, text string, q asked) (gateway.Fin
 	if err := claim.VerifySigner(r.Claim.Digest(b.Domain), r.Signature, r.Claim.Node); err != nil {
 		return 0, "", fmt.Errorf("receipt of node %x: %w", r.Claim.Node, err)
 	}
+	b.watch(ctx, text)
+	return gateway.FinishCode(r.Claim.Finish), text, nil
+}
+
+// watch hands a receipt to the watchers, apart from the answer.
+func (b *Backend) watch(ctx context.Context, text string) {
 	for _, w := range b.Watchers {
 		b.wait.Add(1)
 		go func() {
@@ -40,7 +46,6 @@ func (b *Backend) finish(ctx context.Context, text string, q asked) (gateway.Fin
 			_ = postReceipt(ctx, w, text) // watchers also read the batches
 		}()
 	}
-	return gateway.FinishCode(r.Claim.Finish), text, nil
 }
 
 // Close waits until every receipt has been handed over.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"elenchus/commitment/manifest"
 	"elenchus/compute/machine"
@@ -29,12 +30,38 @@ func (e *Encoder) Embed(ctx context.Context, ids, types []int32) ([]int32, error
 	if err != nil {
 		return nil, err
 	}
-	w, c := machine.Workspace{Split: e.Split}, opset.Context{Prompt: x.I32}
-	for i := range e.Manifest.Model.Stages {
+	return runGraph(ctx, e.Manifest.Model, x.I32, e.Split)
+}
+
+// runGraph runs the stages of a graph model; the result is the caller's.
+func runGraph(ctx context.Context, m *model.Model, in []int32, split machine.Split) ([]int32, error) {
+	x := row(in)
+	w, c := machine.Workspace{Split: split}, opset.Context{Prompt: x.I32}
+	for i := range m.Stages {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		x = w.Run(&e.Manifest.Model.Stages[i], &c, x, nil)
+		x = w.Run(&m.Stages[i], &c, x, nil)
 	}
 	return append([]int32(nil), x.I32...), nil
+}
+
+// Floats are the numbers of a vector of an encoder as users get them, scaled to length 1 if unit. A
+// vector of zeros stays one. SPEC 04 §4.2.
+func Floats(v []int32, unit bool) []float32 {
+	scale := math.Ldexp(1, -model.EncoderBits)
+	if unit {
+		square := 0.0
+		for _, x := range v {
+			square += float64(float64(x) * float64(x))
+		}
+		if scale = 0; square > 0 {
+			scale = 1 / math.Sqrt(square)
+		}
+	}
+	out := make([]float32, len(v))
+	for i, x := range v {
+		out[i] = float32(float64(x) * scale)
+	}
+	return out
 }

@@ -3,16 +3,20 @@ package importer
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 
 	"elenchus/commitment/manifest"
 	"elenchus/compute/model"
+	"elenchus/compute/template"
 	"elenchus/importer/quantize"
 )
 
 // encoderArch is the architecture of encoders; what is read of a source, beside the keys of decoders:
 //
 //	bert.pooling_type      1 or absent: the mean of all rows; 2: the first row
+//	bert.normalize         true: users get vectors scaled to length 1; absent: as they are
+//	bert.max_pieces        of a text; absent: bert.context_length
 //	token_embd position_embd token_types token_embd_norm
 //	blk.N.attn_q attn_k attn_v attn_output attn_output_norm ffn_up ffn_down layer_output_norm
 const encoderArch = "bert"
@@ -46,7 +50,39 @@ func importEncoder(f Source, o Options) (*manifest.Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.encoderText(m); err != nil {
+		return nil, err
+	}
 	return manifest.Bind(m)
+}
+
+// encoderText adds the tokenizer and what becomes of vectors. A folder without a tokenizer gives a model
+// for ids alone.
+func (r *reader) encoderText(m *model.Model) error {
+	if r.o.NoText {
+		return nil
+	}
+	tok, err := r.f.Tokenizer()
+	if errors.Is(err, fs.ErrNotExist) {
+		if r.o.Notes != nil {
+			r.o.Notes("there is no tokenizer: the model makes vectors of ids, not of texts")
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if m.Tokenizer, err = tok.MarshalBinary(); err != nil {
+		return err
+	}
+	unit := false
+	if key := encoderArch + ".normalize"; r.f.Has(key) {
+		if unit, err = r.f.Bool(key); err != nil {
+			return err
+		}
+	}
+	m.Template = template.NewVectors(unit).Encode()
+	return nil
 }
 
 // encoderSettings reads the numbers and settles rows and bits.
@@ -80,7 +116,7 @@ func (r *reader) encoderSettings() *model.EncoderSpec {
 	s.First = pooling == 2
 	s.Rows, s.Vocab, s.Dim, s.Heads, s.HeadDim, s.FF = r.o.Context, p.vocab, p.dim, p.heads, p.dim/p.heads, p.ff
 	if s.Rows == 0 {
-		s.Rows = min(p.ctx, model.MaxEncoderRows)
+		s.Rows = min(p.ctx, r.uint("max_pieces", p.ctx, 1<<20), model.MaxEncoderRows)
 	}
 	r.o.Bits = bitsFor(r.o.bits(), int64(vocab)*int64(dim)+int64(p.layers)*2*int64(dim)*int64(2*dim+p.ff))
 	if r.o.Bits != 8 && r.o.Bits != 16 {

@@ -57,6 +57,8 @@ func Bind(m *model.Model) (*Manifest, error) {
 		man.DPos = uint8(merkle.Depth(uint64(m.TMax)))
 		man.DLayer = uint8(merkle.Depth(uint64(m.Layers)))
 		man.DRow = uint8(merkle.Depth(merkle.Leaves(uint64(2*m.DKV), opset.KVLeafBytes)))
+	}
+	if m.Kind == model.KindToken || len(m.Tokenizer) > 0 {
 		man.Tokenizer = digest(m.Tokenizer)
 	}
 	man.tree = graphTree(m, man.GraphDepth())

@@ -95,7 +95,9 @@ func Verify(r *Receipt, f Facts) *Report {
 	var bad error
 	if side != nil {
 		out.Prompt = side.prompt(r)
-		out.Output, bad = AnswerText(side.tok, r.Prompt, r.Stop, r.Output)
+		if !r.Request.Graph() {
+			out.Output, bad = AnswerText(side.tok, r.Prompt, r.Stop, r.Output)
+		}
 	}
 	for _, c := range []func() (Outcome, string){
 		func() (Outcome, string) { return signature(r) },
@@ -137,7 +139,7 @@ func ids(r *Receipt) (Outcome, string) {
 		return False, err.Error()
 	}
 	if q.Graph() {
-		return Cannot, "the claim is about a graph model, whose input and output are tensors that a receipt does not hold"
+		return tensors(r)
 	}
 	if got := q.Digest(r.Domain); got != c.RequestDigest {
 		return False, fmt.Sprintf("the request has digest %x, the claim answers %x", got, c.RequestDigest)
@@ -163,6 +165,27 @@ func ids(r *Receipt) (Outcome, string) {
 		}
 	}
 	return Holds, fmt.Sprintf("%d prompt and %d output ids are those that were signed", len(r.Prompt), len(r.Output))
+}
+
+// tensors binds input and output of a graph model to what is signed.
+func tensors(r *Receipt) (Outcome, string) {
+	q, c := &r.Request, &r.Claim
+	if got := q.Digest(r.Domain); got != c.RequestDigest {
+		return False, fmt.Sprintf("the request has digest %x, the claim answers %x", got, c.RequestDigest)
+	}
+	if len(r.Stop) > 0 {
+		return False, fmt.Sprintf("a graph model has no stop ids, there are %d", len(r.Stop))
+	}
+	if len(r.Prompt) == 0 && len(r.Output) == 0 {
+		return Cannot, "the receipt does not hold the input and the output of the graph model"
+	}
+	if got := trace.IDTree(r.Prompt).Root(); got != q.PromptRoot {
+		return False, fmt.Sprintf("the input has root %x, %x is signed", got, q.PromptRoot)
+	}
+	if got := trace.IDTree(r.Output).Root(); got != c.OutputRoot {
+		return False, fmt.Sprintf("the output has root %x, %x is signed", got, c.OutputRoot)
+	}
+	return Holds, fmt.Sprintf("input and output, of %d and %d elements, are those that were signed", len(r.Prompt), len(r.Output))
 }
 
 // rootOf is the root of a list of ids; an empty stop list has root zero. SPEC 07 §2.
@@ -192,6 +215,10 @@ func execution(r *Receipt, f *Facts) (Outcome, string) {
 		return Cannot, f.NoOwn
 	case own == nil:
 		return Unasked, "nothing was computed again"
+	case r.Request.Graph() && !slices.Equal(own.Output, r.Output):
+		return False, "the output is not what the model computes" + differ(r.Output, own.Output)
+	case r.Request.Graph():
+		return Holds, fmt.Sprintf("computing it again gives the same %d elements, bit for bit", len(own.Output))
 	case len(own.Output) != int(c.Count):
 		return False, fmt.Sprintf("%d tokens are claimed, %d computed%s", c.Count, len(own.Output), differ(r.Output, own.Output))
 	case own.Finish != c.Finish:

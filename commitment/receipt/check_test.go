@@ -260,6 +260,7 @@ func TestMissingFactsAreNoVerdict(t *testing.T) {
 		{"graph model", receipt.Cannot, "ids", func(w *world) {
 			w.r.Request = claim.Request{Model: w.r.Request.Model}
 			w.r.Claim.Count, w.r.Claim.Finish, w.r.Claim.StateRoot = 0, 0, claim.Hash{}
+			w.r.Prompt, w.r.Stop, w.r.Output = nil, nil, nil // of tensors that are not at hand
 			w.sign(w.t)
 			w.facts = receipt.Facts{}
 		}},

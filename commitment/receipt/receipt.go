@@ -27,7 +27,8 @@ const tag = "elenchus/receipt/1"
 // maxIDs bounds each list of ids: a context of 2^20 positions.
 const maxIDs = 1 << 20
 
-// Receipt is a signed claim with the request and the ids behind its roots.
+// Receipt is a signed claim with the request and the ids behind its roots. Of a graph model Prompt and
+// Output are its input and output, tensors of int32, and Stop is empty.
 type Receipt struct {
 	Domain    claim.Domain
 	Request   claim.Request
@@ -51,13 +52,14 @@ func (r *Receipt) Encode() ([]byte, error) {
 	b = append(b, r.Request.Encode()...)
 	b = append(b, r.Claim.Encode()...)
 	b = append(b, r.Signature[:]...)
+	graph := r.Request.Graph() // its lists are tensors, whose elements may be negative
 	for _, ids := range [][]int32{r.Prompt, r.Stop, r.Output} {
 		if len(ids) > maxIDs {
 			return nil, fmt.Errorf("%w: a list of %d ids, at most %d", ErrReceipt, len(ids), maxIDs)
 		}
 		b = binary.BigEndian.AppendUint32(b, uint32(len(ids)))
 		for _, id := range ids {
-			if id < 0 {
+			if id < 0 && !graph {
 				return nil, fmt.Errorf("%w: token id %d is negative", ErrReceipt, id)
 			}
 			b = binary.BigEndian.AppendUint32(b, uint32(id))
@@ -94,7 +96,7 @@ func Decode(b []byte) (*Receipt, error) {
 	copy(r.Signature[:], b[at:])
 	rest := b[fixed:]
 	for _, list := range []*[]int32{&r.Prompt, &r.Stop, &r.Output} {
-		if *list, rest, err = decodeIDs(rest); err != nil {
+		if *list, rest, err = decodeIDs(rest, r.Request.Graph()); err != nil {
 			return nil, err
 		}
 	}
@@ -109,7 +111,7 @@ func Decode(b []byte) (*Receipt, error) {
 	return r, nil
 }
 
-func decodeIDs(b []byte) (ids []int32, rest []byte, err error) {
+func decodeIDs(b []byte, graph bool) (ids []int32, rest []byte, err error) {
 	if len(b) < 4 {
 		return nil, nil, fmt.Errorf("%w: it ends where a count of ids should be", ErrReceipt)
 	}
@@ -123,7 +125,7 @@ func decodeIDs(b []byte) (ids []int32, rest []byte, err error) {
 	}
 	for i := range ids {
 		v := binary.BigEndian.Uint32(b[4*i:])
-		if v > math.MaxInt32 {
+		if v > math.MaxInt32 && !graph {
 			return nil, nil, fmt.Errorf("%w: token id %d", ErrReceipt, v)
 		}
 		ids[i] = int32(v)

@@ -8,6 +8,7 @@ import (
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
 	"elenchus/compute/decode"
+	program "elenchus/compute/model"
 	"elenchus/compute/template"
 	"elenchus/compute/tokenizer"
 )
@@ -32,9 +33,9 @@ type side struct {
 	man  *manifest.Manifest
 }
 
-// textSide is nil without a token model, or when the receipt is about another one.
+// textSide is nil without a model that has a tokenizer, or when the receipt is about another one.
 func textSide(r *Receipt, man *manifest.Manifest) (*side, error) {
-	if man == nil || man.Vocab == 0 || merkle.Hash(man.ID()) != r.Request.Model {
+	if man == nil || len(man.Model.Tokenizer) == 0 || merkle.Hash(man.ID()) != r.Request.Model {
 		return nil, nil
 	}
 	tok, err := tokenizer.Parse(man.Model.Tokenizer)
@@ -74,11 +75,24 @@ func AnswerText(t *tokenizer.Tokenizer, prompt, stop, output []int32) (string, e
 }
 
 func (s *side) prompt(r *Receipt) string {
-	text, err := s.tok.Decode(r.Prompt)
+	ids := r.Prompt
+	if rows, _, ok := s.man.Model.EncoderRows(); ok {
+		ids = ids[:min(rows, len(ids))]
+		ids = ids[:len(ids)-absent(ids)]
+	}
+	text, err := s.tok.Decode(ids)
 	if err != nil {
 		return ""
 	}
 	return text
+}
+
+// absent counts the places without a piece at the end of an encoder's ids. SPEC 04 §1.4c.
+func absent(ids []int32) (n int) {
+	for n < len(ids) && ids[len(ids)-1-n] < 0 {
+		n++
+	}
+	return n
 }
 
 // ids are the prompt ids of what was asked, or why there are none.
@@ -120,6 +134,16 @@ func request(r *Receipt, f *Facts, s *side, err error) (Outcome, string) {
 	ids, err := s.ids(a)
 	if err != nil {
 		return False, "the node was given a prompt, and " + err.Error()
+	}
+	if rows, _, ok := s.man.Model.EncoderRows(); ok {
+		in, err := program.EncoderInput(ids, nil, rows)
+		if err != nil {
+			return False, "the node was given an input, and " + err.Error()
+		}
+		if why := sameIDs("input", r.Prompt, in.I32); why != "" {
+			return False, "the node was given another text: " + why
+		}
+		return Holds, "the node was asked for the vector of what the user sent"
 	}
 	if why := sameIDs("prompt", r.Prompt, ids); why != "" {
 		return False, "the node was given another prompt: " + why

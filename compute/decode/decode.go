@@ -248,26 +248,12 @@ func (r *Run) logits(s int, t []*tensor.Tensor) []int32 {
 // LogitBits are the fraction bits of logits: they are natural-log units in Q16. SPEC 04 §2.
 const LogitBits = 16
 
-// teacherBlock is how many positions Teacher takes at once.
-const teacherBlock = 64
-
 // Teacher feeds ids, some at a time, whatever the model would draw, and hands the logits after each
 // position to visit, in order: the program of a claim, its head run at every position. The slice is
 // valid during the call.
 func Teacher(m *model.Model, ids []int32, split machine.Split, visit func(t int, logits []int32)) error {
-	r, err := New(m, Job{Prompt: ids, MaxNew: 1}, split, Hooks{})
-	if err != nil {
-		return err
-	}
-	p := &r.pass
-	for first := 0; first < len(ids); first += teacherBlock {
-		p.begin(r.m, nil)
-		c := make([]opset.Context, 0, teacherBlock)
-		for t := first; t < min(len(ids), first+teacherBlock); t++ {
-			c = append(c, r.at(t))
-		}
-		p.add(r, c)
-		p.layers()
+	return blocks(m, ids, split, func(r *Run, first int, c []opset.Context) error {
+		p := &r.pass
 		for lo := 0; lo < len(c); lo += headsAtOnce {
 			hi := min(len(c), lo+headsAtOnce)
 			p.stage(&p.heads, m.Layers+1, p.ctx[lo:hi], p.x[lo:hi], p.kv[lo:hi])
@@ -275,6 +261,6 @@ func Teacher(m *model.Model, ids []int32, split machine.Split, visit func(t int,
 				visit(first+i, r.logits(m.Layers+1, p.heads.TensorsAt(i-lo)))
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }

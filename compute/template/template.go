@@ -32,9 +32,11 @@ const MaxBytes = 1 << 16
 type Form uint8
 
 // Forms. Concat joins the contents, whatever their roles. Chat is a Turns, with or without tools.
+// Vectors is of an encoder: it renders no conversations.
 const (
-	Concat Form = 1
-	Chat   Form = 2
+	Concat  Form = 1
+	Chat    Form = 2
+	Vectors Form = 3
 )
 
 // Template is an immutable template; the zero value is illegal.
@@ -42,14 +44,21 @@ type Template struct {
 	form  Form
 	turns *Turns
 	tools *Tools
+	unit  bool
 }
 
 // New makes a concatenating template.
 func New() Template { return Template{form: Concat} }
 
+// NewVectors makes the template of an encoder; unit says that users get vectors scaled to length 1.
+func NewVectors(unit bool) Template { return Template{form: Vectors, unit: unit} }
+
+// Unit says whether vectors are to be scaled to length 1 after they left the program. SPEC 04 §4.2.
+func (t Template) Unit() bool { return t.unit }
+
 // NewChat makes a chat template; tools may be nil. It fails with ErrTemplate for what Parse refuses.
 func NewChat(turns Turns, tools *Tools) (Template, error) {
-	return Parse(Template{Chat, &turns, tools}.Encode())
+	return Parse(Template{form: Chat, turns: &turns, tools: tools}.Encode())
 }
 
 // Form is the template's form.
@@ -107,6 +116,9 @@ func (t Template) Encode() []byte {
 		b = t.turns.append(b)
 		b = t.tools.append(b)
 	}
+	if t.form == Vectors {
+		b = append(b, flag(t.unit))
+	}
 	return b
 }
 
@@ -122,8 +134,10 @@ func Parse(b []byte) (Template, error) {
 	case Chat:
 		t.turns = r.turns()
 		t.tools = r.tools()
+	case Vectors:
+		t.unit = r.flag("unit")
 	default:
-		return Template{}, fmt.Errorf("%w: form %d, this version knows %d and %d", ErrTemplate, t.form, Concat, Chat)
+		return Template{}, fmt.Errorf("%w: form %d, this version knows %d to %d", ErrTemplate, t.form, Concat, Vectors)
 	}
 	if r.err == nil && len(r.b) > 0 {
 		r.fail("%d bytes follow the template", len(r.b))
@@ -139,6 +153,9 @@ func Parse(b []byte) (Template, error) {
 func (t Template) Render(c Conversation) ([]Part, error) {
 	if t.form == Chat {
 		return t.chat(c)
+	}
+	if t.form == Vectors {
+		return nil, fmt.Errorf("%w: the model makes vectors of texts and goes on with none", ErrConversation)
 	}
 	if len(c.Tools) > 0 {
 		return nil, fmt.Errorf("%w: it shows no tools: leave them out", ErrConversation)

@@ -318,6 +318,7 @@ func (f *Folder) encoder() {
 	if n, ok := integer(f.config["type_vocab_size"]); ok {
 		f.put("tokenizer.ggml.token_type_count", n)
 	}
+	f.sentence()
 }
 
 // texts puts the chat template and the end ids.

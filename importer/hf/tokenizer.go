@@ -17,7 +17,7 @@ import (
 func (f *Folder) Tokenizer() (*tokenizer.Tokenizer, error) {
 	file, err := readLarge(filepath.Join(f.dir, tokenizerName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("hf: %s has no %s: models with other tokenizer files are not read, convert the model to GGUF", f.dir, tokenizerName)
+		return nil, fmt.Errorf("hf: %s has no %s: models with other tokenizer files are not read, convert the model to GGUF: %w", f.dir, tokenizerName, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("hf: %w", err)

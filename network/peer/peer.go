@@ -223,11 +223,22 @@ func (c *Client) Ask(ctx context.Context, url string, q Question) (*Answer, erro
 	if q.Odds != nil {
 		fields["logprobs"] = *q.Odds
 	}
+	resp, err := c.post(ctx, url+"/v1/jobs", fields)
+	if err != nil {
+		return nil, err
+	}
+	a := &Answer{body: resp.Body, scan: bufio.NewScanner(resp.Body)}
+	a.scan.Buffer(make([]byte, 0, 4096), maxLine)
+	return a, nil
+}
+
+// post sends a JSON body and returns the answer if it is 200; the caller closes it.
+func (c *Client) post(ctx context.Context, url string, fields map[string]any) (*http.Response, error) {
 	body, err := json.Marshal(fields)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/v1/jobs", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -240,9 +251,26 @@ func (c *Client) Ask(ctx context.Context, url string, q Question) (*Answer, erro
 		b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
 		return nil, errors.Join(&StatusError{resp.StatusCode, errorText(b)}, resp.Body.Close())
 	}
-	a := &Answer{body: resp.Body, scan: bufio.NewScanner(resp.Body)}
-	a.scan.Buffer(make([]byte, 0, 4096), maxLine)
-	return a, nil
+	return resp, nil
+}
+
+// Hidden asks a node for the mean of a decoder's hidden states over ids. Nobody claims it.
+func (c *Client) Hidden(ctx context.Context, url string, model claim.Hash, ids []int32) ([]int32, error) {
+	resp, err := c.post(ctx, url+"/v1/hidden", map[string]any{"model": hex.EncodeToString(model[:]), "prompt": ids})
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to the end or given up
+	var v struct {
+		Vector []int32 `json:"vector"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxLine)).Decode(&v); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrReply, err)
+	}
+	if len(v.Vector) == 0 {
+		return nil, fmt.Errorf("%w: a vector without elements", ErrReply)
+	}
+	return v.Vector, nil
 }
 
 // Next is the next line; io.EOF follows the receipt.

@@ -211,7 +211,7 @@ func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute
 		open.T = dispute.OnItsFace
 		return Verdict{Known: true, Why: fmt.Sprintf("the claim is false on its face: %s is %d", field, value)}, open, nil
 	}
-	if err := receiptJob(r).Check(m.Manifest.Model); err != nil {
+	if err := m.takes(r); err != nil {
 		return Verdict{Why: err.Error()}, nil, nil
 	}
 	own, err := c.compute(ctx, r)
@@ -224,6 +224,9 @@ func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute
 	}
 	if !lie {
 		return Verdict{Known: true, True: true}, nil, nil
+	}
+	if r.Request.Graph() {
+		return Verdict{Known: true, Why: "the output differs"}, open, nil
 	}
 	if _, err := open.Accuse(own, c.servedStates(ctx, r)); err != nil {
 		return Verdict{Why: err.Error()}, nil, nil //nolint:nilerr // it is the verdict
@@ -290,6 +293,10 @@ func evident(r *receipt.Receipt, d claim.Domain, at *dispute.Inclusion) string {
 func consistent(r *receipt.Receipt) string {
 	q := &r.Request
 	switch {
+	case q.Graph() && (len(r.Prompt) == 0 || len(r.Stop) > 0 || trace.IDTree(r.Prompt).Root() != q.PromptRoot):
+		return "the input is not that of the request"
+	case q.Graph():
+		return ""
 	case len(r.Prompt) == 0 || int(q.PromptCount) != len(r.Prompt) || trace.IDTree(r.Prompt).Root() != q.PromptRoot:
 		return "the prompt ids are not those of the request"
 	case int(q.StopCount) != len(r.Stop) || len(r.Stop) > 0 && trace.IDTree(r.Stop).Root() != q.StopRoot:

@@ -209,6 +209,9 @@ func (c *Challenger) compute(ctx context.Context, r *receipt.Receipt) (dispute.K
 	if !ok {
 		return nil, fmt.Errorf("model %x is not held here any more", r.Request.Model)
 	}
+	if r.Request.Graph() {
+		return m.computeGraph(r)
+	}
 	j := *receiptJob(r)
 	a, _, err := m.Computer.Audit(ctx, j, r.Output)
 	if err != nil {

@@ -28,6 +28,7 @@ type Model struct {
 	Created       int64   // Unix seconds; 0 if unknown
 	ContextLength int     // Tmax, the most positions of prompt and answer together; at least 1
 	Vocab         int     // number of token ids; ids are below it
+	Vectors       int     // elements of the vectors of an encoder; 0: a model that answers
 	Stop          []int32 // end-of-answer ids, at most 64; passed on in every Job
 }
 

@@ -23,6 +23,7 @@ func (g *Gateway) table() []route {
 		{"POST", "/v1/responses", g.complete(g.responses.dialect())},
 		{"POST", "/v1/messages", g.complete(messageDialect())},
 		{"POST", "/v1/messages/count_tokens", g.countTokens(messageDialect())},
+		{"POST", "/v1/embeddings", g.embeddings},
 		{"GET", "/v1/receipts/{id}", g.showReceipt},
 		{"GET", "/api/version", version},
 		{"GET", "/api/tags", g.ollamaModels},

@@ -59,7 +59,7 @@ func checkSDK(t *testing.T, program, script string) {
 	b := &toyBackend{ends: make(chan error, 100), script: sdkAnswers, more: []string{"caller"}, room: 200,
 		after: fmt.Errorf("%w: the node left", ErrUnavailable),
 		err:   map[string]error{"busy": ErrBusy, "down": ErrUnavailable}}
-	server := httptest.NewServer(newGateway(t, b, options))
+	server := httptest.NewServer(newGateway(t, vectorBackend{b, nil}, options))
 	defer server.Close()
 	out, err := exec.CommandContext(t.Context(), program, script, server.URL+"/v1", key).CombinedOutput()
 	t.Logf("%s", out)

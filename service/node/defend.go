@@ -118,7 +118,18 @@ func (n *Node) knowledge(ctx context.Context, id claim.Hash) (dispute.Knowledge,
 	if k, ok := n.own[id]; ok {
 		return k, nil
 	}
-	r, a, m, err := n.answer(ctx, id)
+	r, m, err := n.stored(id)
+	if err != nil {
+		return nil, err
+	}
+	if m.graph() {
+		k, err := knowledgeOfGraph(ctx, r, m)
+		if err == nil {
+			n.own[id] = k
+		}
+		return k, err
+	}
+	_, a, _, err := n.answer(ctx, id)
 	if err != nil {
 		return nil, err
 	}

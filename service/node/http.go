@@ -16,6 +16,7 @@ import (
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
+	"elenchus/compute/model"
 )
 
 // Bounds of the HTTP face.
@@ -29,6 +30,7 @@ const (
 //
 //	GET  /v1/node                                  who, which models, which arena
 //	POST /v1/jobs                                  lines of {"token"}, then {"receipt"} or {"error"}
+//	POST /v1/hidden                                the mean of a decoder's hidden states, unclaimed
 //	GET  /v1/claims?after=SEQ                      receipts in order
 //	GET  /v1/claims/{claim}                        one receipt
 //	GET  /v1/claims/{claim}/states                 S_0.. as raw 32-byte hashes
@@ -38,6 +40,7 @@ func (n *Node) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/node", n.info)
 	mux.HandleFunc("POST /v1/jobs", n.jobs)
+	mux.HandleFunc("POST /v1/hidden", n.hidden)
 	mux.HandleFunc("GET /v1/claims", n.listClaims)
 	mux.HandleFunc("GET /v1/claims/{claim}", n.oneClaim)
 	mux.HandleFunc("GET /v1/claims/{claim}/states", n.states)
@@ -60,7 +63,7 @@ func fail(w http.ResponseWriter, err error) {
 		w.Header().Set("Retry-After", "1")
 	case errors.Is(err, ErrUnknownModel), errors.Is(err, errNotFound):
 		status = http.StatusNotFound
-	case errors.Is(err, ErrRefused), errors.Is(err, errBadPath), errors.Is(err, trace.ErrTrace), errors.Is(err, decode.ErrJob):
+	case errors.Is(err, ErrRefused), errors.Is(err, errBadPath), errors.Is(err, trace.ErrTrace), errors.Is(err, decode.ErrJob), errors.Is(err, model.ErrModel):
 		status = http.StatusBadRequest
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -321,7 +324,7 @@ func (n *Node) tensorBytes(r *http.Request, id claim.Hash, t, stage, index int) 
 		return nil, err
 	}
 	defer n.shows.leave()
-	rec, _, m, err := n.answer(r.Context(), id)
+	rec, m, err := n.stored(id)
 	if err != nil {
 		return nil, err
 	}
@@ -344,7 +347,7 @@ func (n *Node) step(m *Model, rec *receipt.Receipt, id claim.Hash, t int) (*trac
 	if n.lastStep != nil && n.lastClaim == id && int(n.lastStep.Ctx.T) == t {
 		return n.lastStep, nil
 	}
-	step, err := m.Computer.Step((&Job{Request: rec.Request, Prompt: rec.Prompt, Stop: rec.Stop, Sampler: rec.Sampler}).decoded(), t, rec.Output)
+	step, err := m.replay(rec, t)
 	if err == nil {
 		n.lastStep, n.lastClaim = step, id
 	}

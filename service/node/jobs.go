@@ -39,6 +39,9 @@ func (n *Node) check(j *Job) (*Model, error) {
 	if r.DataClass != claim.Public {
 		return nil, fmt.Errorf("%w: data class %d, this node serves class 0 (public)", ErrRefused, r.DataClass)
 	}
+	if m.graph() {
+		return m, checkGraph(j, m)
+	}
 	d := j.decoded()
 	if err := d.Check(m.Manifest.Model); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
@@ -84,6 +87,9 @@ func (n *Node) ServeOdds(ctx context.Context, j Job, emit func(id int32, o *deco
 	if err != nil {
 		return nil, err
 	}
+	if m.graph() {
+		return n.serveGraph(ctx, m, &j)
+	}
 	answer, finish, err := n.generate(ctx, m, &j, emit)
 	if err != nil {
 		return nil, err
@@ -93,6 +99,18 @@ func (n *Node) ServeOdds(ctx context.Context, j Job, emit func(id int32, o *deco
 	if err != nil {
 		return nil, err
 	}
+	if r, err = n.keep(r); err != nil {
+		return nil, err
+	}
+	id := r.Claim.ID(n.o.Domain)
+	n.remember(id, answer)
+	n.o.Log.Info("claim", "claim", fmt.Sprintf("%x", id), "tokens", len(answer.Outputs), "finish", finish)
+	return r, nil
+}
+
+// keep stores a receipt. Who asks the same again gets the receipt of the first time: its times are those
+// of the batch.
+func (n *Node) keep(r *receipt.Receipt) (*receipt.Receipt, error) {
 	raw, err := r.Encode()
 	if err != nil {
 		return nil, err
@@ -101,13 +119,10 @@ func (n *Node) ServeOdds(ctx context.Context, j Job, emit func(id int32, o *deco
 	if err := n.store.put(id, raw); err != nil {
 		return nil, fmt.Errorf("keep claim %x: %w", id, err)
 	}
-	// Who asks the same again gets the receipt of the first time: its times are those of the batch.
 	if r, err = n.receipt(id); err != nil {
 		return nil, fmt.Errorf("keep claim %x: %w", id, err)
 	}
 	n.crash("signed, not sent")
-	n.remember(id, answer)
-	n.o.Log.Info("claim", "claim", fmt.Sprintf("%x", id), "tokens", len(answer.Outputs), "finish", finish)
 	return r, nil
 }
 
@@ -128,12 +143,16 @@ func (n *Node) generate(ctx context.Context, m *Model, j *Job, emit func(int32, 
 
 // sign makes the claim of an answer and signs it. The same answer gives the same claim id.
 func (n *Node) sign(j *Job, a *trace.Answer, finish uint8) (*receipt.Receipt, error) {
+	return n.signed(j, claim.Claim{
+		Count: uint32(len(a.Outputs)), Finish: finish, StateRoot: a.StateTree().Root(), OutputRoot: trace.IDTree(a.Outputs).Root(),
+	}, a.Outputs)
+}
+
+// signed completes a claim by what is the same of all, and signs it.
+func (n *Node) signed(j *Job, c claim.Claim, output []int32) (*receipt.Receipt, error) {
 	now := n.now()
-	c := claim.Claim{
-		Version: claim.Version, Node: n.addr, RequestDigest: j.Request.Digest(n.o.Domain), Count: uint32(len(a.Outputs)),
-		Finish: finish, StateRoot: a.StateTree().Root(), OutputRoot: trace.IDTree(a.Outputs).Root(),
-		Issued: now, BatchBy: now + uint64(n.o.Window/time.Second), ChallengeUntil: now + 2*uint64(n.o.Window/time.Second),
-	}
+	c.Version, c.Node, c.RequestDigest = claim.Version, n.addr, j.Request.Digest(n.o.Domain)
+	c.Issued, c.BatchBy, c.ChallengeUntil = now, now+uint64(n.o.Window/time.Second), now+2*uint64(n.o.Window/time.Second)
 	if err := c.Check(j.Request); err != nil {
 		return nil, err
 	}
@@ -142,7 +161,7 @@ func (n *Node) sign(j *Job, a *trace.Answer, finish uint8) (*receipt.Receipt, er
 		return nil, err
 	}
 	return &receipt.Receipt{
-		Domain: n.o.Domain, Request: j.Request, Claim: c, Signature: sig, Prompt: j.Prompt, Stop: j.Stop, Output: a.Outputs, Sampler: j.Sampler,
+		Domain: n.o.Domain, Request: j.Request, Claim: c, Signature: sig, Prompt: j.Prompt, Stop: j.Stop, Output: output, Sampler: j.Sampler,
 	}, nil
 }
 
@@ -167,17 +186,12 @@ func (n *Node) remember(id claim.Hash, a *trace.Answer) {
 
 // answer is the commitment of a claim, from memory or by computing it again.
 func (n *Node) answer(ctx context.Context, id claim.Hash) (*receipt.Receipt, *trace.Answer, *Model, error) {
-	raw, err := n.store.get(id)
+	r, m, err := n.stored(id)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	r, err := receipt.Decode(raw)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	m, ok := n.models[r.Request.Model]
-	if !ok {
-		return nil, nil, nil, fmt.Errorf("%w: %x", ErrUnknownModel, r.Request.Model)
+	if m.graph() {
+		return nil, nil, nil, errNoStates
 	}
 	n.mu.Lock()
 	a := n.recent[id]

@@ -15,7 +15,6 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -24,7 +23,6 @@ import (
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
-	"elenchus/compute/model"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 )
@@ -51,7 +49,7 @@ type Assessor interface {
 	GenerateOdds(ctx context.Context, job decode.Job, k int, emit func(id int32, o decode.Odds) error) (*trace.Answer, uint8, error)
 }
 
-// Model is a model that the node serves.
+// Model is a model that the node serves. The Computer of an encoder is also a Runner.
 type Model struct {
 	Name     string
 	Manifest *manifest.Manifest // of a model that is not in memory: its header and its bounds alone
@@ -144,8 +142,8 @@ func New(o Options) (*Node, error) {
 	}
 	for i := range o.Models {
 		m := &o.Models[i]
-		if m.Manifest.Kind != model.KindToken {
-			return nil, fmt.Errorf("model %s is a graph model: nodes serve token models", m.Name)
+		if err := servable(m); err != nil {
+			return nil, err
 		}
 		n.models[m.Manifest.ID()] = m
 	}

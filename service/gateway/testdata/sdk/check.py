@@ -34,6 +34,16 @@ model = client.models.retrieve("toy/bytes")
 equal("model", (model.id, model.object, model.owned_by), ("toy/bytes", "model", "elenchus"))
 fails("unknown model", openai.NotFoundError, lambda: client.models.retrieve("gpt-4"), "model_not_found")
 
+# embeddings: the SDK asks for base64 unless told otherwise
+made = client.embeddings.create(model="toy/vectors", input=["abc", "b"])
+equal("embeddings", [d.embedding[:2] for d in made.data], [[3.0, 97.0], [1.0, 98.0]])
+equal("embedding usage", made.usage.total_tokens, 4)
+equal("embedding receipt", bool(made.data[0].elenchus_receipt), True)
+made = client.embeddings.create(model="toy/vectors", input=[[7, 8]], encoding_format="float", dimensions=3)
+equal("embedding of ids", made.data[0].embedding[:2], [2.0, 7.0])
+fails("dimensions", openai.BadRequestError, lambda: client.embeddings.create(model="toy/vectors", input="a", dimensions=2), "unsupported_parameter")
+fails("no vector", openai.BadRequestError, lambda: client.embeddings.create(model="toy/vectors", input=""), "invalid_value")
+
 # chat, whole
 raw = client.chat.completions.with_raw_response.create(**chat)
 answer = raw.parse()

@@ -1,0 +1,43 @@
+package challenger
+
+import (
+	"fmt"
+
+	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
+	"elenchus/compute/model"
+	"elenchus/compute/opset"
+	"elenchus/settlement/dispute"
+)
+
+// Replayer is the Computer of a graph model: one run, kept for openings.
+type Replayer interface {
+	Replay(in []int32) (*trace.Step, error)
+}
+
+// takes says why a model could not have answered the request of a receipt, or nil.
+func (m *Model) takes(r *receipt.Receipt) error {
+	if !r.Request.Graph() || m.Manifest.Kind == model.KindToken {
+		return receiptJob(r).Check(m.Manifest.Model)
+	}
+	if _, ok := m.Computer.(Replayer); !ok {
+		return fmt.Errorf("model %s is a graph model, and its computer runs none", m.Manifest.ID())
+	}
+	first := &m.Manifest.Model.Stages[0].Ops[0]
+	if n := first.Count(&opset.Context{}); uint64(len(r.Prompt)) != n {
+		return fmt.Errorf("an input of %d elements, the model takes %d", len(r.Prompt), n)
+	}
+	return nil
+}
+
+// computeGraph is the own run of a graph model on the input of a receipt.
+func (m *Model) computeGraph(r *receipt.Receipt) (dispute.Knowledge, error) {
+	if err := m.takes(r); err != nil {
+		return nil, err
+	}
+	step, err := m.Computer.(Replayer).Replay(r.Prompt)
+	if err != nil {
+		return nil, err
+	}
+	return dispute.NewOwnGraph(m.Manifest, step), nil
+}
