@@ -57,6 +57,9 @@ const (
 type DoctorOptions struct {
 	Dir   string // state directory
 	Ports []int  // that commands would like to have
+
+	// What a role of a network would use; empty: not looked at.
+	Model, RPC, Deployment, Key string
 }
 
 // Doctor looks at what this machine can do and what is missing.
@@ -64,6 +67,13 @@ func Doctor(ctx context.Context, o DoctorOptions) []Finding {
 	out := []Finding{findBuild(), findProcessor(), findMemory(), findDisk(o.Dir), findState(o.Dir)}
 	for _, p := range o.Ports {
 		out = append(out, findPort(ctx, p))
+	}
+	if o.Key != "" {
+		out = append(out, findKey(o.Key))
+	}
+	out = append(out, findChain(ctx, &o)...)
+	if o.Model != "" {
+		out = append(out, findModel(&o))
 	}
 	man, f := defaultModel()
 	out = append(out, f)
@@ -113,8 +123,15 @@ func findProcessor() Finding {
 			used = append(used, k)
 		}
 	}
-	return Finding{Name: "processor", State: stateOK, Detail: fmt.Sprintf("%d threads, %s; kernels of this build: %s",
+	f := Finding{Name: "processor", State: stateOK, Detail: fmt.Sprintf("%d threads, %s; kernels of this build: %s",
 		runtime.GOMAXPROCS(0), strings.Join(has, " "), strings.Join(used, " "))}
+	if want := os.Getenv(KernelVariable); want != "" && CheckKernel(want) != nil {
+		f.State, f.Detail = stateProblem, fmt.Sprintf("%s; %s names %q", f.Detail, KernelVariable, want)
+		f.Fix = "set " + KernelVariable + " to one of them, or unset it"
+	} else if len(used) == 1 && len(has) > 0 {
+		f.State, f.Fix = stateNote, "this processor could do more than the kernels of this build: build for it without the tag purego"
+	}
+	return f
 }
 
 // available reads /proc/meminfo.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"elenchus/conformance/oracle"
 	"elenchus/importer"
@@ -178,5 +179,17 @@ func TestDoctorNamesProblems(t *testing.T) {
 	}
 	if found := Doctor(t.Context(), DoctorOptions{Dir: t.TempDir()}); Problem(found) {
 		t.Errorf("%+v", found)
+	}
+}
+
+// TestDoctorComparesClocks: only a chain ahead of this clock is surely a problem.
+func TestDoctorComparesClocks(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	for age, want := range map[time.Duration]string{
+		0: stateOK, 20 * time.Second: stateOK, -10 * time.Second: stateOK, 5 * time.Minute: stateNote, -time.Minute: stateProblem,
+	} {
+		if f := findClock(uint64(now.Add(-age).Unix()), now); f.State != want || (f.State != stateOK) != (f.Fix != "") {
+			t.Errorf("%s: %+v", age, f)
+		}
 	}
 }

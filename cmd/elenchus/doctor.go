@@ -10,19 +10,25 @@ import (
 )
 
 func doctorCommand() *cobra.Command {
-	l := &local{}
+	l, o := &local{}, app.DoctorOptions{}
 	ports := []int{8080, 8545}
 	c := &cobra.Command{
 		Use: "doctor", Short: "Say what this machine can do, what is missing and how to fix it", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			dir := l.dir
-			if dir == "" {
+			o.Dir, o.Ports = l.dir, ports
+			if o.Dir == "" {
 				var err error
-				if dir, err = app.StateDir(); err != nil {
+				if o.Dir, err = app.StateDir(); err != nil {
 					return err
 				}
 			}
-			found := app.Doctor(c.Context(), app.DoctorOptions{Dir: dir, Ports: ports})
+			if o.RPC != "" && o.Deployment == "" {
+				var err error
+				if o.Deployment, err = app.DefaultDeployment(l.dir); err != nil {
+					return err
+				}
+			}
+			found := app.Doctor(c.Context(), o)
 			bad := app.Problem(found)
 			err := l.print(c, map[string]any{"ok": !bad, "findings": found}, func(w io.Writer) {
 				for _, f := range found {
@@ -40,5 +46,9 @@ func doctorCommand() *cobra.Command {
 	}
 	l.add(c)
 	c.Flags().IntSliceVar(&ports, "port", ports, "ports on 127.0.0.1 that should be free (repeatable)")
+	c.Flags().StringVar(&o.Model, "model", "", "model that a node here would serve: is it there, does it fit")
+	c.Flags().StringVar(&o.RPC, "rpc", "", "JSON-RPC address of a chain: does it answer, does its clock agree with this one")
+	c.Flags().StringVar(&o.Deployment, "deployment", "", "file with the addresses of the contracts (default: that of elenchus up)")
+	c.Flags().StringVar(&o.Key, "key", "", "file with an account's key: is it safe, does the account have what it needs")
 	return c
 }

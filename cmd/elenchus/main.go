@@ -20,7 +20,7 @@ import (
 // commands make the subcommands, in the order of the help text.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		upCommand(), demoCommand(), modelCommand(), runCommand(), evalCommand(), verifyCommand(), doctorCommand(),
+		upCommand(), demoCommand(), modelCommand(), runCommand(), evalCommand(), verifyCommand(), doctorCommand(), configCommand(),
 		compareCommand(), nodeCommand(), watchCommand(), gatewayCommand(), chainCommand(), benchCommand(),
 	}
 }
@@ -50,6 +50,8 @@ func run() int {
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.AddCommand(commands()...)
+	root.PersistentFlags().String("config", "", "file of settings; see: elenchus config --help")
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error { return configure(c) }
 	root.CompletionOptions.HiddenDefaultCmd = true
 	started := false
 	mark(root, &started)

@@ -43,6 +43,7 @@ func TestOperation(t *testing.T) {
 	}
 	o := &operated{n, exe, dir}
 	t.Run("stop", func(t *testing.T) { o.stop(ctx, t) })
+	t.Run("doctor", func(t *testing.T) { o.doctor(ctx, t) })
 	t.Run("metrics", func(t *testing.T) { o.metrics(ctx, t) })
 	if err := n.Close(); err != nil {
 		t.Error(err)
@@ -165,6 +166,45 @@ func (o *operated) metrics(ctx context.Context, t *testing.T) {
 	var targets []struct{ Targets []string }
 	if err != nil || json.Unmarshal(b, &targets) != nil || len(targets) != 4 {
 		t.Errorf("%v: %s", err, b)
+	}
+}
+
+// doctor finds a healthy role healthy, and says what is wrong with another deployment.
+func (o *operated) doctor(ctx context.Context, t *testing.T) {
+	finds := func(args ...string) map[string]string {
+		args = append([]string{"doctor", "--json", "--port", "0", "--dir", t.TempDir(), "--rpc", o.RPC}, args...)
+		b, err := exec.CommandContext(ctx, o.exe, args...).Output()
+		var said struct{ Findings []app.Finding }
+		if jerr := json.Unmarshal(b, &said); jerr != nil {
+			t.Fatalf("%v, %v: %s", err, jerr, b)
+		}
+		out := map[string]string{}
+		for _, f := range said.Findings {
+			out[f.Name] = f.State
+		}
+		return out
+	}
+	got := finds("--deployment", o.Deployment, "--key", filepath.Join(o.dir, "keys", "node1"), "--model", "default")
+	for _, name := range []string{"chain", "clock", "deployment", "key", "account", "model", "self-test"} {
+		if got[name] != "ok" {
+			t.Errorf("%s is %q: %v", name, got[name], got)
+		}
+	}
+	at, err := app.ReadDeployment(o.Deployment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at.Arena[0] ^= 1
+	b, err := at.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "deployment.json")
+	if err := os.WriteFile(other, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := finds("--deployment", other); got["deployment"] != "problem" || got["chain"] != "ok" {
+		t.Errorf("of another deployment: %v", got)
 	}
 }
 
