@@ -6,33 +6,51 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
 // TestOfficialSDKs uses the gateway through the official client packages. A package that is not installed is skipped
-// by name, unless ELENCHUS_REQUIRE lists it. ELENCHUS_PYTHON names the interpreter, NODE_PATH the folder of packages.
+// by name, unless ELENCHUS_REQUIRE lists it. ELENCHUS_PYTHON names the interpreter, NODE_PATH the folder of packages,
+// else that of tools/package.json.
 func TestOfficialSDKs(t *testing.T) {
 	python := os.Getenv("ELENCHUS_PYTHON")
 	if python == "" {
 		python = "python3"
 	}
-	t.Run("openai-python", func(t *testing.T) {
-		needSDK(t, "openai-python", python, "-c", "import openai")
-		checkSDK(t, python, "testdata/sdk/check.py")
-	})
-	t.Run("openai-node", func(t *testing.T) {
-		needSDK(t, "openai-node", "node", "-e", "require('openai')")
-		checkSDK(t, "node", "testdata/sdk/check.cjs")
-	})
-	t.Run("anthropic-python", func(t *testing.T) {
-		needSDK(t, "anthropic-python", python, "-c", "import anthropic")
-		checkSDK(t, python, "testdata/sdk/messages.py")
-	})
-	t.Run("ollama-python", func(t *testing.T) {
-		needSDK(t, "ollama-python", python, "-c", "import ollama")
-		checkSDK(t, python, "testdata/sdk/lines.py")
+	if os.Getenv("NODE_PATH") == "" {
+		packages, err := filepath.Abs("../../tools/node_modules")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("NODE_PATH", packages)
+	}
+	for _, sdk := range []struct{ name, program, probe, script string }{
+		{"openai-python", python, "import openai", "check.py"},
+		{"openai-node", "node", "openai", "check.cjs"},
+		{"anthropic-python", python, "import anthropic", "messages.py"},
+		{"anthropic-node", "node", "@anthropic-ai/sdk", "anthropic.cjs"},
+		{"ollama-python", python, "import ollama", "lines.py"},
+		{"ollama-node", "node", "ollama", "ollama.cjs"},
+		{"ai-sdk", "node", "ai", "aisdk.cjs"},
+		{"langchain-node", "node", "@langchain/openai", "langchain.cjs"},
+		{"langchain-python", python, "import langchain_openai", "langchain.py"},
+	} {
+		t.Run(sdk.name, func(t *testing.T) {
+			if sdk.program == python {
+				needSDK(t, sdk.name, python, "-c", sdk.probe)
+			} else {
+				needSDK(t, sdk.name, "node", "-e", "require.resolve('"+sdk.probe+"')")
+			}
+			checkSDK(t, sdk.program, "testdata/sdk/"+sdk.script)
+		})
+	}
+	t.Run("openai-go", func(t *testing.T) {
+		program := filepath.Join(t.TempDir(), "openai-go")
+		needSDK(t, "openai-go", "go", "build", "-C", "../../tools/sdk", "-o", program, ".")
+		checkSDK(t, program)
 	})
 }
 
@@ -50,7 +68,7 @@ func needSDK(t *testing.T, name string, probe ...string) {
 }
 
 // checkSDK runs a script against a gateway of its own.
-func checkSDK(t *testing.T, program, script string) {
+func checkSDK(t *testing.T, program string, script ...string) {
 	t.Helper()
 	const key = "sk-test-key-for-sdks"
 	options := fixedOptions()
@@ -61,11 +79,11 @@ func checkSDK(t *testing.T, program, script string) {
 		err:   map[string]error{"busy": ErrBusy, "down": ErrUnavailable}}
 	server := httptest.NewServer(newGateway(t, vectorBackend{b, nil}, options))
 	defer server.Close()
-	out, err := exec.CommandContext(t.Context(), program, script, server.URL+"/v1", key).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), program, append(script, server.URL+"/v1", key)...).CombinedOutput()
 	t.Logf("%s", out)
 	server.Close()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", script, err, log.String())
+		t.Fatalf("%s %s: %v\n%s", program, script, err, log.String())
 	}
 	for range b.jobs {
 		<-b.ends // every job's context ends

@@ -75,6 +75,19 @@ async function completions(receipt) {
   assert.equal(pieces.at(-1).elenchus_receipt, receipt);
 }
 
+async function choices(receipt) {
+  const both = await client.chat.completions.create({ ...chat, n: 2 });
+  assert.deepEqual(both.choices.map((c) => [c.message.content, c.elenchus_receipt]), [['héllo', receipt], ['héllo', receipt]]);
+  const final = await client.chat.completions.stream({ ...chat, n: 2, logprobs: true }).finalChatCompletion();
+  for (const c of final.choices) {
+    assert.equal(c.message.content, 'héllo');
+    assert.equal(c.elenchus_receipt, receipt);
+    assert.equal(Buffer.from(c.logprobs.content.flatMap((t) => t.bytes)).toString(), 'héllo');
+  }
+  const pair = await client.completions.create({ model: 'toy/bytes', prompt: ['a', 'b'], echo: true });
+  assert.deepEqual(pair.choices.map((c) => c.text), ['ahéllo', 'bhéllo']);
+}
+
 async function responses(receipt) {
   const ask = { model: 'toy/bytes', input: 'hi' };
   const tools = [{ type: 'function', name: 'f', parameters: { type: 'object' }, strict: false }];
@@ -109,9 +122,9 @@ async function errors() {
   await fails('no such model', OpenAI.NotFoundError, create({ model: 'gpt-4' }), 'model_not_found');
   await fails('busy', OpenAI.RateLimitError, create({ model: 'busy' }), 'rate_limit_exceeded');
   await fails('down', OpenAI.InternalServerError, create({ model: 'down' }), 'unavailable');
-  const e = await fails('n', OpenAI.BadRequestError, create({ n: 2 }), 'unsupported_parameter');
+  const e = await fails('n', OpenAI.BadRequestError, create({ n: 17 }), 'invalid_value');
   assert.equal(e.param, 'n');
-  await fails('logprobs', OpenAI.BadRequestError, create({ logprobs: true }));
+  await fails('format', OpenAI.BadRequestError, create({ response_format: { type: 'json_object' } }), 'unsupported_parameter');
   const late = await fails('failure inside a stream', OpenAI.APIError, create({ model: 'late', stream: true }).then(collect));
   assert.match(late.message, /no node is available/);
 }
@@ -128,6 +141,7 @@ async function abort() {
   const receipt = await wholeChat();
   await streamedChat(receipt);
   await completions(receipt);
+  await choices(receipt);
   await responses(receipt);
   await errors();
   await abort();

@@ -87,6 +87,30 @@ pieces = list(client.completions.create(model="toy/bytes", prompt="hi", stream=T
 equal("streamed completion", "".join(p.choices[0].text for p in pieces if p.choices), "héllo")
 equal("completion receipt", pieces[-1].elenchus_receipt, receipt)
 
+# several choices, odds, echo: every field checked against the client's models
+strict = openai.OpenAI(base_url=base, api_key=key, max_retries=0, _strict_response_validation=True)
+strict.models.list()
+strict.chat.completions.create(**chat)
+two = strict.chat.completions.create(n=2, **chat)
+equal("choices", [(c.index, c.message.content, c.elenchus_receipt) for c in two.choices], [(0, "héllo", receipt), (1, "héllo", receipt)])
+both = strict.completions.create(model="toy/bytes", prompt=["a", "b"], echo=True)
+equal("prompts", [c.text for c in both.choices], ["ahéllo", "bhéllo"])
+pieces = list(strict.chat.completions.create(n=2, stream=True, **chat))
+for i in range(2):
+    mine = [c for p in pieces for c in p.choices if c.index == i]
+    equal(f"streamed choice {i}", "".join(c.delta.content or "" for c in mine), "héllo")
+    equal(f"receipt of choice {i}", mine[-1].elenchus_receipt, receipt)
+odd = strict.chat.completions.create(logprobs=True, top_logprobs=2, **chat).choices[0].logprobs.content
+equal("odds", bytes(b for t in odd for b in t.bytes).decode(), "héllo")
+equal("alternatives", [(t.token, t.logprob) for t in odd[0].top_logprobs], [("a", -1.0), ("b", -2.0)])
+pieces = list(strict.chat.completions.create(logprobs=True, stream=True, **chat))
+streamed = [t for p in pieces for c in p.choices if c.logprobs for t in c.logprobs.content]
+equal("streamed odds", [t.logprob for t in streamed], [t.logprob for t in odd])
+legacy = strict.completions.create(model="toy/bytes", prompt="hi", logprobs=1).choices[0].logprobs
+equal("odds of a completion", (legacy.tokens[0], legacy.text_offset[0], legacy.top_logprobs[0]), ("h", 0, {"a": -1.0}))
+routed = strict.chat.completions.create(extra_body={"provider": {"sort": "latency"}, "verification": {"level": "none"}}, **chat)
+equal("without receipt", getattr(routed, "elenchus_receipt", None), None)
+
 # errors
 create = client.chat.completions.create
 stranger = openai.OpenAI(base_url=base, api_key="not-the-key", max_retries=0)
@@ -94,18 +118,17 @@ fails("wrong key", openai.AuthenticationError, lambda: stranger.models.list(), "
 fails("no such model", openai.NotFoundError, lambda: create(**{**chat, "model": "gpt-4"}), "model_not_found")
 fails("busy", openai.RateLimitError, lambda: create(**{**chat, "model": "busy"}), "rate_limit_exceeded")
 fails("down", openai.InternalServerError, lambda: create(**{**chat, "model": "down"}), "unavailable")
-e = fails("n", openai.BadRequestError, lambda: create(n=2, **chat), "unsupported_parameter")
+e = fails("n", openai.BadRequestError, lambda: create(n=17, **chat), "invalid_value")
 equal("n: param", e.param, "n")
+fails("format", openai.BadRequestError, lambda: create(response_format={"type": "json_object"}, **chat), "unsupported_parameter")
 fails("forced tool", openai.BadRequestError,
       lambda: create(tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}], tool_choice="required", **chat))
-fails("two prompts", openai.BadRequestError, lambda: client.completions.create(model="toy/bytes", prompt=["a", "b"]))
 fails("long prompt", openai.BadRequestError,
       lambda: client.completions.create(model="toy/bytes", prompt="x" * 1000), "context_length_exceeded")
 e = fails("failure inside a stream", openai.APIError, lambda: list(create(**{**chat, "model": "late"}, stream=True)))
 if "no node is available" not in str(e):
     sys.exit(f"failure inside a stream: message lost: {e}")
-# responses, with every field checked against the client's models
-strict = openai.OpenAI(base_url=base, api_key=key, max_retries=0, _strict_response_validation=True)
+# responses
 tool = {"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": False}
 ask = dict(model="toy/bytes", input="hi", temperature=0.8)
 raw = strict.responses.with_raw_response.create(instructions="be", metadata={"a": "b"}, **ask)
