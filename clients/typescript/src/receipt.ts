@@ -1,0 +1,146 @@
+// Receipts and their checks: docs/spec/07-claim.md §8 and §9.
+import { base64url, be, concat, equal, fromBase64url, hex, InputError, keccak256, Reader, utf8 } from "./bytes.js";
+import { type Claim, claimDigest, claimID, type Domain, readClaim, readRequest, type Request, requestDigest, signer } from "./claim.js";
+import { parseJson } from "./json.js";
+import { type Model } from "./model.js";
+import { asked } from "./request.js";
+import { generate, idRoot, type Job } from "./run.js";
+import { Unsupported } from "./template.js";
+import { Tokenizer } from "./text.js";
+
+export interface Receipt {
+  domain: Domain;
+  request: Request;
+  claim: Claim;
+  signature: Uint8Array;
+  prompt: number[];
+  stop: number[];
+  output: number[];
+  topK: number;
+  topP: number;
+  minP: number;
+}
+
+export function parseReceipt(text: string): Receipt {
+  const r = new Reader(fromBase64url(text), "receipt");
+  r.tag("elenchus/receipt/1");
+  const domain = { chainId: r.u64(), arena: r.bytes(20) };
+  const request = readRequest(r), claim = readClaim(r), signature = r.bytes(65);
+  const list = (what: string): number[] => {
+    const n = r.u32(1 << 20, `number of ${what} ids`);
+    if (4 * n > r.left) r.fail(`${n} ${what} ids, ${r.left} bytes are left`);
+    return Array.from({ length: n }, () => r.u32(0x7fffffff, `${what} id`));
+  };
+  const prompt = list("prompt"), stop = list("stop"), output = list("output");
+  let topK = 0, topP = 0, minP = 0;
+  if (request.extras.some((x) => x !== 0)) {
+    topK = r.u32();
+    topP = r.u32(2 ** 30 - 1, "topP");
+    minP = r.u32(2 ** 30, "minP");
+    if (topK + topP + minP === 0) r.fail("settings that are all off");
+  }
+  r.end();
+  return { domain, request, claim, signature, prompt, stop, output, topK, topP, minP };
+}
+
+export type Outcome = "holds" | "false" | "pending" | "cannot" | "unasked";
+
+export interface Statement { name: string; outcome: Outcome; detail: string }
+
+export interface Report {
+  outcome: Outcome;
+  claimId: string;
+  node: string;
+  model: string;
+  statements: Statement[];
+}
+
+export interface VerifyOptions {
+  /** The model that should have answered. */
+  model?: Model;
+  /** JSON body that the user sent. */
+  request?: string;
+  /** Text that came back. */
+  text?: string;
+}
+
+/** Hash of the settings of the sampler. SPEC 07 §2.1. */
+function extras(r: Receipt): Uint8Array {
+  if (r.topK + r.topP + r.minP === 0) return new Uint8Array(32);
+  const word = (v: number): Uint8Array => be(v, 32), none = new Uint8Array(32);
+  const type = "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency,bytes32 biasRoot,uint32 stopLengths,bytes32 stopAutomatonRoot,bytes32 grammarRoot)";
+  return keccak256(keccak256(utf8(type)), word(r.topK), word(r.topP), word(r.minP), none, none, none, none, none, none, none);
+}
+
+function check(name: string, f: () => string): Statement {
+  try {
+    const why = f();
+    return { name, outcome: why === "" ? "holds" : "false", detail: why };
+  } catch (e) {
+    if (e instanceof Unsupported) return { name, outcome: "cannot", detail: `${e.message} are not implemented here` };
+    return { name, outcome: "false", detail: e instanceof Error ? e.message : String(e) };
+  }
+}
+
+function ids(r: Receipt): string {
+  const { request: q, claim: c } = r;
+  if (!equal(requestDigest(q, r.domain), c.requestDigest)) return "the claim is about another request";
+  if (c.version !== 1 || c.count < 1 || c.finish === 0 || c.finish > 6) return `claim of version ${c.version}, ${c.count} ids and finish ${c.finish}`;
+  if (q.promptCount !== r.prompt.length || !equal(q.promptRoot, idRoot(r.prompt))) return "other prompt ids than the request signs";
+  const stopRoot = r.stop.length === 0 ? new Uint8Array(32) : idRoot(r.stop);
+  if (q.stopCount !== r.stop.length || !equal(q.stopRoot, stopRoot)) return "other stop ids than the request signs";
+  if (c.count !== r.output.length || !equal(c.outputRoot, idRoot(r.output))) return "other output ids than the claim signs";
+  return equal(q.extras, extras(r)) ? "" : "other settings than the request signs";
+}
+
+function execution(r: Receipt, m: Model): string {
+  const q = r.request;
+  const job: Job = { prompt: r.prompt, stop: r.stop, maxNew: q.maxNew, temperature: q.temperature, seed: q.seed, topK: r.topK, topP: r.topP, minP: r.minP };
+  const a = generate(m, job), i = a.output.findIndex((id, k) => id !== r.output[k]);
+  if (i >= 0 || a.output.length !== r.output.length) return `the model's output differs at id ${i < 0 ? a.output.length : i}`;
+  if (a.finish !== r.claim.finish) return `the model finishes with ${a.finish}, the claim says ${r.claim.finish}`;
+  return equal(a.stateRoot, r.claim.stateRoot) ? "" : "the model's states have another root than the claim says";
+}
+
+/** What the user asked for against what was signed. SPEC 07 §9.2. */
+function requested(r: Receipt, m: Model, body: string): string {
+  const a = asked(parseJson(body), m), q = r.request;
+  const same = (x: number[], y: number[]): boolean => x.length === y.length && x.every((v, i) => v === y[i]);
+  if (!same(a.prompt, r.prompt)) return "the prompt ids are not those of your request";
+  if (!same(m.endIDs, r.stop)) return "the stop ids are not the model's";
+  if (a.temperature !== BigInt(q.temperature)) return `temperature ${q.temperature}/65536, you asked for ${a.temperature}/65536`;
+  if (a.maxNew !== BigInt(q.maxNew)) return `at most ${q.maxNew} ids, you asked for ${a.maxNew}`;
+  if (a.seed !== undefined && a.seed !== q.seed) return `seed ${q.seed}, you asked for ${a.seed}`;
+  const given = [BigInt(r.topK), BigInt(r.topP), BigInt(r.minP)];
+  return a.settings.every((v, i) => v === given[i]) ? "" : "other settings of the sampler than you asked for";
+}
+
+/** Checks a receipt offline; chains are asked by the command of the Go implementation. */
+export function verifyReceipt(text: string, o: VerifyOptions = {}): Report {
+  const r = parseReceipt(text.trim());
+  if (base64url(fromBase64url(text.trim())) !== text.trim()) throw new InputError("receipt: another text than its canonical one");
+  const statements = [
+    check("signature", () => (equal(signer(claimDigest(r.claim, r.domain), r.signature), r.claim.node) ? "" : "another key signed the claim")),
+    check("ids", () => ids(r)),
+  ];
+  const unasked = (name: string): Statement => ({ name, outcome: "unasked", detail: "" });
+  const m = o.model;
+  if (m === undefined) {
+    statements.push(...["model", "request", "text", "execution"].map(unasked));
+  } else {
+    const named = check("model", () => (hex(r.request.model) === m.id ? "" : `the request is about model ${hex(r.request.model)}`));
+    const about = (name: string, f: () => string): Statement => (named.outcome === "holds" ? check(name, f) : { name, outcome: "cannot", detail: "it is another model" });
+    statements.push(named);
+    statements.push(o.request === undefined ? unasked("request") : about("request", () => requested(r, m, o.request!)));
+    statements.push(o.text === undefined ? unasked("text") : about("text", () => {
+      const got = new Tokenizer(m.tokenizer).decode(r.output, r.prompt.length <= 1, r.stop);
+      return got === o.text ? "" : `the ids say ${JSON.stringify(got.slice(0, 60))}`;
+    }));
+    statements.push(about("execution", () => execution(r, m)));
+  }
+  const has = (x: Outcome): boolean => statements.some((s) => s.outcome === x);
+  const outcome: Outcome = has("false") ? "false" : has("cannot") ? "cannot" : "holds";
+  return { outcome, claimId: hex(claimID(r.claim, r.domain)), node: `0x${hex(r.claim.node)}`, model: hex(r.request.model), statements };
+}
+
+export { concat };

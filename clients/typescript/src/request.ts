@@ -1,0 +1,73 @@
+// What a user asked for, from the JSON body: docs/spec/16-gateway.md §3.1, 07 §9.2.
+import { InputError } from "./bytes.js";
+import { Decimal, type Json } from "./json.js";
+import { type Model } from "./model.js";
+import { type Message, render, Unsupported } from "./template.js";
+import { Tokenizer } from "./text.js";
+
+export interface Asked {
+  prompt: number[];
+  temperature: bigint; // Q16
+  maxNew: bigint;
+  seed: bigint | undefined;
+  settings: bigint[]; // topK, topP, minP
+}
+
+const read = new Set(["model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "seed", "top_k", "top_p", "min_p"]);
+const neutral = new Set(["stream", "stream_options", "user", "metadata", "safety_identifier", "prompt_cache_key"]);
+
+function number(body: Map<string, Json>, name: string): Decimal | undefined {
+  const v = body.get(name);
+  if (v === undefined || v === null) return undefined;
+  if (v instanceof Decimal) return v;
+  throw new InputError(`${name}: want a number`);
+}
+
+/** A message whose content is a string, or parts of type text. */
+function messageOf(message: Json): Message {
+  if (!(message instanceof Map)) throw new InputError("messages: want objects");
+  const role = message.get("role"), c = message.get("content");
+  if (typeof role !== "string") throw new InputError("messages: want a role");
+  for (const name of message.keys()) if (name !== "role" && name !== "content") throw new Unsupported(`messages with ${name}`);
+  return { role: role === "developer" ? "system" : role, content: contentOf(c) };
+}
+
+function contentOf(c: Json | undefined): string {
+  if (typeof c === "string") return c;
+  if (!Array.isArray(c)) throw new Unsupported("messages without a text");
+  return c.map((p) => {
+    const text = p instanceof Map && p.get("type") === "text" ? p.get("text") : undefined;
+    if (typeof text !== "string") throw new Unsupported("parts of messages that are no text");
+    return text;
+  }).join("");
+}
+
+function promptOf(body: Map<string, Json>, m: Model): number[] {
+  const messages = body.get("messages"), prompt = body.get("prompt");
+  if (Array.isArray(messages)) return new Tokenizer(m.tokenizer).promptOf(render(m.template, messages.map(messageOf)));
+  if (typeof prompt === "string") return new Tokenizer(m.tokenizer).prompt(prompt);
+  if (Array.isArray(prompt) && prompt.every((x) => x instanceof Decimal)) return prompt.map((x) => Number((x as Decimal).integer()));
+  throw new Unsupported("requests with neither messages nor one prompt");
+}
+
+/** A fraction of 0..1 in Q30; what is above 0 does not become 0. SPEC 05 §4.8. */
+function fraction(d: Decimal | undefined): bigint {
+  if (d === undefined) return 0n;
+  const v = d.fixed(30);
+  return v === 0n && /[1-9]/.test(d.text.split(/[eE]/)[0]) ? 1n : v;
+}
+
+export function asked(body: Json, m: Model): Asked {
+  if (!(body instanceof Map)) throw new InputError("request: want a JSON object");
+  for (const [name, v] of body) if (!read.has(name) && !neutral.has(name) && v !== null) throw new Unsupported(`requests with ${name}`);
+  const most = BigInt(m.header.tMax), wanted = number(body, "max_completion_tokens") ?? number(body, "max_tokens");
+  const maxNew = wanted === undefined || wanted.integer() > most ? most : wanted.integer();
+  const topK = number(body, "top_k")?.integer() ?? 0n, topP = fraction(number(body, "top_p"));
+  return {
+    prompt: promptOf(body, m),
+    temperature: number(body, "temperature")?.fixed(16) ?? 65536n,
+    maxNew,
+    seed: number(body, "seed") === undefined ? undefined : BigInt.asUintN(64, number(body, "seed")!.integer()),
+    settings: [topK < 0n ? 0n : topK, topP >= 1n << 30n ? 0n : topP, fraction(number(body, "min_p"))],
+  };
+}

@@ -1,0 +1,244 @@
+package conformance_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
+	"elenchus/commitment/merkle"
+	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+	"elenchus/compute/model/modeltest"
+	"elenchus/compute/opset"
+	"elenchus/compute/template"
+	"elenchus/compute/tensor"
+	"elenchus/compute/tokenizer"
+	"elenchus/conformance/oracle"
+	"elenchus/engine"
+	"elenchus/importer"
+	"elenchus/models"
+)
+
+// typescript is the implementation in clients/typescript, which was written from docs/spec alone.
+func typescript(t *testing.T) (dist string) {
+	t.Helper()
+	dist, err := filepath.Abs("../clients/typescript/dist/src")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, missing := exec.LookPath("node")
+	_, unbuilt := os.Stat(filepath.Join(dist, "cli.js"))
+	oracle.Require(t, "typescript", missing == nil && unbuilt == nil, "no node or no build: cd clients/typescript && npm install && npm run build")
+	return dist
+}
+
+// secondReport is what the second implementation says of a receipt.
+type secondReport struct {
+	Outcome    string
+	Statements []struct{ Name, Outcome, Detail string }
+}
+
+func (r *secondReport) of(name string) string {
+	for _, s := range r.Statements {
+		if s.Name == name {
+			return s.Outcome + ": " + s.Detail
+		}
+	}
+	return "missing"
+}
+
+// secondCase is an answer of the default model as somebody asked for it.
+type secondCase struct {
+	name, request string
+	text          string // of the prompt
+	job           decode.Job
+}
+
+func secondCases(end []int32) []secondCase {
+	sampler := decode.Sampler{TopK: 40, TopP: 966367642, MinP: 53687091} // 0.9 and 0.05 in Q30
+	return []secondCase{
+		{"greedy", `{"model":"default","messages":[{"role":"user","content":"Once upon a time"}],"temperature":0,"max_tokens":12}`,
+			"Once upon a time", decode.Job{MaxNew: 12, StopIDs: end}},
+		{"drawn", `{"model":"default","messages":[{"role":"user","content":"Tom said: \"caf\u00e9\" \u2603"}],"temperature":0.7,"seed":7,"max_tokens":4}`,
+			"Tom said: \"caf\u00e9\" \u2603", decode.Job{MaxNew: 4, StopIDs: end, Temperature: 45875, Seed: 7}},
+		{"settings", `{"model":"default","prompt":"The dog","temperature":1.5,"seed":-1,"max_tokens":10,"top_k":40,"top_p":0.9,"min_p":5e-2}`,
+			"The dog", decode.Job{MaxNew: 10, StopIDs: end, Temperature: 98304, Seed: 1<<64 - 1, Sampler: sampler}},
+	}
+}
+
+// The second implementation finds honest receipts of the default model to hold, down to every state,
+// and says of each lie which statement is false.
+func TestSecondImplementationChecksReceipts(t *testing.T) {
+	dist := typescript(t)
+	man, err := importer.Bytes(models.Default(), importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	var file bytes.Buffer
+	if err := man.Encode(&file, "default"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "default.elm"), file.Bytes())
+	tok, err := tokenizer.Parse(man.Model.Tokenizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range secondCases(man.Model.EndIDs) {
+		t.Run(c.name, func(t *testing.T) {
+			c.job.Prompt = template.Prompt(tok, c.text)
+			r := answered(t, man, c.job)
+			text, err := receipt.AnswerText(tok, c.job.Prompt, c.job.StopIDs, r.Output)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := askSecond(t, dist, dir, c.request, text, r); got.Outcome != "holds" {
+				t.Fatalf("an honest receipt: %+v", got)
+			}
+			if c.name == "drawn" {
+				liesOf(t, dist, dir, &c, text, r)
+			}
+		})
+	}
+}
+
+// liesOf changes one thing at a time, and signs what a node would sign again.
+func liesOf(t *testing.T, dist, dir string, c *secondCase, text string, r *receipt.Receipt) {
+	t.Helper()
+	for _, l := range []struct {
+		statement string
+		change    func(r *receipt.Receipt)
+	}{
+		{"signature", func(r *receipt.Receipt) { r.Claim.Node[3] ^= 1 }},
+		{"ids", func(r *receipt.Receipt) { r.Output[1]++ }},
+		{"model", func(r *receipt.Receipt) { r.Request.Model[0] ^= 1; resign(t, r) }},
+		{"request", func(r *receipt.Receipt) { r.Request.MaxNew++; resign(t, r) }},
+		{"text", func(r *receipt.Receipt) {
+			r.Output[1]++
+			r.Claim.OutputRoot = trace.IDTree(r.Output).Root()
+			resign(t, r)
+		}},
+		{"execution", func(r *receipt.Receipt) { r.Claim.StateRoot[9] ^= 1; resign(t, r) }},
+	} {
+		lie := *r
+		lie.Output = append([]int32(nil), r.Output...)
+		l.change(&lie)
+		got := askSecond(t, dist, dir, c.request, text, &lie)
+		if got.Outcome != "false" || !strings.HasPrefix(got.of(l.statement), "false: ") {
+			t.Errorf("a false %s: %+v", l.statement, got)
+		}
+	}
+}
+
+// answered is the receipt of an honest node.
+func answered(t *testing.T, man *manifest.Manifest, job decode.Job) *receipt.Receipt {
+	t.Helper()
+	a, finish, err := (&engine.Computer{Manifest: man}).Generate(context.Background(), job, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := claim.Request{
+		Model: merkle.Hash(man.ID()), PromptRoot: trace.IDTree(job.Prompt).Root(), PromptCount: uint32(len(job.Prompt)), MaxNew: job.MaxNew,
+		Temperature: job.Temperature, Seed: job.Seed, StopRoot: trace.IDTree(job.StopIDs).Root(), StopCount: uint8(len(job.StopIDs)),
+		Extras: trace.Settings(&job.Sampler).Extras(),
+	}
+	r := &receipt.Receipt{
+		Domain: claim.Domain{ChainID: 31337}, Request: q, Prompt: job.Prompt, Stop: job.StopIDs, Output: a.Outputs, Sampler: job.Sampler,
+		Claim: claim.Claim{
+			Version: 1, Count: uint32(len(a.Outputs)), Finish: finish, StateRoot: a.StateTree().Root(),
+			OutputRoot: trace.IDTree(a.Outputs).Root(), Issued: 100, BatchBy: 200, ChallengeUntil: 1000,
+		},
+	}
+	resign(t, r)
+	return r
+}
+
+func resign(t *testing.T, r *receipt.Receipt) {
+	t.Helper()
+	key := keyOf(t, "node")
+	r.Claim.Node, r.Claim.RequestDigest = claim.AddressOf(key), r.Request.Digest(r.Domain)
+	var err error
+	if r.Signature, err = claim.Sign(r.Claim.Digest(r.Domain), key); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func askSecond(t *testing.T, dist, dir, request, text string, r *receipt.Receipt) secondReport {
+	t.Helper()
+	encoded, err := r.Text()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]string{"request.json": request, "text.txt": text, "receipt.txt": encoded + "\n"} {
+		write(t, filepath.Join(dir, name), []byte(s))
+	}
+	c := exec.Command("node", filepath.Join(dist, "cli.js"), "--json", "--model", "default.elm", "--request", "request.json", "--text", "text.txt", "receipt.txt")
+	c.Dir, c.Stderr = dir, os.Stderr
+	out, err := c.Output()
+	var report secondReport
+	if json.Unmarshal(out, &report) != nil {
+		t.Fatalf("%s, %v", out, err)
+	}
+	return report
+}
+
+// The second implementation computes the toy worlds, graph models of products and of layers, to the
+// same outputs.
+func TestSecondImplementationComputesToyWorlds(t *testing.T) {
+	dist, dir := typescript(t), t.TempDir()
+	for name, man := range map[string]*manifest.Manifest{
+		"cube": bound(t, modeltest.Cube()), "mlp": bound(t, modeltest.MLP(4)), "encoder": bound(t, modeltest.Encoder(3, 7, 12)),
+	} {
+		var file bytes.Buffer
+		if err := man.Encode(&file, name); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, name+".elm"), file.Bytes())
+		first := &man.Model.Stages[0].Ops[0]
+		in := tensor.New(first.Type, 1, 1, int(first.Count(&opset.Context{})))
+		for i := range in.Len() {
+			in.Set(i, int64(i*37%200-100))
+		}
+		s, err := trace.ReplayGraph(man, in, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := merkle.Root(opset.LeafBytes, s.Output().Bytes(0, s.Output().Len()))
+		script := `import { readFileSync } from "node:fs";
+const { openModel, evaluate } = await import(process.argv[1] + "/index.js");
+const m = openModel(readFileSync(process.argv[2])), types = [Int8Array, Int16Array, Int32Array, BigInt64Array];
+const n = Number(process.argv[3]), x = new types[m.stages[0][0].d.type - 1](n);
+for (let i = 0; i < n; i++) x[i] = i * 37 % 200 - 100;
+process.stdout.write(Buffer.from(evaluate(m, x).outputRoot).toString("hex"));`
+		c := exec.Command("node", "--input-type=module", "-e", script, dist, filepath.Join(dir, name+".elm"), jsonOf(t, in.Len()))
+		c.Stderr = os.Stderr
+		if out, err := c.Output(); err != nil || string(out) != hex.EncodeToString(want[:]) {
+			t.Errorf("%s: root %s, %v, want %x", name, out, err, want)
+		}
+	}
+}
+
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
