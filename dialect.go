@@ -106,19 +106,44 @@ func (f fields) settings(s *decode.Sampler) error {
 		}
 		s.TopK = uint32(max(k, 0))
 	}
-	for _, field := range []struct {
-		name  string
-		to    *uint32
-		parse func(string) (uint32, error)
-	}{{"top_p", &s.TopP, decode.ParseTopP}, {"min_p", &s.MinP, decode.ParseFraction}} {
-		if !f.has(field.name) {
-			continue
-		}
-		v, err := field.parse(string(f[field.name]))
+	for _, err := range []error{
+		setting(f, "top_p", &s.TopP, decode.ParseTopP), setting(f, "min_p", &s.MinP, decode.ParseFraction),
+		setting(f, "repetition_penalty", &s.Repetition, decode.ParseRepetition),
+		setting(f, "presence_penalty", &s.Presence, decode.ParsePenalty),
+		setting(f, "frequency_penalty", &s.Frequency, decode.ParsePenalty),
+	} {
 		if err != nil {
-			return fmt.Errorf("%w: request: %s: %w", ErrInput, field.name, err)
+			return err
 		}
-		*field.to = v
+	}
+	return f.bias(s)
+}
+
+// setting reads a number that changes the draw.
+func setting[T uint32 | int32](f fields, name string, to *T, parse func(string) (T, error)) error {
+	if !f.has(name) {
+		return nil
+	}
+	v, err := parse(string(f[name]))
+	if err != nil {
+		return fmt.Errorf("%w: request: %s: %w", ErrInput, name, err)
+	}
+	*to = v
+	return nil
+}
+
+// bias reads logit_bias.
+func (f fields) bias(s *decode.Sampler) (err error) {
+	var all map[string]json.RawMessage
+	if err := f.read("logit_bias", &all); err != nil {
+		return err
+	}
+	var pairs [][2]string
+	for id, v := range all {
+		pairs = append(pairs, [2]string{id, string(v)})
+	}
+	if s.Bias, err = decode.ParseBias(pairs); err != nil {
+		return fmt.Errorf("%w: request: logit_bias: %w", ErrInput, err)
 	}
 	return nil
 }

@@ -193,7 +193,7 @@ func compute(ctx context.Context, man *manifest.Manifest, job decode.Job, claime
 	if err := job.Check(man.Model); err != nil {
 		return nil, nil, err
 	}
-	chain := trace.NewChain(&man.Header, job.Prompt[0])
+	chain := trace.NewChain(&man.Header, &job)
 	run, err := decode.New(man.Model, job, split, decode.Hooks{Step: func(_ int, y, f int32, kv *machine.Cache) { chain.Append(y, f, kv) }})
 	if err != nil {
 		return nil, nil, err

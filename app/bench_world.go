@@ -298,6 +298,12 @@ func (w *world) Preimage(t int64) (dispute.Preimage, error) {
 	return w.before, nil
 }
 
+// Lists are none.
+func (w *world) Lists() (claim.Lists, error) { return claim.Lists{}, nil }
+
+// Recall is nothing.
+func (w *world) Recall(uint32) (dispute.Recall, error) { return dispute.Recall{}, nil }
+
 // Step is the world itself.
 func (w *world) Step(uint32) (dispute.Step, error) { return w, nil }
 

@@ -83,7 +83,7 @@ func graphClaim(t testing.TB, man *manifest.Manifest, theirs, mine *lie) *claime
 
 func tokenRun(t testing.TB, man *manifest.Manifest, job decode.Job, tamper trace.Tamper) (*trace.Answer, uint8) {
 	t.Helper()
-	chain := trace.NewChain(&man.Header, job.Prompt[0])
+	chain := trace.NewChain(&man.Header, &job)
 	hooks := decode.Hooks{Step: func(_ int, y, f int32, kv *machine.Cache) { chain.Append(y, f, kv) }}
 	if tamper != nil {
 		hooks.Tensor = tamper
@@ -118,7 +118,7 @@ func tokenClaim(t testing.TB, man *manifest.Manifest, job decode.Job, theirs, mi
 	c.node = dispute.NewOwn(man, job, c.theirs, n, replay(theirs))
 	c.opener = dispute.NewOwn(man, job, c.mine, n, replay(mine))
 	prompt, out := trace.IDTree(job.Prompt), trace.IDTree(c.theirs.Outputs)
-	c.open = dispute.OpenMove{T: dispute.AnyState, Sampler: job.Sampler, Header: man.Header,
+	c.open = dispute.OpenMove{T: dispute.AnyState, Sampler: trace.Settings(&job.Sampler), Header: man.Header,
 		Claim: claim.Claim{Count: n, Finish: finish, StateRoot: c.theirs.StateTree().Root(), OutputRoot: out.Root()},
 		Request: claim.Request{PromptRoot: prompt.Root(), PromptCount: uint32(len(job.Prompt)), MaxNew: job.MaxNew,
 			Temperature: job.Temperature, Seed: job.Seed, StopRoot: trace.IDTree(job.StopIDs).Root(), StopCount: uint8(len(job.StopIDs))}}

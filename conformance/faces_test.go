@@ -30,7 +30,8 @@ func TestMachineEqualsDefinition(t *testing.T) {
 			prompt[i] = int32(r.IntN(m.Vocab))
 		}
 		job := decode.Job{Prompt: prompt, StopIDs: []int32{2, 9}, MaxNew: 5, Temperature: 52429, Seed: 11,
-			Sampler: decode.Sampler{TopK: 90, TopP: 900 << 20, MinP: 1 << 16}}
+			Sampler: decode.Sampler{TopK: 90, TopP: 900 << 20, MinP: 1 << 16, Repetition: 80000, Presence: 1 << 15, Frequency: -3000,
+				Bias: []opset.TokenBias{{ID: 3, Value: 1 << 18}, {ID: 290, Value: -70000}}}}
 		for _, at := range []int{0, 3, 138, 140} {
 			step, err := trace.Replay(man, job, at, nil, nil, nil, nil)
 			if err != nil {
@@ -130,6 +131,10 @@ func verifyOpenings(t *testing.T, step *trace.Step, st *trace.Stage, d *opset.De
 			root = trace.IDTree(step.Ctx.Prompt).Root()
 		case opset.Stop:
 			root = trace.IDTree(step.Job.StopIDs).Root()
+		case opset.Counts:
+			root = step.Before().Counts
+		case opset.Bias:
+			root = trace.BiasTree(step.Job.Sampler.Bias).Root()
 		}
 		if err := merkle.Verify(root, merkle.Depth(merkle.Leaves(r.Total, r.Leaf)), a, r.Leaf, o.Leaves, o.Siblings); err != nil {
 			t.Errorf("%s element %d, read %+v: %v", d.Op, e, r, err)

@@ -125,7 +125,7 @@ func (c *Computer) begin(job decode.Job) (*running, error) {
 	if err := job.Check(c.Manifest.Model); err != nil {
 		return nil, err
 	}
-	r := &running{c: c, job: job, chain: trace.NewChain(&c.Manifest.Header, job.Prompt[0]), batch: c.Batch}
+	r := &running{c: c, job: job, chain: trace.NewChain(&c.Manifest.Header, &job), batch: c.Batch}
 	hooks := decode.Hooks{Tensor: c.Tamper, Step: func(t int, y, f int32, kv *machine.Cache) {
 		if t < len(r.leaves) {
 			r.chain.AppendLeaf(y, f, r.leaves[t])

@@ -19,7 +19,7 @@ func Digest(ctx context.Context, man *manifest.Manifest, job decode.Job, split m
 	if err := job.Check(man.Model); err != nil {
 		return [32]byte{}, err
 	}
-	chain := trace.NewChain(&man.Header, job.Prompt[0])
+	chain := trace.NewChain(&man.Header, &job)
 	states := 0
 	var logits []byte
 	hooks := decode.Hooks{Step: func(_ int, y, f int32, kv *machine.Cache) {

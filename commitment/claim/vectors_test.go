@@ -135,13 +135,23 @@ func TestDigestsAreEIP712(t *testing.T) {
 	if Hash(want) != r.Digest(d) {
 		t.Fatalf("request digest %x, want %x", r.Digest(d), want)
 	}
-	s := Sampler{1, 2, 3, 4, -5, 6, Hash{7}, 8, Hash{9}, Hash{10}}
+	l := Lists{Hash{7}, Hash{9}, Hash{10}}
+	lists := typed("Lists", [][2]string{{"bytes32", "biasRoot"}, {"bytes32", "stopRoot"}, {"bytes32", "grammarRoot"}},
+		apitypes.TypedDataMessage{"biasRoot": l.Bias[:], "stopRoot": l.Stop[:], "grammarRoot": l.Grammar[:]}, d)
+	if want, err := lists.HashStruct("Lists", lists.Message); err != nil || Hash(want) != l.Hash() || (Lists{}).Hash() != (Hash{}) {
+		t.Fatalf("lists %x, want %x, %v", l.Hash(), want, err)
+	}
+	if DecodeLists([ListsSize]byte(l.Encode())) != l {
+		t.Error("lists change on the way")
+	}
+	s := Sampler{1, 2, 3, 4, -5, 6, 8, l.Hash()}
+	if DecodeSampler([SamplerSize]byte(s.Encode())) != s {
+		t.Error("settings change on the way")
+	}
 	td := typed("Sampler", [][2]string{{"uint32", "topK"}, {"uint32", "topP"}, {"uint32", "minP"}, {"uint32", "repetition"},
-		{"int32", "presence"}, {"int32", "frequency"}, {"bytes32", "biasRoot"}, {"uint32", "stopLengths"},
-		{"bytes32", "stopAutomatonRoot"}, {"bytes32", "grammarRoot"}},
+		{"int32", "presence"}, {"int32", "frequency"}, {"uint32", "stopLengths"}, {"bytes32", "lists"}},
 		apitypes.TypedDataMessage{"topK": big64(1), "topP": big64(2), "minP": big64(3), "repetition": big64(4), "presence": big.NewInt(-5),
-			"frequency": big64(6), "biasRoot": s.BiasRoot[:], "stopLengths": big64(8), "stopAutomatonRoot": s.StopRoot[:],
-			"grammarRoot": s.GrammarRoot[:]}, d)
+			"frequency": big64(6), "stopLengths": big64(8), "lists": s.Lists[:]}, d)
 	if want, err := td.HashStruct("Sampler", td.Message); err != nil || Hash(want) != s.Extras() {
 		t.Fatalf("extras %x, want %x, %v", s.Extras(), want, err)
 	}

@@ -166,7 +166,7 @@ func request(r *Receipt, f *Facts, s *side, err error) (Outcome, string) {
 		return False, fmt.Sprintf("the node was given temperature %d/65536, the user wanted %d/65536", q.Temperature, temperature)
 	case a.Seed != nil && q.Seed != *a.Seed:
 		return False, fmt.Sprintf("the node was given seed %d, the user wanted %d", q.Seed, *a.Seed)
-	case r.Sampler != a.Sampler:
+	case !r.Sampler.Equal(&a.Sampler):
 		return False, fmt.Sprintf("the node was given the sampler settings %+v, the user wanted %+v", r.Sampler, a.Sampler)
 	}
 	return Holds, "the node was asked what the user asked"

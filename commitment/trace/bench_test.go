@@ -39,7 +39,7 @@ func BenchmarkCommitToken(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		if i%n == 0 {
 			b.StopTimer()
-			c = trace.NewChain(&man.Header, 1)
+			c = trace.NewChain(&man.Header, &decode.Job{Prompt: []int32{1}})
 			b.StartTimer()
 		}
 		c.Append(5, 0, cache)
@@ -72,7 +72,7 @@ func decodeTokens(b *testing.B, man *manifest.Manifest, commit func(c *trace.Cha
 			b.StopTimer()
 			hooks := decode.Hooks{}
 			if commit != nil {
-				c := trace.NewChain(&man.Header, job.Prompt[0])
+				c := trace.NewChain(&man.Header, &job)
 				hooks.Step = func(_ int, y, f int32, kv *machine.Cache) { commit(c, y, f, kv) }
 			}
 			var err error

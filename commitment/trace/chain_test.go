@@ -12,6 +12,7 @@ import (
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
 	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
 	"elenchus/compute/machine"
 )
 
@@ -38,7 +39,7 @@ func TestStateBytes(t *testing.T) {
 func TestInitialState(t *testing.T) {
 	h := manifest.Header{Kind: 1, Vocab: 9, TMax: 8, Layers: 3, DPos: 3, DLayer: 2, DRow: 1}
 	want := trace.State{Y: 7, KV: merkle.Zero(3 + 2 + 1 + 1)}
-	if got := trace.Initial(&h, 7); got != want {
+	if got := trace.Initial(&h, &decode.Job{Prompt: []int32{7}}); got != want {
 		t.Errorf("S_-1 is %+v", got)
 	}
 }
@@ -103,8 +104,8 @@ func TestChainIsTheDefinition(t *testing.T) {
 		t.Run(g.name, func(t *testing.T) {
 			n := 1 << g.h.DPos
 			kv := cache(1, int(g.h.Layers), n, g.dkv)
-			c := trace.NewChain(&g.h, 5)
-			prev := trace.Initial(&g.h, 5)
+			c := trace.NewChain(&g.h, &decode.Job{Prompt: []int32{5}})
+			prev := trace.Initial(&g.h, &decode.Job{Prompt: []int32{5}})
 			for at := range n {
 				root := c.Append(int32(at+9), int32(at%2), kv)
 				want := trace.State{Step: uint32(at) + 1, Y: uint32(at + 9), F: uint8(at % 2), KV: kvRoot(&g.h, kv, at), Prev: prev.Hash()}
@@ -139,7 +140,7 @@ func appendLaw(t *testing.T, h *manifest.Header, a *trace.Answer, at int) {
 func TestZeroRowsAreNotAbsent(t *testing.T) {
 	h := manifest.Header{Layers: 1, DPos: 1, DLayer: 0, DRow: 1}
 	kv := machine.NewCache(1, 2, 300)
-	c := trace.NewChain(&h, 0)
+	c := trace.NewChain(&h, &decode.Job{Prompt: []int32{0}})
 	c.Append(0, 0, kv)
 	if got := c.Answer(nil).States[1].KV; got != kvRoot(&h, kv, 0) || got == merkle.Zero(h.KVDepth()) {
 		t.Errorf("KV_0 of zero rows is %x", got)
@@ -151,7 +152,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 	g := geometries[3]
 	g.h.DPos = 12
 	kv := cache(2, int(g.h.Layers), 2200, g.dkv)
-	c := trace.NewChain(&g.h, 5)
+	c := trace.NewChain(&g.h, &decode.Job{Prompt: []int32{5}})
 	for range 1100 { // beyond it the lists have room for another 200
 		c.Append(1, 0, kv)
 	}

@@ -5,7 +5,7 @@
 // hands out roots, leaves and openings of every tensor, lazily, for the disputed stage alone.
 // Invariant: without a Chain nothing is hashed. SPEC 06.
 //
-//	c := trace.NewChain(&man.Header, prompt[0])
+//	c := trace.NewChain(&man.Header, &job)
 //	hooks.Step = func(t int, y, f int32, kv *machine.Cache) { c.Append(y, f, kv) }
 package trace
 
@@ -15,6 +15,7 @@ import (
 
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
+	"elenchus/compute/decode"
 	"elenchus/compute/machine"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
@@ -53,8 +54,12 @@ func (s *State) Hash() merkle.Hash {
 }
 
 // Initial is S_{-1}. SPEC 06 §3.2.
-func Initial(h *manifest.Header, y0 int32) State {
-	return State{Y: uint32(y0), KV: merkle.Zero(h.KVDepth())}
+func Initial(h *manifest.Header, job *decode.Job) State {
+	s := State{Y: uint32(job.Prompt[0]), KV: merkle.Zero(h.KVDepth())}
+	if m := Remember(job); m != nil {
+		s.Aux = m.Hash()
+	}
+	return s
 }
 
 // Chain hashes the states of a run as its steps complete.
@@ -62,16 +67,22 @@ type Chain struct {
 	h         *manifest.Header
 	kv        [][]merkle.Hash // levels of the position tree, complete as far as positions go
 	states    []State
+	memories  []Memory // of the states, nil if the request remembers nothing
+	counter   *counter // nil if nothing looks at counts
 	hashes    []merkle.Hash
 	positions []merkle.Hash
 	pieces    []merkle.Hash // scratch: one position's rows
 	buf       [2 * opset.KVLeafBytes]byte
 }
 
-// NewChain starts at S_{-1}.
-func NewChain(h *manifest.Header, y0 int32) *Chain {
-	first := Initial(h, y0)
-	return &Chain{h: h, states: []State{first}, hashes: []merkle.Hash{first.Hash()}, kv: make([][]merkle.Hash, int(h.DPos)+1)}
+// NewChain starts at S_{-1} of a job.
+func NewChain(h *manifest.Header, job *decode.Job) *Chain {
+	first := Initial(h, job)
+	c := &Chain{h: h, states: []State{first}, hashes: []merkle.Hash{first.Hash()}, kv: make([][]merkle.Hash, int(h.DPos)+1)}
+	if m := Remember(job); m != nil {
+		c.memories, c.counter = []Memory{*m}, newCounter(job)
+	}
+	return c
 }
 
 // Append hashes the state of the next step from its token, finish code and the cache's newest row.
@@ -85,6 +96,11 @@ func (c *Chain) AppendLeaf(y, f int32, leaf merkle.Hash) merkle.Hash {
 	c.positions = append(c.positions, leaf)
 	root := c.grow(leaf, t)
 	s := State{Step: uint32(t) + 1, Y: uint32(y), F: uint8(f), KV: root, Prev: c.hashes[t]}
+	if c.memories != nil {
+		m := c.remember(s.Y)
+		s.Aux = m.Hash()
+		c.memories = append(c.memories, m)
+	}
 	c.states = append(c.states, s)
 	c.hashes = append(c.hashes, s.Hash())
 	return c.hashes[t+1]
@@ -182,11 +198,12 @@ type Answer struct {
 	Hashes    []merkle.Hash // of States
 	Positions []merkle.Hash // position leaves
 	Outputs   []int32
+	Memories  []Memory // of States, nil if the request remembers nothing
 }
 
 // Answer closes the chain with the produced ids.
 func (c *Chain) Answer(outputs []int32) *Answer {
-	return &Answer{States: c.states, Hashes: c.hashes, Positions: c.positions, Outputs: outputs}
+	return &Answer{States: c.states, Hashes: c.hashes, Positions: c.positions, Outputs: outputs, Memories: c.memories}
 }
 
 // StateTree is the tree over S_0.. (S_{-1} is not in it). SPEC 06 §3.4.

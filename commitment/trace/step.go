@@ -22,6 +22,8 @@ type Step struct {
 	Ctx       opset.Context
 	Job       decode.Job
 	Prev, Now State // graph model: zero
+	memories  [2]Memory
+	counts    *merkle.Table // of S_{t-1}, made when it is asked for
 	positions []merkle.Hash
 	cache     *machine.Cache
 	bounds    []*tensor.Tensor
@@ -47,7 +49,7 @@ func Replay(man *manifest.Manifest, job decode.Job, t int, known []int32, split 
 	}
 	s := &Step{man: man, Job: job, split: split, tamper: tamper, stages: map[int]*Stage{}}
 	s.bounds = make([]*tensor.Tensor, man.Boundaries())
-	chain := NewChain(&man.Header, job.Prompt[0])
+	chain := NewChain(&man.Header, &job)
 	hooks := decode.Hooks{
 		Tensor: tamper,
 		Step: func(at int, y, f int32, kv *machine.Cache) {
@@ -81,6 +83,12 @@ func Replay(man *manifest.Manifest, job decode.Job, t int, known []int32, split 
 	s.positions, s.cache = chain.positions, run.Cache()
 	s.Ctx = decode.Context(man.Model, &job)
 	s.Ctx.T, s.Ctx.YPrev = uint32(t), int32(s.Prev.Y)
+	if chain.memories != nil {
+		s.memories = [2]Memory{chain.memories[t], chain.memories[t+1]}
+	}
+	for _, x := range chain.states[min(len(job.Prompt), t+1) : t+1] {
+		s.Ctx.Drawn = append(s.Ctx.Drawn, int32(x.Y))
+	}
 	return s, nil
 }
 
@@ -121,6 +129,21 @@ func clone(x *tensor.Tensor) *tensor.Tensor {
 	y.I32 = append([]int32(nil), x.I32...)
 	y.I64 = append([]int64(nil), x.I64...)
 	return &y
+}
+
+// Before and After are the memories of S_{t-1} and S_t, zero if the request remembers nothing.
+func (s *Step) Before() Memory { return s.memories[0] }
+
+// After is the memory of S_t.
+func (s *Step) After() Memory { return s.memories[1] }
+
+// Counts is the count tree of S_{t-1}.
+func (s *Step) Counts() *merkle.Table {
+	if s.counts == nil {
+		read := s.Job.Prompt[:min(len(s.Job.Prompt), int(s.Ctx.T)+1)]
+		s.counts = CountTable(read, s.Ctx.Drawn)
+	}
+	return s.counts
 }
 
 // Token says whether the step belongs to a token model.
@@ -299,6 +322,12 @@ func (st *Stage) Open(d *opset.Descriptor, tensorIndex int, r opset.Read) (Openi
 		return openBytes(IDBytes(st.step.Job.Prompt), r.Leaf, a, b), nil
 	case opset.Stop:
 		return openBytes(IDBytes(st.step.Job.StopIDs), r.Leaf, a, b), nil
+	case opset.Counts:
+		c := st.step.Counts()
+		return Opening{c.Leaves(a, b), c.Siblings(a, b)}, nil
+	case opset.Bias:
+		c := BiasTree(st.step.Job.Sampler.Bias)
+		return Opening{c.Leaves(a, b), c.Siblings(a, b)}, nil
 	}
 	return Opening{}, fmt.Errorf("%w: source kind %d of %s", ErrTrace, r.Kind, d.Op)
 }

@@ -54,6 +54,9 @@ func (j *Job) Check(m *model.Model) error {
 	if err := j.Sampler.Check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrJob, err)
 	}
+	if n := len(j.Sampler.Bias); n > 0 && int(j.Sampler.Bias[n-1].ID) >= m.Vocab {
+		return fmt.Errorf("%w: a bias of id %d, the vocabulary has %d", ErrJob, j.Sampler.Bias[n-1].ID, m.Vocab)
+	}
 	for i, id := range j.Prompt {
 		if id < 0 || int(id) >= m.Vocab {
 			return fmt.Errorf("%w: prompt id %d at %d, the vocabulary has %d", ErrJob, id, i, m.Vocab)
@@ -119,7 +122,8 @@ func Context(m *model.Model, job *Job) opset.Context {
 	return opset.Context{
 		M: uint32(len(job.Prompt)), MaxNew: job.MaxNew, TMax: uint32(m.TMax), Temperature: job.Temperature,
 		Seed: job.Seed, StopCount: uint8(len(job.StopIDs)), Prompt: job.Prompt, StopIDs: job.StopIDs,
-		TopK: job.Sampler.TopK, TopP: job.Sampler.TopP, MinP: job.Sampler.MinP,
+		TopK: job.Sampler.TopK, TopP: job.Sampler.TopP, MinP: job.Sampler.MinP, Repetition: job.Sampler.Repetition,
+		Presence: job.Sampler.Presence, Frequency: job.Sampler.Frequency, Biased: len(job.Sampler.Bias) > 0, Biases: job.Sampler.Bias,
 	}
 }
 
@@ -184,6 +188,9 @@ func (r *Run) at(t int) opset.Context {
 	if t < len(r.job.Prompt) {
 		c.YPrev = r.job.Prompt[t]
 	}
+	if c.Counted() {
+		c.Drawn = r.out
+	}
 	return c
 }
 
@@ -199,12 +206,17 @@ func (r *Run) block(batch int) []opset.Context {
 		return c
 	}
 	guess := r.Draft(r.out, n-len(c))
+	drawn := r.out[:len(r.out):len(r.out)] // guesses count as drawn for those behind them
 	for _, id := range guess[:min(len(guess), n-len(c))] {
 		if id < 0 || int(id) >= r.m.Vocab {
 			break
 		}
 		next := r.at(r.t + len(c))
 		next.YPrev = id
+		if next.Counted() {
+			drawn = append(drawn, id)
+			next.Drawn = drawn
+		}
 		c = append(c, next)
 		r.work.Drafted++
 	}
@@ -235,11 +247,15 @@ func (r *Run) emit(c *opset.Context, t []*tensor.Tensor, next *opset.Context) bo
 	return good
 }
 
-// logits are what the head takes the greedy key of.
+// logits are those of the model, before penalties and bias.
 func (r *Run) logits(s int, t []*tensor.Tensor) []int32 {
 	for i := range r.m.Stages[s].Ops {
 		if o := &r.m.Stages[s].Ops[i]; o.Op == opset.ArgKey {
-			return t[o.Src[0].Index].I32
+			x := o.Src[0].Index
+			if before := &r.m.Stages[s].Ops[x]; before.Op == opset.Penalise {
+				x = before.Src[0].Index
+			}
+			return t[x].I32
 		}
 	}
 	return nil

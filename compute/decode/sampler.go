@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"elenchus/compute/opset"
 )
@@ -11,19 +12,47 @@ import (
 // Sampler are the settings of the draw beyond the temperature. The zero value turns all of them
 // off. A setting that is on and changes nothing has no encoding: top-p 1 is 0. SPEC 05 §4.
 type Sampler struct {
-	TopK uint32 // tokens to keep, 0 all
-	TopP uint32 // fraction of the weight to keep, Q30 below 1, 0 all
-	MinP uint32 // least weight to keep, as a fraction of the greatest, Q30 at most 1, 0 all
+	TopK       uint32            // tokens to keep, 0 all
+	TopP       uint32            // fraction of the weight to keep, Q30 below 1, 0 all
+	MinP       uint32            // least weight to keep, as a fraction of the greatest, Q30 at most 1, 0 all
+	Repetition uint32            // divides logits above 0 of tokens that have occurred and multiplies others, Q16, not 1, 0 off
+	Presence   int32             // taken from logits of tokens that were drawn before, Q16
+	Frequency  int32             // taken from them for each time, Q16
+	Bias       []opset.TokenBias // added to logits, by ascending id, at most MaxBias
+	Stops      []string          // texts that end the answer, at most MaxStops
+	Grammar    [32]byte          // root of the grammar that the answer keeps to, 0 none
 }
 
 // ErrSampler marks settings that are out of range or not canonical.
 var ErrSampler = errors.New("invalid sampler settings")
 
-// SamplerSize is the length of encoded settings in bytes.
-const SamplerSize = 12
+// Bounds of the settings. SPEC 05 §4.8.
+const (
+	MaxBias       = 1024     // entries
+	MaxBiasValue  = 1 << 24  // 256 in Q16, in magnitude
+	MaxPenalty    = 16 << 16 // repetition; presence and frequency in magnitude
+	MaxStops      = 4
+	MaxStopString = 64 // bytes
+)
+
+// samplerFixed is the length of the part of encoded settings that all have, in bytes.
+const samplerFixed = 24 + 2 + 1 + 32
 
 // None says whether every setting is off.
-func (s *Sampler) None() bool { return *s == Sampler{} }
+func (s *Sampler) None() bool { return s.Equal(&Sampler{}) }
+
+// Equal says whether two settings are the same.
+func (s *Sampler) Equal(o *Sampler) bool {
+	return s.numbers() == o.numbers() && s.Grammar == o.Grammar && slices.Equal(s.Bias, o.Bias) && slices.Equal(s.Stops, o.Stops)
+}
+
+// numbers are the settings without lists, in the order of their encoding.
+func (s *Sampler) numbers() [6]uint32 {
+	return [6]uint32{s.TopK, s.TopP, s.MinP, s.Repetition, uint32(s.Presence), uint32(s.Frequency)}
+}
+
+// Counts says whether the draw depends on how often tokens have occurred.
+func (s *Sampler) Counts() bool { return s.Repetition != 0 || s.Presence != 0 || s.Frequency != 0 }
 
 // Check says whether the settings are in range; the error is ErrSampler.
 func (s *Sampler) Check() error {
@@ -32,29 +61,108 @@ func (s *Sampler) Check() error {
 		return fmt.Errorf("%w: top-p %d/2^30 is not below 1; leave it 0", ErrSampler, s.TopP)
 	case s.MinP > opset.FullWeight:
 		return fmt.Errorf("%w: min-p %d/2^30 is above 1", ErrSampler, s.MinP)
+	case s.Repetition == 1<<16:
+		return fmt.Errorf("%w: a repetition penalty of 1 changes nothing; leave it 0", ErrSampler)
+	case s.Repetition > MaxPenalty:
+		return fmt.Errorf("%w: repetition penalty %d/2^16 is above %d", ErrSampler, s.Repetition, MaxPenalty>>16)
+	case max(s.Presence, -s.Presence) > MaxPenalty || s.Presence == -1<<31:
+		return fmt.Errorf("%w: presence penalty %d/2^16 is beyond %d", ErrSampler, s.Presence, MaxPenalty>>16)
+	case max(s.Frequency, -s.Frequency) > MaxPenalty || s.Frequency == -1<<31:
+		return fmt.Errorf("%w: frequency penalty %d/2^16 is beyond %d", ErrSampler, s.Frequency, MaxPenalty>>16)
+	case len(s.Stops) != 0:
+		return fmt.Errorf("%w: %d stop strings; this version has none", ErrSampler, len(s.Stops))
+	case s.Grammar != [32]byte{}:
+		return fmt.Errorf("%w: a grammar; this version has none", ErrSampler)
+	}
+	return s.checkBias()
+}
+
+func (s *Sampler) checkBias() error {
+	if len(s.Bias) > MaxBias {
+		return fmt.Errorf("%w: %d biased tokens, at most %d", ErrSampler, len(s.Bias), MaxBias)
+	}
+	for i, b := range s.Bias {
+		if b.ID < 0 || b.ID >= opset.DenseCount || i > 0 && b.ID <= s.Bias[i-1].ID {
+			return fmt.Errorf("%w: bias %d is of id %d; ids ascend from 0 to %d", ErrSampler, i, b.ID, opset.DenseCount-1)
+		}
+		if b.Value == 0 || max(b.Value, -b.Value) > MaxBiasValue || b.Value == -1<<31 {
+			return fmt.Errorf("%w: the bias of id %d is %d/2^16; it is not 0 and at most %d in magnitude", ErrSampler, b.ID, b.Value, MaxBiasValue>>16)
+		}
 	}
 	return nil
 }
 
 // Encode is the canonical form of SPEC 07 §8.
 func (s *Sampler) Encode() []byte {
-	b := binary.BigEndian.AppendUint32(nil, s.TopK)
-	b = binary.BigEndian.AppendUint32(b, s.TopP)
-	return binary.BigEndian.AppendUint32(b, s.MinP)
+	b := make([]byte, 0, samplerFixed+8*len(s.Bias))
+	for _, v := range s.numbers() {
+		b = binary.BigEndian.AppendUint32(b, v)
+	}
+	b = binary.BigEndian.AppendUint16(b, uint16(len(s.Bias)))
+	for _, e := range s.Bias {
+		b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, uint32(e.ID)), uint32(e.Value))
+	}
+	b = append(b, uint8(len(s.Stops)))
+	for _, e := range s.Stops {
+		b = append(append(b, uint8(len(e))), e...)
+	}
+	return append(b, s.Grammar[:]...)
 }
 
 // DecodeSampler reads exactly what Encode writes of settings that are valid and not all off. The
 // error is ErrSampler.
 func DecodeSampler(b []byte) (Sampler, error) {
-	if len(b) != SamplerSize {
-		return Sampler{}, fmt.Errorf("%w: %d bytes, want %d", ErrSampler, len(b), SamplerSize)
+	r := settingsReader{b: b}
+	s := Sampler{TopK: r.u32(), TopP: r.u32(), MinP: r.u32(), Repetition: r.u32(), Presence: int32(r.u32()), Frequency: int32(r.u32())}
+	if n := int(r.uint(2)); n > 0 && n <= MaxBias && len(r.b) >= 8*n {
+		s.Bias = make([]opset.TokenBias, n)
+		for i := range s.Bias {
+			s.Bias[i] = opset.TokenBias{ID: int32(r.u32()), Value: int32(r.u32())}
+		}
+	} else if n > 0 {
+		r.bad = true
 	}
-	s := Sampler{binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])}
+	n := r.uint(1)
+	if n > MaxStops {
+		return Sampler{}, fmt.Errorf("%w: %d stop strings, at most %d", ErrSampler, n, MaxStops)
+	}
+	for range n {
+		s.Stops = append(s.Stops, string(r.take(int(r.uint(1)))))
+	}
+	copy(s.Grammar[:], r.take(len(s.Grammar)))
+	if r.bad || len(r.b) != 0 {
+		return Sampler{}, fmt.Errorf("%w: %d bytes are not settings", ErrSampler, len(b))
+	}
 	if s.None() {
 		return s, fmt.Errorf("%w: all are off", ErrSampler)
 	}
 	return s, s.Check()
 }
+
+// settingsReader takes bytes from the front; after one that is not there it reads zeros and bad stands.
+type settingsReader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *settingsReader) take(n int) []byte {
+	if r.bad || n > len(r.b) {
+		r.bad = true
+		return nil
+	}
+	out := r.b[:n]
+	r.b = r.b[n:]
+	return out
+}
+
+func (r *settingsReader) uint(n int) (v uint32) {
+	for _, c := range r.take(n) {
+		v = v<<8 | uint32(c)
+	}
+	return v
+}
+
+func (r *settingsReader) u32() uint32 { return r.uint(4) }
 
 // ParseFraction reads a fraction from 0 to 1 from its decimal text into Q30, half up, but what is
 // above 0 not to 0. The error matches ErrDecimal or ErrSampler.

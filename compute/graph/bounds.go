@@ -135,6 +135,8 @@ var bounds = [...]func(v *stage, d *opset.Descriptor, at func(int) int) (own, in
 	},
 	opset.Keep:     func(_ *stage, _ *opset.Descriptor, at func(int) int) (int, int) { return at(0), 0 },
 	opset.PromptOp: nil,
+	// |x * r| <= 2^61 with r <= 2^30; presence, frequency times a count of 31 bits, and a bias.
+	opset.Penalise: func(*stage, *opset.Descriptor, func(int) int) (int, int) { return 31, 62 },
 	opset.Order:    atMost(8), opset.Slot: atMost(8), opset.Gather: passes, opset.Share: shareBits,
 	opset.RowMatMul: atMost(31), opset.RowResult: rowResultBits, opset.RowScale: atMost(6),
 	opset.RowQuant: func(_ *stage, _ *opset.Descriptor, at func(int) int) (int, int) { return 15, at(1) },
@@ -194,7 +196,7 @@ func (v *stage) worst(d *opset.Descriptor) (Cost, error) {
 			key.Src[k].Index = uint8(k + 1) // tell the reads apart
 		}
 	}
-	cost, err := Worst(&key, opset.Context{TMax: v.positions(), M: v.positions(), StopCount: opset.MaxStop}, len(v.p.Stages))
+	cost, err := Worst(&key, opset.Context{TMax: v.positions(), M: v.positions(), StopCount: opset.MaxStop, Biased: true, Repetition: 1}, len(v.p.Stages))
 	for k := range key.Src {
 		key.Src[k].Index = 0
 	}

@@ -34,7 +34,8 @@ func (v Value) String() string {
 }
 
 // sourceNames are the kinds of operands that are no nodes.
-var sourceNames = [...]string{opset.None: "", opset.Tensor: "", opset.RootA: "A", opset.RootB: "B", opset.KV: "kv", opset.Prompt: "prompt", opset.Stop: "stop"}
+var sourceNames = [...]string{opset.None: "", opset.Tensor: "", opset.RootA: "A", opset.RootB: "B", opset.KV: "kv", opset.Prompt: "prompt", opset.Stop: "stop",
+	opset.Counts: "counts", opset.Bias: "bias", opset.Strings: "strings"}
 
 // DOT is the graph in Graphviz's language: values are ellipses, operations boxes.
 func (g *Graph) DOT() string {

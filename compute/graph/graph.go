@@ -163,7 +163,7 @@ func (g *Graph) Check() error {
 func (e *Edge) check(made []bool) error {
 	for k, s := range e.Sources {
 		if s.Kind != opset.Tensor {
-			if s.Kind > opset.Stop || s.Node != 0 {
+			if s.Kind > opset.MaxKind || s.Node != 0 {
 				return fmt.Errorf("source %d is (%d, %d)", k, s.Kind, s.Node)
 			}
 			continue

@@ -67,7 +67,7 @@ func (v *stage) depths() int64 {
 func (v *stage) state() error {
 	return v.each(func(_ int, d *opset.Descriptor) error {
 		for k, s := range d.Src {
-			if s.Kind == opset.KV && !v.layer() || s.Kind == opset.Prompt && !v.absorb() && !v.lists(d) || s.Kind == opset.Stop && !v.emit() {
+			if s.Kind == opset.KV && !v.layer() || s.Kind == opset.Prompt && !v.absorb() && !v.lists(d) || !v.emit() && (s.Kind == opset.Stop || s.Kind >= opset.Counts) {
 				return fmt.Errorf("source %d is of kind %d", k, s.Kind)
 			}
 		}
@@ -77,7 +77,7 @@ func (v *stage) state() error {
 			ok = v.p.Token && v.n == 0
 		case opset.RoPE:
 			ok = v.layer() && d.P[5] == int64(v.p.TMax)
-		case opset.Temper, opset.Draw, opset.Token, opset.Rank, opset.Hist, opset.Digit, opset.Keep:
+		case opset.Temper, opset.Draw, opset.Token, opset.Penalise, opset.Rank, opset.Hist, opset.Digit, opset.Keep:
 			ok = v.emit()
 		}
 		if !ok {

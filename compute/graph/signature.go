@@ -216,6 +216,11 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 			[]span{{1, maxPositions}, anything, anything},
 		}
 	},
+	opset.Penalise: func(d *opset.Descriptor) signature {
+		s := single(d, i32, span{1, opset.DenseCount})
+		s.operands = append(s.operands, operand{kinds: []uint8{opset.Counts}}, operand{kinds: []uint8{opset.Bias}})
+		return s
+	},
 	opset.Rank: func(d *opset.Descriptor) signature {
 		s := signature{vec(1), nil, []span{width, {opset.ByCount, opset.ByWeight}}}
 		if d.P[1] == opset.ByWeight {

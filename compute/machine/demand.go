@@ -27,6 +27,8 @@ func (b *batch) needs(i int, mark func(tensor uint8)) {
 // passes says whether an operation hands its first source on as it is.
 func (b *batch) passes(o *Op) bool {
 	switch {
+	case o.Op == opset.Penalise:
+		return b.every(func(c *opset.Context) bool { return !c.Counted() && !c.Biased })
 	case o.Op != opset.Keep:
 		return false
 	case o.P[1] == opset.ByCount:

@@ -70,6 +70,7 @@ var handlers = [...]func(*call){
 	opset.Position: func(r *call) {
 		kernel.Embed(r.out.I32, r.src(0).I8, r.src(1).I32, min(int(r.c.T), int(r.op.P[0])-1), int(r.op.P[1]))
 	},
+	opset.Penalise:  penalise,
 	opset.Rank:      rank,
 	opset.Hist:      hist,
 	opset.Digit:     digit,

@@ -316,6 +316,7 @@ var trials = map[opset.Code]func(r *rand.Rand, z *trial){
 		z.d.Dims, z.d.P[0] = vec(2), span(r, 0, opset.SelectRounds-1)
 		z.src[0], z.src[1] = drawn(r, tensor.I64, opset.Bins, 53), drawn(r, tensor.I64, 2-int(1-min(z.d.P[0], 1)), 54)
 	},
+	opset.Penalise: penaliseTrial,
 	opset.Keep: func(r *rand.Rand, z *trial) {
 		pairTrial(r, z)
 		z.d.P[1], z.c.MinP = span(r, 0, 1), uint32(span(r, 0, opset.FullWeight))
@@ -441,6 +442,8 @@ func (z *trial) fetch(op *Op, f *frame) opset.Fetch {
 			}
 		case opset.KV:
 			return z.fetchKV(r)
+		case opset.Counts, opset.Bias:
+			return z.fetchDense(r)
 		default:
 			return nil, fmt.Errorf("kind %d", r.Kind)
 		}

@@ -13,9 +13,11 @@ type sampler struct {
 	temper int64 // multiplier of logits before the division by the temperature
 }
 
-// finish appends temperature, weights, top-k, top-p and min-p, the draw, token and finish code.
+// finish appends penalties and bias, temperature, weights, top-k, top-p and min-p, the draw, token and finish code.
 func (s *sampler) finish(logits int) {
 	one := [2]int{1, 1}
+	logits = s.add(opset.Penalise, tensor.I32, vec(s.vocab), []int64{int64(s.vocab)}, logits)
+	s.ops[logits].Src[1], s.ops[logits].Src[2] = opset.Source{Kind: opset.Counts}, opset.Source{Kind: opset.Bias}
 	key := s.reduce(opset.ArgKey, opset.Max, one, s.vocab, logits, tensor.I32)
 	z := s.add(opset.Temper, tensor.I32, vec(s.vocab), []int64{int64(s.vocab), s.temper}, logits)
 	top := s.reduce(opset.Max, opset.Max, one, s.vocab, z, tensor.I32)

@@ -155,14 +155,17 @@ type Context struct {
 
 	// The lists behind the sources of these kinds, for whoever computes whole tensors; Element reads
 	// them through fetch, and Encode leaves them out. len(Prompt) is M and len(StopIDs) is StopCount;
-	// Counts and Biases have an element for each token of the vocabulary or none, StopTable has
-	// StopTableSize bytes or none.
+	// Drawn are the ids drawn before this step, which with Prompt give the counts; Biases ascend by
+	// id; StopTable has StopTableSize bytes or none.
 	Prompt    []int32
 	StopIDs   []int32
-	Counts    []int32
-	Biases    []int32
+	Drawn     []int32
+	Biases    []TokenBias
 	StopTable []byte
 }
+
+// TokenBias is what is added to the logit of a token, Q16.
+type TokenBias struct{ ID, Value int32 }
 
 // Counted says whether a setting looks at how often tokens have occurred.
 func (c *Context) Counted() bool { return c.Repetition != 0 || c.Presence != 0 || c.Frequency != 0 }

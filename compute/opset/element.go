@@ -135,6 +135,7 @@ var table = [...]definition{
 	Token:      {"token", token, []tensor.DType{tensor.I32}},
 	StopOp:     {"stop", stop, []tensor.DType{tensor.I32}},
 	PromptOp:   {"prompt", prompt, []tensor.DType{tensor.I32}},
+	Penalise:   {"penalise", penalise, []tensor.DType{tensor.I32}},
 
 	MatMulBlock: {"matmul_block", matMulBlock, []tensor.DType{tensor.I64}},
 	MatMulG4:    {"matmul_g4", matMulBlock, []tensor.DType{tensor.I64}},

@@ -22,6 +22,9 @@ import (
 func Sample(r *rand.Rand, op opset.Code) (opset.Descriptor, opset.Context, uint64) {
 	s := &sampler{Rand: r}
 	c := s.context()
+	if op == opset.Penalise {
+		s.penalties(&c)
+	}
 	d := s.descriptor(op)
 	return d, c, s.index(&d, &c)
 }
@@ -105,6 +108,7 @@ var shapes = [...]func(*sampler, *opset.Descriptor){
 	opset.MatMulBlock: (*sampler).matMulBlock, opset.MatMulG4: (*sampler).matMulBlock, opset.EmbedBlock: (*sampler).embedBlock,
 	opset.HeadNorm: (*sampler).headNorm, opset.Activate: (*sampler).activate, opset.Center: (*sampler).center,
 	opset.Position: (*sampler).embed,
+	opset.Penalise: (*sampler).penalise,
 	opset.Rank:     (*sampler).rank, opset.Hist: (*sampler).hist, opset.Digit: (*sampler).digit, opset.Keep: (*sampler).keep,
 	opset.Order: (*sampler).order, opset.Slot: (*sampler).slot, opset.Gather: (*sampler).gather, opset.Share: (*sampler).share,
 	opset.RowMatMul: (*sampler).rowMatMul, opset.RowResult: (*sampler).rowResult, opset.RowScale: (*sampler).single,

@@ -13,6 +13,19 @@ func (s *sampler) settings(c *opset.Context) {
 	c.MinP = among(s.Rand, 0, 1, s.Uint32N(opset.FullWeight), opset.FullWeight, math.MaxUint32)
 }
 
+// penalties draws what penalise looks at: off, near 1, at the ends, and anything.
+func (s *sampler) penalties(c *opset.Context) {
+	c.Biased = s.flag()
+	c.Repetition = among(s.Rand, 0, 0, 1, 1<<16-1, 1<<16+6554, s.n(1, 16<<16), opset.MaxRepetition+1, math.MaxUint32)
+	c.Presence = among(s.Rand, 0, 1<<15, int32(s.Uint32()), math.MinInt32, math.MaxInt32)
+	c.Frequency = among(s.Rand, 0, -1<<14, int32(s.Uint32()), math.MinInt32, math.MaxInt32)
+}
+
+func (s *sampler) penalise(d *opset.Descriptor) {
+	s.single(d)
+	d.Src[1], d.Src[2] = of(opset.Counts), of(opset.Bias)
+}
+
 func (s *sampler) rank(d *opset.Descriptor) {
 	d.P[0], d.P[1] = int64(s.n(1, 2000)), int64(s.IntN(2))
 	if d.P[1] == opset.ByCount {

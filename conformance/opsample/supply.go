@@ -70,7 +70,7 @@ func types(d *opset.Descriptor) []tensor.DType {
 		opset.MatMulBlock: {i16, i8}, opset.MatMulG4: {i16, i8}, opset.EmbedBlock: {i8, i32},
 		opset.Token: {i64, i64, i64}, opset.StopOp: {i32, i32}, opset.PromptOp: {i32},
 		opset.HeadNorm: {i32, i32}, opset.Activate: {i32}, opset.Center: {i32, i64}, opset.Position: {i8, i32},
-		opset.Rank: {i64}, opset.Hist: {i32, i64}, opset.Digit: {i64, i64}, opset.Keep: {i32, i64},
+		opset.Penalise: {i32, i32, i32}, opset.Rank: {i64}, opset.Hist: {i32, i64}, opset.Digit: {i64, i64}, opset.Keep: {i32, i64},
 		opset.Order: {i32}, opset.Slot: {i32}, opset.Gather: {i32, i32}, opset.RowScale: {i64}, opset.RowQuant: {i32, i64},
 		opset.Combine: {i32, i32},
 	}[d.Op]

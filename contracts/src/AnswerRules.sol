@@ -9,6 +9,7 @@ import {GameState as G} from "./libraries/GameState.sol";
 import {Graph} from "./libraries/Graph.sol";
 import {Job} from "./libraries/Job.sol";
 import {Packed} from "./libraries/Packed.sol";
+import {Recall} from "./libraries/Recall.sol";
 import {States} from "./libraries/States.sol";
 import {Trees} from "./libraries/Trees.sol";
 
@@ -23,6 +24,8 @@ contract AnswerRules is IAnswerRules {
         uint256 end;
         uint256 job;
         uint256 descriptor; // calldata position
+        uint256 lists; // calldata position of the roots of bias, stop strings and grammar; 0 for a job without
+        uint256 memories; // calldata position of what R1 left (SPEC 08 §2.3); 0 for a request that remembers nothing
         uint256 total; // of the target, in bytes
         uint256 leafBytes;
         uint256 size; // of an element, in bytes
@@ -58,11 +61,23 @@ contract AnswerRules is IAnswerRules {
 
     /// @dev Sets what the claim says and what its inputs give; all of it opened.
     function _compare(bytes memory s, Parse memory p) private view {
+        _recall(s, p);
         p.claimed = _target(s, p);
         Read[] memory reads = _evaluate(s, p);
         for (uint256 i = 0; i < reads.length; ++i) {
             _open(s, p, reads[i]);
         }
+    }
+
+    /// @dev Lists and memory, where the game has them, are those of job and state.
+    function _recall(bytes memory s, Parse memory p) private pure {
+        uint256 pos = Recall.takeLists(p.job, p.pos, p.end);
+        if (pos != p.pos) p.lists = p.pos;
+        p.pos = pos;
+        if (!G.flag(s, G.MEMORY)) return;
+        p.memories = pos;
+        p.pos = Packed.take(pos, Recall.SIZE, p.end);
+        States.same(Packed.hash(pos, Recall.SIZE), G.word(s, G.KV_ROOT));
     }
 
     function _evaluate(bytes memory s, Parse memory p) private view returns (Read[] memory reads) {
@@ -71,7 +86,7 @@ contract AnswerRules is IAnswerRules {
         bytes calldata data = _slice(p.data, Packed.uintAt(p.pos, 4));
         p.pos = Packed.take(p.data, data.length, p.end);
         IStepVerifier verifier = STEPS.verifierOf(Descriptors.op(d));
-        (p.value, reads) = verifier.evaluate(d, _context(s, p.job), uint64(p.index), data);
+        (p.value, reads) = verifier.evaluate(d, _context(s, p), uint64(p.index), data);
     }
 
     /// @dev The element as the claim has it: opened from R2, or from the leaf that a descent left.
@@ -122,14 +137,18 @@ contract AnswerRules is IAnswerRules {
         if (r.kind == Descriptors.TENSOR) return _listed(s, p, r.index);
         if (r.kind == Descriptors.MODEL_A) return Packed.word(p.descriptor + 128);
         if (r.kind == Descriptors.MODEL_B) return Packed.word(p.descriptor + 160);
-        if (r.kind == Descriptors.KV) return G.word(s, G.KV_ROOT);
+        if (r.kind == Descriptors.KV) return p.memories == 0 ? G.word(s, G.KV_ROOT) : Packed.word(p.memories);
         if (r.kind == Descriptors.PROMPT) return Job.promptRoot(p.job);
         if (r.kind == Descriptors.STOP) return Job.stopRoot(p.job);
+        if (r.kind == Descriptors.COUNTS && p.memories != 0) return Packed.word(p.memories + 32);
+        if (r.kind == Descriptors.BIAS && p.lists != 0) return Packed.word(p.lists);
+        if (r.kind == Descriptors.STRINGS && p.lists != 0) return Packed.word(p.lists + 32);
         revert BadRead(r.kind);
     }
 
     /// @dev SPEC 08 §7.10.
-    function _context(bytes memory s, uint256 job) private pure returns (bytes memory) {
+    function _context(bytes memory s, Parse memory p) private pure returns (bytes memory) {
+        uint256 job = p.job;
         bytes memory head = abi.encodePacked(
             uint32(G.get(s, G.T)), uint32(Job.promptCount(job)), uint32(G.get(s, G.Y_PREV)), uint32(Job.maxNew(job))
         );
@@ -138,10 +157,11 @@ contract AnswerRules is IAnswerRules {
             uint32(Job.temperature(job)),
             uint64(Job.seed(job)),
             uint8(Job.stopCount(job)),
-            uint24(0)
+            p.lists != 0 && Packed.word(p.lists) != 0, // biased
+            uint16(0)
         );
-        // Settings that are reserved (SPEC 07 §2.1) are 0.
-        return abi.encodePacked(head, tail, uint96(Job.settings(job)), bytes32(0));
+        uint256 stop = p.memories == 0 ? 0 : Packed.uintAt(p.memories + 64, 4);
+        return abi.encodePacked(head, tail, uint224(Job.settings(job)), uint32(stop), bytes12(0));
     }
 
     /// @dev `size` bytes, little-endian, two's complement.

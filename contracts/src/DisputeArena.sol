@@ -98,15 +98,15 @@ contract DisputeArena is Verdicts {
         view
         returns (bytes32 batch, uint256 count, uint256 until, uint256 cover)
     {
-        if (Packed.uintAt(pos + 567, 1) != 1) return (0, 0, 0, 0);
-        batch = keyOf(address(uint160(Packed.uintAt(pos + 72, 20))), Packed.word(pos + 568));
+        if (Packed.uintAt(pos + 615, 1) != 1) return (0, 0, 0, 0);
+        batch = keyOf(address(uint160(Packed.uintAt(pos + 72, 20))), Packed.word(pos + 616));
         (count, until,, cover) = _batch(batch);
     }
 
     /// @dev The state in a record of OpenRules; its length is not there, so that only its fields may be used.
     function _stateOf(bytes memory record) private pure returns (bytes memory s) {
         assembly ("memory-safe") {
-            s := add(record, 248)
+            s := add(record, 296)
         }
     }
 
@@ -163,7 +163,7 @@ contract DisputeArena is Verdicts {
     /// @dev Cuts a record of OpenRules to the job and the head of the state.
     function _head(bytes memory record) private pure returns (bytes memory) {
         assembly ("memory-safe") {
-            mstore(record, 430) // 248 + 182
+            mstore(record, 478) // 296 + 182
         }
         return record;
     }

@@ -7,6 +7,7 @@ import {GameState as G} from "./libraries/GameState.sol";
 import {Graph} from "./libraries/Graph.sol";
 import {Job} from "./libraries/Job.sol";
 import {Packed} from "./libraries/Packed.sol";
+import {Recall} from "./libraries/Recall.sol";
 import {States} from "./libraries/States.sol";
 import {Trees} from "./libraries/Trees.sol";
 
@@ -153,12 +154,14 @@ contract GameRules is IGameRules {
     function _revealStep(bytes memory s, uint256 job, uint256 pos, uint256 end) private view returns (uint256) {
         uint256 t = G.get(s, G.T);
         bytes32 kvAfter;
-        (kvAfter, pos) = _states(s, job, t, pos, end);
+        bytes32 kept;
+        (kvAfter, kept, pos) = _states(s, job, t, pos, end);
         // The boundaries and the position leaf stand side by side, as the boundary tree wants them.
         uint256 layers = G.get(s, G.LAYERS);
         uint256 siblings = Packed.take(pos, 32 * (layers + 2), end);
         G.putWord(s, G.BOUNDARY_ROOT, Trees.keccakRoot(pos, layers + 2));
         pos = _append(s, Job.dPos(job), t, Packed.word(siblings - 32), kvAfter, siblings, end);
+        G.putWord(s, G.KV_ROOT, kept);
         uint256 m = Job.promptCount(job);
         if (t + 1 < m) G.setFlag(s, G.ABSORB);
         else pos = _output(s, job, t + 1 - m, pos, end);
@@ -169,27 +172,68 @@ contract GameRules is IGameRules {
     function _states(bytes memory s, uint256 job, uint256 t, uint256 pos, uint256 end)
         private
         view
-        returns (bytes32 kvAfter, uint256 next)
+        returns (bytes32 kvAfter, bytes32 kept, uint256 next)
     {
-        next = Packed.take(pos, 106, end);
-        uint256 yPrev = Packed.uintAt(pos, 4);
-        bytes32 kvBefore = Packed.word(pos + 5);
-        bytes32 before = States.hash(t, yPrev, Packed.uintAt(pos + 4, 1), kvBefore, Packed.word(pos + 37));
-        if (Packed.uintAt(pos + 4, 1) != 0) revert Contradiction("f before", Packed.uintAt(pos + 4, 1), 0);
-        uint256 y = Packed.uintAt(pos + 69, 4);
-        uint256 f = Packed.uintAt(pos + 73, 1);
-        kvAfter = Packed.word(pos + 74);
-        bytes32 afterwards = States.hash(t + 1, y, f, kvAfter, before);
         uint256 count = Job.promptCount(job) + Job.count(job) - 1;
+        bytes32 before;
+        bytes32 afterwards;
+        uint256 base = Recall.takeLists(job, pos, end);
+        (before, afterwards, kept, next) = _preimages(s, job, t, base, end);
+        uint256 f = Packed.uintAt(base + 73, 1);
         _finish(t, count, f, Job.finish(job));
         bytes32 root;
         (root, next) = States.open(before, afterwards, t, count, next, end);
         States.same(root, Job.stateRoot(job));
-        if (t == 0) next = _first(s, job, pos, next, end);
-        G.putWord(s, G.KV_ROOT, kvBefore);
-        G.put(s, G.Y_PREV, yPrev);
-        G.put(s, G.Y, y);
+        if (t == 0) next = _first(s, job, base, next, end);
+        kvAfter = Packed.word(base + 74);
+        G.put(s, G.Y_PREV, Packed.uintAt(base, 4));
+        G.put(s, G.Y, Packed.uintAt(base + 69, 4));
         G.put(s, G.F, f);
+    }
+
+    /// @dev Hashes of S_{t-1} and S_t, whose preimages begin at `base`, and what the game keeps: the KV root of S_{t-1},
+    /// or a hash that holds it and the memories.
+    function _preimages(bytes memory s, uint256 job, uint256 t, uint256 base, uint256 end)
+        private
+        view
+        returns (bytes32 before, bytes32 afterwards, bytes32 kept, uint256 next)
+    {
+        next = Packed.take(base, 106, end);
+        bytes32 aux;
+        bytes32 auxAfter;
+        kept = Packed.word(base + 5);
+        G.putWord(s, G.KV_ROOT, kept);
+        bytes32 grammar = Recall.grammarRoot(job, base);
+        if (Recall.remembers(job, grammar)) (aux, auxAfter, kept, next) = _memories(s, job, grammar, t, base, end);
+        if (Packed.uintAt(base + 4, 1) != 0) revert Contradiction("f before", Packed.uintAt(base + 4, 1), 0);
+        before = States.hash(t, Packed.uintAt(base, 4), 0, G.word(s, G.KV_ROOT), aux, Packed.word(base + 37));
+        afterwards = States.hash(
+            t + 1, Packed.uintAt(base + 69, 4), Packed.uintAt(base + 73, 1), Packed.word(base + 74), auxAfter, before
+        );
+    }
+
+    /// @dev AUX of S_{t-1} and S_t. ABSORB leaves stop strings and grammar as they are; S_{-1} has counted the first id.
+    function _memories(bytes memory s, uint256 job, bytes32 grammar, uint256 t, uint256 base, uint256 end)
+        private
+        view
+        returns (bytes32 aux, bytes32 auxAfter, bytes32 kept, uint256 next)
+    {
+        bool absorb = t + 1 < Job.promptCount(job);
+        Recall.Memories memory m;
+        (m, next) = Recall.read(job, grammar, Packed.uintAt(base + 69, 4), absorb, base + 106, end);
+        if (absorb && (m.stop != m.stopAfter || m.grammar != m.grammarAfter)) {
+            revert Contradiction("memory", m.stopAfter, m.stop);
+        }
+        if (t == 0) {
+            States.same(m.counts, Job.counts(job) ? Recall.first(Packed.uintAt(base, 4)) : bytes32(0));
+            States.same(bytes32(m.stop), 0);
+            States.same(m.grammar, 0);
+        }
+        G.setFlag(s, G.MEMORY);
+        if (Job.stopLengths(job) != 0) G.setFlag(s, G.STOPS);
+        kept = Recall.kept(G.word(s, G.KV_ROOT), m);
+        aux = Recall.aux(m.counts, m.stop, m.grammar);
+        auxAfter = Recall.aux(m.countsAfter, m.stopAfter, m.grammarAfter);
     }
 
     /// @dev S_{-1} has the first prompt id, an empty KV tree and no predecessor (SPEC 06 §3.2); `before` is its preimage.
@@ -346,8 +390,22 @@ contract GameRules is IGameRules {
         } else {
             States.same(Packed.word(roots + 32 * (count - 2)), y);
             States.same(last, Trees.leafOfI32(int32(uint32(G.get(s, G.F)))));
+            if (G.flag(s, G.STOPS)) return _stops(s, roots, count, pos, end);
         }
         return pos;
+    }
+
+    /// @dev The third last tensor of EMIT is the state of the stop strings in S_t.
+    function _stops(bytes memory s, uint256 roots, uint256 count, uint256 pos, uint256 end)
+        private
+        view
+        returns (uint256 next)
+    {
+        next = Packed.take(pos, Recall.SIZE, end);
+        if (count < 3) revert BadStage(0, count, 0, 0);
+        States.same(Packed.hash(pos, Recall.SIZE), G.word(s, G.KV_ROOT));
+        bytes32 state = Trees.leafOfI32(int32(uint32(Packed.uintAt(pos + 100, 4))));
+        States.same(Packed.word(roots + 32 * (count - 3)), state);
     }
 
     /// @dev The stage's K and V rows are those of its layer in the position leaf of t.

@@ -13,8 +13,8 @@ contract OpenRules is IOpenRules {
     /// @dev "elenchus/model/1".
     uint256 private constant MAGIC = 0x656c656e636875732f6d6f64656c2f31;
     uint256 private constant SETTINGS = 331; // offsets in the payload
-    uint256 private constant HEADER = 343;
-    uint256 private constant EVIDENCE = 567;
+    uint256 private constant HEADER = 391;
+    uint256 private constant EVIDENCE = 615;
     uint256 private constant MAX_HEIGHT = 32;
     uint256 private constant ANY_STATES = type(uint32).max;
     uint256 private constant ANY_OUTPUTS = type(uint32).max - 1;
@@ -48,7 +48,7 @@ contract OpenRules is IOpenRules {
         p.t = Packed.uintAt(p.base + 20, 4);
         p.m = Packed.uintAt(p.base + 233, 4);
         p.n = Packed.uintAt(p.base + 92, 4);
-        p.extras = Digests.extras(Packed.uintAt(p.base + SETTINGS, 12));
+        p.extras = Digests.extras(Packed.uintAt(p.base + SETTINGS, 28), Packed.word(p.base + SETTINGS + 28));
         _header(p);
         bytes32 model = _modelId(p.base);
         _evidence(p, _claim(p, o, model), count);
@@ -196,8 +196,8 @@ contract OpenRules is IOpenRules {
         uint256 h = p.base + HEADER;
         bytes32 jobHash;
         assembly ("memory-safe") {
-            s := add(record, 248)
-            jobHash := keccak256(add(record, 32), 248)
+            s := add(record, 296)
+            jobHash := keccak256(add(record, 32), 296)
         }
         G.putWord(s, G.CASE, keccak256(abi.encodePacked(p.claimId, batch)));
         G.put(s, G.NODE, Packed.uintAt(p.base + 72, 20));
@@ -250,7 +250,7 @@ contract OpenRules is IOpenRules {
         G.putWord(s, G.SUBTREE, root);
     }
 
-    /// @dev The 248 bytes of SPEC 08 §1, copied from the payload where it has the same run of fields, and room for the
+    /// @dev The 296 bytes of SPEC 08 §1, copied from the payload where it has the same run of fields, and room for the
     /// state behind them.
     function _job(uint256 base, bytes32 model) private pure returns (bytes memory record) {
         record = new bytes(Job.SIZE + G.SIZE);
@@ -271,7 +271,7 @@ contract OpenRules is IOpenRules {
             calldatacopy(add(j, 196), add(base, 285), 1) // stopCount
             calldatacopy(add(j, 197), add(header, 30), 3) // dPos, dLayer, dRow
             calldatacopy(add(j, 200), add(base, 287), 20) // user
-            calldatacopy(add(j, 220), add(base, 315), 28) // price, topK, topP, minP
+            calldatacopy(add(j, 220), add(base, 315), 76) // price, settings, lists
         }
     }
 }

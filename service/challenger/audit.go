@@ -250,7 +250,7 @@ func (c *Challenger) opening(r *receipt.Receipt, at *dispute.Inclusion, m *Model
 	id := r.Claim.ID(c.o.Domain)
 	return &dispute.OpenMove{
 		Opener: c.o.Account, Salt: claim.Keccak([]byte("elenchus/salt/1"), c.o.Secret[:], id[:]), MaxBond: c.o.MaxBond,
-		Claim: r.Claim, Request: r.Request, Sampler: r.Sampler, Header: m.Manifest.Header, Batch: at, Signature: r.Signature,
+		Claim: r.Claim, Request: r.Request, Sampler: trace.Settings(&r.Sampler), Header: m.Manifest.Header, Batch: at, Signature: r.Signature,
 	}
 }
 

@@ -156,6 +156,9 @@ func newJob(r *request, d *dialect, ids []int32, m Model) (Job, error) {
 			return Job{}, badParam(d.missing, fmt.Sprintf("token %d of the prompt is %d, and the ids of this model are 0 to %d", i, id, m.Vocab-1))
 		}
 	}
+	if f := checkBias(r, &m); f != nil {
+		return Job{}, f
+	}
 	most := min(m.ContextLength, math.MaxInt32)
 	if r.maxNew > 0 {
 		most = min(most, r.maxNew)

@@ -95,6 +95,7 @@ func readOptions() reader {
 	fields := map[string]reader{
 		"num_predict":    readPredict,
 		"repeat_penalty": common["repetition_penalty"],
+		"repeat_last_n":  onlyNumber(-1), // all of the context; another window is of no operation
 		"mirostat":       onlyNumber(0),
 		"tfs_z":          onlyNumber(1),
 		"typical_p":      onlyNumber(1),

@@ -119,10 +119,10 @@ func TestOllamaRequestsReachTheJob(t *testing.T) {
 		return job
 	}
 	job := post("generate", `{"model":"toy/bytes","prompt":"hi","system":"s","keep_alive":"5m","think":false,"format":"","options":{"temperature":0.5,
-		"top_k":40,"top_p":0.9,"min_p":5e-2,"seed":7,"num_predict":9,"mirostat":0,"num_ctx":2048,"num_thread":2,"repeat_penalty":1.0}}`,
+		"top_k":40,"top_p":0.9,"min_p":5e-2,"seed":7,"num_predict":9,"mirostat":0,"num_ctx":2048,"num_thread":2,"repeat_penalty":1.25,"repeat_last_n":-1,"presence_penalty":0.5,"frequency_penalty":-0.25}}`,
 		"options.num_ctx", "<s>s\n<u>hi\n")
-	want := decode.Sampler{TopK: 40, TopP: 966367642, MinP: 53687091}
-	if job.Sampler != want || job.TemperatureQ16 != 32768 || job.Seed != 7 || job.MaxNew != 9 {
+	want := decode.Sampler{TopK: 40, TopP: 966367642, MinP: 53687091, Repetition: 81920, Presence: 1 << 15, Frequency: -1 << 14}
+	if !job.Sampler.Equal(&want) || job.TemperatureQ16 != 32768 || job.Seed != 7 || job.MaxNew != 9 {
 		t.Errorf("got %+v", job)
 	}
 	if job := post("generate", `{"model":"toy/bytes","prompt":"hi","raw":true,"options":{"num_predict":-1}}`, "", "hi"); job.MaxNew != toyCtx+200 || job.TemperatureQ16 != 65536 {

@@ -121,10 +121,10 @@ func commonFields() map[string]reader {
 		"top_k":              readTopK,
 		"min_p":              readMinP,
 		"n":                  onlyNumber(1),
-		"presence_penalty":   onlyNumber(0),
-		"frequency_penalty":  onlyNumber(0),
-		"repetition_penalty": onlyNumber(1),
-		"logit_bias":         only("an empty object", `{}`),
+		"presence_penalty":   readPresence,
+		"frequency_penalty":  readFrequency,
+		"repetition_penalty": readRepetition,
+		"logit_bias":         readBias,
 		"stop":               only("an empty list", `[]`),
 	}
 }

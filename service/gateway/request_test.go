@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"elenchus/compute/decode"
+	"elenchus/compute/opset"
 )
 
 // Bodies that are complete but for one closing brace.
@@ -128,14 +129,21 @@ var refusedBodies = []refusal{
 	{"id outside the vocabulary", "completions", `{` + textStart + `,"prompt":[1,257]}`, 400, "prompt", "ids of this model are 0 to 256"},
 	{"echo with logprobs", "completions", `{` + textStart + `,"prompt":"a","echo":true,"logprobs":0}`, 400, "logprobs", "where echo is true"},
 	{"too many logprobs of a completion", "completions", `{` + textStart + `,"prompt":"a","logprobs":6}`, 400, "logprobs", "from 0 to 5"},
+	{"presence beyond 2", "completions", `{` + textStart + `,"prompt":"a","presence_penalty":2.01}`, 400, "presence_penalty", "from -2 to 2"},
+	{"frequency as text", "completions", `{` + textStart + `,"prompt":"a","frequency_penalty":"1"}`, 400, "frequency_penalty", "from -2 to 2"},
+	{"repetition 0", "completions", `{` + textStart + `,"prompt":"a","repetition_penalty":0}`, 400, "repetition_penalty", "above 0"},
+	{"bias beyond 100", "completions", `{` + textStart + `,"prompt":"a","logit_bias":{"5":100.5}}`, 400, "logit_bias", "from -100 to 100"},
+	{"bias of a word", "completions", `{` + textStart + `,"prompt":"a","logit_bias":{"five":1}}`, 400, "logit_bias", "name an id"},
+	{"bias of an id with a zero before it", "completions", `{` + textStart + `,"prompt":"a","logit_bias":{"05":1}}`, 400, "logit_bias", "name an id"},
+	{"bias of no token", "completions", `{` + textStart + `,"prompt":"a","logit_bias":{"257":1}}`, 400, "logit_bias", "the model has 257"},
+	{"bias as a list", "completions", `{` + textStart + `,"prompt":"a","logit_bias":[5]}`, 400, "logit_bias", "object"},
 	{"suffix", "completions", `{` + textStart + `,"prompt":"a","suffix":"b"}`, 400, "suffix", "not supported"},
 }
 
 // refusedValues are values of parameters that would change the answer.
 var refusedValues = map[string]string{
-	"presence_penalty": `0.1`, "frequency_penalty": `-1`, "logit_bias": `{"5":1}`,
 	"stop": `"x"`, "tool_choice": `"required"`, "functions": `[{}]`, "response_format": `{"type":"json_object"}`,
-	"repetition_penalty": `1.1`, "modalities": `["audio"]`, "reasoning_effort": `"high"`, "web_search_options": `{}`,
+	"modalities": `["audio"]`, "reasoning_effort": `"high"`, "web_search_options": `{}`,
 }
 
 // TestRefusedBodies: each row is refused for the one reason it names, and no job is submitted.
@@ -205,14 +213,17 @@ func TestSamplerSettings(t *testing.T) {
 	b := &toyBackend{script: says("x", FinishEOS)}
 	g := newGateway(t, b, fixedOptions())
 	for fields, want := range map[string]decode.Sampler{
-		`"top_k":40,"top_p":0.9,"min_p":5e-2`: {TopK: 40, TopP: 966367642, MinP: 53687091},
-		`"top_k":-1,"top_p":1.0,"min_p":0`:    {},
-		`"top_p":1e-30,"min_p":1`:             {TopP: 1, MinP: 1 << 30},
+		`"top_k":40,"top_p":0.9,"min_p":5e-2`:                                      {TopK: 40, TopP: 966367642, MinP: 53687091},
+		`"top_k":-1,"top_p":1.0,"min_p":0`:                                         {},
+		`"top_p":1e-30,"min_p":1`:                                                  {TopP: 1, MinP: 1 << 30},
+		`"presence_penalty":0.5,"frequency_penalty":-2,"repetition_penalty":1.1`:   {Presence: 1 << 15, Frequency: -2 << 16, Repetition: 72090},
+		`"presence_penalty":1e-9,"frequency_penalty":-1e-9,"repetition_penalty":1`: {Presence: 1, Frequency: -1},
+		`"logit_bias":{"256":-100,"5":0.25,"7":0}`:                                 {Bias: []opset.TokenBias{{ID: 5, Value: 1 << 14}, {ID: 256, Value: -100 << 16}}},
 	} {
 		if w := ask(g, "POST", "/v1/completions", `{"model":"toy/bytes","prompt":"hi",`+fields+`}`); w.Code != 200 {
 			t.Fatal(w.Code, w.Body)
 		}
-		if got := b.lastJob(t).Sampler; got != want {
+		if got := b.lastJob(t).Sampler; !got.Equal(&want) {
 			t.Errorf("%s: got %+v, want %+v", fields, got, want)
 		}
 	}

@@ -28,12 +28,35 @@ func targetIn(s *State, d *opset.Descriptor, tree Tree, data []byte) (target, er
 	return target{bytes.Clone(data[hi-uint64(d.Leaf) : hi]), tree.SiblingsTo(0, at, at+1, tree.Depth())}, nil
 }
 
-func answerByNode(s *State, j Job, trace Trace) (Move, error) {
+// recalled are the memory that R1 left in the state and the lists of the request, as a player knows
+// them.
+func recalled(s *State, j *Job, own Knowledge) (m Memory, l claim.Lists, err error) {
+	if l, err = own.Lists(); err != nil || s.Flags&FlagMemory == 0 {
+		return m, l, err
+	}
+	before, err := own.Preimage(int64(s.T) - 1)
+	if err != nil {
+		return m, l, err
+	}
+	r, err := own.Recall(s.T)
+	if err != nil {
+		return m, l, err
+	}
+	b, a, err := r.memories(j, s.T, s.Y)
+	return Memory{before.KV, b, a.Stop, a.Grammar}, l, err
+}
+
+func answerByNode(s *State, j Job, own Knowledge, trace Trace) (Move, error) {
+	memory, lists, err := recalled(s, &j, own)
+	if err != nil {
+		return nil, err
+	}
 	roots, err := trace.Roots()
 	if err != nil {
 		return nil, err
 	}
-	return answer(s, j, trace, roots, func(d *opset.Descriptor) (target, error) {
+	m := AnswerMove{Job: j, Lists: lists, Memory: memory}
+	return answer(s, m, trace, roots, func(d *opset.Descriptor) (target, error) {
 		tree, data, err := trace.Tensor(int(s.Tensor))
 		if err != nil {
 			return target{}, err
@@ -44,7 +67,7 @@ func answerByNode(s *State, j Job, trace Trace) (Move, error) {
 
 // answer opens the picked element and all that it depends on: inputs from the player's own trace,
 // roots as they were posted, the target from find.
-func answer(s *State, j Job, trace Trace, roots []Hash, find func(*opset.Descriptor) (target, error)) (Move, error) {
+func answer(s *State, m AnswerMove, trace Trace, roots []Hash, find func(*opset.Descriptor) (target, error)) (Move, error) {
 	ds, paths, err := trace.Descriptors()
 	if err != nil {
 		return nil, err
@@ -52,8 +75,8 @@ func answer(s *State, j Job, trace Trace, roots []Hash, find func(*opset.Descrip
 	if int(s.Tensor) >= len(ds) || len(roots) != int(s.Count) {
 		return nil, fmt.Errorf("%w: own stage has %d tensors, the game %d", ErrStuck, len(ds), s.Count)
 	}
-	d, c := &ds[s.Tensor], s.context(&j)
-	m := AnswerMove{Job: j, Descriptor: d.Encode(), GraphPath: paths[s.Tensor]}
+	d, c := &ds[s.Tensor], m.context(s)
+	m.Descriptor, m.GraphPath = d.Encode(), paths[s.Tensor]
 	if s.Index >= d.Count(&c) {
 		m.Outside = true
 		return m, nil

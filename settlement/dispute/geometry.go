@@ -101,6 +101,16 @@ func (s *State) elements() (total, perLeaf uint64) {
 // context is what every operation of step t may see.
 func (s *State) context(j *Job) opset.Context { return j.Context(s.T, int32(s.YPrev)) }
 
+// stops says whether the stage in hand makes a state of stop strings that S_t holds.
+func (s *State) stops() bool { return s.head() && !s.absorb() && s.Flags&FlagStops != 0 }
+
+// context is what the operation of the answer may see.
+func (m *AnswerMove) context(s *State) opset.Context {
+	c := s.context(&m.Job)
+	c.Biased, c.StopState = m.Lists.Bias != Hash{}, m.Memory.Before.Stop
+	return c
+}
+
 // idLeaf is the leaf of an i32 [1] tensor. SPEC 08 §7.7.
 func idLeaf(v uint32) Hash {
 	var b [opset.LeafBytes]byte

@@ -6,12 +6,11 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/merkle"
-	"elenchus/compute/decode"
 	"elenchus/compute/opset"
 )
 
 // JobSize is the length of an encoded Job in bytes.
-const JobSize = 248
+const JobSize = 296
 
 // Kinds of models, SPEC 06 §1.
 const (
@@ -42,7 +41,7 @@ type Job struct {
 	DRow        uint8
 	User        claim.Address
 	Price       claim.Amount // token units
-	Sampler     decode.Sampler
+	Sampler     claim.Sampler
 }
 
 // Encode is the packed form that the arena hashes, JobSize bytes.
@@ -132,9 +131,10 @@ func (j *Job) Boundaries() int { return int(j.Layers) + 1 }
 // Emits says whether step t draws its token: t+1 >= m.
 func (j *Job) Emits(t uint32) bool { return uint64(t)+1 >= uint64(j.PromptCount) }
 
-// Context is what every operation of step t may see.
+// Context is what every operation of step t may see, but for what lists and memory say.
 func (j *Job) Context(t uint32, yPrev int32) opset.Context {
 	return opset.Context{T: t, M: j.PromptCount, YPrev: yPrev, MaxNew: j.MaxNew, TMax: j.TMax,
 		Temperature: j.Temperature, Seed: j.Seed, StopCount: j.StopCount,
-		TopK: j.Sampler.TopK, TopP: j.Sampler.TopP, MinP: j.Sampler.MinP}
+		TopK: j.Sampler.TopK, TopP: j.Sampler.TopP, MinP: j.Sampler.MinP, Repetition: j.Sampler.Repetition,
+		Presence: j.Sampler.Presence, Frequency: j.Sampler.Frequency, StopLens: j.Sampler.StopLengths}
 }

@@ -1,6 +1,7 @@
 package dispute
 
 import (
+	"elenchus/commitment/claim"
 	"elenchus/commitment/merkle"
 	"elenchus/compute/opset"
 )
@@ -30,6 +31,10 @@ type Knowledge interface {
 	Prompt() (leaf []byte, siblings []Hash, err error)
 	// Preimage is what S_t hashes, t >= -1.
 	Preimage(t int64) (Preimage, error)
+	// Lists are the roots behind the settings of the request.
+	Lists() (claim.Lists, error)
+	// Recall is what R1 shows of the memories of S_{t-1} and S_t, zero if the request remembers nothing.
+	Recall(t uint32) (Recall, error)
 	// Step is the trace of step t; for a graph model t is 0.
 	Step(t uint32) (Step, error)
 }

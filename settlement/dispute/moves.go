@@ -3,6 +3,7 @@ package dispute
 import (
 	"fmt"
 
+	"elenchus/commitment/claim"
 	"elenchus/compute/opset"
 )
 
@@ -67,10 +68,12 @@ type Child struct {
 // Boundaries only.
 type Reveal struct {
 	Job          Job
-	Before       Preimage // Aux is zero
-	After        Preimage // Aux is zero, Previous is the hash of Before
-	StatePath    []Hash   // of S_{t-1} and S_t, at t = 0 of the latter alone
-	PromptLeaf   []byte   // 64 bytes, only if t = 0
+	Lists        claim.Lists // only if the job has lists
+	Before       Preimage    // Aux follows from Recall
+	After        Preimage    // Aux likewise, Previous is the hash of Before
+	Recall       Recall      // only if the request remembers
+	StatePath    []Hash      // of S_{t-1} and S_t, at t = 0 of the latter alone
+	PromptLeaf   []byte      // 64 bytes, only if t = 0
 	PromptPath   []Hash
 	Boundaries   []Hash
 	PositionLeaf Hash
@@ -102,6 +105,7 @@ type Tensors struct {
 	PositionLeaf Hash
 	PositionPath []Hash
 	LayerPath    []Hash
+	Memory       Memory // only for EMIT of a request with stop strings
 }
 
 // PickTensor names an element, or a tensor to descend into.
@@ -134,6 +138,8 @@ type ReadOpening struct {
 // AnswerMove opens everything that the picked element depends on.
 type AnswerMove struct {
 	Job        Job
+	Lists      claim.Lists // only if the job has lists
+	Memory     Memory      // only if the request remembers
 	Descriptor [opset.DescriptorSize]byte
 	GraphPath  []Hash
 	Outside    bool // the index is not below the element count: nothing follows

@@ -6,8 +6,6 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
-	"elenchus/commitment/trace"
-	"elenchus/compute/decode"
 )
 
 // Steps of a commit that names no step. OnItsFace is for a claim that its own request or model
@@ -34,7 +32,7 @@ type OpenMove struct {
 	MaxBond   claim.Amount
 	Claim     claim.Claim
 	Request   claim.Request
-	Sampler   decode.Sampler
+	Sampler   claim.Sampler
 	Header    manifest.Header
 	Batch     *Inclusion // else Signature
 	Signature claim.Signature
@@ -60,7 +58,7 @@ func CaseID(claimID, batch Hash) Hash { return claim.Keccak(claimID[:], batch[:]
 // Sealed fills in what request and claim do not send: model, extras, version, request digest.
 func (m *OpenMove) Sealed(d claim.Domain) (claim.Request, claim.Claim) {
 	r, c := m.Request, m.Claim
-	r.Model, r.Extras = Hash(m.Header.ID()), trace.Settings(&m.Sampler).Extras()
+	r.Model, r.Extras = Hash(m.Header.ID()), m.Sampler.Extras()
 	c.Version, c.RequestDigest = claim.Version, r.Digest(d)
 	return r, c
 }
@@ -166,7 +164,11 @@ func (r *reader) request(q *claim.Request) {
 	q.Nonce, q.Price = r.u64(), r.amount()
 }
 
-// settings are topK, topP and minP as they stand: a game is about whatever was signed.
-func (r *reader) settings() decode.Sampler {
-	return decode.Sampler{TopK: r.u32(), TopP: r.u32(), MinP: r.u32()}
+// settings are those of the sampler as they stand.
+func (r *reader) settings() claim.Sampler {
+	b := r.take(claim.SamplerSize)
+	if b == nil {
+		return claim.Sampler{}
+	}
+	return claim.DecodeSampler([claim.SamplerSize]byte(b))
 }

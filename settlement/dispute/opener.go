@@ -227,13 +227,34 @@ func servedLie(s *State, d *opset.Descriptor, c *opset.Context, i int, root Hash
 	return 0, false
 }
 
+// shownIn begins an answer with what the accused showed in R1 of lists and memories. A graph model has
+// neither.
+func shownIn(s *State, j Job, seen []Move) (AnswerMove, error) {
+	if s.graph() {
+		return AnswerMove{Job: j}, nil
+	}
+	shown, err := last[Reveal](seen)
+	if err != nil {
+		return AnswerMove{}, err
+	}
+	m := AnswerMove{Job: j, Lists: shown.Lists}
+	if s.Flags&FlagMemory != 0 {
+		m.Memory, err = shown.remember(s.T)
+	}
+	return m, err
+}
+
 // answerByOpener answers for the accused, from the leaf it posted or the tensor it served.
 func answerByOpener(s *State, j Job, seen []Move, trace Trace, served Served) (Move, error) {
 	posted, err := last[Tensors](seen)
 	if err != nil {
 		return nil, err
 	}
-	return answer(s, j, trace, posted.Roots, func(d *opset.Descriptor) (target, error) {
+	m, err := shownIn(s, j, seen)
+	if err != nil {
+		return nil, err
+	}
+	return answer(s, m, trace, posted.Roots, func(d *opset.Descriptor) (target, error) {
 		if s.Flags&FlagDescended != 0 {
 			raw, err := last[RawLeaf](seen)
 			return target{leaf: raw.Bytes}, err

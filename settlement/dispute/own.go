@@ -3,6 +3,7 @@ package dispute
 import (
 	"fmt"
 
+	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
 	"elenchus/commitment/trace"
@@ -72,6 +73,36 @@ func (o *Own) Preimage(t int64) (Preimage, error) {
 	}
 	s := o.answer.States[t+1]
 	return Preimage{Y: s.Y, F: s.F, KV: s.KV, Aux: s.Aux, Previous: s.Prev}, nil
+}
+
+// Lists are those of the job.
+func (o *Own) Lists() (claim.Lists, error) { return trace.Lists(&o.job.Sampler), nil }
+
+// Recall is what the own states remember around step t.
+func (o *Own) Recall(t uint32) (r Recall, err error) {
+	if o.answer == nil || o.answer.Memories == nil {
+		return r, nil
+	}
+	if int(t)+1 >= len(o.answer.Memories) {
+		return r, fmt.Errorf("%w: the own run has no state %d", ErrStuck, t)
+	}
+	before, after := o.answer.Memories[t], o.answer.Memories[t+1]
+	r.Stop, r.Grammar = [2]uint32{before.Stop, after.Stop}, [2]Hash{before.Grammar, after.Grammar}
+	if o.job.Sampler.Counts() {
+		leaf := uint64(o.answer.States[t+1].Y / countsPerLeaf)
+		table := o.counts(int(t))
+		r.CountLeaf, r.CountPath = table.Leaves(leaf, leaf+1), table.Siblings(leaf, leaf+1)
+	}
+	return r, nil
+}
+
+// counts is the count tree of the own S_{t-1}.
+func (o *Own) counts(t int) *merkle.Table {
+	read, drawn := o.job.Prompt[:min(len(o.job.Prompt), t+1)], []int32(nil)
+	for _, s := range o.answer.States[min(len(read), t+1) : t+1] {
+		drawn = append(drawn, int32(s.Y))
+	}
+	return trace.CountTable(read, drawn)
 }
 
 // Step replays step t; the latest one is kept.

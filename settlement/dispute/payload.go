@@ -20,7 +20,9 @@ func (m Reveal) Encode() []byte {
 		return w.hashes(m.Boundaries).b
 	}
 	b, a := m.Before, m.After
+	w.lists(&m.Job, m.Lists)
 	w.u32(b.Y).u8(b.F).hash(b.KV).hash(b.Previous).u32(a.Y).u8(a.F).hash(a.KV)
+	w.recall(&m.Job, m.Lists, &m.Recall)
 	w.hashes(m.StatePath).bytes(m.PromptLeaf).hashes(m.PromptPath)
 	w.hashes(m.Boundaries).hash(m.PositionLeaf).hashes(m.PositionPath)
 	return w.bytes(m.OutputLeaf).hashes(m.OutputPath).b
@@ -40,6 +42,9 @@ func (m Tensors) Encode() []byte {
 	w := new(writer).bytes(m.Input[:]).hashes(m.InputPath).hashes(m.Roots).hashes(m.FirstPath).hashes(m.LastPath)
 	if m.HasRows {
 		w.hash(m.PositionLeaf).hashes(m.PositionPath).hashes(m.LayerPath)
+	}
+	if m.Memory != (Memory{}) {
+		w.bytes(m.Memory.Encode())
 	}
 	return w.b
 }
@@ -74,6 +79,10 @@ func (m AnswerMove) Encode() []byte {
 	w := new(writer).bytes(m.Job.Encode()).bytes(m.Descriptor[:]).hashes(m.GraphPath)
 	if m.Outside {
 		return w.b
+	}
+	w.lists(&m.Job, m.Lists)
+	if m.Job.Sampler.Remembers(m.Lists) {
+		w.bytes(m.Memory.Encode())
 	}
 	if !m.Descended {
 		w.hash(m.Root).hashes(m.RootPath).bytes(m.Leaf).hashes(m.Siblings)
@@ -135,8 +144,12 @@ func decodeReveal(s *State, r *reader) Move {
 		m.Boundaries = r.hashes(uint64(j.Boundaries()))
 		return m
 	}
+	m.Lists = r.lists(j)
 	m.Before = Preimage{Y: r.u32(), F: r.u8(), KV: r.hash(), Previous: r.hash()}
-	m.After = Preimage{Y: r.u32(), F: r.u8(), KV: r.hash(), Previous: m.Before.Hash(s.T)}
+	m.After = Preimage{Y: r.u32(), F: r.u8(), KV: r.hash()}
+	m.Recall = r.recall(j, m.Lists)
+	_, _ = m.remember(s.T) // what is wrong with it, applyReveal says
+	m.After.Previous = m.Before.Hash(s.T)
 	m.StatePath = r.siblings(max(uint64(s.T), 1)-1, uint64(s.T)+1, j.StateDepth())
 	if s.T == 0 {
 		m.PromptLeaf, m.PromptPath = r.take(opset.LeafBytes), r.siblings(0, 1, j.PromptDepth())
@@ -176,6 +189,9 @@ func decodeTensors(s *State, r *reader) Move {
 		m.PositionLeaf = r.hash()
 		m.PositionPath = r.path(s.boundaryCount())
 		m.LayerPath = r.hashes(uint64(s.DLayer))
+	}
+	if s.stops() {
+		m.Memory = r.memory()
 	}
 	return m
 }
@@ -219,6 +235,11 @@ func decodeAnswer(s *State, r *reader) Move {
 		m.Outside = true
 		return m
 	}
+	m.Lists = r.lists(&m.Job)
+	if m.Job.Sampler.Remembers(m.Lists) {
+		m.Memory = r.memory()
+	}
+	c = m.context(s)
 	m.Descended = s.Flags&FlagDescended != 0
 	if !m.Descended {
 		m.Root, m.RootPath = r.hash(), r.path(uint32(s.Count))

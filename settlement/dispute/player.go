@@ -73,9 +73,9 @@ func NextForNode(s State, j Job, own Knowledge) (Move, error) {
 	}
 	switch s.Phase {
 	case R2:
-		return tensorsMove(&s, step, trace)
+		return tensorsMove(&s, j, own, step, trace)
 	case Answer:
-		return answerByNode(&s, j, trace)
+		return answerByNode(&s, j, own, trace)
 	}
 	tree, data, err := trace.Tensor(int(s.Tensor))
 	if err != nil {
@@ -107,6 +107,12 @@ func reveal(s *State, j Job, own Knowledge) (Move, error) {
 		return nil, err
 	}
 	if m.After, err = own.Preimage(int64(t)); err != nil {
+		return nil, err
+	}
+	if m.Lists, err = own.Lists(); err != nil {
+		return nil, err
+	}
+	if m.Recall, err = own.Recall(s.T); err != nil {
 		return nil, err
 	}
 	states, err := own.States()
@@ -157,7 +163,7 @@ func rowsMove(s *State, step Step) (Move, error) {
 	return RowHashes{rows, treePath(list, len(list)-1)}, err
 }
 
-func tensorsMove(s *State, step Step, trace Trace) (Move, error) {
+func tensorsMove(s *State, j Job, own Knowledge, step Step, trace Trace) (Move, error) {
 	list, err := boundaryList(s, step)
 	if err != nil {
 		return nil, err
@@ -175,6 +181,11 @@ func tensorsMove(s *State, step Step, trace Trace) (Move, error) {
 	}
 	if at, ok := s.outputBoundary(); ok {
 		m.LastPath = treePath(list, int(at))
+	}
+	if s.stops() {
+		if m.Memory, _, err = recalled(s, &j, own); err != nil {
+			return nil, err
+		}
 	}
 	m.HasRows = s.hasRows() && (ds[0].P[1] != 0 || ds[0].P[2] != 0)
 	if m.HasRows {

@@ -22,7 +22,14 @@ func applyReveal(s *State, m Reveal) error {
 	if m.Job.KVDepth() > merkle.MaxDepth {
 		return fmt.Errorf("%w: a KV tree of depth %d", ErrBadJob, m.Job.KVDepth())
 	}
-	if err := checkStates(s, &m); err != nil {
+	if err := m.Job.checkLists(m.Lists); err != nil {
+		return err
+	}
+	k, err := m.remember(s.T)
+	if err != nil {
+		return err
+	}
+	if err := checkStates(s, &m, &k); err != nil {
 		return err
 	}
 	if err := checkAppend(s, &m); err != nil {
@@ -32,12 +39,25 @@ func applyReveal(s *State, m Reveal) error {
 		return err
 	}
 	s.YPrev, s.Y, s.F, s.KV = m.Before.Y, m.After.Y, m.After.F, m.Before.KV
+	s.keep(&m, &k)
 	if !m.Job.Emits(s.T) {
 		s.Flags |= FlagAbsorb
 	}
 	tree := append(append([]Hash(nil), m.Boundaries...), m.PositionLeaf)
 	s.Boundaries, s.Phase = claim.TreeRoot(tree), Stage
 	return nil
+}
+
+// keep puts the memory in the state if there is one.
+func (s *State) keep(m *Reveal, k *Memory) {
+	if !m.Job.Sampler.Remembers(m.Lists) {
+		return
+	}
+	s.Flags |= FlagMemory
+	s.KV = k.Hash()
+	if m.Job.Sampler.StopLengths != 0 {
+		s.Flags |= FlagStops
+	}
 }
 
 func revealGraph(s *State, m *Reveal) error {
@@ -50,7 +70,7 @@ func revealGraph(s *State, m *Reveal) error {
 }
 
 // checkStates ties both preimages to the state tree and to the claim's finish.
-func checkStates(s *State, m *Reveal) error {
+func checkStates(s *State, m *Reveal, k *Memory) error {
 	j := &m.Job
 	before := m.Before.Hash(s.T)
 	after := m.After
@@ -62,6 +82,9 @@ func checkStates(s *State, m *Reveal) error {
 		if err := checkEmpty(m); err != nil {
 			return err
 		}
+	}
+	if err := checkMemory(s, m, k); err != nil {
+		return err
 	}
 	if m.Before.F != 0 {
 		return fmt.Errorf("%w: step %d follows a finish %d", ErrContradiction, s.T, m.Before.F)

@@ -63,6 +63,9 @@ const (
 	Opener Side = 2
 )
 
+// flags are all of them.
+const flags = 1<<6 - 1
+
 // Turn is the side that must move in phase p. In Answer anyone may, and the deadline is the node's.
 func (p Phase) Turn() Side {
 	switch p {
@@ -76,10 +79,12 @@ func (p Phase) Turn() Side {
 
 // Flags of a state. SPEC 08 §2.
 const (
-	FlagVoid      uint8 = 1 // the node missed D1: the claim is unpaid, the game goes on
-	FlagDescended uint8 = 2 // Subtree is the leaf that holds the element
-	FlagGraph     uint8 = 4 // graph model
-	FlagAbsorb    uint8 = 8 // step t reads the prompt and draws nothing
+	FlagVoid      uint8 = 1  // the node missed D1: the claim is unpaid, the game goes on
+	FlagDescended uint8 = 2  // Subtree is the leaf that holds the element
+	FlagGraph     uint8 = 4  // graph model
+	FlagAbsorb    uint8 = 8  // step t reads the prompt and draws nothing
+	FlagMemory    uint8 = 16 // KV is the hash of a Memory
+	FlagStops     uint8 = 32 // the request has stop strings
 )
 
 // State is a running game. The arena keeps only keccak of its encoding, and of a Verdict once the
@@ -113,7 +118,7 @@ type State struct {
 	Leaf        uint16 // leaf size of that tree in bytes
 	Type        uint8  // element type of the tensor under descent
 	JobHash     Hash
-	KV          Hash // root of S_{t-1}
+	KV          Hash // KV root of S_{t-1}, or the hash of a Memory that has it
 	Boundaries  Hash // keccak tree of b_0..b_L and the position leaf
 	Tensors     Hash // R2 root; between ROWS and R2 the layer rows
 	Subtree     Hash // subtree under descent
@@ -164,7 +169,7 @@ func (r *reader) money(s *State) {
 
 // canonical says ErrBadState for a state that no game can be in.
 func (s *State) canonical() error {
-	if s.Level > merkle.MaxDepth || s.Phase < States || s.Phase > Lost || s.Flags > 15 {
+	if s.Level > merkle.MaxDepth || s.Phase < States || s.Phase > Lost || s.Flags > flags {
 		return fmt.Errorf("%w: phase %d, flags %d, level %d", ErrBadState, s.Phase, s.Flags, s.Level)
 	}
 	return nil

@@ -66,9 +66,18 @@ func checkLast(s *State, m *Tensors) error {
 	if !s.absorb() {
 		want = append(want, idLeaf(uint32(s.F)))
 	}
+	if s.stops() {
+		if err := s.checkKept(&m.Memory); err != nil {
+			return err
+		}
+		want = append([]Hash{idLeaf(m.Memory.Stop)}, want...)
+	}
+	if len(want) > n {
+		return fmt.Errorf("%w: a head of %d tensors", ErrStage, n)
+	}
 	for i, h := range want {
 		if m.Roots[n-len(want)+i] != h {
-			return fmt.Errorf("%w: y and f of the head are not those of the state", ErrOpening)
+			return fmt.Errorf("%w: the last tensors of the head are not those of the state", ErrOpening)
 		}
 	}
 	return nil
@@ -114,10 +123,13 @@ func applyAnswer(s *State, m AnswerMove, effect *Effect) error {
 	if err != nil {
 		return err
 	}
-	c := s.context(&m.Job)
+	c := m.context(s)
 	if s.Index >= d.Count(&c) {
 		s.Phase = Lost
 		return nil
+	}
+	if err := m.checkMemory(s); err != nil {
+		return err
 	}
 	posted, err := verifyTarget(s, &m, &d, &c)
 	if err != nil {
@@ -134,6 +146,25 @@ func applyAnswer(s *State, m AnswerMove, effect *Effect) error {
 	if posted != value {
 		s.Phase = Refuted
 		effect.Convicts, effect.Op, effect.Tensor, effect.Element = true, uint8(d.Op), s.Tensor, s.Index
+	}
+	return nil
+}
+
+// checkMemory says that lists and memory are those of job and state.
+func (m *AnswerMove) checkMemory(s *State) error {
+	if err := m.Job.checkLists(m.Lists); err != nil {
+		return err
+	}
+	if s.Flags&FlagMemory == 0 {
+		return nil
+	}
+	return s.checkKept(&m.Memory)
+}
+
+// checkKept says that a memory is the one that R1 left.
+func (s *State) checkKept(m *Memory) error {
+	if got := m.Hash(); got != s.KV {
+		return fmt.Errorf("%w: the memory hashes to %x, want %x", ErrOpening, got[:8], s.KV[:8])
 	}
 	return nil
 }
@@ -191,7 +222,16 @@ func rootOf(s *State, m *AnswerMove, d *opset.Descriptor, q opset.Read, o *ReadO
 	case opset.RootB:
 		return d.RootB, nil
 	case opset.KV:
+		if s.Flags&FlagMemory != 0 {
+			return m.Memory.KV, nil
+		}
 		return s.KV, nil
+	case opset.Counts:
+		return m.Memory.Before.Counts, nil
+	case opset.Bias:
+		return m.Lists.Bias, nil
+	case opset.Strings:
+		return m.Lists.Stop, nil
 	case opset.Prompt:
 		return m.Job.PromptRoot, nil
 	case opset.Stop:

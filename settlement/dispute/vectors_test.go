@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -259,9 +260,15 @@ func TestSharedVectors(t *testing.T) {
 	c.record("outputs", editedWorld(t, llama), refused)
 	c.record("long", longWorld(t, llama), refused)
 	c.record("settings", tokenWorld(t, llama, settingsJob(), &lie{4, llama.Emit(), lastOf(llama, opset.Keep), 5, 1 << 30}), refused)
+	memory := map[Kind]bool{KindRaw: true, KindChildren: true, KindChild: true, KindStage: true, KindPick: true, KindElement: true, KindTensors: true}
+	c.record("penalties", tokenWorld(t, llama, penaltyJob(), &lie{4, llama.Emit(), lastOf(llama, opset.Penalise), 7, 1 << 20}), memory)
+	early := tokenWorld(t, llama, penaltyJob(), &lie{0, 1, 12, 1, 1 << 9})
+	early.open.T = 0
+	c.record("penalties first", early, map[Kind]bool{})
 	first := tokenWorld(t, llama, tokenJob(11), &lie{0, 1, 12, 1, 1 << 9})
 	first.open.T = 0
 	c.record("first", first, map[Kind]bool{})
+	c.memoryRules()
 	c.onItsFace(t, llama, toy)
 	for _, f := range []struct {
 		name string
@@ -303,6 +310,14 @@ func refusedOpen(name string, w *world, custom string) openVector {
 func settingsJob() decode.Job {
 	job := tokenJob(11)
 	job.Sampler = decode.Sampler{TopK: 100, TopP: 1<<30 - 1<<27, MinP: 1 << 24}
+	return job
+}
+
+// penaltyJob is a job with penalties, a bias and the other settings.
+func penaltyJob() decode.Job {
+	job := settingsJob()
+	job.Sampler.Repetition, job.Sampler.Presence, job.Sampler.Frequency = 80000, 1<<15, -3000
+	job.Sampler.Bias = []opset.TokenBias{{ID: 7, Value: 1 << 17}, {ID: 290, Value: -1 << 16}}
 	return job
 }
 
@@ -377,6 +392,20 @@ func TestSharedAnswers(t *testing.T) {
 		if next, _, err := Apply(s, m, Env{}); err != nil || next.Phase != Lost {
 			t.Errorf("%s: ended in %s, %v", c.name, next.Phase, err)
 		}
+	}
+	for _, element := range []uint64{7, 17, 200} { // biased; in the prompt; neither
+		w := tokenWorld(t, man, penaltyJob(), nil)
+		c.name = fmt.Sprintf("penalise %d", element)
+		s, m := answerOf(t, w, 5, man.Emit(), lastOf(man, opset.Penalise), element)
+		c.move(s, m)
+		if next, _, err := Apply(s, m, Env{}); err != nil || next.Phase != Lost {
+			t.Errorf("%s: ended in %s, %v", c.name, next.Phase, err)
+		}
+		lists, memory := m.(AnswerMove), m.(AnswerMove)
+		lists.Lists.Stop[0] ^= 1
+		c.refused(s, KindAnswer, lists.Encode())
+		memory.Memory.Stop++
+		c.refused(s, KindAnswer, memory.Encode())
 	}
 	golden(t, "../../testvectors/dispute/answers.json", c.moves)
 }

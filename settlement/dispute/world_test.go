@@ -67,7 +67,7 @@ func bind(t testing.TB, m *model.Model) *manifest.Manifest {
 
 func run(t testing.TB, man *manifest.Manifest, job decode.Job, tamper trace.Tamper) (*trace.Answer, uint8) {
 	t.Helper()
-	chain := trace.NewChain(&man.Header, job.Prompt[0])
+	chain := trace.NewChain(&man.Header, &job)
 	hooks := decode.Hooks{Step: func(_ int, y, f int32, kv *machine.Cache) { chain.Append(y, f, kv) }}
 	if tamper != nil {
 		hooks.Tensor = tamper
@@ -100,7 +100,7 @@ func tokenWorld(t testing.TB, man *manifest.Manifest, job decode.Job, l *lie) *w
 	w.node = NewOwn(man, job, w.theirs, n, replay)
 	w.opener = NewOwn(man, job, w.mine, n, nil)
 	prompt, out := trace.IDTree(job.Prompt), trace.IDTree(w.theirs.Outputs)
-	w.open = OpenMove{Opener: who, T: AnyState, Sampler: job.Sampler, Salt: Hash{1}, Header: man.Header,
+	w.open = OpenMove{Opener: who, T: AnyState, Sampler: trace.Settings(&job.Sampler), Salt: Hash{1}, Header: man.Header,
 		Claim: claim.Claim{Count: n, Finish: f, StateRoot: w.theirs.StateTree().Root(), OutputRoot: out.Root(), Value: claim.Units(7),
 			Issued: 100, BatchBy: 160, ChallengeUntil: 190},
 		Request: claim.Request{PromptRoot: prompt.Root(), PromptCount: uint32(len(job.Prompt)), MaxNew: job.MaxNew,

@@ -6,7 +6,7 @@ import {Descriptors} from "../libraries/Descriptors.sol";
 import {Numbers} from "../libraries/Numbers.sol";
 import {NumbersVector} from "../libraries/NumbersVector.sol";
 
-/// @title Radix selection of thresholds: rank (30), hist (31), digit (32), keep (33)
+/// @title Penalties: penalise (29). Radix selection of thresholds: rank (30), hist (31), digit (32), keep (33)
 contract SelectionEvaluator is Evaluator {
     /// @dev Values of a digit.
     uint256 private constant BINS = 16;
@@ -16,13 +16,38 @@ contract SelectionEvaluator is Evaluator {
     uint256 private constant MAX_FAN_IN = 256;
     /// @dev 1 in Q30.
     uint256 private constant FULL = 1 << 30;
+    /// @dev Elements of the count and the bias tree.
+    uint256 private constant DENSE = 1 << 20;
+    /// @dev The repetition penalty that greater ones act as, Q16.
+    uint256 private constant MAX_REPETITION = 1 << 30;
 
     function _element(Frame memory f, bytes calldata d, bytes calldata c) internal pure override returns (int256) {
         if (f.op == 30) return _rank(f, d, c);
         if (f.op == 31) return _hist(f, d);
         if (f.op == 32) return _digit(f, d);
         if (f.op == 33) return _keep(f, d, c);
+        if (f.op == 29) return _penalise(f, d, c);
         revert UnknownOp(uint8(f.op));
+    }
+
+    function _penalise(Frame memory f, bytes calldata d, bytes calldata c) private pure returns (int256 x) {
+        x = _one(f, d, 0, Numbers.I32, f.rows * f.last, f.index);
+        uint256 id = _min(f.index, DENSE - 1);
+        uint256 penalties = Descriptors.penalties(c);
+        if (penalties != 0) {
+            int256 count = _one(f, d, 1, Numbers.I32, DENSE, id);
+            if (count > 0) x = _penalised(x, count, penalties);
+        }
+        if (Descriptors.biased(c)) x += _one(f, d, 2, Numbers.I32, DENSE, id);
+    }
+
+    /// @dev The logit of a token that has occurred; it was drawn count / 2 times.
+    function _penalised(int256 x, int256 count, uint256 penalties) private pure returns (int256) {
+        uint256 r = _min(penalties >> 64, MAX_REPETITION);
+        if (r != 0) x = x > 0 ? Numbers.div(x << 16, int256(r)) : Numbers.rs(x * int256(r), 16);
+        if (count < 2) return x;
+        int256 presence = int256(int32(uint32(penalties >> 32)));
+        return x - presence - (count / 2) * int256(int32(uint32(penalties)));
     }
 
     function _rank(Frame memory f, bytes calldata d, bytes calldata c) private pure returns (int256) {

@@ -169,6 +169,18 @@ library Descriptors {
         return _u32(c, 44);
     }
 
+    /// @notice Context: whether the request has a bias tree.
+    function biased(bytes calldata c) internal pure returns (bool) {
+        return uint8(c[33]) == 1;
+    }
+
+    /// @notice Context: repetition, presence and frequency, 4 bytes each.
+    function penalties(bytes calldata c) internal pure returns (uint256 v) {
+        assembly ("memory-safe") {
+            v := shr(160, calldataload(add(c.offset, 48)))
+        }
+    }
+
     function _u32(bytes calldata c, uint256 offset) private pure returns (uint256 v) {
         assembly ("memory-safe") {
             v := shr(224, calldataload(add(c.offset, offset)))

@@ -47,8 +47,9 @@ library Digests {
         "Request(bytes32 model,bytes32 promptRoot,uint32 promptCount,uint32 maxNew,uint32 temperature,uint64 seed,bytes32 stopRoot,uint8 stopCount,bytes32 extras,uint8 dataClass,address user,uint64 nonce,uint128 price)"
     );
     bytes32 private constant SAMPLER = keccak256(
-        "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency,bytes32 biasRoot,uint32 stopLengths,bytes32 stopAutomatonRoot,bytes32 grammarRoot)"
+        "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency,uint32 stopLengths,bytes32 lists)"
     );
+    bytes32 private constant LISTS = keccak256("Lists(bytes32 biasRoot,bytes32 stopRoot,bytes32 grammarRoot)");
     bytes32 private constant CLAIM = keccak256(
         "Claim(uint16 version,address node,bytes32 requestDigest,uint32 count,uint8 finish,bytes32 stateRoot,bytes32 outputRoot,uint128 value,uint64 issued,uint64 batchBy,uint64 challengeUntil)"
     );
@@ -84,17 +85,33 @@ library Digests {
         return typed(domain, hash);
     }
 
-    /// @notice What a request holds of its sampler settings (SPEC 07 §2.1), the reserved ones 0.
-    /// @param settings topK u32, topP u32, minP u32.
-    function extras(uint256 settings) internal pure returns (bytes32 hash) {
-        if (settings == 0) return 0;
-        uint256[11] memory words; // the type's hash and ten fields
-        words[0] = uint256(SAMPLER);
-        words[1] = uint32(settings >> 64);
-        words[2] = uint32(settings >> 32);
-        words[3] = uint32(settings);
+    /// @notice What a request holds of its sampler settings (SPEC 07 §2.1).
+    /// @param numbers topK, topP, minP, repetition, presence, frequency, stopLengths: 28 bytes.
+    /// @param roots What `lists` gives.
+    function extras(uint256 numbers, bytes32 roots) internal pure returns (bytes32 hash) {
+        if (numbers == 0 && roots == 0) return 0;
+        bytes32 kind = SAMPLER;
         assembly ("memory-safe") {
-            hash := keccak256(words, 352)
+            let p := mload(0x40)
+            mstore(p, kind)
+            for { let i := 0 } lt(i, 7) { i := add(i, 1) } {
+                let v := and(shr(sub(192, shl(5, i)), numbers), 0xffffffff)
+                if or(eq(i, 4), eq(i, 5)) { v := signextend(3, v) } // presence, frequency
+                mstore(add(p, shl(5, add(i, 1))), v)
+            }
+            mstore(add(p, 256), roots)
+            hash := keccak256(p, 288)
+        }
+    }
+
+    /// @notice What settings hold of the three roots at a calldata position; a request that has none holds 0.
+    function lists(uint256 pos) internal pure returns (bytes32 hash) {
+        bytes32 kind = LISTS;
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            mstore(p, kind)
+            calldatacopy(add(p, 32), pos, 96)
+            hash := keccak256(p, 128)
         }
     }
 

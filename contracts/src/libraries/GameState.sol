@@ -72,6 +72,8 @@ library GameState {
     uint256 internal constant DESCENDED = 2;
     uint256 internal constant GRAPH = 4;
     uint256 internal constant ABSORB = 8;
+    uint256 internal constant MEMORY = 16;
+    uint256 internal constant STOPS = 32;
 
     /// @dev Phases 1, 2, 5, 7, 9, 11, 13, 15 as bits.
     uint256 private constant NODES_PHASES = 0xAAA6;

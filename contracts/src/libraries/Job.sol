@@ -3,12 +3,12 @@ pragma solidity 0.8.37;
 
 import {Packed} from "./Packed.sol";
 
-/// @title The job of a game: 248 packed bytes (SPEC 08 §1), read at a calldata position
+/// @title The job of a game: 296 packed bytes (SPEC 08 §1), read at a calldata position
 library Job {
     /// @notice The job does not hash to the game's job hash.
     error WrongJob(bytes32 got, bytes32 want);
 
-    uint256 internal constant SIZE = 248;
+    uint256 internal constant SIZE = 296;
 
     function check(uint256 pos, bytes32 want) internal pure {
         bytes32 got = Packed.hash(pos, SIZE);
@@ -75,8 +75,23 @@ library Job {
         return Packed.uintAt(pos + 220, 16);
     }
 
-    /// @notice topK, topP, minP as they stand, 12 bytes.
+    /// @notice topK, topP, minP, repetition, presence, frequency, stopLengths as they stand, 28 bytes.
     function settings(uint256 pos) internal pure returns (uint256) {
-        return Packed.uintAt(pos + 236, 12);
+        return Packed.uintAt(pos + 236, 28);
+    }
+
+    /// @notice Whether the draw looks at how often tokens have occurred: repetition, presence or frequency is not 0.
+    function counts(uint256 pos) internal pure returns (bool) {
+        return Packed.uintAt(pos + 248, 12) != 0;
+    }
+
+    /// @notice Lengths of the stop strings, 0 without any.
+    function stopLengths(uint256 pos) internal pure returns (uint256) {
+        return Packed.uintAt(pos + 260, 4);
+    }
+
+    /// @notice What the job holds of the roots of bias, stop strings and grammar, 0 without any.
+    function lists(uint256 pos) internal pure returns (bytes32) {
+        return Packed.word(pos + 264);
     }
 }

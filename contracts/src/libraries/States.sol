@@ -9,10 +9,13 @@ library States {
     /// @notice An opening leads to another root than the one it must lead to.
     error NotOpened(bytes32 got, bytes32 want);
 
-    /// @notice S_t = SHA-256(02 | t+1 | y | f | KV | AUX = 0 | S_{t-1}); `index` is t+1.
-    function hash(uint256 index, uint256 y, uint256 f, bytes32 kv, bytes32 previous) internal view returns (bytes32) {
-        bytes memory preimage =
-            abi.encodePacked(uint8(2), uint32(index), uint32(y), uint8(f), kv, bytes32(0), previous);
+    /// @notice S_t = SHA-256(02 | t+1 | y | f | KV | AUX | S_{t-1}); `index` is t+1.
+    function hash(uint256 index, uint256 y, uint256 f, bytes32 kv, bytes32 aux, bytes32 previous)
+        internal
+        view
+        returns (bytes32)
+    {
+        bytes memory preimage = abi.encodePacked(uint8(2), uint32(index), uint32(y), uint8(f), kv, aux, previous);
         bool ok;
         bytes32 result;
         assembly ("memory-safe") {

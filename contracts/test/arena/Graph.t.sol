@@ -146,7 +146,7 @@ contract GraphTest is GraphWorld {
     function testMalformedNodeMovesRevert() public {
         _open(claim, 0);
         bytes memory reveal = _revealPayload();
-        reveal[248] ^= 0x01;
+        reveal[296] ^= 0x01;
         _fails(node, _call(arena.reveal.selector, reveal, ""), States.NotOpened.selector, "b_0");
         reveal = _revealPayload();
         reveal[0] ^= 0x01;

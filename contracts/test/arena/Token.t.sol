@@ -155,7 +155,7 @@ contract TokenTest is TokenWorld {
             _open(claim, uint32(t));
             bytes memory good = _revealPayload(t);
             // b_0..b_L are free until R2 binds them; all other bytes are bound here, ids of other steps by their tree.
-            uint256 boundaries = 248 + 106 + 32 * 5;
+            uint256 boundaries = 296 + 106 + 32 * 5;
             for (uint256 i = 0; i < good.length; i += 13) {
                 if (i >= boundaries && i < boundaries + 3 * 32) continue;
                 bytes memory bad = bytes.concat(good);

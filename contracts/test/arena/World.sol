@@ -159,10 +159,10 @@ abstract contract World is Check {
     function _extras(uint96 settings) private pure returns (bytes32) {
         if (settings == 0) return 0;
         bytes32 kind = keccak256(
-            "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency,bytes32 biasRoot,uint32 stopLengths,bytes32 stopAutomatonRoot,bytes32 grammarRoot)"
+            "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency,uint32 stopLengths,bytes32 lists)"
         );
         (uint32 k, uint32 p, uint32 m) = (uint32(settings >> 64), uint32(settings >> 32), uint32(settings));
-        return keccak256(bytes.concat(abi.encode(kind, k, p, m), new bytes(7 * 32)));
+        return keccak256(bytes.concat(abi.encode(kind, k, p, m), new bytes(5 * 32)));
     }
 
     function _signed(bytes32 digest, uint256 key) internal returns (bytes memory) {
@@ -177,7 +177,7 @@ abstract contract World is Check {
         );
         bytes memory request =
             abi.encodePacked(c.challengeUntil, c.promptRoot, c.m, c.maxNew, uint32(0), uint64(0), bytes32(0), uint8(0));
-        request = abi.encodePacked(request, uint8(0), user, uint64(0), uint128(PRICE), c.settings);
+        request = abi.encodePacked(request, uint8(0), user, uint64(0), uint128(PRICE), c.settings, new bytes(48));
         return bytes.concat(head, claim, request, c.header, evidence);
     }
 
@@ -253,10 +253,10 @@ abstract contract World is Check {
     /// @notice Job and state of an opening: what its record says, and what follows from that (SPEC 08 §4.7).
     function _opening(bytes memory record) private {
         bytes memory s = new bytes(375);
-        job = new bytes(248);
+        job = new bytes(296);
         for (uint256 k = 0; k < record.length; ++k) {
-            if (k < 248) job[k] = record[k];
-            else s[k - 248] = record[k];
+            if (k < 296) job[k] = record[k];
+            else s[k - 296] = record[k];
         }
         G.putWord(s, G.JOB_HASH, keccak256(job));
         uint256 phase = G.get(s, G.PHASE);
