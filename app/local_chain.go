@@ -88,6 +88,12 @@ type posted struct {
 
 // postedBy reads the logs.
 func (l *ChainLookup) postedBy(ctx context.Context, k *chain.Contracts, r *receipt.Receipt, head uint64) (h history, err error) {
+	err = l.each(ctx, k, head, func(f ledger.Fact) error { return h.note(ctx, k, r, f) })
+	return h, err
+}
+
+// each visits the facts of a deployment up to a block.
+func (l *ChainLookup) each(ctx context.Context, k *chain.Contracts, head uint64, visit func(ledger.Fact) error) error {
 	at := k.Addresses()
 	for from := at.Block; from <= head; from += lookupRange {
 		logs, err := k.Client().Backend().FilterLogs(ctx, ethereum.FilterQuery{
@@ -95,22 +101,19 @@ func (l *ChainLookup) postedBy(ctx context.Context, k *chain.Contracts, r *recei
 			Addresses: []common.Address{at.Arena, at.Registry},
 		})
 		if err != nil {
-			return h, fmt.Errorf("read logs from block %d on: %w", from, err)
+			return fmt.Errorf("read logs from block %d on: %w", from, err)
 		}
 		for _, log := range logs {
 			f, ok, err := k.Fact(log)
+			if err == nil && ok {
+				err = visit(f)
+			}
 			if err != nil {
-				return h, err
-			}
-			if !ok {
-				continue
-			}
-			if err := h.note(ctx, k, r, f); err != nil {
-				return h, err
+				return err
 			}
 		}
 	}
-	return h, nil
+	return nil
 }
 
 // note keeps a fact that concerns the claim or its node.

@@ -20,7 +20,7 @@ import (
 // commands make the subcommands, in the order of the help text.
 func commands() []*cobra.Command {
 	return []*cobra.Command{
-		upCommand(), demoCommand(), modelCommand(), runCommand(), evalCommand(), verifyCommand(), doctorCommand(), configCommand(),
+		upCommand(), demoCommand(), modelCommand(), runCommand(), evalCommand(), verifyCommand(), doctorCommand(), configCommand(), explainCommand(), mcpCommand(),
 		compareCommand(), nodeCommand(), watchCommand(), gatewayCommand(), chainCommand(), benchCommand(),
 	}
 }

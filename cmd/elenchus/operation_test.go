@@ -36,12 +36,13 @@ func TestOperation(t *testing.T) {
 	}
 	dir := t.TempDir()
 	n, err := app.StartNetwork(ctx, app.NetworkConfig{
-		Exe: []string{exe}, Dir: dir, Nodes: 1, Listen: "127.0.0.1:0", Fork: "osaka", Params: chain.DevnetParams(), LogFormat: "json",
+		Exe: []string{exe}, Dir: dir, Nodes: 2, NodeAttack: "bad-kv", Listen: "127.0.0.1:0", Fork: "osaka", Params: chain.DevnetParams(), LogFormat: "json",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := &operated{n, exe, dir}
+	t.Run("mcp", func(t *testing.T) { o.mcp(ctx, t) })
 	t.Run("stop", func(t *testing.T) { o.stop(ctx, t) })
 	t.Run("doctor", func(t *testing.T) { o.doctor(ctx, t) })
 	t.Run("metrics", func(t *testing.T) { o.metrics(ctx, t) })
@@ -66,7 +67,7 @@ const (
 func (o *operated) gateway(ctx context.Context, t *testing.T) *keyed {
 	t.Helper()
 	g := &keyed{cmd: exec.CommandContext(ctx, o.exe, "gateway", "--deployment", o.Deployment, "--key", filepath.Join(o.dir, "keys", "gateway"),
-		"--listen", "127.0.0.1:0", "--node", o.Nodes[0], "--api-key", apiKey, "--log-format", "json", "--log-level", "debug")}
+		"--listen", "127.0.0.1:0", "--node", o.Nodes[1], "--api-key", apiKey, "--log-format", "json", "--log-level", "debug")}
 	g.cmd.Stderr = &g.log
 	out, err := g.cmd.StdoutPipe()
 	if err != nil {
@@ -136,7 +137,7 @@ func (o *operated) stop(ctx context.Context, t *testing.T) {
 // metrics: every role is ready and shows what the table says.
 func (o *operated) metrics(ctx context.Context, t *testing.T) {
 	all, err := o.Metrics(ctx)
-	if err != nil || len(all) != 4 {
+	if err != nil || len(all) != 5 {
 		t.Fatalf("%v, %v", all, err)
 	}
 	for name, url := range all {
@@ -159,12 +160,12 @@ func (o *operated) metrics(ctx context.Context, t *testing.T) {
 			t.Errorf("%s: not ready", name)
 		}
 	}
-	if text := get(ctx, t, all["node1"]+"/metrics"); !strings.Contains(text, `elenchus_node_jobs_total{outcome="done"}`) {
+	if text := get(ctx, t, all["node2"]+"/metrics"); !strings.Contains(text, `elenchus_node_jobs_total{outcome="done"}`) {
 		t.Errorf("the node has not counted its job:\n%s", text)
 	}
 	b, err := os.ReadFile(o.TargetsFile())
 	var targets []struct{ Targets []string }
-	if err != nil || json.Unmarshal(b, &targets) != nil || len(targets) != 4 {
+	if err != nil || json.Unmarshal(b, &targets) != nil || len(targets) != 5 {
 		t.Errorf("%v: %s", err, b)
 	}
 }
@@ -184,7 +185,7 @@ func (o *operated) doctor(ctx context.Context, t *testing.T) {
 		}
 		return out
 	}
-	got := finds("--deployment", o.Deployment, "--key", filepath.Join(o.dir, "keys", "node1"), "--model", "default")
+	got := finds("--deployment", o.Deployment, "--key", filepath.Join(o.dir, "keys", "node2"), "--model", "default")
 	for _, name := range []string{"chain", "clock", "deployment", "key", "account", "model", "self-test"} {
 		if got[name] != "ok" {
 			t.Errorf("%s is %q: %v", name, got[name], got)
@@ -233,7 +234,7 @@ func (o *operated) logs(t *testing.T) {
 		t.Fatal(err, keys)
 	}
 	files, err := filepath.Glob(filepath.Join(o.dir, "*.log"))
-	if err != nil || len(files) != 4 {
+	if err != nil || len(files) != 5 {
 		t.Fatal(err, files)
 	}
 	for _, file := range files {
