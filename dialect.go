@@ -75,6 +75,17 @@ func readRequest(b []byte, choice int) (*receipt.Asked, error) {
 		most := uint32(v)
 		a.MaxNew = &most
 	}
+	if f.has("elenchus_date") {
+		var text string
+		if err := f.read("elenchus_date", &text); err != nil {
+			return nil, err
+		}
+		date, err := template.ParseDate(text)
+		if err != nil {
+			return nil, fmt.Errorf("%w: request: elenchus_date: %w", ErrInput, err)
+		}
+		a.Date = &date
+	}
 	return a, f.sampler(a)
 }
 

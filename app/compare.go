@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"elenchus/commitment/manifest"
 	"elenchus/compute/decode"
@@ -106,7 +107,10 @@ func (c *comparer) run(ctx context.Context, o CompareOptions) error {
 	if err != nil {
 		return err
 	}
-	parts, err := tmpl.Render(template.Conversation{Messages: []template.Message{{Role: template.User, Content: o.Prompt}}})
+	parts, err := tmpl.Render(template.Conversation{
+		Messages: []template.Message{{Role: template.User, Content: o.Prompt}},
+		Date:     template.FromUnix(uint64(max(0, time.Now().Unix()))), // hosts print their own
+	})
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type Asked struct {
 	Temperature *uint32 // Q16
 	Seed        *uint64
 	Sampler     decode.Sampler
+	Date        *template.Date // that the template prints; nil: of the claim's issue, give or take a day
 }
 
 // side is the text side of a model.
@@ -96,18 +97,47 @@ func absent(ids []int32) (n int) {
 }
 
 // ids are the prompt ids of what was asked, or why there are none.
-func (s *side) ids(a *Asked) ([]int32, error) {
+func (s *side) ids(a *Asked, date template.Date) ([]int32, error) {
 	switch {
 	case a.IDs != nil:
 		return a.IDs, nil
 	case a.Text != nil:
 		return template.Prompt(s.tok, *a.Text), nil
 	}
-	parts, err := s.tmpl.Render(template.Conversation{Messages: a.Messages, Tools: a.Tools})
+	parts, err := s.tmpl.Render(template.Conversation{Messages: a.Messages, Tools: a.Tools, Date: date})
 	if err != nil {
 		return nil, err
 	}
 	return template.PromptOf(s.tok, parts), nil
+}
+
+// promptOf are the prompt ids of what was asked. Where the template prints a date that the user left to
+// the gateway, it is that of the claim's issue, the day before or the day after, whichever gives the
+// prompt of the receipt; dated says so.
+func (s *side) promptOf(r *Receipt, a *Asked) (ids []int32, dated string, err error) {
+	if !s.tmpl.HasDate() || a.Messages == nil {
+		ids, err = s.ids(a, template.Date{})
+		return ids, "", err
+	}
+	if a.Date != nil {
+		ids, err = s.ids(a, *a.Date)
+		return ids, " on " + a.Date.String(), err
+	}
+	const day = 86400
+	for _, at := range []uint64{r.Claim.Issued, r.Claim.Issued - min(day, r.Claim.Issued), r.Claim.Issued + day} {
+		date := template.FromUnix(at)
+		other, err := s.ids(a, date)
+		if err != nil {
+			return nil, "", err
+		}
+		if slices.Equal(other, r.Prompt) {
+			return other, " on " + date.String(), nil
+		}
+		if ids == nil {
+			ids = other
+		}
+	}
+	return ids, "", nil
 }
 
 // withoutText says why text cannot be compared.
@@ -131,7 +161,7 @@ func request(r *Receipt, f *Facts, s *side, err error) (Outcome, string) {
 	if s == nil {
 		return withoutText(f, err)
 	}
-	ids, err := s.ids(a)
+	ids, dated, err := s.promptOf(r, a)
 	if err != nil {
 		return False, "the node was given a prompt, and " + err.Error()
 	}
@@ -169,7 +199,7 @@ func request(r *Receipt, f *Facts, s *side, err error) (Outcome, string) {
 	case !r.Sampler.Equal(&a.Sampler):
 		return False, fmt.Sprintf("the node was given the sampler settings %+v, the user wanted %+v", r.Sampler, a.Sampler)
 	}
-	return Holds, "the node was asked what the user asked"
+	return Holds, "the node was asked what the user asked" + dated
 }
 
 // text compares the answers that the user was given with the ids.

@@ -12,11 +12,22 @@ type printer struct {
 	turns *Turns
 	tools *Tools // how calls and results look; nil: the template has no form for them
 	items []Part // the list of tools
+	dates []string
 }
 
 // chat lays a conversation out.
 func (t Template) chat(c Conversation) ([]Part, error) {
 	p := &printer{turns: t.turns, tools: t.tools}
+	if t.form == Dated && c.Date == (Date{}) {
+		return nil, fmt.Errorf("%w: it prints the date, and the conversation has none", ErrConversation)
+	}
+	for _, f := range t.dates {
+		text, err := c.Date.Format(f) // Parse has tried the format
+		if err != nil {
+			return nil, err
+		}
+		p.dates = append(p.dates, text)
+	}
 	if len(c.Tools) > 0 {
 		if t.tools == nil {
 			return nil, fmt.Errorf("%w: it shows no tools: leave them out", ErrConversation)
@@ -154,6 +165,9 @@ func (p *printer) literal(s *string) {
 }
 
 func (p *printer) fixed(s string) {
+	if len(p.dates) > 0 {
+		s = fill(s, p.dates)
+	}
 	if s != "" {
 		p.parts = append(p.parts, Part{s, true})
 	}

@@ -13,6 +13,7 @@ package template
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -32,11 +33,12 @@ const MaxBytes = 1 << 16
 type Form uint8
 
 // Forms. Concat joins the contents, whatever their roles. Chat is a Turns, with or without tools.
-// Vectors is of an encoder: it renders no conversations.
+// Vectors is of an encoder: it renders no conversations. Dated is Chat with the date in its literals.
 const (
 	Concat  Form = 1
 	Chat    Form = 2
 	Vectors Form = 3
+	Dated   Form = 4
 )
 
 // Template is an immutable template; the zero value is illegal.
@@ -45,6 +47,7 @@ type Template struct {
 	turns *Turns
 	tools *Tools
 	unit  bool
+	dates []string // formats
 }
 
 // New makes a concatenating template.
@@ -60,6 +63,27 @@ func (t Template) Unit() bool { return t.unit }
 func NewChat(turns Turns, tools *Tools) (Template, error) {
 	return Parse(Template{form: Chat, turns: &turns, tools: tools}.Encode())
 }
+
+// NewDated makes a chat template whose literals have blanks for the date, in formats of strftime; tools
+// may be nil. It fails with ErrTemplate for what Parse refuses.
+func NewDated(turns Turns, tools *Tools, formats []string) (Template, error) {
+	return Parse(Template{form: Dated, turns: &turns, tools: tools, dates: formats}.Encode())
+}
+
+// HasBlanks says whether blanks stand in the literals of a chat template.
+func (t Template) HasBlanks() bool {
+	if t.turns == nil {
+		return false
+	}
+	all := t.turns.strings()
+	if t.tools != nil {
+		all = append(all, t.tools.Turns.strings()...)
+	}
+	return slices.ContainsFunc(all, func(s *string) bool { return strings.ContainsRune(*s, 0) })
+}
+
+// HasDate says whether the date stands in the prompt: a conversation needs one.
+func (t Template) HasDate() bool { return t.form == Dated }
 
 // Form is the template's form.
 func (t Template) Form() Form { return t.form }
@@ -91,6 +115,7 @@ type Message struct {
 type Conversation struct {
 	Messages []Message
 	Tools    []string // JSON of each tool, as the API has it: {"type": "function", "function": {...}}
+	Date     Date     // where the template prints one; others do without
 }
 
 // Part is a piece of a prompt. Special tokens are recognised in literals only: what a user wrote
@@ -112,7 +137,13 @@ func Text(parts []Part) string {
 // Encode is the canonical form.
 func (t Template) Encode() []byte {
 	b := append([]byte(tag), byte(t.form))
-	if t.form == Chat {
+	if t.form == Dated {
+		b = append(b, byte(len(t.dates)))
+		for i := range t.dates {
+			b = appendStrings(b, []*string{&t.dates[i]})
+		}
+	}
+	if t.form == Chat || t.form == Dated {
 		b = t.turns.append(b)
 		b = t.tools.append(b)
 	}
@@ -134,10 +165,15 @@ func Parse(b []byte) (Template, error) {
 	case Chat:
 		t.turns = r.turns()
 		t.tools = r.tools()
+	case Dated:
+		t.dates = r.formats()
+		t.turns = r.turns()
+		t.tools = r.tools()
+		r.blanks(&t)
 	case Vectors:
 		t.unit = r.flag("unit")
 	default:
-		return Template{}, fmt.Errorf("%w: form %d, this version knows %d to %d", ErrTemplate, t.form, Concat, Vectors)
+		return Template{}, fmt.Errorf("%w: form %d, this version knows %d to %d", ErrTemplate, t.form, Concat, Dated)
 	}
 	if r.err == nil && len(r.b) > 0 {
 		r.fail("%d bytes follow the template", len(r.b))
@@ -151,7 +187,7 @@ func Parse(b []byte) (Template, error) {
 // Render is the prompt of a conversation, up to where the assistant begins to speak. It fails with
 // ErrConversation.
 func (t Template) Render(c Conversation) ([]Part, error) {
-	if t.form == Chat {
+	if t.form == Chat || t.form == Dated {
 		return t.chat(c)
 	}
 	if t.form == Vectors {

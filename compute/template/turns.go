@@ -3,6 +3,7 @@ package template
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -170,6 +171,56 @@ func (r *reader) text(all []*string) {
 		if *s = string(v); !utf8.Valid(v) {
 			r.fail("a literal is not UTF-8: %q", v)
 		}
+	}
+}
+
+// formats are those of a dated template.
+func (r *reader) formats() []string {
+	n := int(r.take(1)[0])
+	if n < 1 || n > maxFormats {
+		r.fail("%d date formats, want 1..%d", n, maxFormats)
+		return nil
+	}
+	out := make([]string, n)
+	for i := range out {
+		r.text([]*string{&out[i]})
+		if _, err := (Date{1970, 1, 1}).Format(out[i]); err != nil && r.err == nil {
+			r.err = err
+		}
+		if len(out[i]) > maxFormat || strings.ContainsRune(out[i], 0) {
+			r.fail("a date format of %d bytes, at most %d and none a NUL", len(out[i]), maxFormat)
+		}
+	}
+	return out
+}
+
+// blanks refuses literals of a dated template with a NUL that is no blank, and blanks where no date is
+// printed.
+func (r *reader) blanks(t *Template) {
+	if r.err != nil {
+		return
+	}
+	all := t.turns.strings()
+	if t.tools != nil {
+		all = append(all, t.tools.Turns.strings()...)
+		for i, s := range t.tools.Literals() {
+			if at := t.tools.At[i]; at != Nowhere && at > 0 && (*s)[at-1] == 0 {
+				r.fail("the tools stand inside the date in %q", *s)
+			}
+		}
+		for _, s := range t.tools.strings() {
+			if strings.ContainsRune(*s, 0) {
+				r.fail("a date among the literals of tools: %q", *s)
+			}
+		}
+	}
+	for _, s := range all {
+		if err := checkBlanks(*s, len(t.dates)); err != nil && r.err == nil {
+			r.err = err
+		}
+	}
+	if strings.ContainsRune(t.turns.Cut, 0) || t.tools != nil && strings.ContainsRune(t.tools.Cut, 0) {
+		r.fail("a date where reasoning ends")
 	}
 }
 

@@ -48,7 +48,7 @@ func (d *deriver) battery(form template.Template, tools []any, flags uint16) err
 	}
 	for i, c := range all {
 		must := i < basic && (flags&template.NoSystem == 0 || c[0].Role != template.System)
-		if err := compare(form, c, tools, want[i], must); err != nil {
+		if err := compare(form, c, tools, want[i], d.day, must); err != nil {
 			return err
 		}
 	}
@@ -56,10 +56,15 @@ func (d *deriver) battery(form template.Template, tools []any, flags uint16) err
 }
 
 // compare prints a conversation with the template and compares it with what the program printed.
-func compare(form template.Template, c []Message, tools []any, want Result, must bool) error {
+func compare(form template.Template, c []Message, tools []any, want Result, day string, must bool) error {
 	conversation, err := asConversation(c, tools)
 	if err != nil {
 		return err
+	}
+	if day != "" {
+		if conversation.Date, err = template.ParseDate(day); err != nil {
+			return err
+		}
 	}
 	parts, err := form.Render(conversation)
 	got := template.Text(parts)

@@ -85,6 +85,25 @@ var programs = map[string]string{
 {%- endif %}
 {%- for m in messages %}{{- '<|start|>' + m['role'] + '<|end|>\n\n' + m['content'] | trim + '<|eot|>' }}{%- endfor %}
 {{- '<|start|>assistant<|end|>\n\n' }}`,
+	"today": `{{- bos_token }}
+{%- if not date_string is defined %}
+    {%- if strftime_now is defined %}{%- set date_string = strftime_now("%d %b %Y") %}{%- else %}{%- set date_string = "26 Jul 2024" %}{%- endif %}
+{%- endif %}
+{%- if messages[0]['role'] == 'system' %}{%- set system = messages[0]['content'] | trim %}{%- set messages = messages[1:] %}{%- else %}{%- set system = "" %}{%- endif %}
+{{- "<|start|>system<|end|>\n\nCutoff: December 2023\nToday Date: " + date_string + "\n\n" }}{{- system }}{{- "<|eot|>" }}
+{%- for m in messages %}{{- '<|start|>' + m['role'] + '<|end|>\n\n' + m['content'] | trim + '<|eot|>' }}{%- endfor %}
+{{- '<|start|>assistant<|end|>\n\n' }}`,
+	"today by default": `{%- set today = strftime_now("%Y-%m-%d") %}
+{%- set default_system_message = "You are a model.\nThe current date is " + today + ".\n\nToday is a " + strftime_now('%A, %B %-d') + "." %}
+{{- bos_token }}
+{%- if messages[0]['role'] == 'system' %}{%- set system_message = messages[0]['content'] %}{%- set loop_messages = messages[1:] %}
+{%- else %}{%- set system_message = default_system_message %}{%- set loop_messages = messages %}{%- endif %}
+{{- '[SYSTEM_PROMPT]' + system_message + '[/SYSTEM_PROMPT]' }}
+{%- for message in loop_messages %}
+    {%- if message['role'] == 'user' %}{{- '[INST]' + message['content'] + '[/INST]' }}
+    {%- elif message['role'] == 'assistant' %}{{- message['content'] + eos_token }}
+    {%- else %}{{- raise_exception('Only user and assistant roles are supported!') }}{%- endif %}
+{%- endfor %}`,
 	"inst": `{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system_message = messages[0]['content'] %}` +
 		`{% else %}{% set loop_messages = messages %}{% set system_message = false %}{% endif %}{% for message in loop_messages %}` +
 		`{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}` +
@@ -156,6 +175,35 @@ func TestFamiliesHaveAForm(t *testing.T) {
 	}
 }
 
+// A program that prints today's date has a form with blanks, which a date fills; without one nothing is
+// rendered. SPEC 04 §4.2.7.
+func TestDatesFillBlanks(t *testing.T) {
+	for _, c := range []struct{ name, date, want string }{
+		{"today", "2026-11-05", "<s><|start|>system<|end|>\n\nCutoff: December 2023\nToday Date: 05 Nov 2026\n\n<|eot|><|start|>user<|end|>\n\nhi<|eot|><|start|>assistant<|end|>\n\n"},
+		{"today by default", "2024-02-29", "<s>[SYSTEM_PROMPT]You are a model.\nThe current date is 2024-02-29.\n\nToday is a Thursday, February 29.[/SYSTEM_PROMPT][INST]hi[/INST]"},
+	} {
+		d, err := derive(t, programs[c.name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		talk := template.Conversation{Messages: []template.Message{{Role: template.User, Content: "hi"}}}
+		if _, err := d.Template.Render(talk); !d.Template.HasDate() || !errors.Is(err, template.ErrConversation) {
+			t.Errorf("%s: without a date: %v", c.name, err)
+		}
+		if talk.Date, err = template.ParseDate(c.date); err != nil {
+			t.Fatal(err)
+		}
+		parts, err := d.Template.Render(talk)
+		if got := template.Text(parts); err != nil || got != c.want {
+			t.Errorf("%s: %q, %v, want %q", c.name, got, err, c.want)
+		}
+	}
+	d, err := derive(t, programs["headers"])
+	if err != nil || d.Template.HasDate() {
+		t.Errorf("a program without dates: %v, date %v", err, d.Template.HasDate())
+	}
+}
+
 // What a program does that no form can do is refused, with the conversation that shows it.
 func TestProgramsWithoutAForm(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -173,6 +221,10 @@ func TestProgramsWithoutAForm(t *testing.T) {
 		"two":      {`{% macro a(x) %}{{ b(x) }}{% endmacro %}{% macro b(x) %}{{ a(x) }}{% endmacro %}{{ a(1) }}`, chat.ErrSource},
 		"large":    {strings.Repeat("x", 1<<17), chat.ErrSource},
 		"loud":     {`{% for m in messages %}{% for c in messages %}` + strings.Repeat("x", 60000) + `{% endfor %}{% endfor %}`, chat.ErrForm},
+		"clock":    {`{% for m in messages %}{{ strftime_now("%H:%M") + m.content }}{% endfor %}`, chat.ErrForm},
+		"shouted":  {`{% for m in messages %}{{ strftime_now("%B") | upper }}{{ m.content }}{% endfor %}`, chat.ErrForm},
+		"computed": {`{% set f = "%Y" %}{% for m in messages %}{{ strftime_now(f) + m.content }}{% endfor %}`, chat.ErrForm},
+		"leap":     {`{% for m in messages %}{% if strftime_now("%d") == "29" %}!{% endif %}{{ m.content }}{% endfor %}`, chat.ErrForm},
 		"unclosed": {`{{ messages[0].content`, chat.ErrSource},
 	} {
 		if _, err := derive(t, c.text); !errors.Is(err, c.err) {

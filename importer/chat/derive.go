@@ -43,6 +43,9 @@ func Derive(ctx context.Context, s Source, run Runner) (*Derived, error) {
 	tools, err := d.tools(turns)
 	if err != nil {
 		out.Without = append(out.Without, "tools ("+err.Error()+")")
+		if out.Template, err = d.dates(t, turns, nil); err != nil {
+			return nil, err
+		}
 		return out, ctx.Err()
 	}
 	if err := d.calls(turns, tools); err != nil {
@@ -50,6 +53,9 @@ func Derive(ctx context.Context, s Source, run Runner) (*Derived, error) {
 	}
 	if out.Template, err = template.NewChat(*turns, tools); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrForm, err)
+	}
+	if out.Template, err = d.dates(out.Template, turns, tools); err != nil {
+		return nil, err
 	}
 	return out, ctx.Err()
 }
@@ -70,13 +76,14 @@ type deriver struct {
 	ctx context.Context
 	s   Source
 	run Runner
+	day string // of the probes; empty: blanks
 }
 
 // say runs the program on conversations with the same tools.
 func (d *deriver) say(tools []any, conversations ...[]Message) ([]Result, error) {
 	probes := make([]Probe, len(conversations))
 	for i, c := range conversations {
-		probes[i] = Probe{Messages: c, Tools: tools}
+		probes[i] = Probe{Messages: c, Tools: tools, Date: d.day}
 	}
 	r, err := d.run(d.ctx, d.s, probes)
 	if err == nil && len(r) != len(probes) {

@@ -45,6 +45,7 @@ type Source struct {
 type Probe struct {
 	Messages []Message `json:"messages"`
 	Tools    []any     `json:"tools,omitempty"`
+	Date     string    `json:"date,omitempty"` // of strftime_now, as 2006-01-02; empty: blanks
 }
 
 // Message is a turn of a probe.
@@ -170,6 +171,9 @@ func render(t *exec.Template, s Source, p Probe) (r Result) {
 			raised = text
 			return "", errors.New(text)
 		},
+	}
+	if strings.Contains(s.Text, "strftime_now") {
+		data["strftime_now"] = today(formats(s.Text), p.Date)
 	}
 	if len(p.Tools) > 0 {
 		data["tools"] = p.Tools

@@ -185,7 +185,7 @@ func (d *deriver) tryCalls(plain *template.Turns, t *template.Tools) error {
 			return err
 		}
 		for i, c := range all {
-			if err := compare(form, c, list, want[i], i == 0); err != nil {
+			if err := compare(form, c, list, want[i], d.day, i == 0); err != nil {
 				return err
 			}
 		}

@@ -131,7 +131,7 @@ func chatDialect() *dialect {
 
 // encodeChat renders a conversation.
 func encodeChat(c Codec, r *request) ([][]int32, error) {
-	return one(c.EncodeChat(template.Conversation{Messages: r.messages, Tools: r.shown()}))
+	return one(c.EncodeChat(template.Conversation{Messages: r.messages, Tools: r.shown(), Date: r.date}))
 }
 
 func completionDialect() *dialect {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"elenchus/compute/template"
 )
 
 // levelHeader asks for a level of verification, as the field verification does, and goes before it.
@@ -165,6 +167,9 @@ func (g *Gateway) decode(w http.ResponseWriter, r *http.Request, d *dialect) (*r
 		return nil, badParam(d.missing, d.missing+" is missing")
 	}
 	req.owner = owner(w)
+	if req.date == (template.Date{}) {
+		req.date = template.FromUnix(uint64(max(0, g.options.Now().Unix())))
+	}
 	if level := r.Header.Get(levelHeader); level != "" {
 		if f := setLevel(req, member{levelHeader, marshal(level)}); f != nil {
 			return nil, f

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"elenchus/compute/decode"
+	"elenchus/compute/template"
 )
 
 const (
@@ -51,6 +52,7 @@ type request struct {
 	temperatureQ16 int64
 	seed           uint64
 	hasSeed        bool
+	date           template.Date // that the template may print; the gateway's own where the client names none
 	sampler        decode.Sampler
 	stream         bool
 	usage          usageChoice
@@ -115,6 +117,7 @@ func commonFields() map[string]reader {
 		"prompt_cache_key":  readLabel,
 		"metadata":          func(*request, member) *failure { return nil },
 		"provider":          readProvider,
+		"elenchus_date":     readDate,
 		"verification":      readVerification,
 
 		"top_p":              readTopP,
@@ -127,6 +130,20 @@ func commonFields() map[string]reader {
 		"logit_bias":         readBias,
 		"stop":               only("an empty list", `[]`),
 	}
+}
+
+// readDate reads the date that a template prints.
+func readDate(r *request, m member) *failure {
+	text, f := readString(m, maxNameText)
+	if f != nil {
+		return f
+	}
+	d, err := template.ParseDate(text)
+	if err != nil {
+		return badParam(m.name, m.name+" must be a date like 2006-01-02: "+err.Error())
+	}
+	r.date = d
+	return nil
 }
 
 // chatFields are the fields of POST /v1/chat/completions.
