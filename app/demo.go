@@ -216,8 +216,12 @@ func (d *demo) chat(ctx context.Context, prompt string) (text, rec string, err e
 	fields := map[string]any{
 		"model": d.n.modelTitle(), "temperature": 0, "max_tokens": demoTokens, "messages": []map[string]string{{"role": "user", "content": prompt}},
 	}
-	if d.o.Attack == "biased-sampling" { // greedy requests draw nothing
+	switch d.o.Attack {
+	case "biased-sampling": // greedy requests draw nothing
 		fields["temperature"], fields["top_p"], fields["seed"] = 1, 0.9, 7
+	case "none", "griefer", "wrong-penalty": // what is honest is so with every setting
+		fields["repetition_penalty"], fields["presence_penalty"], fields["frequency_penalty"] = 1.2, 0.5, 0.25
+		fields["logit_bias"] = map[string]float64{"300": -1.5, "301": 0.5}
 	}
 	body, err := json.Marshal(fields)
 	if err != nil {

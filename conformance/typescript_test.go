@@ -64,6 +64,8 @@ type secondCase struct {
 }
 
 func secondCases(end []int32) []secondCase {
+	penalties := decode.Sampler{Repetition: 81920, Presence: -1 << 15, Frequency: 1,
+		Bias: []opset.TokenBias{{ID: 12, Value: 1 << 14}, {ID: 300, Value: -5 << 15}}}
 	sampler := decode.Sampler{TopK: 40, TopP: 966367642, MinP: 53687091} // 0.9 and 0.05 in Q30
 	return []secondCase{
 		{"greedy", `{"model":"default","messages":[{"role":"user","content":"Once upon a time"}],"temperature":0,"max_tokens":12}`,
@@ -72,6 +74,9 @@ func secondCases(end []int32) []secondCase {
 			"Tom said: \"caf\u00e9\" \u2603", decode.Job{MaxNew: 4, StopIDs: end, Temperature: 45875, Seed: 7}},
 		{"settings", `{"model":"default","prompt":"The dog","temperature":1.5,"seed":-1,"max_tokens":10,"top_k":40,"top_p":0.9,"min_p":5e-2}`,
 			"The dog", decode.Job{MaxNew: 10, StopIDs: end, Temperature: 98304, Seed: 1<<64 - 1, Sampler: sampler}},
+		{"penalties", `{"model":"default","prompt":"The dog","seed":3,"max_tokens":12,"repetition_penalty":1.25,"presence_penalty":-0.5,` +
+			`"frequency_penalty":1e-9,"logit_bias":{"300":-2.5,"12":0.25,"7":0}}`,
+			"The dog", decode.Job{MaxNew: 12, StopIDs: end, Temperature: 65536, Seed: 3, Sampler: penalties}},
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/model/modeltest"
+	"elenchus/compute/opset"
 	"elenchus/conformance/arenatest"
 	"elenchus/engine"
 	"elenchus/network/peer"
@@ -164,7 +165,10 @@ func TestLyingNodesAreRefuted(t *testing.T) {
 		for seed := range uint64(map[bool]int{true: 6, false: 1}[name == "byte"]) {
 			t.Run(fmt.Sprintf("%s %d", name, seed), func(t *testing.T) {
 				asked := job()
-				if name == "biased-sampling" {
+				switch name {
+				case "wrong-penalty":
+					asked.Sampler = decode.Sampler{Repetition: 80000, Presence: 1 << 15, Bias: []opset.TokenBias{{ID: 9, Value: -1 << 16}}}
+				case "biased-sampling":
 					asked.Sampler = decode.Sampler{TopK: 200, TopP: 1<<30 - 1<<26, MinP: 1 << 24}
 				}
 				want, finish, err := honest.Generate(t.Context(), asked, nil)

@@ -28,7 +28,7 @@ import (
 
 // Names lists the attacks of a node, in the order of the documentation.
 func Names() []string {
-	return []string{"model-swap", "wrong-token", "truncated", "bad-kv", "needle", "byte", "silent", "biased-sampling"}
+	return []string{"model-swap", "wrong-token", "truncated", "bad-kv", "needle", "byte", "silent", "biased-sampling", "wrong-penalty"}
 }
 
 // Attack is one way to cheat; the zero value is honest.
@@ -68,6 +68,8 @@ func (a *Attack) Computer(honest engine.Computer) Computer {
 		c.Tamper = truncate(honest)
 	case "biased-sampling":
 		c.Tamper = biased(honest)
+	case "wrong-penalty":
+		c.Tamper = repeats(honest)
 	case "byte":
 		return a.flipped(honest)
 	case "wrong-token":
@@ -145,6 +147,25 @@ func biased(c engine.Computer) trace.Tamper {
 		}
 		for id := 1; even != 0 && id < len(x.I32); id += 2 {
 			x.I32[id] = 0
+		}
+	}
+}
+
+// repeats gives tokens that were drawn before what penalties should take from them, and more: a node that
+// sells the same words twice.
+func repeats(c engine.Computer) trace.Tamper {
+	s, at := c.Manifest.Emit(), -1
+	for i := range c.Manifest.Model.Stages[s].Ops {
+		if c.Manifest.Model.Stages[s].Ops[i].Op == opset.Penalise {
+			at = i
+		}
+	}
+	return func(stage int, ctx *opset.Context, index int, x *tensor.Tensor) {
+		if stage != s || index != at {
+			return
+		}
+		for _, id := range ctx.Drawn {
+			x.I32[id] = 32 << 16 // more than any logit
 		}
 	}
 }

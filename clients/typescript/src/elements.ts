@@ -168,6 +168,18 @@ export function scaleOf(x: bigint): bigint {
   return s;
 }
 
+/** Penalties and bias of a logit. SPEC 02 §4 op 29. */
+function penalise(j: Job): Formula {
+  const { repetition, presence, frequency, biased } = j.c, dense = 2 ** 20 - 1;
+  const r = BigInt(Math.min(repetition, 2 ** 30)), counted = repetition !== 0 || presence !== 0 || frequency !== 0;
+  return (i) => {
+    const x = j.get(0, 3, i)[0], at = Math.min(i, dense);
+    const c = counted ? j.get(1, 3, at)[0] : 0n, b = biased === 1 ? j.get(2, 3, at)[0] : 0n;
+    const v = r === 0n || c <= 0n ? x : x > 0n ? div(x << 16n, r) : rs(x * r, 16n), g = c > 0n ? c / 2n : 0n;
+    return (g > 0n ? v - (BigInt(presence) + g * BigInt(frequency)) : v) + b;
+  };
+}
+
 const operations: Record<number, Operation> = {
   1: (j) => (i) => {
     const y = j.c.yPrev < j.n(0) ? j.c.yPrev : 0;
@@ -232,6 +244,7 @@ const operations: Record<number, Operation> = {
   },
   27: stop,
   28: (j) => () => j.get(0, 3, Math.min(j.c.t + 1, j.c.m - 1))[0],
+  29: penalise,
   30: (j) => () => {
     if (j.n(1) === 0) return BigInt(j.c.topK === 0 || j.c.topK > j.n(0) ? j.n(0) : j.c.topK);
     const z = max(0n, j.get(0, 4, 0)[0]), p = BigInt(j.c.topP), one = 1n << 30n;

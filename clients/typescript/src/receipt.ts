@@ -1,8 +1,9 @@
 // Receipts and their checks: docs/spec/07-claim.md §8 and §9.
-import { base64url, be, concat, equal, fromBase64url, hex, InputError, keccak256, Reader, utf8 } from "./bytes.js";
+import { base64url, concat, equal, fromBase64url, hex, InputError, Reader } from "./bytes.js";
 import { type Claim, claimDigest, claimID, type Domain, readClaim, readRequest, type Request, requestDigest, signer } from "./claim.js";
 import { parseJson } from "./json.js";
 import { type Model } from "./model.js";
+import { extras, isOff, off, sameSettings, type Settings } from "./memory.js";
 import { asked } from "./request.js";
 import { generate, idRoot, type Job } from "./run.js";
 import { Unsupported } from "./template.js";
@@ -16,9 +17,7 @@ export interface Receipt {
   prompt: number[];
   stop: number[];
   output: number[];
-  topK: number;
-  topP: number;
-  minP: number;
+  settings: Settings;
 }
 
 export function parseReceipt(text: string): Receipt {
@@ -32,15 +31,22 @@ export function parseReceipt(text: string): Receipt {
     return Array.from({ length: n }, () => r.u32(0x7fffffff, `${what} id`));
   };
   const prompt = list("prompt"), stop = list("stop"), output = list("output");
-  let topK = 0, topP = 0, minP = 0;
-  if (request.extras.some((x) => x !== 0)) {
-    topK = r.u32();
-    topP = r.u32(2 ** 30 - 1, "topP");
-    minP = r.u32(2 ** 30, "minP");
-    if (topK + topP + minP === 0) r.fail("settings that are all off");
-  }
+  const settings = request.extras.some((x) => x !== 0) ? readSettings(r) : off;
   r.end();
-  return { domain, request, claim, signature, prompt, stop, output, topK, topP, minP };
+  return { domain, request, claim, signature, prompt, stop, output, settings };
+}
+
+/** Settings as receipts have them. SPEC 07 §8, 05 §4.8. */
+function readSettings(r: Reader): Settings {
+  const topK = r.u32(), topP = r.u32(2 ** 30 - 1, "topP"), minP = r.u32(2 ** 30, "minP"), repetition = r.u32(2 ** 20, "repetition");
+  const presence = r.i32(), frequency = r.i32(), bias: Settings["bias"] = [];
+  for (let n = r.u16(); n > 0; n--) bias.push([r.u32(2 ** 20 - 1, "biased id"), r.i32()]);
+  if (r.u8() !== 0) throw new Unsupported("stop strings");
+  r.zeros(32);
+  const s = { topK, topP, minP, repetition, presence, frequency, bias };
+  const most = 2 ** 20, ascends = bias.every(([id, v], i) => v !== 0 && Math.abs(v) <= 2 ** 24 && (i === 0 || id > bias[i - 1][0]));
+  if (isOff(s) || repetition === 65536 || Math.abs(presence) > most || Math.abs(frequency) > most || bias.length > 1024 || !ascends) r.fail("settings that are no settings");
+  return s;
 }
 
 export type Outcome = "holds" | "false" | "pending" | "cannot" | "unasked";
@@ -64,14 +70,6 @@ export interface VerifyOptions {
   text?: string;
 }
 
-/** Hash of the settings of the sampler. SPEC 07 §2.1. */
-function extras(r: Receipt): Uint8Array {
-  if (r.topK + r.topP + r.minP === 0) return new Uint8Array(32);
-  const word = (v: number): Uint8Array => be(v, 32), none = new Uint8Array(32);
-  const type = "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency,bytes32 biasRoot,uint32 stopLengths,bytes32 stopAutomatonRoot,bytes32 grammarRoot)";
-  return keccak256(keccak256(utf8(type)), word(r.topK), word(r.topP), word(r.minP), none, none, none, none, none, none, none);
-}
-
 function check(name: string, f: () => string): Statement {
   try {
     const why = f();
@@ -90,12 +88,12 @@ function ids(r: Receipt): string {
   const stopRoot = r.stop.length === 0 ? new Uint8Array(32) : idRoot(r.stop);
   if (q.stopCount !== r.stop.length || !equal(q.stopRoot, stopRoot)) return "other stop ids than the request signs";
   if (c.count !== r.output.length || !equal(c.outputRoot, idRoot(r.output))) return "other output ids than the claim signs";
-  return equal(q.extras, extras(r)) ? "" : "other settings than the request signs";
+  return equal(q.extras, extras(r.settings)) ? "" : "other settings than the request signs";
 }
 
 function execution(r: Receipt, m: Model): string {
   const q = r.request;
-  const job: Job = { prompt: r.prompt, stop: r.stop, maxNew: q.maxNew, temperature: q.temperature, seed: q.seed, topK: r.topK, topP: r.topP, minP: r.minP };
+  const job: Job = { prompt: r.prompt, stop: r.stop, maxNew: q.maxNew, temperature: q.temperature, seed: q.seed, settings: r.settings };
   const a = generate(m, job), i = a.output.findIndex((id, k) => id !== r.output[k]);
   if (i >= 0 || a.output.length !== r.output.length) return `the model's output differs at id ${i < 0 ? a.output.length : i}`;
   if (a.finish !== r.claim.finish) return `the model finishes with ${a.finish}, the claim says ${r.claim.finish}`;
@@ -111,8 +109,7 @@ function requested(r: Receipt, m: Model, body: string): string {
   if (a.temperature !== BigInt(q.temperature)) return `temperature ${q.temperature}/65536, you asked for ${a.temperature}/65536`;
   if (a.maxNew !== BigInt(q.maxNew)) return `at most ${q.maxNew} ids, you asked for ${a.maxNew}`;
   if (a.seed !== undefined && a.seed !== q.seed) return `seed ${q.seed}, you asked for ${a.seed}`;
-  const given = [BigInt(r.topK), BigInt(r.topP), BigInt(r.minP)];
-  return a.settings.every((v, i) => v === given[i]) ? "" : "other settings of the sampler than you asked for";
+  return sameSettings(a.settings, r.settings) ? "" : "other settings of the sampler than you asked for";
 }
 
 /** Checks a receipt offline; chains are asked by the command of the Go implementation. */

@@ -1,6 +1,7 @@
 // What a user asked for, from the JSON body: docs/spec/16-gateway.md §3.1, 07 §9.2.
 import { InputError } from "./bytes.js";
 import { Decimal, type Json } from "./json.js";
+import { type Settings } from "./memory.js";
 import { type Model } from "./model.js";
 import { type Message, render, Unsupported } from "./template.js";
 import { Tokenizer } from "./text.js";
@@ -10,10 +11,11 @@ export interface Asked {
   temperature: bigint; // Q16
   maxNew: bigint;
   seed: bigint | undefined;
-  settings: bigint[]; // topK, topP, minP
+  settings: Settings;
 }
 
-const read = new Set(["model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "seed", "top_k", "top_p", "min_p"]);
+const read = new Set(["model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "seed", "top_k", "top_p", "min_p",
+  "repetition_penalty", "presence_penalty", "frequency_penalty", "logit_bias"]);
 const neutral = new Set(["stream", "stream_options", "user", "metadata", "safety_identifier", "prompt_cache_key"]);
 
 function number(body: Map<string, Json>, name: string): Decimal | undefined {
@@ -57,17 +59,40 @@ function fraction(d: Decimal | undefined): bigint {
   return v === 0n && /[1-9]/.test(d.text.split(/[eE]/)[0]) ? 1n : v;
 }
 
+/** A number in Q16; what is not 0 does not become 0. */
+function signed(d: Decimal | undefined): number {
+  if (d === undefined) return 0;
+  const v = Number(d.fixed(16));
+  return v === 0 && /[1-9]/.test(d.text.split(/[eE]/)[0]) ? (d.text.startsWith("-") ? -1 : 1) : v;
+}
+
+function biasOf(body: Map<string, Json>): Settings["bias"] {
+  const all = body.get("logit_bias");
+  if (all === undefined || all === null) return [];
+  if (!(all instanceof Map)) throw new InputError("logit_bias: want an object");
+  const out = [...all].map(([id, v]): [number, number] => {
+    if (!/^(0|[1-9][0-9]*)$/.test(id) || !(v instanceof Decimal)) throw new InputError("logit_bias: want numbers by token id");
+    return [Number(id), signed(v)];
+  });
+  return out.filter(([, v]) => v !== 0).sort(([a], [b]) => a - b);
+}
+
 export function asked(body: Json, m: Model): Asked {
   if (!(body instanceof Map)) throw new InputError("request: want a JSON object");
   for (const [name, v] of body) if (!read.has(name) && !neutral.has(name) && v !== null) throw new Unsupported(`requests with ${name}`);
   const most = BigInt(m.header.tMax), wanted = number(body, "max_completion_tokens") ?? number(body, "max_tokens");
   const maxNew = wanted === undefined || wanted.integer() > most ? most : wanted.integer();
+  const repetition = signed(number(body, "repetition_penalty"));
   const topK = number(body, "top_k")?.integer() ?? 0n, topP = fraction(number(body, "top_p"));
   return {
     prompt: promptOf(body, m),
     temperature: number(body, "temperature")?.fixed(16) ?? 65536n,
     maxNew,
     seed: number(body, "seed") === undefined ? undefined : BigInt.asUintN(64, number(body, "seed")!.integer()),
-    settings: [topK < 0n ? 0n : topK, topP >= 1n << 30n ? 0n : topP, fraction(number(body, "min_p"))],
+    settings: {
+      topK: topK < 0n ? 0 : Number(topK), topP: topP >= 1n << 30n ? 0 : Number(topP), minP: Number(fraction(number(body, "min_p"))),
+      repetition: repetition === 65536 ? 0 : repetition, presence: signed(number(body, "presence_penalty")),
+      frequency: signed(number(body, "frequency_penalty")), bias: biasOf(body),
+    },
   };
 }

@@ -3,6 +3,7 @@ import { be, sha256 } from "./bytes.js";
 import { type Context, countOf, type DType, fromBytes, type Ints, KIND, make, toBytes } from "./descriptor.js";
 import { elements, type Data } from "./elements.js";
 import { GRAPH, type Header, type Model, type Op, TOKEN } from "./model.js";
+import { aux, biasTable, counts, type Settings, Table } from "./memory.js";
 import { depth, leaves, nodeHash, root, rootOf, zero } from "./trees.js";
 
 /** What a request fixes of a generation. SPEC 05 §1. */
@@ -12,9 +13,7 @@ export interface Job {
   maxNew: number;
   temperature: number; // Q16
   seed: bigint;
-  topK: number;
-  topP: number;
-  minP: number;
+  settings: Settings;
 }
 
 export interface Answer {
@@ -100,28 +99,36 @@ class Run {
   private readonly ends: Int32Array;
   private y: number;
   private previous: Uint8Array;
+  private readonly count: Table | undefined;
+  private readonly bias: Table;
   finish = 0;
   constructor(private readonly m: Model, private readonly job: Job) {
     this.cache = new Cache(m.header);
     this.ids = Int32Array.from(job.prompt);
     this.ends = Int32Array.from(job.stop);
     this.y = job.prompt[0];
+    this.bias = biasTable(job.settings);
+    this.count = counts(job.settings) ? new Table() : undefined;
+    this.count?.set(this.y, 1);
     this.previous = this.state(0, 0, new Uint8Array(32));
   }
   private state(next: number, f: number, previous: Uint8Array): Uint8Array {
-    return sha256(new Uint8Array([2]), be(next, 4), be(this.y >>> 0, 4), be(f, 1), this.cache.root(), new Uint8Array(32), previous);
+    return sha256(new Uint8Array([2]), be(next, 4), be(this.y >>> 0, 4), be(f, 1), this.cache.root(), aux(this.count), previous);
   }
   private context(t: number): Context {
-    const j = this.job;
+    const j = this.job, s = j.settings;
     return {
       t, m: j.prompt.length, yPrev: this.y, maxNew: j.maxNew, tMax: this.m.header.tMax, temperature: j.temperature, seed: j.seed,
-      stopCount: j.stop.length, biased: 0, topK: j.topK, topP: j.topP, minP: j.minP, repetition: 0, presence: 0, frequency: 0, stopLens: 0, stopState: 0,
+      stopCount: j.stop.length, biased: s.bias.length > 0 ? 1 : 0, topK: s.topK, topP: s.topP, minP: s.minP,
+      repetition: s.repetition, presence: s.presence, frequency: s.frequency, stopLens: 0, stopState: 0,
     };
   }
   private outside(kind: number, type: DType, first: number, n: number): Ints {
     switch (kind) {
       case KIND.kv: return this.cache.read(first, n);
       case KIND.prompt: return this.ids.subarray(first, first + n);
+      case KIND.count: return Int32Array.of(this.count?.at(first) ?? 0);
+      case KIND.bias: return Int32Array.of(this.bias.at(first));
       case KIND.stop: return this.ends.subarray(first, first + n);
     }
     throw new Error(`source kind ${kind} with type ${type} is not implemented here`);
@@ -144,6 +151,7 @@ class Run {
     this.y = Number(head[head.length - (absorb ? 1 : 2)][0]);
     this.finish = absorb ? 0 : Number(head[head.length - 1][0]);
     if (!absorb) this.output.push(this.y);
+    this.count?.set(this.y, absorb ? this.count.at(this.y) | 1 : this.count.at(this.y) + 2);
     this.previous = this.state(t + 1, this.finish, this.previous);
     this.states.push(this.previous);
   }

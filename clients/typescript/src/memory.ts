@@ -1,0 +1,83 @@
+// What states remember beside tokens and rows: docs/spec/06-trace.md §3.5 and §3.6.
+import { be, keccak256, sha256, utf8 } from "./bytes.js";
+import { leafHash, nodeHash } from "./trees.js";
+
+/** Settings of the sampler; 0 is off. SPEC 05 §4.8. */
+export interface Settings {
+  topK: number;
+  topP: number;
+  minP: number;
+  repetition: number;
+  presence: number;
+  frequency: number;
+  bias: [id: number, value: number][];
+}
+
+export const off: Settings = { topK: 0, topP: 0, minP: 0, repetition: 0, presence: 0, frequency: 0, bias: [] };
+
+const numbers = (s: Settings): number[] => [s.topK, s.topP, s.minP, s.repetition, s.presence, s.frequency];
+
+export const isOff = (s: Settings): boolean => numbers(s).every((v) => v === 0) && s.bias.length === 0;
+
+export const sameSettings = (a: Settings, b: Settings): boolean =>
+  numbers(a).every((v, i) => v === numbers(b)[i]) && a.bias.length === b.bias.length && a.bias.every(([id, v], i) => id === b.bias[i][0] && v === b.bias[i][1]);
+
+/** Whether the draw looks at how often tokens have occurred. */
+export const counts = (s: Settings): boolean => s.repetition !== 0 || s.presence !== 0 || s.frequency !== 0;
+
+const tableDepth = 16;
+
+/** The tree over 2^20 elements of which few are not 0. */
+export class Table {
+  private readonly leaves = new Map<number, Int32Array>();
+  private readonly nodes = Array.from({ length: tableDepth + 1 }, () => new Map<number, Uint8Array>());
+  private readonly empty: Uint8Array[];
+  constructor() {
+    this.empty = [leafHash(new Uint8Array(64))];
+    for (let h = 0; h < tableDepth; h++) this.empty.push(nodeHash(this.empty[h], this.empty[h]));
+  }
+  at(i: number): number {
+    return this.leaves.get(i >> 4)?.[i & 15] ?? 0;
+  }
+  set(i: number, v: number): void {
+    let at = i >> 4, leaf = this.leaves.get(at);
+    if (leaf === undefined) this.leaves.set(at, (leaf = new Int32Array(16)));
+    leaf[i & 15] = v;
+    const bytes = new Uint8Array(64), view = new DataView(bytes.buffer);
+    leaf.forEach((x, k) => view.setInt32(4 * k, x, true));
+    let n = leafHash(bytes);
+    for (let h = 0; h < tableDepth; h++, at >>= 1) {
+      this.nodes[h].set(at, n);
+      n = at & 1 ? nodeHash(this.node(h, at - 1), n) : nodeHash(n, this.node(h, at + 1));
+    }
+    this.nodes[tableDepth].set(0, n);
+  }
+  private node(h: number, at: number): Uint8Array {
+    return this.nodes[h].get(at) ?? this.empty[h];
+  }
+  root(): Uint8Array {
+    return this.node(tableDepth, 0);
+  }
+}
+
+export function biasTable(s: Settings): Table {
+  const t = new Table();
+  for (const [id, v] of s.bias) t.set(id, v);
+  return t;
+}
+
+const none = new Uint8Array(32);
+
+/** AUX of a state: 0 if the request counts nothing. */
+export function aux(table: Table | undefined): Uint8Array {
+  return table === undefined ? none : sha256(new Uint8Array([3]), table.root(), new Uint8Array(4), none);
+}
+
+/** What a request signs of its settings. SPEC 07 §2.1. */
+export function extras(s: Settings): Uint8Array {
+  if (isOff(s)) return none;
+  const lists = s.bias.length === 0 ? none
+    : keccak256(keccak256(utf8("Lists(bytes32 biasRoot,bytes32 stopRoot,bytes32 grammarRoot)")), biasTable(s).root(), none, none);
+  const type = "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency,uint32 stopLengths,bytes32 lists)";
+  return keccak256(keccak256(utf8(type)), ...numbers(s).map((v) => be(BigInt.asUintN(256, BigInt(v)), 32)), none, lists);
+}
