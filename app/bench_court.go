@@ -40,6 +40,14 @@ const (
 
 // newCourt deploys everything with the parameters of a development chain.
 func newCourt(fork devchain.Fork) (*court, error) {
+	c, err := emptyCourt(fork)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.deployAll()
+}
+
+func emptyCourt(fork devchain.Fork) (*court, error) {
 	db, err := evmstate.New(types.EmptyRootHash, evmstate.NewDatabaseForTesting())
 	if err != nil {
 		return nil, err
@@ -50,7 +58,7 @@ func newCourt(fork devchain.Fork) (*court, error) {
 	if fork == devchain.Amsterdam {
 		c.config.AmsterdamTime = new(uint64)
 	}
-	return c, c.deployAll()
+	return c, nil
 }
 
 // copy is the same chain, to be continued on its own.

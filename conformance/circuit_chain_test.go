@@ -168,9 +168,7 @@ func (c *court) prove(t *testing.T, key *step.Key, a *circuit.Answer, game byte)
 	if err := key.Verify(p.proof, public); err != nil {
 		t.Fatal(err)
 	}
-	for _, h := range public[2:] {
-		p.leaves = append(p.leaves, h.Bytes())
-	}
+	p.leaves = public[2:]
 	return p
 }
 

@@ -51,6 +51,15 @@ func (u *Unit) within() int {
 	return int(u.Index % uint64(int(u.Descriptor.Leaf)/u.Descriptor.Type.Size()))
 }
 
+// Cells is the number of elements that the unit reads.
+func (u *Unit) Cells() (n int) {
+	types := readTypes(&u.Descriptor)
+	for k, r := range u.Reads {
+		n += int(r.Hi-r.Lo) / types[k].Size()
+	}
+	return n
+}
+
 // leafCount is the number of leaves that each read covers.
 func (u *Unit) leafCount() (all int, each []int) {
 	for _, r := range u.Reads {
@@ -86,19 +95,26 @@ func (u *Unit) AnswerCircuit() frontend.Circuit {
 	}
 }
 
+// Input is a public input: a field element, big-endian, below the order.
+type Input = [32]byte
+
+// InputOf is an integer as a public input.
+func InputOf(v int64) Input {
+	var e fr.Element
+	return e.SetInt64(v).Bytes()
+}
+
 // Public are the public inputs of the answer, in the order of its circuit. Bind is taken modulo the
 // field.
-func (a *Answer) Public(bind [32]byte) ([]fr.Element, error) {
-	out := make([]fr.Element, 2, 16)
-	out[0].SetBytes(bind[:])
+func (a *Answer) Public(bind [32]byte) ([]Input, error) {
+	var e fr.Element
+	out := []Input{e.SetBytes(bind[:]).Bytes(), InputOf(0)}
 	if a.Equal {
-		out[1].SetOne()
+		out[1] = InputOf(1)
 	}
 	add := func(leaf []byte) error {
 		h, err := LeafHash(leaf)
-		var e fr.Element
-		e.SetBytes(h[:])
-		out = append(out, e)
+		out = append(out, h)
 		return err
 	}
 	if err := add(a.Target); err != nil {
@@ -120,9 +136,9 @@ func (a *Answer) Assignment(bind [32]byte) (frontend.Circuit, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &answerStatement{Bind: public[0], Equal: public[1]}
-	for _, h := range public[2:] {
-		s.Leaves = append(s.Leaves, h)
+	s := &answerStatement{Bind: public[0][:], Equal: public[1][:]}
+	for i := range public[2:] {
+		s.Leaves = append(s.Leaves, public[2+i][:])
 	}
 	s.Target = cellsOf(s.Target, a.Target, a.Descriptor.Type)
 	types := readTypes(&a.Descriptor)

@@ -23,7 +23,11 @@ import (
 	"github.com/consensys/gnark-crypto/ecc"
 	"github.com/consensys/gnark/constraint"
 	"github.com/consensys/gnark/frontend"
+	"github.com/consensys/gnark/logger"
 )
+
+// gnark logs to standard output unless it is told not to; proofs are no reason to write there.
+func init() { logger.Disable() }
 
 // ErrUnit marks an element that has no circuit: an operation without one, or reads that are not
 // those of the definition.
@@ -110,11 +114,7 @@ type statement struct {
 
 // Circuit is the circuit of the unit: one public input, the value, and the cells of its reads.
 func (u *Unit) Circuit() frontend.Circuit {
-	types, n := readTypes(&u.Descriptor), 0
-	for k, r := range u.Reads {
-		n += int(r.Hi-r.Lo) / types[k].Size()
-	}
-	return &statement{Cells: make([]frontend.Variable, n), unit: u}
+	return &statement{Cells: make([]frontend.Variable, u.Cells()), unit: u}
 }
 
 // Assignment is the witness of the instance, for its unit's circuit.

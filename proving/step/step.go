@@ -17,6 +17,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 
 	"elenchus/proving/circuit"
 
@@ -125,6 +126,22 @@ func NewKey(s System, c frontend.Circuit, ref *Reference) (*Key, error) {
 	return k, nil
 }
 
+// DevelopmentKey is NewKey with a reference string of its own, where one is needed, out of entropy.
+func DevelopmentKey(s System, c frontend.Circuit, entropy io.Reader) (*Key, error) {
+	if s == Groth16 {
+		return NewKey(s, c, nil)
+	}
+	system, err := Compile(s, c)
+	if err != nil {
+		return nil, err
+	}
+	ref, err := Development(entropy, system.GetNbConstraints()+system.GetNbPublicVariables())
+	if err != nil {
+		return nil, err
+	}
+	return NewKey(s, c, ref)
+}
+
 func digest(system constraint.ConstraintSystem) (d [32]byte, err error) {
 	h := sha256.New()
 	if _, err := system.WriteTo(h); err != nil {
@@ -156,7 +173,7 @@ func (k *Key) Prove(assignment frontend.Circuit) ([]byte, error) {
 
 // Verify decides on a proof for public inputs. It returns ErrProof with the reason, for hostile bytes
 // too, and never panics.
-func (k *Key) Verify(proof []byte, public []fr.Element) (err error) {
+func (k *Key) Verify(proof []byte, public []circuit.Input) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%w: %v", ErrProof, r)
@@ -165,12 +182,18 @@ func (k *Key) Verify(proof []byte, public []fr.Element) (err error) {
 	if want := k.Publics(); len(public) != want {
 		return fmt.Errorf("%w: %d public inputs, the circuit has %d", ErrProof, len(public), want)
 	}
+	inputs := make([]fr.Element, len(public))
+	for i := range public {
+		if err := inputs[i].SetBytesCanonical(public[i][:]); err != nil {
+			return fmt.Errorf("%w: public input %d is not below the order of the field", ErrProof, i)
+		}
+	}
 	if k.System == Groth16 {
 		p, err := unmarshalGroth16(proof)
 		if err != nil {
 			return err
 		}
-		if err := groth16.Verify(p, k.groth16Vk, public); err != nil {
+		if err := groth16.Verify(p, k.groth16Vk, inputs); err != nil {
 			return fmt.Errorf("%w: %w", ErrProof, err)
 		}
 		return nil
@@ -179,7 +202,7 @@ func (k *Key) Verify(proof []byte, public []fr.Element) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := plonk.Verify(p, k.plonkVk, public); err != nil {
+	if err := plonk.Verify(p, k.plonkVk, inputs); err != nil {
 		return fmt.Errorf("%w: %w", ErrProof, err)
 	}
 	return nil

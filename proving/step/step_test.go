@@ -3,6 +3,7 @@ package step_test
 import (
 	"bytes"
 	"errors"
+	"math/big"
 	"math/rand/v2"
 	"testing"
 
@@ -10,8 +11,6 @@ import (
 	"elenchus/compute/tensor"
 	"elenchus/proving/circuit"
 	"elenchus/proving/step"
-
-	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 )
 
 // sum is an element of x + a with x = -4 and a = 26: a circuit of 138 constraints.
@@ -50,10 +49,10 @@ func newKey(t testing.TB, s step.System, x *circuit.Instance, seed byte) *step.K
 
 var systems = []step.System{step.Groth16, step.PLONK}
 
-func values(v ...int64) []fr.Element {
-	out := make([]fr.Element, len(v))
+func values(v ...int64) []circuit.Input {
+	out := make([]circuit.Input, len(v))
 	for i := range v {
-		out[i].SetInt64(v[i])
+		out[i] = circuit.InputOf(v[i])
 	}
 	return out
 }
@@ -79,6 +78,7 @@ func TestProofsHoldForTheirStatementAlone(t *testing.T) {
 		}
 		refused("another value", k.Verify(proof, values(23)))
 		refused("negative value", k.Verify(proof, values(-22)))
+		refused("a value beyond the field", k.Verify(proof, []circuit.Input{beyond(22)}))
 		refused("no inputs", k.Verify(proof, nil))
 		refused("two inputs", k.Verify(proof, values(22, 0)))
 		refused("another key", other.Verify(proof, values(22)))
@@ -200,4 +200,10 @@ func TestBindingsDependOnEveryField(t *testing.T) {
 		}
 		seen[b.Hash()] = true
 	}
+}
+
+// beyond is v plus the order of the field: another encoding of the same element.
+func beyond(v int64) (out circuit.Input) {
+	new(big.Int).Add(circuit.Curve.ScalarField(), big.NewInt(v)).FillBytes(out[:])
+	return out
 }

@@ -1,0 +1,242 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/metrics"
+	"text/tabwriter"
+	"time"
+
+	"elenchus/compute/opset"
+	"elenchus/network/devchain"
+	"elenchus/proving/circuit"
+	"elenchus/proving/specimen"
+	"elenchus/proving/step"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// CircuitOptions say what to measure.
+type CircuitOptions struct {
+	Op, Shape string
+	Systems   []string // of CircuitSystems
+	Progress  func(done, all int)
+}
+
+// CircuitSystems are the proof systems by name.
+func CircuitSystems() []string { return []string{step.Groth16.String(), step.PLONK.String()} }
+
+// CircuitShapes are the shapes that operations are measured at.
+func CircuitShapes() []string { return specimen.Shapes() }
+
+// CircuitReport is what an answer about one element of an operation costs: sizes in bytes, times of
+// this run in milliseconds.
+type CircuitReport struct {
+	Op           string               `json:"op"`
+	Shape        string               `json:"shape"`
+	UnitShape    string               `json:"unit_shape"` // SPEC 10 §5.1, hex
+	Cells        int                  `json:"cells"`      // elements that are read
+	Leaves       int                  `json:"leaves"`     // whose hashes are public
+	PublicInputs int                  `json:"public_inputs"`
+	Origin       string               `json:"origin"` // of the keys
+	Answers      []CircuitMeasurement `json:"answers"`
+}
+
+// CircuitMeasurement is one proof system's part. Memory is the most that the process held while it
+// proved; Gas is a whole transaction under Osaka, 0 where no contract verifies the system.
+type CircuitMeasurement struct {
+	System       string  `json:"system"`
+	Constraints  int     `json:"constraints"`
+	ProvingKey   int64   `json:"proving_key_bytes"`
+	VerifyingKey int64   `json:"verifying_key_bytes"`
+	Proof        int     `json:"proof_bytes"`
+	Setup        float64 `json:"setup_ms"`
+	Prove        float64 `json:"prove_ms"`
+	Verify       float64 `json:"verify_ms"`
+	Memory       uint64  `json:"memory_bytes"`
+	Gas          uint64  `json:"gas"`
+}
+
+// MeasureCircuit makes development keys for an operation's specimen, proves and verifies it.
+func MeasureCircuit(ctx context.Context, o CircuitOptions) (*CircuitReport, error) {
+	op, ok := opset.Parse(o.Op)
+	if !ok || !circuit.Has(op) {
+		return nil, fmt.Errorf("%w: no circuit of an operation %q", ErrCannot, o.Op)
+	}
+	d, c, err := specimen.Element(op, o.Shape)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	a, err := circuit.PrepareAnswer(&d, &c, d.Count(&c)/2, make([]byte, d.Leaf), specimen.Data(&d))
+	if err != nil {
+		return nil, err
+	}
+	public, err := a.Public([32]byte{})
+	if err != nil {
+		return nil, err
+	}
+	r := &CircuitReport{Op: o.Op, Shape: o.Shape, UnitShape: fmt.Sprintf("%x", a.Shape()), Cells: a.Cells(), Leaves: len(public) - 2,
+		PublicInputs: len(public), Origin: step.DevelopmentOrigin}
+	for i, name := range o.Systems {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		m, err := measureSystem(name, a)
+		if err != nil {
+			return nil, err
+		}
+		r.Answers = append(r.Answers, *m)
+		if o.Progress != nil {
+			o.Progress(i+1, len(o.Systems))
+		}
+	}
+	return r, nil
+}
+
+func measureSystem(name string, a *circuit.Answer) (*CircuitMeasurement, error) {
+	s, ok := step.ParseSystem(name)
+	if !ok {
+		return nil, fmt.Errorf("%w: proof system %q: use one of %v", ErrCannot, name, CircuitSystems())
+	}
+	start := time.Now()
+	key, err := step.DevelopmentKey(s, a.AnswerCircuit(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	m := &CircuitMeasurement{System: name, Constraints: key.Constraints, Setup: millis(start)}
+	if m.ProvingKey, m.VerifyingKey, err = key.Sizes(); err != nil {
+		return nil, err
+	}
+	v, err := newProofCourt()
+	if err != nil {
+		return nil, err
+	}
+	p, err := v.prove(key, a, m)
+	if err != nil {
+		return nil, err
+	}
+	m.Proof = len(p.bytes)
+	start = time.Now()
+	if err := key.Verify(p.bytes, p.public); err != nil {
+		return nil, err
+	}
+	m.Verify = millis(start)
+	if s == step.Groth16 {
+		m.Gas, err = v.gas(key, a, p)
+	}
+	return m, err
+}
+
+func millis(since time.Time) float64 { return float64(time.Since(since).Microseconds()) / 1000 }
+
+// proofCourt is a chain in memory with a ProofVerifier.
+type proofCourt struct {
+	*court
+	prover common.Address
+}
+
+// answerProof is a proof with its public inputs.
+type answerProof struct {
+	bytes  []byte
+	public []circuit.Input
+}
+
+func newProofCourt() (*proofCourt, error) {
+	c, err := emptyCourt(devchain.Osaka)
+	if err != nil {
+		return nil, err
+	}
+	v := &proofCourt{c, courtAccount("prover")}
+	return v, c.create("ProofVerifier", v.prover)
+}
+
+// binding is what a proof for this court is bound to.
+func (v *proofCourt) binding(a *circuit.Answer) [32]byte {
+	b := step.Binding{Game: [32]byte{1}, Op: uint8(a.Descriptor.Op), Element: a.Index, Chain: v.config.ChainID.Uint64(),
+		Verifier: v.at["ProofVerifier"], Prover: v.prover}
+	return b.Hash()
+}
+
+// prove times a proof from the inputs on, and notes the most memory that was held meanwhile.
+func (v *proofCourt) prove(key *step.Key, a *circuit.Answer, m *CircuitMeasurement) (*answerProof, error) {
+	runtime.GC()
+	peak := watchMemory()
+	start := time.Now()
+	w, err := a.Assignment(v.binding(a))
+	if err != nil {
+		return nil, err
+	}
+	p := &answerProof{}
+	p.bytes, err = key.Prove(w)
+	m.Prove, m.Memory = millis(start), peak()
+	if err != nil {
+		return nil, err
+	}
+	p.public, err = a.Public(v.binding(a))
+	return p, err
+}
+
+// gas registers the key and sends the answer.
+func (v *proofCourt) gas(key *step.Key, a *circuit.Answer, p *answerProof) (uint64, error) {
+	words, err := key.Words()
+	if err != nil {
+		return 0, err
+	}
+	const version = uint16(1)
+	if _, _, err := v.call(v.prover, "ProofVerifier", "register", version, a.Shape(), words); err != nil {
+		return 0, err
+	}
+	_, gas, err := v.call(v.prover, "ProofVerifier", "verify", version, a.Shape(), struct {
+		Game    [32]byte
+		Op      uint8
+		Element uint64
+		Prover  common.Address
+		Equal   bool
+	}{[32]byte{1}, uint8(a.Descriptor.Op), a.Index, v.prover, a.Equal}, p.public[2:], p.bytes)
+	return gas, err
+}
+
+// watchMemory samples what the process holds until the function that it returns is called, which
+// gives the most.
+func watchMemory() func() uint64 {
+	stop, most := make(chan struct{}), make(chan uint64)
+	go func() {
+		peak, tick := uint64(0), time.NewTicker(5*time.Millisecond)
+		defer tick.Stop()
+		for {
+			s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+			metrics.Read(s)
+			peak = max(peak, s[0].Value.Uint64()-s[1].Value.Uint64())
+			select {
+			case <-stop:
+				most <- peak
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return func() uint64 {
+		close(stop)
+		return <-most
+	}
+}
+
+// WriteCircuit writes a report for people.
+func WriteCircuit(out io.Writer, r *CircuitReport) error {
+	fmt.Fprintf(out, "%s at %s: %d elements read from %d leaves, %d public inputs; %s keys, which prove nothing to others\n",
+		r.Op, r.Shape, r.Cells, r.Leaves, r.PublicInputs, r.Origin)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "system\tconstraints\tproving key\tverifying key\tproof\tsetup\tprove\tverify\tmemory\tgas\t")
+	for _, m := range r.Answers {
+		gas := "-"
+		if m.Gas > 0 {
+			gas = fmt.Sprint(m.Gas)
+		}
+		fmt.Fprintf(w, "%s\t%d\t%d B\t%d B\t%d B\t%.0f ms\t%.0f ms\t%.1f ms\t%d MiB\t%s\t\n", m.System, m.Constraints, m.ProvingKey,
+			m.VerifyingKey, m.Proof, m.Setup, m.Prove, m.Verify, m.Memory>>20, gas)
+	}
+	return w.Flush()
+}
