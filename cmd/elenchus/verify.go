@@ -27,8 +27,8 @@ type verifyFlags struct {
 func verifyCommand() *cobra.Command {
 	f := &verifyFlags{}
 	c := &cobra.Command{
-		Use: "verify FILE", Short: "Check a receipt: FILE holds its text or a response that carries it; - reads standard input",
-		Long: `Check a receipt. The answer is computed again when the model is at hand: --model, else what the
+		Use: "verify FILE", Short: "Check a receipt or a proof: FILE holds a receipt, a response that carries it, or what prove wrote; - reads standard input",
+		Long: `Check a receipt or a proof file. The answer is computed again when the model is at hand: --model, else what the
 store holds under the claim's model id, else the default model. With --request and --response the
 text is checked too, with --rpc what the chain says.
 
@@ -54,6 +54,9 @@ func (f *verifyFlags) verify(c *cobra.Command, path string) error {
 	b, err := readInput(c, path, maxReceipt)
 	if err != nil {
 		return err
+	}
+	if app.IsProof(b) {
+		return f.proof(c, b)
 	}
 	text, err := elenchus.FindChoice(b, f.choice)
 	if err != nil {

@@ -104,11 +104,16 @@ func InputOf(v int64) Input {
 	return e.SetInt64(v).Bytes()
 }
 
+// Reduced is a hash as a public input: modulo the order.
+func Reduced(h [32]byte) Input {
+	var e fr.Element
+	return e.SetBytes(h[:]).Bytes()
+}
+
 // Public are the public inputs of the answer, in the order of its circuit. Bind is taken modulo the
 // field.
 func (a *Answer) Public(bind [32]byte) ([]Input, error) {
-	var e fr.Element
-	out := []Input{e.SetBytes(bind[:]).Bytes(), InputOf(0)}
+	out := []Input{Reduced(bind), InputOf(0)}
 	if a.Equal {
 		out[1] = InputOf(1)
 	}

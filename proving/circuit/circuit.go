@@ -46,6 +46,25 @@ type Unit struct {
 	Places     []uint64 // indices that elements name: a row, an expert, a chunk
 }
 
+// Check says whether a unit from outside has reads that circuits can be built of: as many as the
+// operation may have, inside their sources, short, in leaves that exist. It returns ErrUnit. Whether
+// they are those of the definition is found when the circuit is built.
+func (u *Unit) Check() error {
+	d := &u.Descriptor
+	types := readTypes(d)
+	if !Has(d.Op) || u.Index >= d.Count(&u.Context) || len(u.Reads) > len(types) || len(u.Places) > 1 {
+		return fmt.Errorf("%w: element %d of %s with %d reads and %d places", ErrUnit, u.Index, d.Op, len(u.Reads), len(u.Places))
+	}
+	for k, r := range u.Reads {
+		switch {
+		case !types[k].Valid(), r.Leaf < 64, r.Leaf > maxLeaf, r.Leaf%64 != 0, r.Lo >= r.Hi, r.Hi > r.Total, r.Hi-r.Lo > maxRead,
+			(r.Lo|r.Hi)%uint64(types[k].Size()) != 0:
+			return fmt.Errorf("%w: read %d is %+v of %s", ErrUnit, k, r, types[k])
+		}
+	}
+	return nil
+}
+
 // Instance is a unit with its values.
 type Instance struct {
 	Unit

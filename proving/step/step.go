@@ -76,8 +76,14 @@ func ParseSystem(name string) (System, bool) {
 	return 0, false
 }
 
-// Compile makes the constraint system that a proof system needs.
-func Compile(s System, c frontend.Circuit) (constraint.ConstraintSystem, error) {
+// Compile makes the constraint system that a proof system needs. A circuit that cannot be built is an
+// error, of units from outside too.
+func Compile(s System, c frontend.Circuit) (_ constraint.ConstraintSystem, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%w: %v", circuit.ErrUnit, r)
+		}
+	}()
 	if s == Groth16 {
 		return circuit.Compile(c, r1cs.NewBuilder)
 	}
@@ -140,6 +146,15 @@ func DevelopmentKey(s System, c frontend.Circuit, entropy io.Reader) (*Key, erro
 		return nil, err
 	}
 	return NewKey(s, c, ref)
+}
+
+// CircuitDigest names a circuit under a proof system: what its keys are kept by.
+func CircuitDigest(s System, c frontend.Circuit) ([32]byte, error) {
+	system, err := Compile(s, c)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	return digest(system)
 }
 
 func digest(system constraint.ConstraintSystem) (d [32]byte, err error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/big"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"elenchus/compute/opset"
@@ -206,4 +207,102 @@ func TestBindingsDependOnEveryField(t *testing.T) {
 func beyond(v int64) (out circuit.Input) {
 	new(big.Int).Add(circuit.Curve.ScalarField(), big.NewInt(v)).FillBytes(out[:])
 	return out
+}
+
+// proofFile is the answer about the sum in whole leaves, and its key.
+func proofFile(t testing.TB) (*step.File, *step.Key) {
+	t.Helper()
+	x := sum(t)
+	leaf := func(v byte, more byte) []byte {
+		b := make([]byte, 64)
+		copy(b[20:], []byte{v, more, more, more})
+		return b
+	}
+	a, err := circuit.PrepareAnswer(&x.Descriptor, &x.Context, x.Index, leaf(22, 0), func(r opset.Read) ([]byte, error) {
+		if r.Index == 1 {
+			return leaf(0xfc, 0xff), nil
+		}
+		return leaf(26, 0), nil
+	})
+	if err != nil || !a.Equal {
+		t.Fatal(a, err)
+	}
+	k, err := step.NewKey(step.Groth16, a.AnswerCircuit(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := k.Answer(a, step.Binding{Game: [32]byte{1}, Chain: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, k
+}
+
+// A file is read as it was written and holds; each change of the statement makes it false, and each
+// change of the form is refused.
+func TestProofFiles(t *testing.T) {
+	f, k := proofFile(t)
+	b, err := f.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := step.Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Check(k); err != nil || !step.IsFile(b) {
+		t.Fatal(err)
+	}
+	for _, change := range []func(f *step.File){
+		func(f *step.File) { f.Equal = false }, func(f *step.File) { f.Binding.Game[0]++ }, func(f *step.File) { f.Binding.Chain++ },
+		func(f *step.File) { f.Binding.Verifier[3]++ }, func(f *step.File) { f.Binding.Prover[3]++ }, func(f *step.File) { f.Binding.Element++ },
+		func(f *step.File) { f.Leaves[1], f.Leaves[2] = f.Leaves[2], f.Leaves[1] }, func(f *step.File) { f.Leaves = f.Leaves[1:] },
+		func(f *step.File) { f.Proof[40] ^= 1 }, func(f *step.File) { f.System = step.PLONK },
+	} {
+		other, err := step.Decode(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(other)
+		if err := other.Check(k); !errors.Is(err, step.ErrProof) {
+			t.Errorf("%+v: %v", other.Binding, err)
+		}
+	}
+	text := string(b)
+	for old, bad := range map[string]string{
+		`"format":"elenchus/proof/1"`: `"format":"elenchus/proof/2"`, `"origin":"development"`: `"origin":"ceremony"`, `"leaf":64`: `"leaf":0`,
+		`"op":"add"`: `"op":"mul"`, `"lo":20`: `"lo":24`, `"chain":5`: `"chain":05`, `"element":5`: `"element":4000`, "\n": "", `"equal":true`: `"equal":true,"more":1`,
+		`"total":160`: `"total":21`, `"system":"groth16"`: `"system":"none"`,
+	} {
+		if !strings.Contains(text, old) {
+			t.Fatalf("the file has no %s", old)
+		}
+		if _, err := step.Decode([]byte(strings.Replace(text, old, bad, 1))); !errors.Is(err, step.ErrFile) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// No bytes make the decoder panic, nor the circuit of what it accepts; what it accepts has one
+// encoding.
+func FuzzDecode(f *testing.F) {
+	file, _ := proofFile(f)
+	b, err := file.Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		file, err := step.Decode(b)
+		if err != nil {
+			return
+		}
+		again, err := file.Encode()
+		if err != nil || !bytes.Equal(again, b) {
+			t.Fatalf("another encoding: %v", err)
+		}
+		if _, err := step.CircuitDigest(file.System, file.Unit.AnswerCircuit()); err != nil && !errors.Is(err, circuit.ErrUnit) && !errors.Is(err, circuit.ErrWide) {
+			t.Fatal(err)
+		}
+	})
 }

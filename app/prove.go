@@ -1,0 +1,222 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+	"elenchus/compute/opset"
+	"elenchus/compute/template"
+	"elenchus/engine"
+	"elenchus/proving/circuit"
+	"elenchus/proving/step"
+)
+
+// ProveOptions name one element of a step of a model, and what its proof is bound to.
+type ProveOptions struct {
+	Prompt                  string
+	Position, Stage, Tensor int
+	Element                 uint64
+	Change                  int64 // what is claimed beside the value: 0 proves that they are equal
+	System                  string
+	Game, Verifier, Prover  string // hex, 32, 20 and 20 bytes; empty is zero
+	Chain                   uint64
+}
+
+// binding reads the hex of the options.
+func (o *ProveOptions) binding() (step.Binding, error) {
+	b := step.Binding{Chain: o.Chain}
+	for _, x := range []struct {
+		name, text string
+		to         []byte
+	}{{"game", o.Game, b.Game[:]}, {"verifier", o.Verifier, b.Verifier[:]}, {"prover", o.Prover, b.Prover[:]}} {
+		raw, err := hex.DecodeString(strings.TrimPrefix(x.text, "0x"))
+		if err != nil || len(raw) != 0 && len(raw) != len(x.to) {
+			return b, fmt.Errorf("%w: %s %q: want %d bytes in hex", ErrCannot, x.name, x.text, len(x.to))
+		}
+		copy(x.to, raw)
+	}
+	return b, nil
+}
+
+// ProveReport is what was proven.
+type ProveReport struct {
+	Op      string  `json:"op"`
+	Element uint64  `json:"element"`
+	Value   int64   `json:"value"`
+	Equal   bool    `json:"equal"`
+	System  string  `json:"system"`
+	Origin  string  `json:"origin"`
+	Circuit string  `json:"circuit"` // digest
+	Prove   float64 `json:"prove_ms"`
+	Proof   []byte  `json:"-"` // the file
+}
+
+// Prove runs a model to a step, opens the leaves of one element and proves whether the claimed leaf
+// holds its value. Keys are kept in the folder keys of the state directory.
+func (s Store) Prove(ctx context.Context, model string, o ProveOptions) (*ProveReport, error) {
+	system, ok := step.ParseSystem(o.System)
+	if !ok {
+		return nil, fmt.Errorf("%w: proof system %q: use one of %v", ErrCannot, o.System, CircuitSystems())
+	}
+	binding, err := o.binding()
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.answer(model, &o)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	key, err := s.key(system, &a.Unit, true)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	f, err := key.Answer(a, binding)
+	if err != nil {
+		return nil, err
+	}
+	r := &ProveReport{Op: a.Descriptor.Op.String(), Element: a.Index, Value: a.Value, Equal: a.Equal, System: o.System,
+		Origin: step.DevelopmentOrigin, Circuit: fmt.Sprintf("%x", key.Digest), Prove: millis(start)}
+	r.Proof, err = f.Encode()
+	return r, err
+}
+
+// answer replays the step.
+func (s Store) answer(model string, o *ProveOptions) (*circuit.Answer, error) {
+	man, _, err := s.Load(model)
+	if err != nil {
+		return nil, err
+	}
+	tok, err := textSide(man)
+	if err != nil {
+		return nil, err
+	}
+	pool := engine.NewPool(0)
+	defer pool.Close()
+	if man, err = ready(man, "", pool); err != nil {
+		return nil, err
+	}
+	job := decode.Job{Prompt: template.Prompt(tok, o.Prompt), StopIDs: man.Model.EndIDs, MaxNew: uint32(o.Position) + 1}
+	at, err := trace.Replay(man, job, o.Position, nil, pool.Split, nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: position %d: %w", ErrCannot, o.Position, err)
+	}
+	st, err := at.Stage(o.Stage)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	if o.Tensor < 1 || o.Tensor >= len(st.Tensors) || o.Element >= uint64(st.Tensors[o.Tensor].Len()) {
+		return nil, fmt.Errorf("%w: element %d of tensor %d: stage %d has tensors 1 to %d", ErrCannot, o.Element, o.Tensor, o.Stage, len(st.Tensors)-1)
+	}
+	d, _, err := man.Descriptor(o.Stage, o.Tensor)
+	if err != nil {
+		return nil, err
+	}
+	size := uint64(d.Type.Size())
+	perLeaf := uint64(d.Leaf) / size
+	target := st.Leaf(o.Tensor, o.Element/perLeaf)
+	target[o.Element%perLeaf*size] += byte(o.Change)
+	return circuit.PrepareAnswer(&d, &at.Ctx, o.Element, target, func(r opset.Read) ([]byte, error) {
+		open, err := st.Open(&d, o.Tensor, r)
+		return open.Leaves, err
+	})
+}
+
+// key reads the development key of a circuit from the store, or makes and keeps it.
+func (s Store) key(system step.System, u *circuit.Unit, mayMake bool) (*step.Key, error) {
+	digest, err := step.CircuitDigest(system, u.AnswerCircuit())
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(filepath.Dir(s.dir), "keys", fmt.Sprintf("%s-%x.%s", system, digest, step.DevelopmentOrigin))
+	f, err := os.Open(path)
+	if err == nil {
+		defer f.Close() //nolint:errcheck // read only
+		return step.ReadKey(system, u.AnswerCircuit(), bufio.NewReader(f))
+	}
+	if !errors.Is(err, os.ErrNotExist) || !mayMake {
+		return nil, fmt.Errorf("%w: no key of circuit %x here (%w): proofs by development keys are verified where they were made", ErrCannot, digest, err)
+	}
+	key, err := step.DevelopmentKey(system, u.AnswerCircuit(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return key, keepKey(path, key)
+}
+
+// keepKey writes a key that is there whole or not at all.
+func keepKey(path string, key *step.Key) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "key-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // gone after the rename
+	_, err = key.WriteTo(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// ProofReport is the statement of a proof file that holds.
+type ProofReport struct {
+	Holds    bool     `json:"holds"`
+	Reason   string   `json:"reason,omitempty"`
+	Op       string   `json:"op"`
+	Element  uint64   `json:"element"`
+	Equal    bool     `json:"equal"`
+	Leaves   []string `json:"leaves"`
+	System   string   `json:"system"`
+	Origin   string   `json:"origin"`
+	Game     string   `json:"game"`
+	Chain    uint64   `json:"chain"`
+	Verifier string   `json:"verifier"`
+	Prover   string   `json:"prover"`
+}
+
+// IsProof says whether bytes are a proof file rather than a receipt.
+func IsProof(b []byte) bool { return step.IsFile(b) }
+
+// VerifyProof decides on a proof file with the keys of the store. It returns ErrCannot for a circuit
+// that has no key there and for what is no proof file.
+func (s Store) VerifyProof(b []byte) (*ProofReport, error) {
+	f, err := step.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	key, err := s.key(f.System, &f.Unit, false)
+	if err != nil {
+		return nil, err
+	}
+	r := &ProofReport{Op: f.Unit.Descriptor.Op.String(), Element: f.Unit.Index, Equal: f.Equal, System: f.System.String(),
+		Origin: step.DevelopmentOrigin, Game: fmt.Sprintf("%x", f.Binding.Game), Chain: f.Binding.Chain,
+		Verifier: fmt.Sprintf("%x", f.Binding.Verifier), Prover: fmt.Sprintf("%x", f.Binding.Prover)}
+	for _, h := range f.Leaves {
+		r.Leaves = append(r.Leaves, fmt.Sprintf("%x", h))
+	}
+	switch err := f.Check(key); {
+	case err == nil:
+		r.Holds = true
+	case errors.Is(err, step.ErrProof):
+		r.Reason = err.Error()
+	default:
+		return nil, err
+	}
+	return r, nil
+}

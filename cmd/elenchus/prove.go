@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"elenchus/app"
+
+	"github.com/spf13/cobra"
+)
+
+func proveCommand() *cobra.Command {
+	l, o := &local{}, app.ProveOptions{}
+	var model, out string
+	c := &cobra.Command{
+		Use: "prove --out FILE", Short: "Prove one element of a step of a model without showing what it was computed from", Args: cobra.NoArgs,
+		Long: `Runs a prompt to a position, takes one element of one tensor of a stage, and proves that it is what
+its operation gives for leaves with certain hashes. The proof file holds no number of the leaves.
+With --change the claimed element is another, and the proof shows that it is not the value.
+Keys are made on first use and kept in the state directory: they are development keys, whose maker
+can forge. elenchus verify checks the file.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := l.store()
+			if err != nil {
+				return err
+			}
+			ctx, stop := untilStopped(c)
+			defer stop()
+			r, err := s.Prove(ctx, model, o)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(out, r.Proof, 0o644); err != nil {
+				return err
+			}
+			return l.print(c, r, func(w io.Writer) {
+				fmt.Fprintf(w, "element %d of %s: %s by a %s proof with %s keys in %.0f ms: %s\n", r.Element, r.Op, verdictWord(r.Equal), r.System, r.Origin, r.Prove, out)
+			})
+		},
+	}
+	l.add(c)
+	p := c.Flags()
+	p.StringVar(&model, "model", "default", "name, id, .gguf or .elm file, or default")
+	p.StringVar(&o.Prompt, "prompt", "Once upon a time", "prompt")
+	p.IntVar(&o.Position, "position", 0, "step of the run, 0 is the first token of the prompt")
+	p.IntVar(&o.Stage, "stage", 1, "stage: 0 embedding, 1 and up the layers")
+	p.IntVar(&o.Tensor, "tensor", 1, "tensor of the stage")
+	p.Uint64Var(&o.Element, "element", 0, "element of the tensor, flat")
+	p.Int64Var(&o.Change, "change", 0, "claim the element with this added to its lowest byte")
+	p.StringVar(&o.System, "system", app.CircuitSystems()[1], "proof system: one of "+strings.Join(app.CircuitSystems(), ", "))
+	p.StringVar(&o.Game, "game", "", "bind the proof to the key of a game, hex")
+	p.Uint64Var(&o.Chain, "chain", 0, "bind the proof to a chain id")
+	p.StringVar(&o.Verifier, "verifier", "", "bind the proof to a ProofVerifier contract, hex")
+	p.StringVar(&o.Prover, "prover", "", "bind the proof to the account that will send it, hex")
+	p.StringVar(&out, "out", "", "file for the proof")
+	_ = c.MarkFlagRequired("out") // it exists
+	return c
+}
+
+func verdictWord(equal bool) string {
+	if equal {
+		return "the value of its operation"
+	}
+	return "not the value of its operation"
+}
+
+// proof checks a proof file.
+func (f *verifyFlags) proof(c *cobra.Command, b []byte) error {
+	s, err := f.store()
+	if err != nil {
+		return err
+	}
+	r, err := s.VerifyProof(b)
+	if err != nil {
+		return err
+	}
+	err = f.print(c, r, func(w io.Writer) {
+		if !r.Holds {
+			fmt.Fprintln(w, "false:", r.Reason)
+			return
+		}
+		fmt.Fprintf(w, "holds: element %d of %s, claimed in the leaf with hash %s, is %s\n", r.Element, r.Op, r.Leaves[0], verdictWord(r.Equal))
+		fmt.Fprintf(w, "%s, %s keys: their maker can forge\ngame %s chain %d verifier %s prover %s\n", r.System, r.Origin, r.Game, r.Chain, r.Verifier, r.Prover)
+	})
+	if err == nil && !r.Holds {
+		return exitError(exitFailed)
+	}
+	return err
+}
