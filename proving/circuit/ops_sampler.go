@@ -75,6 +75,29 @@ func (e *env) prompt(uint64) Num {
 	return e.one(e.src(0), tensor.I32, m, min(uint64(e.c.T)+1, m-1))
 }
 
+// penalise lowers the logits of tokens that have occurred, and adds the bias.
+func (e *env) penalise(j uint64) Num {
+	x := e.one(e.src(0), tensor.I32, e.count(), j)
+	count, bias := e.lit(0), e.lit(0)
+	at := min(j, opset.DenseCount-1)
+	if e.c.Counted() {
+		count = e.one(e.src(1), tensor.I32, opset.DenseCount, at)
+	}
+	if e.c.Biased {
+		bias = e.one(e.src(2), tensor.I32, opset.DenseCount, at)
+	}
+	v := x
+	if r := int64(min(e.c.Repetition, opset.MaxRepetition)); r != 0 {
+		less := e.div(e.mulBig(x, pow(16)), e.lit(r))
+		occurred := e.pick(e.atLeast(x, e.lit(1)), less, e.rs(e.mul64(x, r), 16))
+		v = e.pick(e.atLeast(count, e.lit(1)), occurred, x)
+	}
+	drawn := e.clamp(e.floor(count, 1), new(big.Int), larger(count.hi, new(big.Int)))
+	some := e.flag(e.atLeast(drawn, e.lit(1)))
+	v = e.sub(v, e.add(e.mul64(some, int64(e.c.Presence)), e.mul64(drawn, int64(e.c.Frequency))))
+	return e.add(v, bias)
+}
+
 // Radix selection.
 
 func (e *env) rank(uint64) Num {

@@ -66,6 +66,8 @@ func (u *Unit) constants() []uint64 {
 		return []uint64{opset.Uniform(c.Seed, c.T)}
 	case opset.StopOp:
 		return []uint64{uint64(opset.Limit(c))}
+	case opset.Penalise:
+		return []uint64{uint64(c.Repetition), uint64(c.Presence), uint64(c.Frequency)}
 	case opset.Rank:
 		return []uint64{uint64(c.TopK), uint64(c.TopP)}
 	case opset.Keep:

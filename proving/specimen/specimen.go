@@ -126,6 +126,10 @@ func shapeOf(code opset.Code, z size) (opset.Descriptor, opset.Context) {
 	case opset.Select:
 		d.Dims = vec(2)
 		d.P[0], d.P[1], d.P[2], d.P[3] = vocabulary, 256, int64(tensor.I32), 0
+	case opset.Penalise:
+		d.Dims, d.P = vec(vocabulary), [11]int64{vocabulary}
+		d.Src[1], d.Src[2] = opset.Source{Kind: opset.Counts}, opset.Source{Kind: opset.Bias}
+		c.Repetition, c.Presence, c.Frequency, c.Biased = 70000, 20000, 3000, true
 	case opset.Rank, opset.Hist, opset.Digit, opset.Keep:
 		selection(&d)
 	case opset.Order, opset.Slot, opset.Gather, opset.Share, opset.RowMatMul, opset.RowResult, opset.RowScale, opset.RowQuant,
