@@ -18,6 +18,10 @@ const (
 
 const pointSize, scalarSize = curve.SizeOfG1AffineUncompressed, fr.Bytes
 
+// flags are bits of a point's first byte that no coordinate has: the curve's marks of compressed points
+// and of infinity, which no honest proof has.
+const flags = 0xc0
+
 // parser reads points and scalars that have one encoding; after the first error all are zero.
 type parser struct {
 	b   []byte
@@ -44,7 +48,7 @@ func (p *parser) point(to *curve.G1Affine) {
 	}
 	raw := p.take(pointSize)
 	_, err := to.SetBytes(raw)
-	if again := to.RawBytes(); err != nil || string(again[:]) != string(raw) {
+	if again := to.RawBytes(); err != nil || raw[0]&flags != 0 || string(again[:]) != string(raw) {
 		p.err = fmt.Errorf("%w: %x is no point", ErrProof, raw)
 	}
 }
@@ -55,7 +59,7 @@ func (p *parser) twisted(to *curve.G2Affine) {
 	}
 	raw := p.take(2 * pointSize)
 	_, err := to.SetBytes(raw)
-	if again := to.RawBytes(); err != nil || string(again[:]) != string(raw) {
+	if again := to.RawBytes(); err != nil || raw[0]&flags != 0 || string(again[:]) != string(raw) {
 		p.err = fmt.Errorf("%w: %x is no point of the second group", ErrProof, raw)
 	}
 }

@@ -1,0 +1,315 @@
+package conformance_test
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"math/big"
+	"os"
+	"strings"
+	"testing"
+
+	"elenchus/compute/opset"
+	"elenchus/contracts"
+	"elenchus/proving/check"
+	"elenchus/proving/step"
+
+	"github.com/ethereum/go-ethereum/accounts/abi"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/state"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/vm/runtime"
+	"github.com/ethereum/go-ethereum/params"
+)
+
+// forgeries is a key, an answer that holds under it, and answers that do not, with the reason by which
+// each is refused.
+const forgeries = "../testvectors/proofs/forged.json"
+
+type forgedFile struct {
+	Op    string       `json:"op"`
+	Key   string       `json:"key"` // words, SPEC 10 §5.3
+	Cases []forgedCase `json:"cases"`
+}
+
+type forgedCase struct {
+	Name     string   `json:"name"`
+	Game     string   `json:"game"`
+	Op       uint8    `json:"op"`
+	Element  uint64   `json:"element"`
+	Chain    uint64   `json:"chain"`
+	Verifier string   `json:"verifier"`
+	Prover   string   `json:"prover"`
+	Equal    bool     `json:"equal"`
+	Leaves   []string `json:"leaves"`
+	Proof    string   `json:"proof"`
+	Want     string   `json:"want"` // "" or the reason
+}
+
+// bench is a ProofVerifier in an EVM without a chain, at any address of any chain.
+type bench struct {
+	cfg *runtime.Config
+	abi abi.ABI
+	at  common.Address
+}
+
+func newBench(t testing.TB, chain uint64, at [20]byte) *bench {
+	t.Helper()
+	db, err := state.New(types.EmptyRootHash, state.NewDatabaseForTesting())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _, err := contracts.Artifact("ProofVerifier")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := contracts.Runtime("ProofVerifier")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := abi.JSON(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := *params.MergedTestChainConfig
+	config.ChainID = new(big.Int).SetUint64(chain)
+	b := &bench{&runtime.Config{ChainConfig: &config, State: db, GasLimit: 30_000_000, BlockNumber: big.NewInt(1)}, parsed, at}
+	db.SetCode(b.at, code, 0)
+	return b
+}
+
+// call returns the name of the error that the call reverts with, "" if it does not. The registrar of
+// bare code is the zero address, which calls come from.
+func (b *bench) call(t testing.TB, method string, args ...any) string {
+	t.Helper()
+	data, err := b.abi.Pack(method, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _, err := runtime.Call(b.at, data, b.cfg)
+	if err == nil {
+		return ""
+	}
+	for _, e := range b.abi.Errors {
+		if len(out) >= 4 && bytes.Equal(out[:4], e.ID[:4]) {
+			return e.Name
+		}
+	}
+	return err.Error()
+}
+
+// verdicts are what contract and twin say about a case.
+func (b *bench) verdicts(t testing.TB, words []byte, s *check.Statement, leaves [][32]byte, proof []byte) (contract, twin string) {
+	t.Helper()
+	contract = b.call(t, "verify", numerics, [32]byte{7}, statement{s.Game, s.Op, s.Element, s.Prover, s.Equal}, leaves, proof)
+	if err := check.Answer(words, s, leaves, proof); err != nil {
+		twin = err.Error()
+	}
+	return contract, twin
+}
+
+func (c *forgedCase) parts(t *testing.T) (s *check.Statement, leaves [][32]byte, proof []byte) {
+	t.Helper()
+	s = &check.Statement{Game: [32]byte(unhex(t, c.Game)), Op: c.Op, Element: c.Element, Chain: c.Chain,
+		Verifier: [20]byte(unhex(t, c.Verifier)), Prover: [20]byte(unhex(t, c.Prover)), Equal: c.Equal}
+	for _, h := range c.Leaves {
+		leaves = append(leaves, [32]byte(unhex(t, h)))
+	}
+	return s, leaves, unhex(t, c.Proof)
+}
+
+func readForgeries(t *testing.T) *forgedFile {
+	t.Helper()
+	if *update {
+		writeForgeries(t)
+	}
+	var f forgedFile
+	d := json.NewDecoder(strings.NewReader(read(t, forgeries)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&f); err != nil {
+		t.Fatal(err)
+	}
+	return &f
+}
+
+// Contract and twin refuse every forged answer by the reason that the vectors name, and accept the
+// true one; every reason that an answer can be refused by is shown. SPEC 10 §5.4, STYLE 30, 33.
+func TestForgedProofsAreRefusedByTheirReason(t *testing.T) {
+	f := readForgeries(t)
+	words := unhex(t, f.Key)
+	shown := map[string]bool{}
+	for _, c := range f.Cases {
+		s, leaves, proof := c.parts(t)
+		b := newBench(t, s.Chain, s.Verifier)
+		if got := b.call(t, "register", numerics, [32]byte{7}, words); got != "" {
+			t.Fatalf("register: %s", got)
+		}
+		contract, twin := b.verdicts(t, words, s, leaves, proof)
+		if contract != c.Want || twin != c.Want {
+			t.Errorf("%s: contract %q, twin %q, want %q", c.Name, contract, twin, c.Want)
+		}
+		shown[c.Want] = true
+	}
+	for _, reason := range []string{"", "LeafCount", "ProofLength", "LeafOutOfField", "BadPoint", "ProofRefused"} {
+		if !shown[reason] {
+			t.Errorf("no vector shows %q", reason)
+		}
+	}
+	if err := check.Answer(words[:len(words)-1], &check.Statement{}, nil, nil); err != check.ErrKeyLength {
+		t.Errorf("a short key: %v", err)
+	}
+}
+
+// Contract and twin agree on any bytes in the place of proof and leaves.
+func FuzzProofVerifierAgreesWithItsTwin(f *testing.F) {
+	raw, err := os.ReadFile(forgeries)
+	if err != nil {
+		f.Fatal(err)
+	}
+	var file forgedFile
+	if err := json.Unmarshal(raw, &file); err != nil {
+		f.Fatal(err)
+	}
+	words, err := hex.DecodeString(file.Key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, c := range file.Cases {
+		proof, _ := hex.DecodeString(c.Proof)
+		leaf, _ := hex.DecodeString(c.Leaves[0])
+		f.Add(proof, leaf, c.Equal)
+	}
+	f.Fuzz(func(t *testing.T, proof, leaf []byte, equal bool) {
+		s := &check.Statement{Chain: 1, Equal: equal}
+		b := newBench(t, s.Chain, s.Verifier)
+		b.call(t, "register", numerics, [32]byte{7}, words)
+		leaves := make([][32]byte, 2)
+		copy(leaves[0][:], leaf)
+		if contract, twin := b.verdicts(t, words, s, leaves, proof); contract != twin {
+			t.Fatalf("contract %q, twin %q", contract, twin)
+		}
+	})
+}
+
+// writeForgeries makes a development key of relu, a true answer, and changes of it.
+func writeForgeries(t *testing.T) {
+	t.Helper()
+	a := answerOf(t, opset.ReLU, true)
+	key, err := step.NewKey(step.Groth16, a.AnswerCircuit(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words, err := key.Words()
+	if err != nil {
+		t.Fatal(err)
+	}
+	binding := step.Binding{Game: [32]byte{1, 2, 3}, Chain: 1337, Verifier: [20]byte{4, 5}, Prover: [20]byte{6}}
+	good, err := key.Answer(a, binding)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binding.Game[0]++
+	foreign, err := key.Answer(a, binding)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := forgedFile{Op: opset.ReLU.String(), Key: hex.EncodeToString(words)}
+	add := func(name, want string, change func(c *forgedCase, proof []byte) []byte) {
+		g := good.Binding
+		c := forgedCase{Name: name, Game: hex.EncodeToString(g.Game[:]), Op: g.Op, Element: g.Element, Chain: g.Chain,
+			Verifier: hex.EncodeToString(g.Verifier[:]), Prover: hex.EncodeToString(g.Prover[:]), Equal: good.Equal, Want: want}
+		for _, h := range good.Leaves {
+			c.Leaves = append(c.Leaves, hex.EncodeToString(h[:]))
+		}
+		c.Proof = hex.EncodeToString(change(&c, bytes.Clone(good.Proof)))
+		file.Cases = append(file.Cases, c)
+	}
+	statements(add)
+	encodings(add, foreign.Proof)
+	raw, err := json.MarshalIndent(file, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll("../testvectors/proofs", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(forgeries, append(raw, '\n'), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type forge = func(name, want string, change func(c *forgedCase, proof []byte) []byte)
+
+// statements are true proofs of something else.
+func statements(add forge) {
+	of := func(f func(c *forgedCase)) func(*forgedCase, []byte) []byte {
+		return func(c *forgedCase, proof []byte) []byte {
+			f(c)
+			return proof
+		}
+	}
+	const refused = "ProofRefused"
+	add("true", "", of(func(*forgedCase) {}))
+	add("another game", refused, of(func(c *forgedCase) { c.Game = strings.Repeat("09", 32) }))
+	add("another op", refused, of(func(c *forgedCase) { c.Op++ }))
+	add("another element", refused, of(func(c *forgedCase) { c.Element++ }))
+	add("another chain", refused, of(func(c *forgedCase) { c.Chain++ }))
+	add("another verifier", refused, of(func(c *forgedCase) { c.Verifier = strings.Repeat("09", 20) }))
+	add("another prover", refused, of(func(c *forgedCase) { c.Prover = strings.Repeat("09", 20) }))
+	add("the other verdict", refused, of(func(c *forgedCase) { c.Equal = !c.Equal }))
+	add("leaves in another order", refused, of(func(c *forgedCase) { c.Leaves[0], c.Leaves[1] = c.Leaves[1], c.Leaves[0] }))
+	add("leaf 0", refused, of(func(c *forgedCase) { c.Leaves[1] = strings.Repeat("00", 32) }))
+	add("leaf beyond the field", "LeafOutOfField", of(func(c *forgedCase) { c.Leaves[1] = strings.Repeat("ff", 32) }))
+	add("leaf of the order itself", "LeafOutOfField", of(func(c *forgedCase) {
+		c.Leaves[1] = "30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001"
+	}))
+	add("a leaf too few", "LeafCount", of(func(c *forgedCase) { c.Leaves = c.Leaves[:1] }))
+	add("a leaf too many", "LeafCount", of(func(c *forgedCase) { c.Leaves = append(c.Leaves, c.Leaves[0]) }))
+}
+
+// encodings are bytes that are no proof of this statement, or none at all.
+func encodings(add forge, foreign []byte) {
+	of := func(f func(proof []byte) []byte) func(*forgedCase, []byte) []byte {
+		return func(_ *forgedCase, proof []byte) []byte { return f(proof) }
+	}
+	set := func(at int, v byte) func(*forgedCase, []byte) []byte {
+		return of(func(p []byte) []byte {
+			p[at] = v
+			return p
+		})
+	}
+	add("the proof of another game", "ProofRefused", of(func([]byte) []byte { return foreign }))
+	add("nothing", "ProofLength", of(func([]byte) []byte { return nil }))
+	add("a byte less", "ProofLength", of(func(p []byte) []byte { return p[:255] }))
+	add("a byte more", "ProofLength", of(func(p []byte) []byte { return append(p, 0) }))
+	add("all zero: points at infinity", "ProofRefused", of(func(p []byte) []byte {
+		clear(p)
+		return p
+	}))
+	add("A beyond the field", "BadPoint", set(0, 0xff))
+	add("A with the mark of infinity", "BadPoint", of(func(p []byte) []byte {
+		clear(p[:64])
+		p[0] = 0x40
+		return p
+	}))
+	add("A off the curve", "BadPoint", of(func(p []byte) []byte {
+		p[63] ^= 1
+		return p
+	}))
+	add("B beyond the field", "BadPoint", set(64, 0xff))
+	add("B off the curve", "BadPoint", of(func(p []byte) []byte {
+		p[191] ^= 1
+		return p
+	}))
+	add("B with its parts exchanged", "BadPoint", of(func(p []byte) []byte {
+		return append(append(append(append(p[:64:64], p[96:128]...), p[64:96]...), p[128:192]...), p[192:]...)
+	}))
+	add("C off the curve", "BadPoint", of(func(p []byte) []byte {
+		p[255] ^= 1
+		return p
+	}))
+	add("A in the place of C", "ProofRefused", of(func(p []byte) []byte {
+		copy(p[192:], p[:64])
+		return p
+	}))
+}

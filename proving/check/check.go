@@ -1,0 +1,159 @@
+// Package check verifies answers by proof from the words of a key: the Go twin of ProofVerifier.
+//
+// It stands on the proving floor and imports nothing but the curve, so that whoever only verifies
+// (another program, a browser) carries no prover. Invariants: total on all bytes, one encoding of
+// every value, the same refusals in the same order as the contract. SPEC 10 §5.
+//
+//	err := check.Answer(words, &statement, leaves, proof)
+package check
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/big"
+
+	curve "github.com/consensys/gnark-crypto/ecc/bn254"
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// Reasons, by the names of the contract's errors.
+var (
+	ErrKeyLength      = errors.New("KeyLength")
+	ErrLeafCount      = errors.New("LeafCount")
+	ErrProofLength    = errors.New("ProofLength")
+	ErrLeafOutOfField = errors.New("LeafOutOfField")
+	ErrBadPoint       = errors.New("BadPoint")
+	ErrProofRefused   = errors.New("ProofRefused")
+)
+
+// Sizes of SPEC 10 §5.3 in bytes.
+const (
+	point     = 64
+	twisted   = 128
+	fixed     = point + 3*twisted + point // alpha, beta, gamma, delta, the point of the constant
+	proofSize = point + twisted + point
+	scalars   = 2 // public inputs that are no leaves: the binding and equal
+)
+
+// Statement is what an answer is about, and where it holds. SPEC 10 §4.3.
+type Statement struct {
+	Game     [32]byte
+	Op       uint8
+	Element  uint64
+	Chain    uint64
+	Verifier [20]byte
+	Prover   [20]byte
+	Equal    bool
+}
+
+// Binding is the hash of all but Equal.
+func (s *Statement) Binding() [32]byte {
+	b := append(s.Game[:], s.Op)
+	b = binary.BigEndian.AppendUint64(b, s.Element)
+	b = append(b, make([]byte, 24)...)
+	b = binary.BigEndian.AppendUint64(b, s.Chain)
+	b = append(b, s.Verifier[:]...)
+	return [32]byte(crypto.Keccak256(append(b, s.Prover[:]...)))
+}
+
+// Answer is nil if the proof shows the statement about leaves with these hashes (the target's first)
+// under a key, else one of the reasons.
+func Answer(words []byte, s *Statement, leaves [][32]byte, proof []byte) error {
+	if len(words) < fixed+3*point || len(words)%point != 0 {
+		return ErrKeyLength
+	}
+	if (len(words)-fixed)/point != len(leaves)+scalars {
+		return ErrLeafCount
+	}
+	if len(proof) != proofSize {
+		return ErrProofLength
+	}
+	inputs, err := inputsOf(s, leaves)
+	if err != nil {
+		return err
+	}
+	r := &reader{b: words}
+	g1 := []curve.G1Affine{{}, r.point()}
+	g2 := []curve.G2Affine{{}, r.twisted(), r.twisted(), r.twisted()} // beta, gamma, delta
+	sum := r.point()
+	for i := range inputs {
+		p := r.point()
+		var times curve.G1Affine
+		times.ScalarMultiplication(&p, inputs[i].BigInt(new(big.Int)))
+		sum.Add(&sum, &times)
+	}
+	q := &reader{b: proof}
+	g1[0], g2[0] = q.point(), q.twisted()
+	g1[0].Neg(&g1[0])
+	g1 = append(g1, sum, q.point())
+	if r.bad || q.bad {
+		return ErrBadPoint
+	}
+	if ok, err := curve.PairingCheck(g1, g2); err != nil || !ok {
+		return ErrProofRefused
+	}
+	return nil
+}
+
+func inputsOf(s *Statement, leaves [][32]byte) ([]fr.Element, error) {
+	out := make([]fr.Element, scalars, scalars+len(leaves))
+	bind := s.Binding()
+	out[0].SetBytes(bind[:])
+	if s.Equal {
+		out[1].SetOne()
+	}
+	for i := range leaves {
+		var e fr.Element
+		if e.SetBytesCanonical(leaves[i][:]) != nil {
+			return nil, ErrLeafOutOfField
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// reader reads points in the encoding of the precompiles, in which the point at infinity is all zero;
+// a fault stays. The length has been checked.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+// flags are bits of the first byte that no coordinate has; the curve's own encoding uses them.
+const flags = 0xc0
+
+func (r *reader) point() (p curve.G1Affine) {
+	raw := r.b[:point]
+	r.b = r.b[point:]
+	if zero(raw) {
+		p.SetInfinity()
+		return p
+	}
+	if _, err := p.SetBytes(raw); err != nil || raw[0]&flags != 0 {
+		r.bad = true
+	}
+	return p
+}
+
+func (r *reader) twisted() (p curve.G2Affine) {
+	raw := r.b[:twisted]
+	r.b = r.b[twisted:]
+	if zero(raw) {
+		p.SetInfinity()
+		return p
+	}
+	if _, err := p.SetBytes(raw); err != nil || raw[0]&flags != 0 {
+		r.bad = true
+	}
+	return p
+}
+
+func zero(b []byte) bool {
+	for _, v := range b {
+		if v != 0 {
+			return false
+		}
+	}
+	return true
+}
