@@ -23,12 +23,13 @@ lint:
 fuzz:
 	GO=$(GO) tools/fuzz.sh $(FUZZTIME)
 
-## soak: the pure core twenty times, shuffled; every crash and flipped bit; each fuzz target for SOAK
+## soak: the pure core twenty times, shuffled; every crash and flipped bit; the gateway under load; each fuzz target for SOAK
 soak:
 	$(GO) test -count=20 -shuffle=on -timeout 60m ./compute/... ./commitment/... ./settlement/...
 	ELENCHUS_SOAK=1 $(GO) test -count=1 -parallel 4 -timeout 60m ./conformance -run 'Crash|FlippedBit|Wide|EveryOperation|HonestNode'
 	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 30m ./importer -run DefaultModelLoss
 	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 30m ./app -run LargeImport -v
+	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 30m ./app -run Overhead -v
 	$(MAKE) fuzz FUZZTIME=$(SOAK)
 
 ## demo: an answer, a cheat, the challenge and the slash

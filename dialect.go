@@ -236,10 +236,44 @@ func (f fields) tools(a *receipt.Asked) error {
 	if err := f.read("tools", &all); err != nil {
 		return err
 	}
+	allowed, err := f.allowed()
 	for _, t := range all {
-		a.Tools = append(a.Tools, string(t))
+		if allowed == nil || allowed[nameOf(t)] {
+			a.Tools = append(a.Tools, string(t))
+		}
 	}
-	return nil
+	return err
+}
+
+// nameOf is the name of a function that a model may be shown.
+func nameOf(tool json.RawMessage) string {
+	var t struct {
+		Function struct {
+			Name string `json:"name"`
+		} `json:"function"`
+	}
+	_ = json.Unmarshal(tool, &t) // without a name it is none of those that are allowed
+	return t.Function.Name
+}
+
+// allowed are the names of the tools that the request lets the model see; nil: all.
+func (f fields) allowed() (map[string]bool, error) {
+	if raw := f["tool_choice"]; len(raw) == 0 || raw[0] != '{' {
+		return nil, nil
+	}
+	var choice struct {
+		Allowed struct {
+			Tools []json.RawMessage `json:"tools"`
+		} `json:"allowed_tools"`
+	}
+	if err := f.read("tool_choice", &choice); err != nil {
+		return nil, err
+	}
+	names := make(map[string]bool)
+	for _, t := range choice.Allowed.Tools {
+		names[nameOf(t)] = true
+	}
+	return names, nil
 }
 
 // content is a text, or text parts that are joined.

@@ -2,6 +2,7 @@ package elenchus
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -24,6 +25,12 @@ func TestToolsOfRequestAndResponse(t *testing.T) {
 	}
 	if !slices.Equal(a.Tools, []string{`{"type":"function","function":{"name":"f"}}`}) {
 		t.Errorf("tools %q", a.Tools)
+	}
+	const some = `,"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function","function":{"name":"%s"}}]}}}`
+	for name, want := range map[string]int{"f": 1, "g": 0} {
+		if a, err := readRequest(fmt.Appendf(nil, body+some, name), 0); err != nil || len(a.Tools) != want {
+			t.Errorf("with %s alone the model is shown %q, %v", name, a.Tools, err)
+		}
 	}
 	if a, err = readRequest([]byte(body+`,"tool_choice":"none"}`), 0); err != nil || a.Tools != nil {
 		t.Errorf("tools that nobody may call: %q, %v", a.Tools, err)

@@ -17,6 +17,7 @@ type dialect struct {
 	encode  func(c Codec, r *request) ([][]int32, error)  // one prompt, or several
 	whole   func(h *head, all []said) any                 // the object of whole answers
 	stream  func(h *head, e *events, s *strand) writer    // of one of the answers
+	load    func(h *head) any                             // the answer to a request that asks nothing, nil to others; nil: all ask
 	finish  func(h *head, e *events, all []*strand) error // after all of them; nil: nothing
 }
 

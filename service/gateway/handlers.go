@@ -115,6 +115,9 @@ func (g *Gateway) spend(w http.ResponseWriter, r *http.Request) error {
 
 // answer starts the jobs and sends what they make. The tokens that they may need at most are reserved before they start.
 func (g *Gateway) answer(ctx context.Context, w http.ResponseWriter, d *dialect, req *request) error {
+	if done, err := g.load(ctx, w, d, req); done || err != nil {
+		return err
+	}
 	run, err := g.start(ctx, w, d, req)
 	if err != nil {
 		return err
@@ -132,6 +135,22 @@ func (g *Gateway) answer(ctx context.Context, w http.ResponseWriter, d *dialect,
 	default:
 		return g.whole(ctx, w, run)
 	}
+}
+
+// load answers a request that asks nothing, and says whether it did.
+func (g *Gateway) load(ctx context.Context, w http.ResponseWriter, d *dialect, req *request) (bool, error) {
+	if d.load == nil {
+		return false, nil
+	}
+	m, err := g.model(ctx, req.model)
+	if err != nil {
+		return false, err
+	}
+	loaded := d.load(&head{request: req, model: m, now: g.options.Now})
+	if loaded != nil {
+		writeJSON(w, http.StatusOK, loaded)
+	}
+	return loaded != nil, nil
 }
 
 // readBody reads the body within its bounds of size and time.
@@ -163,7 +182,7 @@ func (g *Gateway) decode(w http.ResponseWriter, r *http.Request, d *dialect) (*r
 	if f != nil {
 		return nil, f
 	}
-	if !req.hasPrompt {
+	if !req.hasPrompt && d.load == nil {
 		return nil, badParam(d.missing, d.missing+" is missing")
 	}
 	req.owner = owner(w)

@@ -46,12 +46,20 @@ func readChoice(r *request, m member) *failure {
 	return inside(m.value, m.name, func(name string, m member) *failure {
 		switch name {
 		case "type":
-			return readToolChoice(r, m)
+			return readPlainChoice(r, m)
 		case "disable_parallel_tool_use":
 			return only("false", `false`)(r, m)
 		}
 		return unsupported(m.name, "null")
 	})
+}
+
+// readPlainChoice reads auto or none.
+func readPlainChoice(r *request, m member) *failure {
+	if kind(m.value) != '"' {
+		return unsupported(m.name, `"none" or "auto"`)
+	}
+	return readToolChoice(r, m)
 }
 
 // readSchemaTools reads [{"name":...,"input_schema":{...}}].

@@ -88,6 +88,27 @@ func wholeTextLine(h *head, s said) any { return ollamaShape(textLine).last(h, s
 func chatLines(h *head, e *events, s *strand) writer { return &lineStream{e, h, s, chatLine} }
 func textLines(h *head, e *events, s *strand) writer { return &lineStream{e, h, s, textLine} }
 
+// loaded is the answer to a request without a prompt, by which clients have models loaded. Nodes load theirs themselves.
+func (shape ollamaShape) loaded(h *head) any {
+	line := shape.line(h, "", nil)
+	line.Done, line.ollamaEnd = true, &ollamaEnd{Reason: "load"}
+	return line
+}
+
+func loadChat(h *head) any {
+	if len(h.request.messages) > 0 {
+		return nil
+	}
+	return ollamaShape(chatLine).loaded(h)
+}
+
+func loadText(h *head) any {
+	if h.request.prompt != "" {
+		return nil
+	}
+	return ollamaShape(textLine).loaded(h)
+}
+
 // lineStream writes an answer line by line.
 type lineStream struct {
 	*events

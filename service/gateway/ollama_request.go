@@ -28,7 +28,7 @@ func ollamaChat() *dialect {
 	fields := ollamaReaders()
 	fields["messages"] = readOllamaMessages
 	fields["tools"] = readTools
-	return &dialect{fields: fields, check: checkOllama, missing: "messages", encode: encodeChat, whole: alone(wholeChatLine), stream: chatLines}
+	return &dialect{fields: fields, check: checkOllama, missing: "messages", load: loadChat, encode: encodeChat, whole: alone(wholeChatLine), stream: chatLines}
 }
 
 // ollamaGenerate is POST /api/generate.
@@ -41,7 +41,7 @@ func ollamaGenerate() *dialect {
 	fields["template"] = only("an empty string", `""`)
 	fields["context"] = only("an empty list", `[]`)
 	fields["images"] = only("an empty list", `[]`)
-	return &dialect{fields: fields, check: checkGenerate, missing: "prompt", encode: encodeGenerate, whole: alone(wholeTextLine), stream: textLines}
+	return &dialect{fields: fields, check: checkGenerate, missing: "prompt", load: loadText, encode: encodeGenerate, whole: alone(wholeTextLine), stream: textLines}
 }
 
 func readUnstreamed(r *request, m member) *failure {
@@ -69,8 +69,6 @@ func checkOllama(r *request) *failure {
 
 func checkGenerate(r *request) *failure {
 	switch {
-	case r.prompt == "":
-		return badParam("prompt", "prompt must not be empty: models need not be loaded")
 	case r.raw && r.system != "":
 		return badParam("system", "system has no place before a raw prompt")
 	}
@@ -137,7 +135,7 @@ func readOllamaMessages(r *request, m member) *failure {
 		}
 		return msg.add(&t)
 	})
-	if f == nil {
+	if f == nil && len(t.messages) > 0 {
 		f = t.end(m.name)
 	}
 	r.messages = t.messages

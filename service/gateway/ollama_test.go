@@ -46,8 +46,6 @@ var refusedOllama = []refusal{
 	{"unknown model", "chat", `{"model":"x:latest","messages":[{"role":"user","content":"hi"}]}`, 404, "", "does not exist"},
 	{"unknown model shown", "show", `{"model":"x"}`, 404, "", "does not exist"},
 	{"no model shown", "show", `{}`, 400, "", "model must name"},
-	{"no messages", "chat", `{"model":"toy/bytes"}`, 400, "", "messages is missing"},
-	{"empty messages", "chat", withOllama(`[]`), 400, "", "at least one message"},
 	{"no role", "chat", withOllama(`[{"content":"x"}]`), 400, "", "messages[0].role is missing"},
 	{"content of wrong type", "chat", withOllama(`[{"role":"user","content":[]}]`), 400, "", "messages[0].content must be a string"},
 	{"image", "chat", withOllama(`[{"role":"user","content":"x","images":["aGk="]}]`), 400, "", "messages[0].images is not supported"},
@@ -64,8 +62,7 @@ var refusedOllama = []refusal{
 	{"logprobs", "generate", `{"model":"toy/bytes","prompt":"a","logprobs":1}`, 400, "", "logprobs must be true or false"},
 	{"top_logprobs", "generate", `{"model":"toy/bytes","prompt":"a","top_logprobs":1}`, 400, "", "top_logprobs needs logprobs"},
 	{"stream of wrong type", "chat", `{"model":"toy/bytes","stream":"no"}`, 400, "", "stream must be true or false"},
-	{"no prompt", "generate", `{"model":"toy/bytes"}`, 400, "", "prompt is missing"},
-	{"empty prompt", "generate", `{"model":"toy/bytes","prompt":""}`, 400, "", "prompt must not be empty"},
+	{"unknown model loaded", "generate", `{"model":"x"}`, 404, "", "does not exist"},
 	{"prompt of wrong type", "generate", `{"model":"toy/bytes","prompt":[1]}`, 400, "", "prompt must be a string"},
 	{"system before a raw prompt", "generate", `{"model":"toy/bytes","prompt":"a","raw":true,"system":"s"}`, 400, "", "no place before a raw prompt"},
 	{"raw of wrong type", "generate", `{"model":"toy/bytes","raw":1}`, 400, "", "raw must be true or false"},
@@ -162,4 +159,22 @@ func FuzzOllamaRequest(f *testing.F) {
 		}
 		checkBody(t, d, body)
 	})
+}
+
+// TestOllamaLoads: a request that asks nothing is answered without a job, whole, whatever it says of streams.
+func TestOllamaLoads(t *testing.T) {
+	for path, body := range map[string]string{
+		"chat": `{"model":"toy/bytes"}`, "chat ": `{"model":"toy/bytes","messages":[],"keep_alive":0}`,
+		"generate": `{"model":"toy/bytes:latest"}`, "generate ": `{"model":"toy/bytes","prompt":"","stream":true}`,
+	} {
+		b := &toyBackend{}
+		w := ask(newGateway(t, b, fixedOptions()), "POST", "/api/"+strings.TrimSpace(path), body)
+		var got struct {
+			Done   bool
+			Reason string `json:"done_reason"`
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != 200 || !got.Done || got.Reason != "load" || len(b.jobs) != 0 {
+			t.Errorf("%s: %d %s %v", body, w.Code, w.Body, err)
+		}
+	}
 }

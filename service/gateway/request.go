@@ -34,6 +34,7 @@ type request struct {
 	messages       []Message // chat only
 	tools          []string  // chat only; JSON of each
 	noTools        bool      // tool_choice "none"
+	allowed        []string  // names of the tools that the model may call; nil: all
 	oneCall        bool      // parallel_tool_calls false
 	prompt         string    // generate only
 	prompts        []prompt  // completions only
@@ -92,6 +93,9 @@ func decodeRequest(body []byte, fields map[string]reader) (*request, *failure) {
 				return nil, f
 			}
 		}
+	}
+	if f := r.keepAllowed(); f != nil {
+		return nil, f
 	}
 	if r.oneCall && len(r.shown()) > 0 {
 		return nil, unsupported("parallel_tool_calls", "true")

@@ -86,18 +86,6 @@ func readToolName(m member) (string, *failure) {
 	return name, nil
 }
 
-// readToolChoice accepts what needs no grammar: the model decides, or sees no tools.
-func readToolChoice(r *request, m member) *failure {
-	switch compact(m.value) {
-	case `"none"`:
-		r.noTools = true
-	case `"auto"`:
-	default:
-		return unsupported(m.name, `"none" or "auto"`)
-	}
-	return nil
-}
-
 // readParallel reads whether the model may call several tools at once, which nothing can forbid it yet.
 func readParallel(r *request, m member) *failure {
 	many, f := readBool(m)

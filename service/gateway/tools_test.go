@@ -116,3 +116,24 @@ func TestEarlierCalls(t *testing.T) {
 		t.Errorf("%+v", r.messages)
 	}
 }
+
+const allowedF = `{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function","function":{"name":"f"}}]}}`
+
+// TestAllowedToolsAreShownAlone: the model sees those of its tools that a request allows, in chats and responses.
+func TestAllowedToolsAreShownAlone(t *testing.T) {
+	tool := func(name string) string { return `{"type":"function","function":{"name":"` + name + `"}}` }
+	flat := func(name string) string { return `{"type":"function","name":"` + name + `"}` }
+	for path, body := range map[string]string{
+		"chat/completions": `{` + chatStart + `,"tools":[` + tool("e") + `,` + tool("f") + `],"tool_choice":` + allowedF + `}`,
+		"responses":        `{` + askStart + `,"tools":[` + flat("e") + `,` + flat("f") + `],"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[` + flat("f") + `]}}`,
+	} {
+		b := &toyBackend{script: says("x", FinishEOS), room: 500}
+		w := ask(newGateway(t, b, fixedOptions()), "POST", "/v1/"+path, body)
+		if w.Code != 200 {
+			t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+		}
+		if got := textOf(b.lastJob(t).Prompt); !strings.HasPrefix(got, "["+tool("f")+"]\n<") {
+			t.Errorf("%s: the model was shown %s", path, got)
+		}
+	}
+}

@@ -1,0 +1,263 @@
+package app
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/importer"
+	"elenchus/models"
+	"elenchus/network/peer"
+	"elenchus/service/gateway"
+)
+
+// TestMain is the load generator instead of the tests where loadEnv is set.
+func TestMain(m *testing.M) {
+	if os.Getenv(loadEnv) != "" {
+		generateLoad()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// Targets of ISSUE 7: what the gateway may add to a bare relay of server-sent events, and what a stream may hold while
+// it waits for its first token.
+const (
+	streams     = 50
+	waiters     = 1000
+	targetP50   = time.Millisecond
+	targetP99   = 5 * time.Millisecond
+	targetBytes = 64 << 10
+	targetSlope = 0.01 // of heap and goroutines, per minute
+)
+
+// soak says whether figures are compared with the targets: on a machine that has nothing else to do.
+func soak() bool { return os.Getenv("ELENCHUS_SOAK") != "" }
+
+// TestGatewayOverhead measures the gateway between a client and a node, both in another process, against a bare relay
+// in the same run: milliseconds per token, bytes per open stream, slopes of heap and goroutines. A short run checks
+// that everything arrives and that nothing is left; with ELENCHUS_SOAK the targets must be met.
+func TestGatewayOverhead(t *testing.T) {
+	l := startLoad(t)
+	front := l.front(t)
+	tokens, every := 20, 10*time.Millisecond
+	if soak() {
+		tokens, every = 250, 20*time.Millisecond
+	}
+	bare := l.measure(t, front.URL+"/bare", tokens, every)
+	got := l.measure(t, front.URL+"/v1/completions", tokens, every)
+	p50, p99 := got.P50-bare.P50, got.P99-bare.P99
+	t.Logf("%d streams, %d tokens each, one in %v: bare p50 %v p99 %v, gateway p50 %v p99 %v, overhead p50 %v p99 %v",
+		streams, tokens, every, bare.P50, bare.P99, got.P50, got.P99, p50, p99)
+	if soak() && (p50 > targetP50 || p99 > targetP99) {
+		t.Errorf("the gateway adds p50 %v p99 %v, at most %v and %v are wanted", p50, p99, targetP50, targetP99)
+	}
+	t.Run("waiting", func(t *testing.T) { measureWaiting(t, l, front) })
+	t.Run("slope", func(t *testing.T) { measureSlope(t, l, front) })
+}
+
+// measureWaiting opens streams whose first token never comes and looks at the memory of this process.
+func measureWaiting(t *testing.T, l *load, front *httptest.Server) {
+	n := waiters
+	if !soak() {
+		n = 100
+	}
+	before := footprint()
+	l.order(t, command{Do: "wait", URL: front.URL + "/v1/completions", Streams: n})
+	each := int64(footprint()-before) / int64(n)
+	t.Logf("%d streams that wait for their first token hold %d bytes each", n, each)
+	if soak() && each > targetBytes {
+		t.Errorf("a waiting stream holds %d bytes, at most %d are wanted", each, targetBytes)
+	}
+	open := runtime.NumGoroutine()
+	l.order(t, command{Do: "leave"})
+	for settle := time.Now(); runtime.NumGoroutine() > open-n && time.Since(settle) < time.Minute; {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if left := runtime.NumGoroutine(); left > open-n {
+		t.Errorf("%d goroutines are left of %d, although %d streams were closed", left, open, n)
+	}
+}
+
+// footprint is the memory that is in use: heap and stacks.
+func footprint() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what the first one freed of pools
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
+}
+
+// measureSlope answers requests for a time, after as many as the gateway keeps receipts of.
+func measureSlope(t *testing.T, l *load, front *httptest.Server) {
+	long, warm := time.Second, 100
+	if soak() {
+		long, warm = time.Minute, 5000
+	}
+	few := command{Do: "answers", URL: front.URL + "/v1/completions", Streams: streams, Tokens: 2, Answers: warm}
+	l.order(t, few)
+	var minutes, heap, routines []float64
+	few.Answers = 500
+	for start := time.Now(); time.Since(start) < long; {
+		l.order(t, few)
+		minutes = append(minutes, time.Since(start).Minutes())
+		heap = append(heap, float64(footprint()))
+		routines = append(routines, float64(runtime.NumGoroutine()))
+	}
+	h, r := slope(minutes, heap), slope(minutes, routines)
+	t.Logf("%d rounds of %d answers: heap %+.2f %% and goroutines %+.2f %% per minute", len(heap), few.Answers, 100*h, 100*r)
+	if soak() && (h > targetSlope || r > targetSlope) {
+		t.Errorf("heap grows by %.2f %% and goroutines by %.2f %% per minute", 100*h, 100*r)
+	}
+}
+
+// slope is that of the least squares, in parts of the mean.
+func slope(x, y []float64) float64 {
+	if len(x) < 2 {
+		return 0
+	}
+	var mx, my, above, below float64
+	for i := range x {
+		mx, my = mx+x[i]/float64(len(x)), my+y[i]/float64(len(x))
+	}
+	for i := range x {
+		above += (x[i] - mx) * (y[i] - my)
+		below += (x[i] - mx) * (x[i] - mx)
+	}
+	return above / below / my
+}
+
+// TestSlope: a line that rises by a tenth of its mean in each step does.
+func TestSlope(t *testing.T) {
+	if got := slope([]float64{0, 1, 2}, []float64{9, 10, 11}); got < 0.0999 || got > 0.1001 {
+		t.Errorf("the slope is %v", got)
+	}
+}
+
+// load is the other process.
+type load struct {
+	in    *json.Encoder
+	out   *json.Decoder
+	ready report
+}
+
+func startLoad(t *testing.T) *load {
+	t.Helper()
+	c := exec.Command(os.Args[0]) // not with the test's context, which ends before it is told to
+	c.Env = append(os.Environ(), loadEnv+"=1")
+	c.Stderr = os.Stderr
+	in, err1 := c.StdinPipe()
+	out, err2 := c.StdoutPipe()
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close() // which ends it
+		if err := c.Wait(); err != nil {
+			t.Errorf("the load generator: %v", err)
+		}
+	})
+	l := &load{in: json.NewEncoder(in), out: json.NewDecoder(bufio.NewReader(out))}
+	if err := l.out.Decode(&l.ready); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// order has the other process do something and waits until it is done.
+func (l *load) order(t *testing.T, c command) (r report) {
+	t.Helper()
+	if err := l.in.Encode(c); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.out.Decode(&r); err != nil || r.Error != "" {
+		t.Fatalf("%+v: %v %s", c, err, r.Error)
+	}
+	return r
+}
+
+func (l *load) measure(t *testing.T, url string, tokens int, every time.Duration) report {
+	t.Helper()
+	return l.order(t, command{Do: "measure", URL: url, Streams: streams, Tokens: tokens, Every: every})
+}
+
+// front serves the gateway over the node of the other process, and a bare relay of the same node under /bare.
+func (l *load) front(t *testing.T) *httptest.Server {
+	t.Helper()
+	man, err := importer.Bytes(models.Default(), importer.Options{Bits: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * streams}}
+	t.Cleanup(client.CloseIdleConnections)
+	b := &Backend{Domain: loadDomain(), Peers: peer.New(client), Nodes: []string{l.ready.Node}, Entropy: func(p []byte) { clear(p) }}
+	if err := b.AddModel("m", man); err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.New(b, gateway.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", g)
+	mux.HandleFunc("POST /bare", func(w http.ResponseWriter, r *http.Request) { relay(w, r, client, l.ready.Node+"/bare") })
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// relay hands on the lines of a node as server-sent events, and does nothing else.
+func relay(w http.ResponseWriter, r *http.Request, client *http.Client, url string) {
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodPost, url, r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	flush := http.NewResponseController(w)
+	for s := bufio.NewScanner(resp.Body); s.Scan(); {
+		if _, err := fmt.Fprintf(w, "data: %s\n\n", s.Bytes()); err != nil || flush.Flush() != nil {
+			return
+		}
+	}
+}
+
+func loadDomain() claim.Domain { return claim.Domain{ChainID: 7, Arena: claim.Address{1}} }
+
+// quantile is the q-th of sorted durations.
+func quantile(sorted []time.Duration, q float64) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+}
+
+// TestQuantiles: of a hundred values the 50th and the 99th.
+func TestQuantiles(t *testing.T) {
+	var all []time.Duration
+	for i := range 100 {
+		all = append(all, time.Duration(99-i))
+	}
+	slices.Sort(all)
+	if quantile(all, .5) != 50 || quantile(all, .99) != 99 || quantile(nil, .5) != 0 || !strings.HasPrefix(fmt.Sprint(quantile(all, 1)), "99") {
+		t.Errorf("quantiles %v %v", quantile(all, .5), quantile(all, .99))
+	}
+}
