@@ -147,13 +147,20 @@ func (l *loader) read(ctx context.Context, url string, seed, tokens int, took fu
 func (l *loader) wait(c command) error {
 	ctx, stop := context.WithCancel(context.Background())
 	l.stop = stop
-	arrived := make(chan time.Time, c.Streams)
+	arrived, broken := make(chan time.Time, c.Streams), make(chan error, c.Streams)
 	for i := range c.Streams {
 		l.sent.Store(i, arrived)
-		l.held.Go(func() { _, _ = l.read(ctx, c.URL, i, 1<<20, nil) }) // it ends with ctx
+		l.held.Go(func() {
+			_, err := l.read(ctx, c.URL, i, 1<<20, nil) // it ends with ctx
+			broken <- err
+		})
 	}
 	for range c.Streams {
-		<-arrived
+		select {
+		case <-arrived:
+		case err := <-broken:
+			return fmt.Errorf("a stream did not wait: %w", err)
+		}
 	}
 	return nil
 }
