@@ -129,19 +129,21 @@ func (b *Backend) goesBy(node, name string) bool {
 	return node == name || err == nil && (u.Host == name || u.Hostname() == name) || strings.EqualFold(b.host(node).address, name)
 }
 
-// learnNames asks nodes for their addresses, once each; who does not answer has none yet.
+// learnNames asks nodes for their addresses, once each; who does not answer is asked again after a while.
 func (b *Backend) learnNames(ctx context.Context) {
 	for _, node := range b.Nodes {
 		b.mu.Lock()
-		known := b.host(node).address != ""
+		h := b.host(node)
+		skip := h.address != "" || time.Since(h.failed) < avoid
 		b.mu.Unlock()
-		if known {
+		if skip {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		info, err := b.Peers.Info(ctx, node)
 		cancel()
 		if err != nil {
+			b.answered(node, -1)
 			continue
 		}
 		b.mu.Lock()
