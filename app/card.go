@@ -44,6 +44,9 @@ func (s Store) Describe(name string) (ModelCard, error) {
 		Graph: fmt.Sprintf("%x", man.Graph), Tokenizer: fmt.Sprintf("%x", man.Header.Tokenizer),
 		Template: fmt.Sprintf("%x", man.Header.Template), EndIDs: man.Model.EndIDs,
 	}
+	if e := sizeOfEncoder(man); e.rows > 0 {
+		c.Vocab, c.Context = e.vocab, e.rows
+	}
 	c.weigh(man)
 	c.MemoryBytes = c.WeightBytes + c.WeightBytes/8 + engine.PackedBytes(man)
 	if aliases, err := s.Aliases(); err == nil {
@@ -153,6 +156,9 @@ func lowDigits(ops []machine.Op) map[*tensor.Tensor]bool {
 // architecture tells what the operations of a model say of it.
 func architecture(man *manifest.Manifest, width int) string {
 	parts := []string{fmt.Sprintf("graph of %d stages", man.Layers)}
+	if e := sizeOfEncoder(man); e.rows > 0 {
+		parts[0] = fmt.Sprintf("encoder of %d layers, vectors of %d for texts of at most %d pieces", man.Layers-2, e.dim, e.rows)
+	}
 	if kindName(man.Kind) == "token" {
 		parts[0] = fmt.Sprintf("decoder of %d layers of width %d", man.Layers, width)
 	}

@@ -129,6 +129,18 @@ func (c timed) Audit(ctx context.Context, job decode.Job, claimed []int32) (*tra
 	return a, finish, err
 }
 
+// Replay is challenger.Replayer, of a graph model.
+func (c timed) Replay(in []int32) (*trace.Step, error) {
+	r, ok := c.Computer.(challenger.Replayer)
+	if !ok {
+		return nil, errors.New("what computes here runs no graph models")
+	}
+	began := time.Now()
+	step, err := r.Replay(in)
+	c.meter.Observe("elenchus_watch_audit_seconds", since(began))
+	return step, err
+}
+
 // measureNode sets the gauges of a node before each scrape.
 func measureNode(o *ops, n *node.Node, set *residents, l *Link) {
 	o.before(func() {

@@ -8,12 +8,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"elenchus"
+	"elenchus/app/meter"
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
@@ -23,6 +26,7 @@ import (
 	"elenchus/importer"
 	"elenchus/models"
 	"elenchus/network/peer"
+	"elenchus/service/challenger"
 	"elenchus/service/gateway"
 	"elenchus/service/node"
 	"elenchus/settlement/dispute"
@@ -134,5 +138,38 @@ func TestVectorsOfTexts(t *testing.T) {
 	var none model.Model
 	if s := sizeOfEncoder(&manifest.Manifest{Model: &none}); s != (encoderSize{}) {
 		t.Errorf("%+v", s)
+	}
+}
+
+// What wraps the computers of roles still runs graph models.
+func TestWrappersRunGraphs(t *testing.T) {
+	man, err := importer.File(sentences, importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := model.EncoderInput([]int32{2, 9, 3}, nil, 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var watch challenger.Computer = timed{computer(man, nil), meter.New("watch")}
+	r, ok := watch.(challenger.Replayer)
+	if !ok {
+		t.Fatal("the challenger's computer replays no graphs")
+	}
+	step, err := r.Replay(in.I32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := &residents{keep: -1}
+	var serve node.Computer = counting{set.add("m", 0, &whole{man, computer(man, nil)}, nil), meter.New("node")}
+	run, ok := serve.(node.Runner)
+	if !ok {
+		t.Fatal("the node's computer runs no graphs")
+	}
+	if out, err := run.Run(t.Context(), in.I32); err != nil || !slices.Equal(out, step.Output().I32) {
+		t.Errorf("%v, %v, replayed %v", out, err, step.Output().I32)
+	}
+	if text := architecture(man, 0); !strings.Contains(text, "encoder of 2 layers, vectors of 32 for texts of at most 24 pieces") {
+		t.Errorf("architecture %q", text)
 	}
 }

@@ -216,7 +216,11 @@ func printReport(w io.Writer, rep *elenchus.Report) {
 	} else {
 		fmt.Fprintf(w, "        answers %d prompt ids with %d output ids\n", s.PromptIDs, s.OutputIDs)
 	}
-	fmt.Fprintf(w, "        at temperature %d/65536, seed %d, at most %d tokens, finish code %d\n\n", s.Temperature, s.Seed, s.MaxNew, s.Finish)
+	if rep.Receipt.Request.Graph() {
+		fmt.Fprintf(w, "        by a vector of %d elements\n\n", s.OutputIDs)
+	} else {
+		fmt.Fprintf(w, "        at temperature %d/65536, seed %d, at most %d tokens, finish code %d\n\n", s.Temperature, s.Seed, s.MaxNew, s.Finish)
+	}
 	for _, c := range rep.Checks {
 		fmt.Fprintf(w, "%-10s %-8s %s\n", c.Name, c.Outcome, c.Detail)
 	}

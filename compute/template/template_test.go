@@ -107,8 +107,12 @@ func TestNewChatRefuses(t *testing.T) {
 // FuzzParse wants no panic and one encoding, and whatever reads can be used.
 func FuzzParse(f *testing.F) {
 	f.Add(template.New().Encode())
+	f.Add(template.NewVectors(true).Encode())
+	if d, err := template.NewDated(template.Turns{Begin: template.Blank(0)}, nil, []string{"%d %b %Y"}); err == nil {
+		f.Add(d.Encode())
+	}
 	f.Add(example(f).Encode())
-	c := template.Conversation{Tools: []string{`{"function":{"name":"f"}}`}, Messages: []template.Message{
+	c := template.Conversation{Date: template.Date{Year: 2026, Month: 2, Day: 3}, Tools: []string{`{"function":{"name":"f"}}`}, Messages: []template.Message{
 		{Role: template.System, Content: " s"}, {Role: template.User, Content: "u "},
 		{Role: template.Assistant, Calls: []template.Call{{Name: "f", Arguments: `{"a":[1]}`}}}, {Role: template.Tool, Content: "r"}, {Role: template.User, Content: "v"},
 	}}

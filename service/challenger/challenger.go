@@ -23,6 +23,7 @@ import (
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
+	"elenchus/compute/model"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 )
@@ -114,6 +115,11 @@ func New(o Options) (*Challenger, error) {
 	}
 	if o.FetchWithin <= 0 {
 		o.FetchWithin = 30 * time.Second
+	}
+	for _, m := range o.Models {
+		if _, ok := m.Computer.(Replayer); !ok && m.Manifest.Kind != model.KindToken {
+			return nil, fmt.Errorf("model %s is a graph model, and its computer runs none", m.Manifest.ID())
+		}
 	}
 	st, err := openStore(o.Dir)
 	if err != nil {

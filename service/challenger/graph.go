@@ -20,9 +20,6 @@ func (m *Model) takes(r *receipt.Receipt) error {
 	if !r.Request.Graph() || m.Manifest.Kind == model.KindToken {
 		return receiptJob(r).Check(m.Manifest.Model)
 	}
-	if _, ok := m.Computer.(Replayer); !ok {
-		return fmt.Errorf("model %s is a graph model, and its computer runs none", m.Manifest.ID())
-	}
 	first := &m.Manifest.Model.Stages[0].Ops[0]
 	if n := first.Count(&opset.Context{}); uint64(len(r.Prompt)) != n {
 		return fmt.Errorf("an input of %d elements, the model takes %d", len(r.Prompt), n)

@@ -177,3 +177,19 @@ func TestEmbeddingsRefuse(t *testing.T) {
 		t.Errorf("a backend without vectors: %d, %+v", status, a)
 	}
 }
+
+// No body makes the reader panic, and what it takes is bounded and of one kind.
+func FuzzEmbedRequest(f *testing.F) {
+	for _, s := range []string{`{"model":"m","input":"a"}`, `{"model":"m","input":["a","b"],"encoding_format":"base64"}`, `{"model":"m","input":[1,2]}`, `{"model":"m","input":[[1],[2,3]],"dimensions":3}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r, bad := decodeEmbed(body)
+		if bad != nil {
+			return
+		}
+		if len(r.texts) > 0 && len(r.ids) > 0 || len(r.texts)+len(r.ids) == 0 || len(r.texts)+len(r.ids) > maxInputs || r.model == "" {
+			t.Fatalf("%q is read as %+v", body, r)
+		}
+	})
+}
