@@ -106,7 +106,7 @@ func (c *ModelCard) weigh(man *manifest.Manifest) {
 // weightClass is the class of the weights that an operation takes, "" if it takes none.
 func weightClass(op opset.Code) string {
 	switch op {
-	case opset.MatMul, opset.Embed:
+	case opset.MatMul, opset.Embed, opset.RowMatMul, opset.EmbedRows:
 		return "r8"
 	case opset.MatMulBlock, opset.EmbedBlock:
 		return "b"
@@ -118,7 +118,7 @@ func weightClass(op opset.Code) string {
 
 // columns is the number of weights of a row.
 func columns(o *machine.Op) int64 {
-	if o.Op == opset.Embed || o.Op == opset.EmbedBlock {
+	if o.Op == opset.Embed || o.Op == opset.EmbedBlock || o.Op == opset.EmbedRows {
 		return int64(o.Dims[2].C)
 	}
 	return o.P[0]
@@ -133,10 +133,10 @@ func lowDigits(ops []machine.Op) map[*tensor.Tensor]bool {
 			return nil
 		}
 		o := &ops[s.Index]
-		if o.Op == opset.Row && o.Src[0].Kind == opset.Tensor && int(o.Src[0].Index) < len(ops) {
+		if (o.Op == opset.Row || o.Op == opset.RowResult) && o.Src[0].Kind == opset.Tensor && int(o.Src[0].Index) < len(ops) {
 			o = &ops[o.Src[0].Index]
 		}
-		if o.Op != opset.MatMul && o.Op != opset.Embed {
+		if weightClass(o.Op) != "r8" {
 			return nil
 		}
 		return o.A

@@ -169,6 +169,10 @@ func TestWrappersRunGraphs(t *testing.T) {
 	if out, err := run.Run(t.Context(), in.I32); err != nil || !slices.Equal(out, step.Output().I32) {
 		t.Errorf("%v, %v, replayed %v", out, err, step.Output().I32)
 	}
+	var c ModelCard
+	if c.weigh(man); c.Parameters != 58*32+2*32+2*(4*32*32+2*32*48) || c.Class != "r16" {
+		t.Errorf("%d parameters of class %s", c.Parameters, c.Class)
+	}
 	if text := architecture(man, 0); !strings.Contains(text, "encoder of 2 layers, vectors of 32 for texts of at most 24 pieces") {
 		t.Errorf("architecture %q", text)
 	}
