@@ -146,7 +146,7 @@ func (t *trial) opening() (open dispute.OpenMove, count, until *big.Int) {
 		Opener: claim.Address(t.opener), T: w.t, Salt: arbitraryHash("salt", 0), MaxBond: claim.MaxAmount, Header: w.header,
 		Claim: claim.Claim{Node: claim.Address(t.node), Count: gasCount, Finish: finish, StateRoot: w.states.root(),
 			OutputRoot: w.outputs.root(), Value: claim.Units(7e18 + 1), Issued: t.time, BatchBy: t.time + 30, ChallengeUntil: end},
-		Sampler: claim.Sampler{TopK: w.ctx.TopK, TopP: w.ctx.TopP, MinP: w.ctx.MinP},
+		Sampler: w.settings(),
 		Request: claim.Request{PromptRoot: prompt.root(), PromptCount: gasPrompt, MaxNew: gasCount, Temperature: w.ctx.Temperature,
 			Seed: w.ctx.Seed, StopRoot: w.sources[opset.Source{Kind: opset.Stop}].root(), StopCount: w.ctx.StopCount,
 			User: claim.Address(t.user), Nonce: 77, Price: claim.Units(5e18 + 1)},

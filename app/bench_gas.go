@@ -96,10 +96,17 @@ func benchFork(ctx context.Context, fork devchain.Fork, m *model.Model, places m
 		p, a := places[op], t.entries[len(t.entries)-2]
 		r.Answers[op.String()] = GasAnswer{a.gas, a.bytes, p.stage, p.tensor, p.index}
 	}
+	counted := places[opset.Penalise]
+	counted.penalised = true
+	t, err := benchGame(c, m, counted, 1, false)
+	if err != nil {
+		return nil, fmt.Errorf("penalties: %w", err)
+	}
+	r.takePenalties(t)
 	layer := len(m.Stages)/2 - 1
 	at := contextOf(gasStep)
 	i := deepest(m.Stages[layer].Ops, &at)
-	t, err := benchGame(c, m, place{stage: layer, tensor: i, index: m.Stages[layer].Ops[i].Count(&at) / 3}, 1, true)
+	t, err = benchGame(c, m, place{stage: layer, tensor: i, index: m.Stages[layer].Ops[i].Count(&at) / 3}, 1, true)
 	if err != nil {
 		return nil, fmt.Errorf("everything withheld: %w", err)
 	}

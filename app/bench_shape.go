@@ -79,6 +79,7 @@ type place struct {
 	stage, tensor int
 	index         uint64
 	cost          graph.Cost
+	penalised     bool // the request has penalties and a bias
 }
 
 // dearest finds, for each operation of one stage of each kind, the element whose answer takes the
@@ -95,7 +96,7 @@ func dearest(m *model.Model, at func(stage int) opset.Context) (map[opset.Code]p
 					return nil, fmt.Errorf("cost of stage %d tensor %d element %d: %w", s, i, index, err)
 				}
 				if best, ok := out[d.Op]; !ok || dearer(cost, best.cost) {
-					out[d.Op] = place{s, i, index, cost}
+					out[d.Op] = place{stage: s, tensor: i, index: index, cost: cost}
 				}
 			}
 		}

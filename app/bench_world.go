@@ -78,6 +78,9 @@ func newWorld(m *model.Model, p place, mask int64) (*world, error) {
 	w := &world{model: m, at: p, t: stepOf(m, p.stage, ops[p.tensor].Op), y: gasToken,
 		sources: map[opset.Source]*sparse{}, leaves: map[opset.Source]map[uint64][]byte{}}
 	w.ctx = contextOf(w.t)
+	if p.penalised {
+		w.ctx = penalised(w.ctx)
+	}
 	if w.t == gasStates-1 {
 		w.f = uint32(claim.FinishLength)
 	}
@@ -90,8 +93,7 @@ func newWorld(m *model.Model, p place, mask int64) (*world, error) {
 		return nil, err
 	}
 	w.bind()
-	w.commit()
-	return w, nil
+	return w, w.commit()
 }
 
 // plant lays out the trees of stage and sources.
@@ -226,7 +228,7 @@ func (w *world) descriptorIndex(tensor int) uint64 {
 }
 
 // commit builds the trees above the stage: boundaries, position, KV, states, outputs.
-func (w *world) commit() {
+func (w *world) commit() error {
 	layers, h := w.model.Layers, w.header
 	for l := range layers {
 		w.rows = append(w.rows, arbitraryHash("row", uint64(l)))
@@ -244,15 +246,19 @@ func (w *world) commit() {
 		w.boundaries[layers] = w.tensors[0].root()
 	}
 	w.position = merkle.RootAt(w.rows, int(h.DLayer), 1+int(h.DRow))
-	w.chain()
+	return w.chain()
 }
 
 // chain makes the states of steps t-1 and t, which only differ by what step t added.
-func (w *world) chain() {
+func (w *world) chain() error {
 	kv, row := w.sources[opset.Source{Kind: opset.KV}], int(w.header.DLayer)+1+int(w.header.DRow)
 	kv.put(row, uint64(w.t), merkle.Zero(row))
 	w.before = dispute.Preimage{Y: gasPrevious, KV: kv.root(), Previous: arbitraryHash("older", 0)}
-	w.after = dispute.Preimage{Y: w.y, F: uint8(w.f), Previous: w.before.Hash(w.t)}
+	w.after = dispute.Preimage{Y: w.y, F: uint8(w.f)}
+	if err := w.remember(); err != nil {
+		return err
+	}
+	w.after.Previous = w.before.Hash(w.t)
 	node := w.position
 	for i, s := range kv.SiblingsTo(row, uint64(w.t), uint64(w.t)+1, kv.depth) {
 		if w.t>>uint(i)&1 == 1 {
@@ -265,12 +271,13 @@ func (w *world) chain() {
 	w.states.put(0, uint64(w.t)-1, w.before.Hash(w.t), w.after.Hash(w.t+1))
 	w.states.shown(uint64(w.t))
 	if w.t+1 < gasPrompt {
-		return
+		return nil
 	}
 	o := uint64(w.t) - (gasPrompt - 1)
 	w.outputLeaf = arbitrary("outputs", 0, opset.LeafBytes)
 	binary.LittleEndian.PutUint32(w.outputLeaf[o%16*idBytes:], w.y)
 	w.outputs.putBytes(opset.LeafBytes, o/16, w.outputLeaf)
+	return nil
 }
 
 // States is the tree over the states.
@@ -297,12 +304,6 @@ func (w *world) Preimage(t int64) (dispute.Preimage, error) {
 	}
 	return w.before, nil
 }
-
-// Lists are none.
-func (w *world) Lists() (claim.Lists, error) { return claim.Lists{}, nil }
-
-// Recall is nothing.
-func (w *world) Recall(uint32) (dispute.Recall, error) { return dispute.Recall{}, nil }
 
 // Step is the world itself.
 func (w *world) Step(uint32) (dispute.Step, error) { return w, nil }
