@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"elenchus/compute/decode"
+	"elenchus/compute/opset"
 	"elenchus/compute/template"
 )
 
@@ -127,6 +128,27 @@ func TestEcho(t *testing.T) {
 		o.Request = []byte(request)
 		if _, err := o.answer(); !errors.Is(err, ErrInput) {
 			t.Errorf("%s: %v", request, err)
+		}
+	}
+}
+
+// Settings of a request are read as the gateway reads them, exactly, and what is out of range is refused.
+// SPEC 16 §3.1.
+func TestSettingsOfRequests(t *testing.T) {
+	const start = `{"prompt":"q",`
+	a, err := readRequest([]byte(start+`"top_k":40,"top_p":0.9,"min_p":5e-2,"repetition_penalty":1.1,"presence_penalty":0.5,"frequency_penalty":-2,
+		"logit_bias":{"12":-100,"5":0.25,"7":0}}`), 0)
+	want := decode.Sampler{TopK: 40, TopP: 966367642, MinP: 53687091, Repetition: 72090, Presence: 1 << 15, Frequency: -2 << 16,
+		Bias: []opset.TokenBias{{ID: 5, Value: 1 << 14}, {ID: 12, Value: -100 << 16}}}
+	if err != nil || !a.Sampler.Equal(&want) {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	if a, err = readRequest([]byte(start+`"repetition_penalty":1,"presence_penalty":0,"frequency_penalty":null,"logit_bias":{}}`), 0); err != nil || !a.Sampler.None() {
+		t.Errorf("neutral settings are %+v, %v", a, err)
+	}
+	for _, field := range []string{`"repetition_penalty":0`, `"presence_penalty":2.5`, `"frequency_penalty":"1"`, `"logit_bias":{"x":1}`, `"logit_bias":{"1":101}`, `"logit_bias":[]`} {
+		if _, err := readRequest([]byte(start+field+`}`), 0); !errors.Is(err, ErrInput) {
+			t.Errorf("%s: %v", field, err)
 		}
 	}
 }

@@ -25,7 +25,8 @@ func settings(n, out int) []decode.Job {
 	base := long(n, out)
 	var jobs []decode.Job
 	for _, temperature := range []uint32{0, 1 << 16} {
-		for _, s := range []decode.Sampler{{}, {TopK: 5}, {TopP: 1 << 29}, {TopK: 40, TopP: 1 << 29, MinP: 1 << 20}} {
+		for _, s := range []decode.Sampler{{}, {TopK: 5}, {TopP: 1 << 29}, {TopK: 40, TopP: 1 << 29, MinP: 1 << 20},
+			{Repetition: 1 << 17, Presence: 1 << 15, Frequency: 1 << 14, Bias: []opset.TokenBias{{ID: 8, Value: 1 << 18}}}} {
 			j := base
 			j.Temperature, j.Sampler = temperature, s
 			jobs = append(jobs, j)

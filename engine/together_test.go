@@ -25,6 +25,9 @@ func mixed(i int) decode.Job {
 	if i%2 == 1 {
 		j.Sampler = decode.Sampler{TopK: 20, TopP: 1 << 29}
 	}
+	if i%4 > 1 {
+		j.Sampler.Repetition, j.Sampler.Frequency = 3<<15, 1<<14
+	}
 	return j
 }
 

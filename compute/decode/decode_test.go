@@ -85,6 +85,7 @@ func TestObserverChangesNothing(t *testing.T) {
 	m := tiny()
 	for _, s := range []decode.Sampler{
 		{}, {TopK: 1}, {TopK: 7}, {TopK: 300}, {TopP: 1 << 29}, {MinP: 1 << 27}, {TopK: 40, TopP: 1 << 29, MinP: 1 << 20}, {TopP: 1},
+		{Repetition: 90_000}, {Presence: -1 << 15, Frequency: 1 << 14, TopK: 9}, {Bias: []opset.TokenBias{{ID: 8, Value: 1 << 18}}},
 	} {
 		for _, temperature := range []uint32{0, 1 << 15, 2 << 16} {
 			observe(t, m, decode.Job{Prompt: prompt(5), MaxNew: 6, Temperature: temperature, Seed: 5, Sampler: s})
