@@ -36,7 +36,8 @@ type Memory struct {
 
 // Encode is the packed form, memorySize bytes.
 func (m *Memory) Encode() []byte {
-	w := new(writer).hash(m.KV).hash(m.Before.Counts).u32(m.Before.Stop).hash(m.Before.Grammar)
+	w := &writer{b: make([]byte, 0, memorySize)}
+	w.hash(m.KV).hash(m.Before.Counts).u32(m.Before.Stop).hash(m.Before.Grammar)
 	return w.u32(m.Stop).hash(m.Grammar).b
 }
 
