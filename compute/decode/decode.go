@@ -54,6 +54,9 @@ func (j *Job) Check(m *model.Model) error {
 	if err := j.Sampler.Check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrJob, err)
 	}
+	if (j.Sampler.Counts() || len(j.Sampler.Bias) > 0) && !penalises(m) {
+		return fmt.Errorf("%w: the model has no penalties and no bias; import it again", ErrJob)
+	}
 	if n := len(j.Sampler.Bias); n > 0 && int(j.Sampler.Bias[n-1].ID) >= m.Vocab {
 		return fmt.Errorf("%w: a bias of id %d, the vocabulary has %d", ErrJob, j.Sampler.Bias[n-1].ID, m.Vocab)
 	}
@@ -63,6 +66,17 @@ func (j *Job) Check(m *model.Model) error {
 		}
 	}
 	return nil
+}
+
+// penalises says whether the logits of a model pass through penalties and bias: models that were imported
+// before there were any do not.
+func penalises(m *model.Model) bool {
+	for i := range m.Stages[m.Layers+1].Ops {
+		if m.Stages[m.Layers+1].Ops[i].Op == opset.Penalise {
+			return true
+		}
+	}
+	return false
 }
 
 // Hooks see a run; every field may be nil.

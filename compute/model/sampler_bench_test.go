@@ -23,11 +23,12 @@ func BenchmarkSampler(b *testing.B) {
 		{"top-k", opset.Context{Temperature: 1 << 16, TopK: 40}},
 		{"top-p", opset.Context{Temperature: 1 << 16, TopP: 900 << 20}},
 		{"min-p", opset.Context{Temperature: 1 << 16, MinP: 50 << 20}},
+		{"penalties", opset.Context{Temperature: 1 << 16, Repetition: 72090, Frequency: 1 << 15, Prompt: []int32{5, 6, 7}, Drawn: []int32{9, 9}}},
 		{"all", opset.Context{Temperature: 1 << 16, TopK: 40, TopP: 900 << 20, MinP: 50 << 20}},
 	} {
 		c.c.M = 1
 		stages := map[string]machine.Stage{"": drawer(vocab)}
-		if c.c.TopK == 0 && c.c.TopP == 0 && c.c.MinP == 0 {
+		if c.c.TopK == 0 && c.c.TopP == 0 && c.c.MinP == 0 && !c.c.Counted() {
 			stages["/without settings"] = plain(vocab)
 		}
 		for name, st := range stages {

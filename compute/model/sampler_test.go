@@ -126,6 +126,25 @@ func TestSetsEqualTheFloatDefinition(t *testing.T) {
 	}
 }
 
+// A request without penalties and bias pays nothing for them where nobody looks: penalised logits are the
+// logits themselves, not a copy. One in a shared pass that has some pays for a copy and changes nothing.
+func TestNeutralPenaltiesAreNotRun(t *testing.T) {
+	st := drawer(300)
+	x := logitsOf(rand.New(rand.NewPCG(8, 8)), 300)
+	at := slices.IndexFunc(st.Ops, func(o machine.Op) bool { return o.Op == opset.Penalise })
+	off, on := opset.Context{M: 1, Temperature: 1 << 16}, opset.Context{M: 1, Temperature: 1 << 16, Prompt: []int32{5}, Repetition: 1 << 17}
+	var w machine.Workspace
+	w.Run(&st, &off, x, nil)
+	before := w.Tensors()[st.Ops[at].Src[0].Index]
+	if w.Tensors()[at] != before {
+		t.Error("neutral penalties were computed")
+	}
+	w.RunCaches(&st, []opset.Context{off, on}, []*tensor.Tensor{x, x}, []*machine.Cache{nil, nil})
+	if a, b := w.TensorsAt(0)[at].I32, w.TensorsAt(1)[at].I32; !slices.Equal(a, x.I32) || slices.Equal(b, x.I32) {
+		t.Error("penalties of one request are those of another")
+	}
+}
+
 // Ties at a threshold are all kept. GAME rule 12.
 func TestTiesAreKept(t *testing.T) {
 	st := drawer(300)

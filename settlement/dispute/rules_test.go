@@ -15,13 +15,14 @@ import (
 	"elenchus/compute/model/modeltest"
 )
 
-// everyPosition plays a game with descents and hands each state before a move to f.
+// everyPosition plays games with descents, with penalties and without, and hands each state before a move to f.
 func everyPosition(t *testing.T, open uint32, f func(g *game, m Move, mover claim.Address)) {
 	t.Helper()
 	man := bind(t, modeltest.Llama(3, modeltest.Tiny()))
-	w := tokenWorld(t, man, tokenJob(11), nil)
-	w.open.T = open
+	worlds := []*world{tokenWorld(t, man, tokenJob(11), nil), tokenWorld(t, man, penaltyJob(), nil)}
 	for seed := range uint64(6) {
+		w := worlds[seed%2]
+		w.open.T = open
 		g := begin(t, w)
 		r := rand.New(rand.NewPCG(seed, 1))
 		for g.s.Phase.Turn() != Nobody {
