@@ -43,6 +43,7 @@ func TestOperation(t *testing.T) {
 	}
 	o := &operated{n, exe, dir}
 	t.Run("mcp", func(t *testing.T) { o.mcp(ctx, t) })
+	t.Run("quickstart", func(t *testing.T) { o.quickstart(ctx, t) })
 	t.Run("stop", func(t *testing.T) { o.stop(ctx, t) })
 	t.Run("doctor", func(t *testing.T) { o.doctor(ctx, t) })
 	t.Run("metrics", func(t *testing.T) { o.metrics(ctx, t) })
@@ -52,7 +53,7 @@ func TestOperation(t *testing.T) {
 	o.logs(t)
 }
 
-// gateway is a second gateway of the network, with keys of its own.
+// keyed is a second gateway of the network, over the honest node.
 type keyed struct {
 	url string
 	cmd *exec.Cmd
@@ -64,10 +65,11 @@ const (
 	wrongKey = "sk-test-a-wrong-key-that-nobody-may-log"
 )
 
-func (o *operated) gateway(ctx context.Context, t *testing.T) *keyed {
+func (o *operated) gateway(ctx context.Context, t *testing.T, flags ...string) *keyed {
 	t.Helper()
-	g := &keyed{cmd: exec.CommandContext(ctx, o.exe, "gateway", "--deployment", o.Deployment, "--key", filepath.Join(o.dir, "keys", "gateway"),
-		"--listen", "127.0.0.1:0", "--node", o.Nodes[1], "--api-key", apiKey, "--log-format", "json", "--log-level", "debug")}
+	args := []string{"gateway", "--deployment", o.Deployment, "--key", filepath.Join(o.dir, "keys", "gateway"),
+		"--listen", "127.0.0.1:0", "--node", o.Nodes[1], "--log-format", "json", "--log-level", "debug"}
+	g := &keyed{cmd: exec.CommandContext(ctx, o.exe, append(args, flags...)...)}
 	g.cmd.Stderr = &g.log
 	out, err := g.cmd.StdoutPipe()
 	if err != nil {
@@ -100,7 +102,7 @@ func (g *keyed) post(ctx context.Context, t *testing.T, key, body string) *http.
 
 // stop: a gateway that is told to stop in the middle of a stream finishes it, and its log has no key.
 func (o *operated) stop(ctx context.Context, t *testing.T) {
-	g := o.gateway(ctx, t)
+	g := o.gateway(ctx, t, "--api-key", apiKey)
 	const prompt = "Lily saw a secretpromptword"
 	refused := g.post(ctx, t, wrongKey, `{}`)
 	_ = refused.Body.Close()
