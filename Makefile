@@ -4,7 +4,7 @@ FUZZTIME ?= 5s
 SOAK     ?= 2m
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: check test lint fuzz soak demo bench gas generate tools
+.PHONY: check test lint fuzz soak demo bench gas generate tools image
 
 ## check: everything that a change must pass before it is handed over
 check: lint test
@@ -53,3 +53,7 @@ generate:
 ## tools: programs that tests use when they are there
 tools:
 	cd tools && npm install --no-save --ignore-scripts --no-audit --no-fund
+
+## image: an OCI image layout in dist/image, built without a container engine and inspected
+image:
+	$(GO) run -C tools/image . -root ../.. -out ../../dist/image
