@@ -26,7 +26,27 @@ import (
 
 // Attacks are the stories that Demo can play.
 func Attacks() []string {
-	return append(append([]string{"none"}, adversary.Names()...), "griefer", "impostor", "hidden-prompt")
+	out := []string{"none"}
+	for _, c := range adversary.Catalogue() {
+		out = append(out, c.Name)
+	}
+	return append(out, "griefer", "impostor", "hidden-prompt")
+}
+
+// inCourt says whether a story is played in one process on a chain whose clock the story moves: those
+// whose attacker needs more than a role of the network can do.
+func inCourt(attack string) bool {
+	_, known := adversary.Find(attack)
+	return known && (attack == "padding" || !slices.Contains(adversary.Names(), attack))
+}
+
+// demoInCourt plays a story of the kit with the model that was asked for.
+func demoInCourt(ctx context.Context, o DemoOptions) (*DemoResult, error) {
+	man, _, err := LoadModel(o.Model)
+	if err != nil {
+		return nil, err
+	}
+	return Court(ctx, CourtOptions{Attack: o.Attack, Seed: o.Seed, Manifest: man, Story: o.Story})
 }
 
 // DemoOptions choose a story.
@@ -53,6 +73,7 @@ type DemoResult struct {
 	Moves            int               `json:"moves"`
 	Balances         map[string]string `json:"balances"` // token units: wallet, stake and credit
 	HonestLost       json.Number       `json:"honest_lost"`
+	AttackersLost    string            `json:"attackers_lost,omitempty"` // token units, gas included; negative: gained
 	Seconds          float64           `json:"seconds"`
 	Want             string            `json:"-"`
 	Note             string            `json:"note,omitempty"`
@@ -112,6 +133,9 @@ func Demo(ctx context.Context, o DemoOptions) (*DemoResult, error) {
 	}
 	if o.Story == nil {
 		o.Story = io.Discard
+	}
+	if inCourt(o.Attack) {
+		return demoInCourt(ctx, o)
 	}
 	if o.Dir == "" {
 		dir, err := os.MkdirTemp("", "elenchus-demo-")
@@ -361,6 +385,10 @@ func (d *demo) allChecked(ctx context.Context) (bool, error) {
 // note keeps a fact and tells it.
 func (d *demo) note(f ledger.Fact) {
 	d.games.Apply(f)
+	if f.Removed {
+		delete(d.txs, f.Tx)
+		return
+	}
 	switch e := f.Event.(type) {
 	case ledger.BatchPosted:
 		d.txs[f.Tx] = "post"

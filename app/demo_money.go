@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"math/big"
-	"slices"
 
 	"elenchus/commitment/claim"
 	"elenchus/service/adversary"
@@ -131,10 +130,11 @@ func (d *demo) postCosts(ctx context.Context) (map[claim.Address]*big.Int, error
 // honest says whether a role plays by the rules in this story.
 func (d *demo) honest(role string) bool {
 	switch role {
-	case "griefer", "impostor":
+	case "griefer", "impostor", "mallory":
 		return false
 	case "node1":
-		return !slices.Contains(adversary.Names(), d.o.Attack) || d.result.Changed != nil && !*d.result.Changed
+		card, known := adversary.Find(d.o.Attack)
+		return !known || !card.Guilty() || d.result.Changed != nil && !*d.result.Changed
 	case "gateway":
 		return d.o.Attack != "hidden-prompt"
 	}

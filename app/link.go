@@ -42,14 +42,15 @@ const pollEvery = 250 * time.Millisecond
 
 // OpenLink dials the chain, checks the deployment and opens the outbox in dir.
 func OpenLink(ctx context.Context, rpc string, at chain.Addresses, key *ecdsa.PrivateKey, dir string, log *slog.Logger) (*Link, error) {
-	return openLink(ctx, rpc, at, key, dir, log, pace{pollEvery, nil})
+	return openLink(ctx, rpc, at, key, dir, log, pace{poll: pollEvery})
 }
 
-// pace is how often a role looks at the chain, and how it changes the fees that the chain suggests
-// (nil: not at all).
+// pace is how often a role looks at the chain, how it changes the fees that the chain suggests (nil:
+// not at all), and how many of its transactions may wait to be mined (0: what pools keep).
 type pace struct {
-	poll time.Duration
-	fees func(chain.Fees) chain.Fees
+	poll     time.Duration
+	fees     func(chain.Fees) chain.Fees
+	inFlight int
 }
 
 // openLink is OpenLink at a pace of the caller's choice.
@@ -69,7 +70,7 @@ func openLink(ctx context.Context, rpc string, at chain.Addresses, key *ecdsa.Pr
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	o := chain.Options{Poll: p.poll, CrashPoint: crashPoint("outbox ")}
+	o := chain.Options{Poll: p.poll, MaxInFlight: p.inFlight, CrashPoint: crashPoint("outbox ")}
 	if p.fees != nil {
 		o.Fees = func(ctx context.Context) (chain.Fees, error) {
 			f, err := c.SuggestFees(ctx)

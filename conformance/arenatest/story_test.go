@@ -54,6 +54,8 @@ type stage struct {
 	node  *node.Node
 	watch *challenger.Challenger
 	man   *manifest.Manifest
+
+	handed bool // the challenger gets the receipt, too
 }
 
 func newStage(t *testing.T, man *manifest.Manifest, attack *adversary.Attack) *stage {
@@ -105,6 +107,9 @@ func (s *stage) play(j decode.Job, most time.Duration) (r *receipt.Receipt, end 
 	go func() { errs <- s.node.Run(ctx) }()
 	go func() { errs <- s.watch.Run(ctx) }()
 	r, err := s.node.Serve(ctx, request(s.man, j), nil)
+	if err == nil && s.handed { // as a gateway does
+		err = s.watch.Submit(r)
+	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -170,6 +175,12 @@ func TestLyingNodesAreRefuted(t *testing.T) {
 					asked.Sampler = decode.Sampler{Repetition: 80000, Presence: 1 << 15, Bias: []opset.TokenBias{{ID: 9, Value: -1 << 16}}}
 				case "biased-sampling":
 					asked.Sampler = decode.Sampler{TopK: 200, TopP: 1<<30 - 1<<26, MinP: 1 << 24}
+				case "padding":
+					a, _, err := honest.Generate(t.Context(), asked, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					asked.StopIDs = []int32{a.Outputs[3]}
 				}
 				want, finish, err := honest.Generate(t.Context(), asked, nil)
 				if err != nil {
@@ -181,6 +192,7 @@ func TestLyingNodesAreRefuted(t *testing.T) {
 						t.Fatal(err)
 					}
 					s := newStage(t, man, a)
+					s.handed = name == "withhold"
 					r, end := s.play(asked, window)
 					same := r.Claim.StateRoot == want.StateTree().Root() && r.Claim.OutputRoot == trace.IDTree(want.Outputs).Root() && r.Claim.Finish == finish
 					v, checked := s.watch.Verdicts()[r.ID()]

@@ -28,7 +28,8 @@ import (
 
 // Names lists the attacks of a node, in the order of the documentation.
 func Names() []string {
-	return []string{"model-swap", "wrong-token", "truncated", "bad-kv", "needle", "byte", "silent", "biased-sampling", "wrong-penalty"}
+	return []string{"model-swap", "wrong-token", "truncated", "bad-kv", "needle", "byte", "silent", "biased-sampling", "wrong-penalty", "withhold",
+		"padding", "poisoned-weights"}
 }
 
 // Attack is one way to cheat; the zero value is honest.
@@ -62,8 +63,12 @@ func (a *Attack) Computer(honest engine.Computer) Computer {
 		c.Manifest = honest.Manifest.With(coarse)
 	case "bad-kv":
 		c.Tamper = badRow(honest)
-	case "needle", "silent":
+	case "needle", "silent", "withhold":
 		c.Tamper = needle(honest)
+	case "padding":
+		c.Tamper = padded(honest)
+	case "poisoned-weights":
+		c.Manifest = honest.Manifest.With(poison(honest))
 	case "truncated":
 		c.Tamper = truncate(honest)
 	case "biased-sampling":
@@ -96,7 +101,7 @@ func middle(c engine.Computer) int { return 1 + int(c.Manifest.Layers)/2 }
 // badRow corrupts the K row that the middle layer writes at the position before the last prompt
 // token (or the first): everything later is computed from it.
 func badRow(c engine.Computer) trace.Tamper {
-	s := min(middle(c), int(c.Manifest.Layers))
+	s := middle(c)
 	k := int(c.Manifest.Model.Stages[s].Ops[0].P[1])
 	return func(stage int, ctx *opset.Context, index int, x *tensor.Tensor) {
 		if stage == s && index == k && ctx.T == max(ctx.M, 2)-2 {
@@ -293,13 +298,18 @@ func (a *Attack) flipCache(honest engine.Computer, r *rand.Rand) Computer {
 	return &c
 }
 
-// Handler is the node's HTTP face as the attack shows it: a needle serves neither tensors nor states.
+// Handler is the node's HTTP face as the attack shows it: a needle serves neither tensors nor states,
+// who withholds serves answers and nothing else.
 func (a *Attack) Handler(h http.Handler) http.Handler {
-	if a.Name != "needle" {
+	if a.Name != "needle" && a.Name != "withhold" {
 		return h
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.URL.Path, "/steps/") || strings.HasSuffix(r.URL.Path, "/states") {
+		hidden := strings.Contains(r.URL.Path, "/steps/") || strings.HasSuffix(r.URL.Path, "/states")
+		if a.Name == "withhold" {
+			hidden = r.URL.Path != "/v1/jobs" && r.URL.Path != "/v1/node"
+		}
+		if hidden {
 			http.Error(w, `{"error":"not served"}`, http.StatusForbidden)
 			return
 		}

@@ -22,6 +22,18 @@ func job() decode.Job {
 	return decode.Job{Prompt: []int32{5, 17, 290, 4}, MaxNew: 8, Temperature: 1 << 16, Seed: 11}
 }
 
+// ending is the job with an end id that the honest answer draws on its way.
+func ending(t *testing.T, c engine.Computer) decode.Job {
+	t.Helper()
+	j := job()
+	a, _, err := c.Generate(t.Context(), j, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.StopIDs = []int32{a.Outputs[3]}
+	return j
+}
+
 func honest(t *testing.T) engine.Computer {
 	t.Helper()
 	man, err := manifest.Bind(modeltest.Llama(3, modeltest.Tiny()))
@@ -31,10 +43,10 @@ func honest(t *testing.T) engine.Computer {
 	return engine.Computer{Manifest: man}
 }
 
-func run(t *testing.T, c adversary.Computer) string {
+func run(t *testing.T, c adversary.Computer, j decode.Job) string {
 	t.Helper()
 	var sent []int32
-	a, f, err := c.Generate(t.Context(), job(), func(id int32) error { sent = append(sent, id); return nil })
+	a, f, err := c.Generate(t.Context(), j, func(id int32) error { sent = append(sent, id); return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +54,7 @@ func run(t *testing.T, c adversary.Computer) string {
 		t.Errorf("sent %v, claims %v", sent, a.Outputs)
 	}
 	for at := range len(a.States) - 1 { // a complete, self-consistent trace
-		s, err := c.Step(job(), at, nil)
+		s, err := c.Step(j, at, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +69,8 @@ func run(t *testing.T, c adversary.Computer) string {
 // same, and can show each step of it. GAME §1 rule 42.
 func TestAttacksLieConsistently(t *testing.T) {
 	c := honest(t)
-	truth := run(t, &c)
+	j := ending(t, c)
+	truth := run(t, &c, j)
 	for _, name := range adversary.Names() {
 		for seed := range uint64(map[bool]int{true: 8, false: 1}[name == "byte"]) {
 			lie := func() string {
@@ -65,7 +78,7 @@ func TestAttacksLieConsistently(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				return run(t, a.Computer(c))
+				return run(t, a.Computer(c), j)
 			}
 			first := lie()
 			if name != "byte" && first == truth {
@@ -76,7 +89,7 @@ func TestAttacksLieConsistently(t *testing.T) {
 			}
 		}
 	}
-	if again := run(t, &c); again != truth {
+	if again := run(t, &c, j); again != truth {
 		t.Error("the attacks changed the honest model")
 	}
 	if _, err := adversary.New("kindness", 1); err == nil {
@@ -94,8 +107,8 @@ func (o *orders) Submit(_ context.Context, x ledger.Order) error {
 	return nil
 }
 
-// The silent one posts batches and makes no move; the needle serves neither tensors nor states;
-// the others hide nothing.
+// The silent one posts batches and makes no move; the needle serves neither tensors nor states, who
+// withholds nothing but answers; the others hide nothing.
 func TestFaces(t *testing.T) {
 	for _, name := range adversary.Names() {
 		a, err := adversary.New(name, 1)
@@ -112,10 +125,11 @@ func TestFaces(t *testing.T) {
 			t.Errorf("%s sends %d orders, want %d", name, len(o.got), want)
 		}
 		h := a.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-		for path, hidden := range map[string]bool{"/v1/claims/00/states": true, "/v1/claims/00/steps/1/2/3": true, "/v1/claims/00": false, "/v1/jobs": false} {
+		for path, hidden := range map[string]bool{"/v1/claims/00/states": true, "/v1/claims/00/steps/1/2/3": true, "/v1/claims/00": name == "withhold",
+			"/v1/batches/00": name == "withhold", "/v1/jobs": false} {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
-			if (w.Code == http.StatusForbidden) != (hidden && name == "needle") {
+			if (w.Code == http.StatusForbidden) != (hidden && (name == "needle" || name == "withhold")) {
 				t.Errorf("%s serves %s: %d", name, path, w.Code)
 			}
 		}

@@ -1,0 +1,154 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+	"elenchus/compute/opset"
+	"elenchus/engine"
+	"elenchus/network/peer"
+	"elenchus/service/adversary"
+	"elenchus/service/node"
+)
+
+// served is a node of a court with its HTTP face.
+type served struct {
+	node *node.Node
+	url  string
+	stop func() error
+}
+
+func httpClient() *http.Client { return &http.Client{} }
+
+// startNode starts a node, over whatever its state directory holds, and announces where it serves.
+func (c *tribunal) startNode(ctx context.Context, name string) error {
+	l := c.links[name]
+	lie := &adversary.Attack{}
+	if name == "node1" && c.scene.lie != "" {
+		var err error
+		if lie, err = adversary.New(c.scene.lie, c.o.Seed); err != nil {
+			return err
+		}
+		c.lie = lie
+	}
+	n, err := node.New(node.Options{
+		Key: c.keys[name], Domain: c.k.Domain(), Chain: lie.Chain(c.chainOf(name, l)), Dir: filepath.Join(c.dir, name, fmt.Sprint("life", c.lives[name])),
+		Models: []node.Model{{Name: "court", Manifest: c.man, Computer: lie.Computer(engine.Computer{Manifest: c.man})}},
+		Window: time.Duration(courtParams().Window) * time.Second, BatchEvery: 100 * time.Millisecond, Log: c.o.Log.With("role", name),
+	})
+	if err != nil {
+		return err
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return errors.Join(err, n.Close())
+	}
+	srv := &http.Server{Handler: lie.Handler(n.Handler()), ReadHeaderTimeout: time.Minute}
+	life, end := context.WithCancel(ctx)
+	done := make(chan error, 2)
+	go func() { done <- n.Run(life) }()
+	go func() { done <- srv.Serve(ln) }()
+	s := &served{node: n, url: "http://" + ln.Addr().String()}
+	s.stop = func() error {
+		end()
+		_ = srv.Close()
+		var failed error
+		for range 2 {
+			if err := <-done; err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.Canceled) && life.Err() == nil {
+				failed = err
+			}
+		}
+		return errors.Join(failed, n.Close())
+	}
+	c.nodes[name] = s
+	i, err := l.Contracts.SetEndpoint("endpoint/"+s.url, s.url)
+	if err != nil {
+		return err
+	}
+	return l.Do(ctx, i)
+}
+
+// chainOf is the chain of a node: an honest one's orders can be seen before they are mined.
+func (c *tribunal) chainOf(name string, l *Link) adversary.Chain {
+	if _, guilty := c.card.Fates[name]; guilty {
+		return l
+	}
+	return c.seen(l)
+}
+
+// job is what the user of a court asks for.
+func (c *tribunal) job(ctx context.Context) (decode.Job, error) {
+	j := decode.Job{Prompt: []int32{5, 17, int32(c.man.Vocab) - 10, 4, 44}, MaxNew: 8, Temperature: 1 << 16, Seed: 11}
+	switch c.scene.lie {
+	case "biased-sampling":
+		j.Sampler = decode.Sampler{TopK: 200, TopP: 1<<30 - 1<<26, MinP: 1 << 24}
+	case "wrong-penalty":
+		j.Sampler = decode.Sampler{Repetition: 80000, Presence: 1 << 15, Bias: []opset.TokenBias{{ID: 9, Value: -1 << 16}}}
+	}
+	if c.scene.lie != "padding" {
+		return j, nil
+	}
+	a, _, err := (&engine.Computer{Manifest: c.man}).Generate(ctx, j, nil)
+	if err != nil {
+		return j, err
+	}
+	j.StopIDs = []int32{a.Outputs[len(a.Outputs)/2]}
+	return j, nil
+}
+
+// ask puts the user's job to a node over HTTP and returns the receipt.
+func (c *tribunal) ask(ctx context.Context, name string) (*receipt.Receipt, error) {
+	j, err := c.job(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := claim.Request{Model: claim.Hash(c.man.ID()), PromptRoot: trace.IDTree(j.Prompt).Root(), PromptCount: uint32(len(j.Prompt)), MaxNew: j.MaxNew,
+		Temperature: j.Temperature, Seed: j.Seed, User: c.n.Accounts["user"], Price: claim.Units(5e17), Extras: trace.Settings(&j.Sampler).Extras()}
+	if len(j.StopIDs) > 0 {
+		r.StopRoot, r.StopCount = trace.IDTree(j.StopIDs).Root(), uint8(len(j.StopIDs))
+	}
+	a, err := peer.New(httpClient()).Job(ctx, c.nodes[name].url, r, j.Prompt, j.StopIDs, j.Sampler)
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close() //nolint:errcheck // the answer is over
+	for {
+		l, err := a.Next()
+		if errors.Is(err, io.EOF) {
+			return nil, errors.New("an answer without a receipt")
+		}
+		if err != nil {
+			return nil, err
+		}
+		if l.Receipt == "" {
+			continue
+		}
+		got, err := receipt.Parse(l.Receipt)
+		if err == nil {
+			c.asked[name] = got
+			c.say("%s answers with %d tokens", name, len(got.Output))
+		}
+		return got, err
+	}
+}
+
+// lied says whether a receipt claims what the honest computation does not give.
+func (c *tribunal) lied(ctx context.Context, r *receipt.Receipt) (bool, error) {
+	a, finish, err := (&engine.Computer{Manifest: c.man}).Audit(ctx, r.Job(), r.Output)
+	if err != nil {
+		return false, err
+	}
+	same := a.StateTree().Root() == r.Claim.StateRoot && slices.Equal(a.Outputs, r.Output) && finish == r.Claim.Finish
+	return !same, nil
+}
