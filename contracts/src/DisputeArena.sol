@@ -22,7 +22,7 @@ contract DisputeArena is Verdicts {
     uint256 private constant FIRST_CREDIT = 20_100;
     /// @dev What one move of a side takes of the block space at most, under Amsterdam too (SPEC 09 §6.2).
     uint256 private constant MOVE_GAS = 345_000;
-    /// @dev Gas of the commit before a game and of the resolve after it, which nobody meters.
+    /// @dev Gas of the commit before a game and of the resolve after it, which nobody meters: booked at PRICE_CAP.
     uint256 private constant AROUND = 120_000;
 
     uint256 public immutable PROFILE;
@@ -90,7 +90,7 @@ contract DisputeArena is Verdicts {
         bytes memory s = _stateOf(o.record);
         _begin(game, s, _max(o.windowEnd, until), payload, signature);
         _bond(s, o, batch == 0 ? 0 : RESERVE + _min(o.value, cover), _start(payload));
-        G.put(s, G.COST, _price(gasAtStart, TAIL + AROUND));
+        G.put(s, G.COST, _price(gasAtStart, TAIL) + (AROUND * PRICE_CAP * TOKEN_PER_ETHER) / 1e18);
         _openSlot(game, o, s, _start(payload));
     }
 
