@@ -91,7 +91,7 @@ func (o *Opponent) Deal(ctx context.Context, h Hand) error {
 		return err
 	}
 	open := &dispute.OpenMove{Opener: o.m.Account, Salt: claim.Keccak([]byte("attack"), []byte(fmt.Sprint(h.Salt))), MaxBond: o.m.MaxBond,
-		Claim: r.Claim, Request: r.Request, Sampler: r.Sampler, Header: o.m.Manifest.Header, Signature: r.Signature}
+		Claim: r.Claim, Request: r.Request, Sampler: trace.Settings(&r.Sampler), Header: o.m.Manifest.Header, Signature: r.Signature}
 	own := dispute.NewOwn(o.m.Manifest, job, a, r.Claim.Count, func(t int) (*trace.Step, error) { return o.m.View.Step(job, t, nil) })
 	if h.Step != nil {
 		open.T = *h.Step
