@@ -22,10 +22,11 @@ func job() decode.Job {
 	return decode.Job{Prompt: []int32{5, 17, 290, 4}, MaxNew: 8, Temperature: 1 << 16, Seed: 11}
 }
 
-// ending is the job with an end id that the honest answer draws on its way.
+// ending is the job with penalties and an end id that the honest answer draws on its way.
 func ending(t *testing.T, c engine.Computer) decode.Job {
 	t.Helper()
 	j := job()
+	j.Sampler = decode.Sampler{Repetition: 80000, Presence: 1 << 15}
 	a, _, err := c.Generate(t.Context(), j, nil)
 	if err != nil {
 		t.Fatal(err)
