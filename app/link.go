@@ -23,6 +23,7 @@ import (
 	"elenchus/network/chain"
 	"elenchus/settlement/ledger"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
@@ -120,8 +121,45 @@ func (l *Link) Submit(ctx context.Context, o ledger.Order) error {
 		return err
 	}
 	l.count(o, "submitted", 0)
-	go l.report(ctx, i.Key, o)
+	go l.watch(ctx, i, o)
 	return nil
+}
+
+// Bounds of watch: how often an order is sent again after its transaction reverted, and for how many
+// looks at the chain it is tried whether it would pass now.
+const (
+	maxAgain = 3
+	maxLooks = 400
+)
+
+// watch reports what became of an intent and, where its transaction reverted, sends it again as soon
+// as it would pass: after a reorganisation a move can be mined before the move that it answers, and
+// its author must not be late by that.
+func (l *Link) watch(ctx context.Context, i chain.Intent, o ledger.Order) {
+	key := i.Key
+	for n := 1; l.report(ctx, i.Key, o) && n <= maxAgain && l.passes(ctx, i); n++ {
+		i.Key = fmt.Sprintf("%s/again/%d", key, n)
+		l.log.Warn("transaction sent again", "order", key, "time", n)
+		if err := l.Outbox.Submit(ctx, i); err != nil {
+			l.log.Warn("transaction failed", "order", i.Key, "err", err)
+			return
+		}
+	}
+}
+
+// passes waits until an intent would not revert at the head, for maxLooks looks at most.
+func (l *Link) passes(ctx context.Context, i chain.Intent) bool {
+	for range maxLooks {
+		if _, err := l.Contracts.Client().Call(ctx, common.Address(l.account), *i.To, i.Data); err == nil {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(l.poll):
+		}
+	}
+	return false
 }
 
 func (l *Link) intent(o ledger.Order) (chain.Intent, error) {
@@ -135,15 +173,16 @@ func (l *Link) intent(o ledger.Order) (chain.Intent, error) {
 	return i, err
 }
 
-// report logs what became of an intent; it ends with ctx. A revert is news, not a failure: an
-// opponent or a friend may have been faster.
-func (l *Link) report(ctx context.Context, key string, o ledger.Order) {
+// report logs what became of an intent; it ends with ctx. A revert, which it returns, is news, not a
+// failure: an opponent or a friend may have been faster.
+func (l *Link) report(ctx context.Context, key string, o ledger.Order) (reverted bool) {
 	r, err := l.Outbox.Wait(ctx, key)
 	switch {
 	case errors.Is(err, context.Canceled):
 	case err != nil && r != nil:
 		l.count(o, "reverted", r.GasUsed)
 		l.log.Warn("transaction reverted", "order", key, "block", r.BlockNumber, "index", r.TransactionIndex, "err", l.Contracts.Explain(err))
+		return true
 	case err != nil:
 		l.count(o, "failed", 0)
 		l.log.Warn("transaction failed", "order", key, "err", l.Contracts.Explain(err))
@@ -151,6 +190,7 @@ func (l *Link) report(ctx context.Context, key string, o ledger.Order) {
 		l.count(o, "mined", r.GasUsed)
 		l.log.Debug("mined", "order", key, "block", r.BlockNumber, "index", r.TransactionIndex, "gas", r.GasUsed)
 	}
+	return false
 }
 
 // Do submits intents one after the other and waits until all are mined.

@@ -128,6 +128,9 @@ func (o *Opponent) copy(ctx context.Context, r *receipt.Receipt, open []byte) (l
 	return c, nil
 }
 
+// Forget lets an order be returned again, if it is still due: its transaction reverted.
+func (o *Opponent) Forget(key string) { delete(o.sent, key) }
+
 // Over says whether every game of the opponent was opened and is closed.
 func (o *Opponent) Over() bool {
 	for _, h := range o.hands {
