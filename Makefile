@@ -4,7 +4,7 @@ FUZZTIME ?= 5s
 SOAK     ?= 2m
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: check test lint fuzz soak demo bench gas generate tools image
+.PHONY: check test lint fuzz soak demo bench gas generate tools image schedules attacks
 
 ## check: everything that a change must pass before it is handed over
 check: lint test
@@ -31,6 +31,14 @@ soak:
 	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 30m ./app -run LargeImport -v
 	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 30m ./app -run Overhead -v
 	$(MAKE) fuzz FUZZTIME=$(SOAK)
+
+## schedules: a hundred thousand random schedules of faults and attacks in virtual time
+schedules:
+	ELENCHUS_SCHEDULES=100000 $(GO) test -count=1 -timeout 120m ./conformance/virtual -run Schedules -v
+
+## attacks: every attack of the kit on real services and contracts
+attacks:
+	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 60m ./conformance -run EveryAttack -v
 
 ## demo: an answer, a cheat, the challenge and the slash
 demo:
