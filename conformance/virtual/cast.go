@@ -41,7 +41,6 @@ type view struct {
 	steps  map[int]*trace.Step
 	r      *receipt.Receipt
 	root   claim.Hash // of the batch of this one claim
-	first  uint32     // step that differs from the honest one
 }
 
 // Audit gives the computation, whatever is claimed.

@@ -88,7 +88,6 @@ type world struct {
 	all    []*party
 	res    Result
 	total  claim.Amount
-	late   uint64 // when the last game must be over
 }
 
 // party is somebody with an outbox.
