@@ -80,13 +80,16 @@ func TestSchedulesTakeNothingFromTheHonest(t *testing.T) {
 		}
 		sum.Games, sum.Refuted, sum.Lost, sum.Voided = sum.Games+r.Games, sum.Refuted+r.Refuted, sum.Lost+r.Lost, sum.Voided+r.Voided
 		sum.Moves, sum.Reverts, sum.Reorgs, sum.Crashes = sum.Moves+r.Moves, sum.Reverts+r.Reverts, sum.Reorgs+r.Reorgs, sum.Crashes+r.Crashes
+		if sum.Wasted += r.Wasted; r.Wasted > 1_500_000*7*(1e7) {
+			t.Errorf("ELENCHUS_SEED=%d: %d wei were sent in vain", r.Seed, r.Wasted)
+		}
 		sum.Blocks, sum.Seconds = sum.Blocks+r.Blocks, max(sum.Seconds, r.Seconds)
 	})
 	if count > 100 && (sum.Refuted == 0 || sum.Lost == 0 || sum.Reorgs == 0 || sum.Crashes == 0 || sum.Reverts == 0 || sum.Voided == 0) {
 		t.Errorf("the schedules decide nothing: %+v", sum)
 	}
-	t.Logf("%d schedules: %d games (%d refuted, %d lost, %d void), %d moves in %d blocks, %d reverted, %d reorganisations, %d crashes, the longest %d h",
-		count, sum.Games, sum.Refuted, sum.Lost, sum.Voided, sum.Moves, sum.Blocks, sum.Reverts, sum.Reorgs, sum.Crashes, sum.Seconds/3600)
+	t.Logf("%d schedules: %d games (%d refuted, %d lost, %d void), %d moves in %d blocks, %d reverted, %d reorganisations, %d crashes, the longest %d h; reorganisations made the honest waste %d wei of gas",
+		count, sum.Games, sum.Refuted, sum.Lost, sum.Voided, sum.Moves, sum.Blocks, sum.Reverts, sum.Reorgs, sum.Crashes, sum.Seconds/3600, sum.Wasted)
 }
 
 // Each assumption of law 3, broken on purpose, costs what the trust table says and nothing else: the

