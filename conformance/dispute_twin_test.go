@@ -189,6 +189,7 @@ type opening struct {
 	WindowEnd *big.Int
 	Value     *big.Int
 	Work      *big.Int
+	Keys      [2]common.Address
 	Record    []byte
 }
 
@@ -218,5 +219,53 @@ func TestOpenOnChain(t *testing.T) {
 			hex.EncodeToString(o.ClaimId[:]) != v.ClaimID || o.Work.Uint64() != v.Work {
 			t.Errorf("%s: opened as\n%x\n%x\n%s, work %s\nwant\n%s\n%s\n%s, work %d", v.Game, o.Key, o.ClaimId, got, o.Work, v.Key, v.ClaimID, want, v.Work)
 		}
+	}
+}
+
+// What shows a batch to a demand is the same on both sides, for batches of every depth and for changed
+// payloads. SPEC 08 §4.10, §7.11.
+func TestIncludeOnChain(t *testing.T) {
+	r := newRules(t)
+	g := rand.New(rand.NewPCG(4, 22))
+	accepted := 0
+	for range 300 {
+		count := 1 + g.IntN(40)
+		leaves := make([]claim.Hash, count)
+		for i := range leaves {
+			leaves[i] = claim.Hash{byte(i), byte(g.Uint32())}
+		}
+		at := g.IntN(count)
+		tree := claim.NewTree(leaves)
+		job := dispute.Job{Kind: 1, Count: g.Uint32()}
+		s := dispute.State{Phase: dispute.Demand, Flags: dispute.FlagDemand, GraphRoot: leaves[at], JobHash: job.Hash()}
+		payload := dispute.Include{Job: job, Root: tree.Root(), Index: uint16(at), Path: tree.Path(at)}.Encode()
+		if g.IntN(2) == 0 {
+			payload = mutate(g, payload)
+		}
+		known := []uint32{uint32(count), uint32(count), 0, uint32(count) + 1, uint32(count) - 1}[g.IntN(5)]
+		m, err := dispute.DecodeMove(&s, dispute.KindInclude, payload)
+		next := s
+		if err == nil {
+			next, _, err = dispute.Apply(s, m, dispute.Env{BatchCount: known})
+		}
+		input, packErr := r.answer.Pack("include", s.Encode(), new(big.Int).SetUint64(uint64(known)), payload)
+		if packErr != nil {
+			t.Fatal(packErr)
+		}
+		out, _, callErr := runtime.Call(r.answerAt, input, r.cfg)
+		if (err == nil) != (callErr == nil) {
+			t.Fatalf("Go says %v, the chain %s (%d claims, %d known, index %d)", err, refusal(out, r.answer), count, known, at)
+		}
+		if err != nil {
+			continue
+		}
+		accepted++
+		values, err := r.answer.Unpack("include", out)
+		if err != nil || !bytes.Equal(values[0].([]byte), next.Encode()) {
+			t.Fatalf("%v\n got %x\nwant %x", err, values[0], next.Encode())
+		}
+	}
+	if accepted == 0 {
+		t.Fatal("nothing was accepted: the test decides nothing")
 	}
 }

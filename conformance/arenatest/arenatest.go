@@ -270,7 +270,11 @@ func (c *Chain) move(key claim.Hash, state []byte, k dispute.Kind, payload []byt
 			return nil, err
 		}
 	}
-	next, effect, err := dispute.Apply(g.state, m, dispute.Env{Now: c.time(), Mover: from, Gas: claim.Units(Gas), Params: c.params})
+	env := dispute.Env{Now: c.time(), Mover: from, Gas: claim.Units(Gas), Params: c.params}
+	if in, ok := m.(dispute.Include); ok && c.batches[in.Root].Node == g.state.Node {
+		env.BatchCount = c.batches[in.Root].Count
+	}
+	next, effect, err := dispute.Apply(g.state, m, env)
 	if err != nil {
 		return nil, err
 	}

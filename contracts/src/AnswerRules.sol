@@ -59,6 +59,26 @@ contract AnswerRules is IAnswerRules {
         G.put(s, G.PHASE, p.value == p.claimed ? G.LOST : G.REFUTED);
     }
 
+    /// @inheritdoc IAnswerRules
+    function include(bytes calldata state, uint256 count, bytes calldata payload)
+        external
+        pure
+        returns (bytes memory s)
+    {
+        s = state;
+        if (G.get(s, G.PHASE) != G.INCLUSION) revert G.WrongPhase(16, uint8(G.get(s, G.PHASE)));
+        (uint256 job, uint256 end) = Packed.bounds(payload);
+        uint256 named = Packed.take(job, Job.SIZE, end);
+        Job.check(job, G.word(s, G.JOB_HASH));
+        uint256 pos = Packed.take(named, 34, end);
+        if (count == 0) revert NotPosted(Packed.word(named));
+        bytes32 root;
+        (root, pos) = Trees.keccakOpen(G.word(s, G.GRAPH_ROOT), Packed.uintAt(named + 32, 2), count, pos, end);
+        States.same(root, Packed.word(named));
+        Packed.done(pos, end);
+        G.put(s, G.PHASE, G.LOST);
+    }
+
     /// @dev Sets what the claim says and what its inputs give; all of it opened.
     function _compare(bytes memory s, Parse memory p) private view {
         _recall(s, p);

@@ -40,8 +40,8 @@ abstract contract ClaimBook is IClaimBook, StakeVault {
         if (count == 0) revert NoBatch(key);
         if (block.timestamp <= until + WINDOW / 2) revert NotReleasable(key, until + WINDOW / 2);
         uint256 amount = count * (RESERVE + cover);
-        // The time of posting stays, so that the root cannot be posted again.
-        _batches[key] = posted << 56;
+        // Count and time of posting stay: the root cannot be posted again, and claims can still be shown to be in it.
+        _batches[key] = _batches[key] & 0xffff | (posted << 56);
         emit BatchReleased(node, root, amount);
         _unreserve(node, amount);
     }
@@ -64,5 +64,11 @@ abstract contract ClaimBook is IClaimBook, StakeVault {
     {
         uint256 slot = _batches[key];
         (count, until, posted, cover) = (uint16(slot), uint40(slot >> 16), uint40(slot >> 56), uint128(slot >> 96));
+        if (until == 0) count = 0; // released
+    }
+
+    /// @dev The claims of a batch that was posted, whether it is released or not.
+    function _posted(bytes32 key) internal view returns (uint256 count) {
+        count = uint16(_batches[key]);
     }
 }

@@ -89,6 +89,8 @@ contract DisputeArena is Verdicts {
         game = o.key;
         bytes memory s = _stateOf(o.record);
         _begin(game, s, _max(o.windowEnd, until), payload, signature);
+        _signedBy(s, o.keys[0]);
+        _signedBy(s, o.keys[1]);
         _bond(s, o, batch == 0 ? 0 : RESERVE + _min(o.value, cover), _start(payload));
         G.put(s, G.COST, _price(gasAtStart, TAIL) + (AROUND * PRICE_CAP * TOKEN_PER_ETHER) / 1e18);
         _openSlot(game, o, s, _start(payload));
@@ -125,8 +127,20 @@ contract DisputeArena is Verdicts {
             revert OutOfTime(block.timestamp, time, time + WINDOW / 2);
         }
         if (time > windowEnd) revert WindowOver(time, windowEnd);
+        if (G.get(s, G.PHASE) == G.INCLUSION) {
+            uint256 batchBy = Packed.uintAt(_start(payload) + 185, 8);
+            if (time <= batchBy) revert TooEarly(time, batchBy);
+        }
         _authorize(address(uint160(G.get(s, G.OPENER))), game, payload, signature);
         G.put(s, G.COMMITTED_AT, time);
+    }
+
+    /// @dev The key may sign for the node, or was retired at most U before the commit; zero is the node itself.
+    function _signedBy(bytes memory s, address key) private view {
+        if (key == address(0)) return;
+        address node = address(uint160(G.get(s, G.NODE)));
+        uint256 until = REGISTRY.keyOf(node, key);
+        if (until == 0 || G.get(s, G.COMMITTED_AT) > until + UNBONDING) revert NotKey(node, key);
     }
 
     /// @dev Queues the node's work, sets its deadlines, holds stake for the slash and locks the rest of the bond.
@@ -234,6 +248,16 @@ contract DisputeArena is Verdicts {
             );
         }
         _finishMove(game, 13, s, state, payload, gasAtStart);
+    }
+
+    /// @inheritdoc IDisputeArena
+    function include(bytes32 game, bytes calldata state, bytes calldata payload) external {
+        uint256 gasAtStart = gasleft();
+        _enter(game, state);
+        _inTime(state);
+        bytes32 batch = keyOf(address(uint160(G.peek(state, G.NODE))), Packed.word(_start(payload) + Job.SIZE));
+        bytes memory s = ANSWER_RULES.include(state, _posted(batch), payload);
+        _finishMove(game, 16, s, state, payload, gasAtStart);
     }
 
     /// @inheritdoc IDisputeArena

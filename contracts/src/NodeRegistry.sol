@@ -9,6 +9,23 @@ contract NodeRegistry is INodeRegistry {
     mapping(address party => mapping(address delegate => bool allowed)) public isDelegate;
 
     /// @inheritdoc INodeRegistry
+    mapping(address node => mapping(address key => uint64 until)) public keyOf;
+
+    /// @inheritdoc INodeRegistry
+    function addKey(address key) external {
+        if (key == address(0) || keyOf[msg.sender][key] != 0) revert KeyUsed(key);
+        keyOf[msg.sender][key] = type(uint64).max;
+        emit KeyAdded(msg.sender, key);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function retireKey(address key) external {
+        if (keyOf[msg.sender][key] != type(uint64).max) revert KeyUnused(key);
+        keyOf[msg.sender][key] = uint64(block.timestamp);
+        emit KeyRetired(msg.sender, key, block.timestamp);
+    }
+
+    /// @inheritdoc INodeRegistry
     function setEndpoint(string calldata url) external {
         uint256 length = bytes(url).length;
         if (length == 0 || length > 512) revert BadURL(length);

@@ -6,6 +6,7 @@ import {Digests} from "./libraries/Digests.sol";
 import {GameState as G} from "./libraries/GameState.sol";
 import {Job} from "./libraries/Job.sol";
 import {Packed} from "./libraries/Packed.sol";
+import {States} from "./libraries/States.sol";
 import {Trees} from "./libraries/Trees.sol";
 
 /// @title Move 2, open; see IOpenRules
@@ -19,7 +20,11 @@ contract OpenRules is IOpenRules {
     uint256 private constant ANY_STATES = type(uint32).max;
     uint256 private constant ANY_OUTPUTS = type(uint32).max - 1;
     uint256 private constant ON_ITS_FACE = type(uint32).max - 2;
+    uint256 private constant CONTRADICTION = type(uint32).max - 3;
+    uint256 private constant INCLUSION = type(uint32).max - 4;
     uint256 private constant LAST_FINISH = 6;
+    /// @dev Size of a claim's own fields in a payload: count, finish, roots, value, times.
+    uint256 private constant CLAIM = 109;
 
     /// @dev Where the parser stands and what it has found.
     struct Parse {
@@ -32,13 +37,15 @@ contract OpenRules is IOpenRules {
         bool graph;
         bytes32 domain;
         bytes32 extras;
+        bytes32 request;
+        bytes32 digest;
         bytes32 claimId;
     }
 
     /// @inheritdoc IOpenRules
     function open(bytes32 domain, bytes32 batch, uint256 count, bytes calldata payload)
         external
-        pure
+        view
         returns (Opening memory o)
     {
         Parse memory p;
@@ -51,7 +58,12 @@ contract OpenRules is IOpenRules {
         p.extras = Digests.extras(Packed.uintAt(p.base + SETTINGS, 28), Packed.word(p.base + SETTINGS + 28));
         _header(p);
         bytes32 model = _modelId(p.base);
-        _evidence(p, _claim(p, o, model), count);
+        p.request = _request(p, model);
+        o.value = Packed.uintAt(p.base + 161, 16);
+        o.windowEnd = Packed.uintAt(p.base + 193, 8);
+        (p.digest, p.claimId) = _claim(p, p.base + 92);
+        _evidence(p, o, count);
+        if (p.t == CONTRADICTION) _contradiction(p, o);
         Packed.done(p.pos, p.end);
         o.record = _job(p.base, model);
         bytes memory s = _identity(p, o.record, batch);
@@ -110,45 +122,97 @@ contract OpenRules is IOpenRules {
         return (finish == 0 || finish > LAST_FINISH ? bytes32("finish") : bytes32(0), finish);
     }
 
-    /// @dev Digest and id of the claim.
-    function _claim(Parse memory p, Opening memory o, bytes32 model) private pure returns (bytes32 digest) {
-        uint256 b = p.base;
-        o.value = Packed.uintAt(b + 161, 16);
-        o.windowEnd = Packed.uintAt(b + 193, 8);
-        (digest, p.claimId) = Digests.claim(
+    /// @dev Digest and id of a claim of the node on the request, whose own fields begin at `c`.
+    function _claim(Parse memory p, uint256 c) private pure returns (bytes32 digest, bytes32 id) {
+        (digest, id) = Digests.claim(
             p.domain,
             Digests.Claim({
                 kind: 0,
                 version: 0,
-                node: address(uint160(Packed.uintAt(b + 72, 20))),
-                requestDigest: _request(p, model),
-                count: p.n,
-                finish: Packed.uintAt(b + 96, 1),
-                stateRoot: Packed.word(b + 97),
-                outputRoot: Packed.word(b + 129),
-                value: o.value,
-                issued: Packed.uintAt(b + 177, 8),
-                batchBy: Packed.uintAt(b + 185, 8),
-                challengeUntil: o.windowEnd
+                node: _node(p),
+                requestDigest: p.request,
+                count: Packed.uintAt(c, 4),
+                finish: Packed.uintAt(c + 4, 1),
+                stateRoot: Packed.word(c + 5),
+                outputRoot: Packed.word(c + 37),
+                value: Packed.uintAt(c + 69, 16),
+                issued: Packed.uintAt(c + 85, 8),
+                batchBy: Packed.uintAt(c + 93, 8),
+                challengeUntil: Packed.uintAt(c + 101, 8)
             })
         );
     }
 
-    /// @dev That the node made the claim: its signature, or a place in its batch.
-    function _evidence(Parse memory p, bytes32 digest, uint256 count) private pure {
-        address node = address(uint160(Packed.uintAt(p.base + 72, 20)));
-        uint256 evidence = Packed.uintAt(p.base + EVIDENCE, 1);
-        if (evidence == 0) _signature(p, node, digest);
-        else if (evidence == 1) _inclusion(p, node, digest, count);
-        else revert NoEvidence(node, digest);
+    function _node(Parse memory p) private pure returns (address) {
+        return address(uint160(Packed.uintAt(p.base + 72, 20)));
     }
 
-    function _signature(Parse memory p, address node, bytes32 digest) private pure {
+    /// @dev That the node made the claim: a signature, or a place in its batch.
+    function _evidence(Parse memory p, Opening memory o, uint256 count) private pure {
+        if (Packed.uintAt(p.base + EVIDENCE, 1) == 1) _inclusion(p, _node(p), p.digest, count);
+        else o.keys[0] = _signature(p, p.digest, Packed.uintAt(p.base + EVIDENCE, 1));
+    }
+
+    /// @dev A signature of kind 0 is the node's own, one of kind 2 that of a key, which stands before it.
+    function _signature(Parse memory p, bytes32 digest, uint256 kind) private pure returns (address key) {
+        address want = _node(p);
+        if (kind == 2) {
+            want = key = address(uint160(Packed.uintAt(p.pos, 20)));
+            p.pos = Packed.take(p.pos, 20, p.end);
+        }
         uint256 pos = p.pos;
         p.pos = Packed.take(pos, 65, p.end);
+        if (kind != 0 && kind != 2) revert NoEvidence(want, digest);
         address signer =
             Digests.recover(digest, Packed.word(pos), Packed.word(pos + 32), Packed.uintAt(pos + 64, 1));
-        if (signer != node) revert NoEvidence(node, digest);
+        if (signer != want) revert NoEvidence(want, digest);
+    }
+
+    /// @dev Another claim of the node on the same request, signed, such that neither is a prefix of the other.
+    function _contradiction(Parse memory p, Opening memory o) private view {
+        uint256 other = p.pos;
+        p.pos = Packed.take(other, CLAIM + 1, p.end);
+        (bytes32 digest,) = _claim(p, other);
+        o.keys[1] = _signature(p, digest, Packed.uintAt(other + CLAIM, 1));
+        uint256 kind = Packed.uintAt(p.pos, 1);
+        uint256 index = Packed.uintAt(p.pos + 1, 4);
+        p.pos = Packed.take(p.pos, 5, p.end);
+        if (!_differ(p, kind, index, other)) revert NoContradiction(kind, index);
+    }
+
+    /// @dev Kind 0: claims of one length with different roots. 1: a state, 2: an output id that both have and that differs.
+    function _differ(Parse memory p, uint256 kind, uint256 index, uint256 other) private view returns (bool) {
+        (uint256 mine, uint256 n) = (p.base + 92, Packed.uintAt(other, 4));
+        if (kind == 0) {
+            bool same = Packed.word(mine + 5) == Packed.word(other + 5)
+                && Packed.word(mine + 37) == Packed.word(other + 37);
+            return index == 0 && n == p.n && !same;
+        }
+        uint256 least = n < p.n ? n : p.n;
+        if (p.graph || kind > 2 || index >= (kind == 1 ? p.m + least - 1 : least)) return false;
+        if (kind == 1) return _state(p, mine, index) != _state(p, other, index);
+        return _output(p, mine, index) != _output(p, other, index);
+    }
+
+    /// @dev A state of the claim whose fields begin at `c`, opened.
+    function _state(Parse memory p, uint256 c, uint256 index) private view returns (bytes32 leaf) {
+        leaf = Packed.word(p.pos);
+        uint256 pos = Packed.take(p.pos, 32, p.end);
+        uint256 depth = Trees.depth(32 * (p.m + Packed.uintAt(c, 4) - 1), 32);
+        bytes32 root;
+        (root, p.pos) = Trees.openNode(leaf, 0, index, depth, pos, p.end);
+        States.same(root, Packed.word(c + 5));
+    }
+
+    /// @dev An output id of the claim whose fields begin at `c`, opened.
+    function _output(Parse memory p, uint256 c, uint256 index) private view returns (uint256 id) {
+        (uint256 leaf, uint256 depth) = (index / 16, Trees.depth(4 * Packed.uintAt(c, 4), 64));
+        id = Packed.uintAt(p.pos + 4 * (index % 16), 4);
+        uint256 pos = p.pos;
+        bytes32 root;
+        (root, p.pos) =
+            Trees.openRange(pos, 64, leaf, leaf + 1, depth, Packed.take(pos, 64, p.end), p.end);
+        States.same(root, Packed.word(c + 37));
     }
 
     function _inclusion(Parse memory p, address node, bytes32 digest, uint256 count) private pure {
@@ -212,8 +276,15 @@ contract OpenRules is IOpenRules {
 
     /// @dev What the game is about: one step, a tree to descend, or nothing any more.
     function _target(Parse memory p, Opening memory o, bytes memory s) private pure {
-        if (p.t == ON_ITS_FACE) {
+        if (p.t == ON_ITS_FACE || p.t == CONTRADICTION) {
             G.put(s, G.PHASE, G.REFUTED);
+            return;
+        }
+        if (p.t == INCLUSION) {
+            if (Packed.uintAt(p.base + EVIDENCE, 1) == 1) revert BadStep(p.t, 0);
+            G.put(s, G.PHASE, G.INCLUSION);
+            G.setFlag(s, G.DEMAND);
+            G.putWord(s, G.GRAPH_ROOT, p.digest);
             return;
         }
         G.put(s, G.PHASE, G.REVEAL);

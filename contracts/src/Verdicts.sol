@@ -43,9 +43,11 @@ abstract contract Verdicts is IDisputeArena, ClaimBook {
         address node = address(uint160(G.peek(verdict, G.NODE)));
         _closeGame(node, G.peek(verdict, G.HOLD));
         uint256 escrow = G.peek(verdict, G.ESCROW);
-        _credit(node, escrow / 2);
-        _leave(address(uint160(G.peek(verdict, G.OPENER))), 0);
-        burned += escrow - escrow / 2;
+        // Who asks for a batch that he cannot see accuses nobody: he loses a quarter.
+        uint256 forfeit = G.peek(verdict, G.FLAGS) & G.DEMAND != 0 ? escrow / 4 : escrow;
+        _credit(node, forfeit / 2);
+        _leave(address(uint160(G.peek(verdict, G.OPENER))), escrow - forfeit);
+        burned += forfeit - forfeit / 2;
         emit Resolved(game, caseId, G.LOST, voided, 0, 0, "");
     }
 

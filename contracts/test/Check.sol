@@ -15,6 +15,7 @@ interface Vm {
     function etch(address account, bytes calldata code) external;
     function assume(bool condition) external;
     function fee(uint256 baseFee) external;
+    function chainId(uint256 id) external;
     function txGasPrice(uint256 price) external;
     function sign(uint256 key, bytes32 digest) external returns (uint8 v, bytes32 r, bytes32 s);
     function addr(uint256 key) external returns (address);

@@ -33,6 +33,8 @@ var (
 	ErrHeld = errors.New("not what the verdict holds")
 	// ErrGames: no more games can be open against the node.
 	ErrGames = errors.New("too many games are open against the node")
+	// ErrKey: the key was named before, or is not in use.
+	ErrKey = errors.New("key is not in the state for this")
 	// ErrSignature: a signature has not the one valid form.
 	ErrSignature = errors.New("signature is malformed")
 )
@@ -47,6 +49,7 @@ var sentinels = map[string]error{
 	"IndexOutOfRange": dispute.ErrRange, "Contradiction": dispute.ErrContradiction, "BadStage": dispute.ErrStage,
 	"BadTarget": dispute.ErrTarget, "BadDescriptor": dispute.ErrTarget, "BadRead": dispute.ErrRead,
 	"BadHeader": dispute.ErrHeader, "BadClaim": dispute.ErrClaim, "NoEvidence": dispute.ErrEvidence, "BadStep": dispute.ErrStep,
+	"NotKey": dispute.ErrEvidence, "NotPosted": dispute.ErrEvidence, "NoContradiction": dispute.ErrSame, "KeyUsed": ErrKey, "KeyUnused": ErrKey,
 	"Taken": ErrTaken, "NoCommit": ErrNoCommit, "OutOfTime": ErrOpenTime, "WindowOver": ErrWindow, "BondTooHigh": ErrBond,
 	"Insufficient": ErrFunds, "TransferFailed": ErrFunds, "Locked": ErrLocked, "Jailed": ErrJailed,
 	"AlreadyPosted": ErrBatch, "NoBatch": ErrBatch, "NotReleasable": ErrBatch, "BadCount": ErrBatch, "WindowTooShort": ErrBatch,

@@ -79,9 +79,12 @@ func (k *Contracts) SignedMove(o ledger.Move, signature []byte) (Intent, error) 
 	if kind == dispute.KindAnswer {
 		return k.intent(o.Key(), answerGas, arenaName, k.at.Arena, "answer", o.Game, o.State, o.Payload)
 	}
+	if kind == dispute.KindInclude {
+		return k.intent(o.Key(), closeGas, arenaName, k.at.Arena, "include", o.Game, o.State, o.Payload)
+	}
 	method, ok := moveMethods[kind]
 	if !ok {
-		return Intent{}, fmt.Errorf("move %d has no function with a payload: use 3 to 13", o.Kind)
+		return Intent{}, fmt.Errorf("move %d has no function with a payload: use 3 to 13 and 16", o.Kind)
 	}
 	return k.intent(o.Key(), moveGas, arenaName, k.at.Arena, method, o.Game, o.State, o.Payload, present(signature))
 }
@@ -144,6 +147,16 @@ func (k *Contracts) SetEndpoint(key, url string) (Intent, error) {
 		return k.intent(key, plainGas, registryName, k.at.Registry, "clearEndpoint")
 	}
 	return k.intent(key, plainGas, registryName, k.at.Registry, "setEndpoint", url)
+}
+
+// AddKey lets key sign claims in the sender's name; a key that was retired never comes back.
+func (k *Contracts) AddKey(name string, key claim.Address) (Intent, error) {
+	return k.intent(name, plainGas, registryName, k.at.Registry, "addKey", common.Address(key))
+}
+
+// RetireKey ends the use of a key: what it signed is evidence for commits of U more seconds.
+func (k *Contracts) RetireKey(name string, key claim.Address) (Intent, error) {
+	return k.intent(name, plainGas, registryName, k.at.Registry, "retireKey", common.Address(key))
 }
 
 // SetDelegate lets delegate make the sender's moves in games, or ends that.

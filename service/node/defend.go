@@ -70,7 +70,15 @@ func (n *Node) play(ctx context.Context, g ledger.Game, now uint64) error {
 	if n.played[o.Key()] {
 		return nil
 	}
-	if m, ok := o.(ledger.Move); ok {
+	if m, ok := o.(ledger.Move); ok && s.Phase == dispute.Demand {
+		if o, ok, err = n.include(ctx, g, m); err != nil || !ok {
+			if err != nil && !errors.Is(err, context.Canceled) {
+				n.o.Log.Error("demand not met yet", "game", fmt.Sprintf("%x", g.Key), "err", err)
+				err = nil
+			}
+			return err
+		}
+	} else if ok {
 		if o, err = n.move(ctx, g, s, m); err != nil {
 			n.o.Log.Error("no move", "game", fmt.Sprintf("%x", g.Key), "phase", s.Phase.String(), "err", err)
 			n.played[m.Key()] = true

@@ -14,11 +14,13 @@ type Params struct {
 
 // Env is what the chain adds to a move.
 type Env struct {
-	Now    uint64        // block time, unix seconds
-	Mover  claim.Address // the party that sent, delegated or signed the move
-	Gas    claim.Amount  // metered cost of the move in token units
-	Space  Space
-	Params Params
+	Now   uint64        // block time, unix seconds
+	Mover claim.Address // the party that sent, delegated or signed the move
+	Gas   claim.Amount  // metered cost of the move in token units
+	Space Space
+	// BatchCount is how many claims the batch has that an include names; 0 if the node never posted it.
+	BatchCount uint32
+	Params     Params
 }
 
 // Space is by how many seconds a side's open games lengthen the deadline that a move sets for it. SPEC
@@ -50,7 +52,7 @@ func Apply(s State, m Move, env Env) (State, Effect, error) {
 		return s, Effect{}, err
 	}
 	next, effect := s, Effect{}
-	if err := step(&next, m, &effect); err != nil {
+	if err := step(&next, m, env, &effect); err != nil {
 		return s, Effect{}, err
 	}
 	if s.Phase.Turn() == Node && env.Now > s.Deadline && s.Flags&FlagVoid == 0 {
@@ -74,7 +76,7 @@ func allowed(s *State, k Kind, env Env) error {
 	if env.Now > until {
 		return fmt.Errorf("%w: %s at %d, until %d", ErrLate, k, env.Now, until)
 	}
-	if k == KindAnswer {
+	if k == KindAnswer || k == KindInclude {
 		return nil
 	}
 	want := s.Node
@@ -88,7 +90,7 @@ func allowed(s *State, k Kind, env Env) error {
 }
 
 // step dispatches to the transition of a move.
-func step(s *State, m Move, effect *Effect) error {
+func step(s *State, m Move, env Env, effect *Effect) error {
 	switch m := m.(type) {
 	case Children:
 		return applyChildren(s, m)
@@ -112,6 +114,8 @@ func step(s *State, m Move, effect *Effect) error {
 		return applyElement(s, m)
 	case AnswerMove:
 		return applyAnswer(s, m, effect)
+	case Include:
+		return applyInclude(s, m, env)
 	}
 	return fmt.Errorf("%w: %s", ErrPhase, m.Kind())
 }

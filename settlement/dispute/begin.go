@@ -12,14 +12,15 @@ import (
 // Chain is what the chain knows when a game is opened.
 type Chain struct {
 	Domain      claim.Domain
-	Now         uint64       // block time of open
-	CommittedAt uint64       // block time of the commit
-	Queue       uint64       // when the node's queue, this game included, is worked off (SPEC 08 §5.1)
-	BatchCount  uint32       // claims of the batch that the move names, 0 if there is none
-	Escrow      claim.Amount // the whole bond
-	Hold        claim.Amount // stake that the node's account holds for the game
-	Gas         claim.Amount // metered cost of open in token units
-	Space       uint64       // seconds that the node's open games, this one included, lengthen its deadline by (SPEC 08 §5.5)
+	Now         uint64          // block time of open
+	CommittedAt uint64          // block time of the commit
+	Queue       uint64          // when the node's queue, this game included, is worked off (SPEC 08 §5.1)
+	BatchCount  uint32          // claims of the batch that the move names, 0 if there is none
+	Escrow      claim.Amount    // the whole bond
+	Hold        claim.Amount    // stake that the node's account holds for the game
+	Gas         claim.Amount    // metered cost of open in token units
+	Space       uint64          // seconds that the node's open games, this one included, lengthen its deadline by (SPEC 08 §5.5)
+	Keys        []claim.Address // that sign in the node's name, or did until at most U before the commit
 	Params      Params
 }
 
@@ -40,12 +41,23 @@ func Begin(m OpenMove, c Chain) (State, Job, error) {
 	if m.graph() {
 		s.Flags |= FlagGraph
 	}
-	if m.T == OnItsFace {
+	switch m.T {
+	case Contradicts:
+		if err := m.contradicts(cl, c); err != nil {
+			return State{}, Job{}, err
+		}
+		fallthrough
+	case OnItsFace:
 		s.Phase = Refuted
 		return s, j, nil
-	}
-	if err := m.target(&s, &j); err != nil {
-		return State{}, Job{}, err
+	case NotIncluded:
+		if err := m.demand(&s, cl, c); err != nil {
+			return State{}, Job{}, err
+		}
+	default:
+		if err := m.target(&s, &j); err != nil {
+			return State{}, Job{}, err
+		}
 	}
 	s.Deadline = c.Queue + c.Params.D0 + c.Space
 	s.Last = s.Deadline + c.Params.Grace
@@ -55,7 +67,7 @@ func Begin(m OpenMove, c Chain) (State, Job, error) {
 // Work is how many positions the node computes again to reply. SPEC 08 §5.1.
 func (m *OpenMove) Work() uint64 {
 	switch {
-	case m.T == OnItsFace:
+	case m.T == OnItsFace, m.T == Contradicts, m.T == NotIncluded:
 		return 0
 	case m.graph():
 		return 1
@@ -87,10 +99,7 @@ func (m *OpenMove) check() error {
 func (m *OpenMove) evidence(cl claim.Claim, c Chain) error {
 	digest := cl.Digest(c.Domain)
 	if m.Batch == nil {
-		if err := claim.VerifySigner(digest, m.Signature, cl.Node); err != nil {
-			return fmt.Errorf("%w: %w", ErrEvidence, err)
-		}
-		return nil
+		return c.signed(digest, m.Key, m.Signature, cl.Node)
 	}
 	if err := claim.VerifyLeaf(m.Batch.Root, c.BatchCount, uint32(m.Batch.Index), digest, m.Batch.Path); err != nil {
 		return fmt.Errorf("%w: %w", ErrEvidence, err)
@@ -105,6 +114,19 @@ func (m *OpenMove) jobOf(r claim.Request, c claim.Claim) Job {
 		Seed: r.Seed, PromptCount: r.PromptCount, Count: c.Count, MaxNew: r.MaxNew, Temperature: r.Temperature,
 		Vocabulary: h.Vocab, TMax: h.TMax, Layers: h.Layers, Kind: uint8(h.Kind), Finish: c.Finish, StopCount: r.StopCount,
 		DPos: h.DPos, DLayer: h.DLayer, DRow: h.DRow, User: r.User, Price: r.Price, Sampler: m.Sampler}
+}
+
+// demand asks for the batch of a claim that should be in one by now. SPEC 08 §4.10.
+func (m *OpenMove) demand(s *State, cl claim.Claim, c Chain) error {
+	if m.Batch != nil {
+		return fmt.Errorf("%w: the evidence is the batch that is asked for", ErrStep)
+	}
+	if c.CommittedAt <= cl.BatchBy {
+		return fmt.Errorf("%w: committed at %d, the node has until %d", ErrEarly, c.CommittedAt, cl.BatchBy)
+	}
+	s.Phase, s.GraphRoot = Demand, cl.Digest(c.Domain)
+	s.Flags |= FlagDemand
+	return nil
 }
 
 // target puts a step or a tree in hand.

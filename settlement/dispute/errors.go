@@ -20,7 +20,8 @@ var (
 	ErrRead          = errors.New("operation reads from a source that is not there") // BadRead
 	ErrHeader        = errors.New("model header is not one of version 1")            // BadHeader
 	ErrClaim         = errors.New("claim is malformed for the kind of its model")    // BadClaim
-	ErrEvidence      = errors.New("nothing shows that the node made this claim")     // NoEvidence
+	ErrEvidence      = errors.New("nothing shows that the node made this claim")     // NoEvidence, NotKey, NotPosted
+	ErrSame          = errors.New("the two claims do not contradict each other")     // NoContradiction
 	ErrStep          = errors.New("the claim has no such step")                      // BadStep
 )
 

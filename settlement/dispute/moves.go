@@ -27,10 +27,11 @@ const (
 	KindAnswer   Kind = 13
 	KindTimeout  Kind = 14
 	KindResolve  Kind = 15
+	KindInclude  Kind = 16
 )
 
 var kindNames = [...]string{"", "commit", "open", "children", "child", "reveal", "stage", "rows", "layer", "tensors",
-	"pick", "raw", "element", "answer", "timeout", "resolve"}
+	"pick", "raw", "element", "answer", "timeout", "resolve", "include"}
 
 // String is the name of the arena's function.
 func (k Kind) String() string {
@@ -195,6 +196,8 @@ func (k Kind) legal(s *State) bool {
 		return s.Phase == Element || s.Phase == OutputsPick && leaf
 	case KindAnswer:
 		return s.Phase == Answer
+	case KindInclude:
+		return s.Phase == Demand
 	case KindTimeout:
 		return s.Phase.Turn() != Nobody
 	}

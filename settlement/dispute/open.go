@@ -14,6 +14,10 @@ const (
 	AnyState  uint32 = 1<<32 - 1
 	AnyOutput uint32 = 1<<32 - 2
 	OnItsFace uint32 = 1<<32 - 3
+	// Contradicts is for a claim that another of the node on the same request contradicts, NotIncluded for
+	// one that should be in a batch and is not known to be. SPEC 08 §4.9, §4.10.
+	Contradicts uint32 = 1<<32 - 4
+	NotIncluded uint32 = 1<<32 - 5
 )
 
 // Inclusion shows that a batch of the node contains the claim.
@@ -34,8 +38,10 @@ type OpenMove struct {
 	Request   claim.Request
 	Sampler   claim.Sampler
 	Header    manifest.Header
-	Batch     *Inclusion // else Signature
+	Batch     *Inclusion    // else Signature
+	Key       claim.Address // that made Signature in the node's name; zero: the node itself
 	Signature claim.Signature
+	Second    *Second // only with T Contradicts
 }
 
 // Key is the slot that a commit takes and its game keeps.
@@ -103,7 +109,10 @@ func (m *OpenMove) Encode() []byte {
 	if m.Batch != nil {
 		w.u8(1).hash(m.Batch.Root).u16(m.Batch.Index).hashes(m.Batch.Path)
 	} else {
-		w.u8(0).bytes(m.Signature[:])
+		w.signed(m.Key, m.Signature)
+	}
+	if m.Second != nil {
+		m.Second.append(w)
 	}
 	return w.b
 }
@@ -128,12 +137,15 @@ func DecodeOpen(payload []byte, count uint32) (OpenMove, error) {
 	}
 	m.Header = h
 	switch kind := r.u8(); kind {
-	case 0:
-		copy(m.Signature[:], r.take(65))
+	case 0, 2:
+		m.Key, m.Signature = r.signed(kind)
 	case 1:
 		m.Batch = &Inclusion{Root: r.hash(), Index: r.u16(), Path: r.path(count)}
 	default:
 		return m, fmt.Errorf("%w: evidence of kind %d", ErrEvidence, kind)
+	}
+	if m.T == Contradicts {
+		m.Second = r.second(&m)
 	}
 	return m, r.end(KindOpen)
 }
@@ -153,6 +165,11 @@ func (r *reader) amount() claim.Amount {
 
 func (r *reader) claim(c *claim.Claim) {
 	c.Node = r.address()
+	r.fields(c)
+}
+
+// fields are a claim's own: what is not its node, version and request.
+func (r *reader) fields(c *claim.Claim) {
 	c.Count, c.Finish, c.StateRoot, c.OutputRoot = r.u32(), r.u8(), r.hash(), r.hash()
 	c.Value, c.Issued, c.BatchBy, c.ChallengeUntil = r.amount(), r.u64(), r.u64(), r.u64()
 }

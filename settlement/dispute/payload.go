@@ -130,6 +130,7 @@ var decoders = map[Kind]func(*State, *reader) Move{
 	KindRaw:     func(s *State, r *reader) Move { return RawLeaf{r.take(uint64(s.Leaf))} },
 	KindElement: decodeElement,
 	KindAnswer:  decodeAnswer,
+	KindInclude: decodeInclude,
 	KindTimeout: func(*State, *reader) Move { return Timeout{} },
 }
 

@@ -208,13 +208,13 @@ func TestRowLieWithEqualBoundaries(t *testing.T) {
 func TestStateAndJobHaveOneEncoding(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := rapid.SliceOfN(rapid.Byte(), StateSize, StateSize).Draw(t, "state")
-		b[72], b[73], b[185] = b[72]%19, b[73]%66, b[185]%65
+		b[72], b[73], b[185] = b[72]%20, b[73]%130, b[185]%65
 		s, err := DecodeState(b)
-		if ok := b[72] >= 1 && b[72] <= 17 && b[73] <= 63 && b[185] <= 63; ok != (err == nil) || ok && !bytes.Equal(s.Encode(), b) {
+		if ok := b[72] >= 1 && b[72] <= 18 && b[73] <= 127 && b[185] <= 63; ok != (err == nil) || ok && !bytes.Equal(s.Encode(), b) {
 			t.Fatalf("phase %d, flags %d, level %d: %v", b[72], b[73], b[185], err)
 		}
 		v, err := DecodeVerdict(b[:VerdictSize])
-		if ok := (b[72] == 16 || b[72] == 17) && b[73] <= 63; ok != (err == nil) || ok && !bytes.Equal(v.Encode(), b[:VerdictSize]) {
+		if ok := (b[72] == 16 || b[72] == 17) && b[73] <= 127; ok != (err == nil) || ok && !bytes.Equal(v.Encode(), b[:VerdictSize]) {
 			t.Fatalf("verdict in phase %d, flags %d: %v", b[72], b[73], err)
 		}
 		j := rapid.SliceOfN(rapid.Byte(), JobSize, JobSize).Draw(t, "job")
@@ -337,6 +337,21 @@ func movesOf(f *testing.F) (out [][3][]byte) {
 
 func FuzzDecodeOpen(f *testing.F) {
 	f.Add(make([]byte, 700), uint32(1))
+	raw, err := os.ReadFile("../../testvectors/dispute/opens.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var opens []openVector
+	if err := json.Unmarshal(raw, &opens); err != nil {
+		f.Fatal(err)
+	}
+	for _, v := range opens {
+		payload, err := hex.DecodeString(v.Payload)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(payload, v.Count)
+	}
 	f.Fuzz(func(t *testing.T, b []byte, count uint32) {
 		if m, err := DecodeOpen(b, count); err == nil && !bytes.Equal(m.Encode(), b) {
 			t.Fatal("two encodings of one open")

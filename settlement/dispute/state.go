@@ -40,10 +40,11 @@ const (
 	Answer      Phase = 15
 	Refuted     Phase = 16
 	Lost        Phase = 17
+	Demand      Phase = 18 // anyone shows a batch; the deadline is the node's
 )
 
 var phaseNames = [...]string{"", "states", "outputs", "states-pick", "outputs-pick", "r1", "stage", "rows", "layer",
-	"r2", "pick", "tensor", "tensor-pick", "raw", "element", "answer", "refuted", "lost"}
+	"r2", "pick", "tensor", "tensor-pick", "raw", "element", "answer", "refuted", "lost", "demand"}
 
 // String is the word for logs and scenarios.
 func (p Phase) String() string {
@@ -64,12 +65,12 @@ const (
 )
 
 // flags are all of them.
-const flags = 1<<6 - 1
+const flags = 1<<7 - 1
 
-// Turn is the side that must move in phase p. In Answer anyone may, and the deadline is the node's.
+// Turn is the side that must move in phase p. In Answer and Demand anyone may, and the deadline is the node's.
 func (p Phase) Turn() Side {
 	switch p {
-	case States, Outputs, R1, Rows, R2, Tensor, Raw, Answer:
+	case States, Outputs, R1, Rows, R2, Tensor, Raw, Answer, Demand:
 		return Node
 	case StatesPick, OutputsPick, Stage, Layer, Pick, TensorPick, Element:
 		return Opener
@@ -85,6 +86,7 @@ const (
 	FlagAbsorb    uint8 = 8  // step t reads the prompt and draws nothing
 	FlagMemory    uint8 = 16 // KV is the hash of a Memory
 	FlagStops     uint8 = 32 // the request has stop strings
+	FlagDemand    uint8 = 64 // the game asks for the batch of the claim; GraphRoot is the claim's digest
 )
 
 // State is a running game. The arena keeps only keccak of its encoding, and of a Verdict once the
@@ -169,7 +171,7 @@ func (r *reader) money(s *State) {
 
 // canonical says ErrBadState for a state that no game can be in.
 func (s *State) canonical() error {
-	if s.Level > merkle.MaxDepth || s.Phase < States || s.Phase > Lost || s.Flags > flags {
+	if s.Level > merkle.MaxDepth || s.Phase < States || s.Phase > Demand || s.Flags > flags {
 		return fmt.Errorf("%w: phase %d, flags %d, level %d", ErrBadState, s.Phase, s.Flags, s.Level)
 	}
 	return nil

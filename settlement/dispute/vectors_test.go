@@ -115,7 +115,7 @@ func (c *collector) open(g *game) {
 func (c *collector) move(s State, m Move) {
 	c.t.Helper()
 	next, e := s, Effect{}
-	if err := step(&next, m, &e); err != nil {
+	if err := step(&next, m, Env{}, &e); err != nil {
 		c.t.Fatalf("%s: %s: %v", c.name, m.Kind(), err)
 	}
 	c.moves = append(c.moves, moveVector{Game: c.name, Move: uint8(m.Kind()), State: hx(s.Encode()), Payload: hx(m.Encode()), Next: hx(next.Encode())})
@@ -126,7 +126,7 @@ func (c *collector) refused(s State, k Kind, payload []byte) {
 	c.t.Helper()
 	m, err := DecodeMove(&s, k, payload)
 	if next := s; err == nil {
-		err = step(&next, m, &Effect{})
+		err = step(&next, m, Env{}, &Effect{})
 	}
 	if err == nil {
 		c.t.Fatalf("%s: a changed %s passed", c.name, k)
@@ -270,6 +270,7 @@ func TestSharedVectors(t *testing.T) {
 	c.record("first", first, map[Kind]bool{})
 	c.memoryRules()
 	c.onItsFace(t, llama, toy)
+	c.evidence(t, llama)
 	for _, f := range []struct {
 		name string
 		v    any

@@ -76,7 +76,7 @@ func DecodeRecord(b []byte) (Job, State, error) {
 		s.overStates(&j)
 	case Outputs:
 		s.overOutputs(&j)
-	case R1, Refuted:
+	case R1, Refuted, Demand:
 	default:
 		return j, s, fmt.Errorf("%w: opened in phase %s", ErrBadState, s.Phase)
 	}

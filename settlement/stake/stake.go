@@ -124,6 +124,14 @@ func Forfeit(escrow Amount) (node, burned Amount) {
 	return node, escrow.Less(node)
 }
 
+// Return divides what is left of the escrow of a demand that was met: a quarter is forfeit, the rest goes
+// back to the opener, who could not know better. SPEC 09 §4.3.
+func Return(escrow Amount) (opener, node, burned Amount) {
+	forfeit := escrow.Div(4)
+	node, burned = Forfeit(forfeit)
+	return escrow.Less(forfeit), node, burned
+}
+
 // Queue is when a node has worked off its queue with work more positions: max(now, queue) plus
 // ceil(work / rate) seconds.
 func (p *Params) Queue(now, queue, work uint64) uint64 {

@@ -19,6 +19,8 @@ interface IDisputeArena {
     error WindowOver(uint256 committed, uint256 windowEnd);
     /// @notice The bond is above what the opener accepted.
     error BondTooHigh(uint256 bond, uint256 most);
+    /// @notice The claim's signer is no key of the node, or was retired more than U before the commit.
+    error NotKey(address node, address key);
     /// @notice The signer or sender is neither the party to move nor its delegate.
     error NotParty(address who, address party);
     /// @notice The move came after the deadline.
@@ -106,6 +108,9 @@ interface IDisputeArena {
 
     /// @notice Recomputes the picked element from openings. Anyone may answer and is repaid out of the escrow.
     function answer(bytes32 game, bytes calldata state, bytes calldata payload) external;
+
+    /// @notice Shows the batch in which the claim of a demand is (SPEC 08 §4.10). Anyone may and is repaid out of the escrow.
+    function include(bytes32 game, bytes calldata state, bytes calldata payload) external;
 
     /// @notice Ends the turn of a side whose deadline is over; for a node between D1 and D2, voids the claim.
     function timeout(bytes32 game, bytes calldata state, bytes calldata job) external;

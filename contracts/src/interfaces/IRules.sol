@@ -20,11 +20,20 @@ interface IGameRules {
 }
 
 interface IAnswerRules {
+    /// @notice The node never posted the batch that the payload names.
+    error NotPosted(bytes32 root);
     /// @notice A read has a kind that names no source.
     error BadRead(uint256 kind);
 
     /// @notice Move 13, answer.
     function answer(bytes calldata state, bytes calldata payload) external view returns (bytes memory next);
+
+    /// @notice Move 16, include: the claim of a demand is in the batch that the payload names.
+    /// @param count The claims of that batch, 0 if the node never posted it.
+    function include(bytes calldata state, uint256 count, bytes calldata payload)
+        external
+        pure
+        returns (bytes memory next);
 }
 
 interface IOpenRules {
@@ -34,6 +43,8 @@ interface IOpenRules {
     error BadClaim(bytes32 field, uint256 value);
     /// @notice The signature is not the node's, or the batch does not contain the claim.
     error NoEvidence(address node, bytes32 claimDigest);
+    /// @notice The two claims do not contradict each other where the payload says.
+    error NoContradiction(uint256 kind, uint256 index);
     /// @notice t names no step of the claim.
     error BadStep(uint256 t, uint256 count);
 
@@ -44,12 +55,15 @@ interface IOpenRules {
     /// @param windowEnd Unix seconds: the claim's challengeUntil.
     /// @param value Token units: the claim's value.
     /// @param work Positions that the node re-executes to reply.
+    /// @param keys The addresses that signed in the node's name, of this claim and of the one that contradicts it; 0 where
+    /// the node signed itself or a batch is the evidence.
     struct Opening {
         bytes32 key;
         bytes32 claimId;
         uint256 windowEnd;
         uint256 value;
         uint256 work;
+        address[2] keys;
         bytes record;
     }
 

@@ -67,6 +67,7 @@ library GameState {
     uint8 internal constant ANSWER = 15;
     uint8 internal constant REFUTED = 16;
     uint8 internal constant LOST = 17;
+    uint8 internal constant INCLUSION = 18;
 
     uint256 internal constant VOID = 1;
     uint256 internal constant DESCENDED = 2;
@@ -74,18 +75,19 @@ library GameState {
     uint256 internal constant ABSORB = 8;
     uint256 internal constant MEMORY = 16;
     uint256 internal constant STOPS = 32;
+    uint256 internal constant DEMAND = 64;
 
-    /// @dev Phases 1, 2, 5, 7, 9, 11, 13, 15 as bits.
-    uint256 private constant NODES_PHASES = 0xAAA6;
+    /// @dev Phases 1, 2, 5, 7, 9, 11, 13, 15, 18 as bits.
+    uint256 private constant NODES_PHASES = 0x4AAA6;
 
-    /// @notice Whether the node (or, in ANSWER, anyone against the node's clock) is to move.
+    /// @notice Whether the node (or, in ANSWER and INCLUSION, anyone against the node's clock) is to move.
     function isNodes(uint256 phase) internal pure returns (bool) {
         return (NODES_PHASES >> phase) & 1 == 1;
     }
 
     /// @notice Whether the game has ended and waits for `resolve`.
     function isOver(uint256 phase) internal pure returns (bool) {
-        return phase >= REFUTED;
+        return phase >> 1 == REFUTED >> 1;
     }
 
     function get(bytes memory s, uint256 field) internal pure returns (uint256 value) {
