@@ -177,7 +177,7 @@ func (m *match) follow(move dispute.Move, mover claim.Address, receipt *chain.Re
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	env := dispute.Env{Now: m.timeOf(receipt), Mover: mover, Gas: gas, Space: m.space(), Params: m.k.Params().Clocks()}
+	env := dispute.Env{Now: m.timeOf(receipt), Mover: mover, Gas: gas, Space: m.space(), BatchCount: 3, Params: m.k.Params().Clocks()}
 	want, effect, err := dispute.Apply(m.state, move, env)
 	if err != nil {
 		m.t.Fatalf("the twin refuses %s, which the arena took: %v", move.Kind(), err)
