@@ -327,7 +327,7 @@ contract DisputeArena is Verdicts {
         if (nodes && block.timestamp > G.peek(state, G.DEADLINE)) G.setFlag(s, G.VOID);
         _wind(s);
         uint256 tail = TAIL;
-        if (nodes) tail += creditOf(msg.sender) == 0 ? FIRST_CREDIT : CREDIT;
+        if (nodes) tail += creditOf(msg.sender) == 0 && openedBy(msg.sender) == 0 ? FIRST_CREDIT : CREDIT;
         uint256 paid = _price(gasAtStart, tail);
         if (nodes) {
             uint256 escrow = G.get(s, G.ESCROW);
