@@ -210,7 +210,7 @@ contract GasTest is World {
         gasOfMove += committed;
         _check("commit and open", 150_000);
         _move(node, arena.reveal.selector, bytes.concat(job, reveal));
-        _check("reveal", 133_000);
+        _check("reveal", 136_000);
         _move(opener, arena.stage.selector, abi.encodePacked(uint16(STAGE)));
         _check("stage", 50_000);
         _move(node, arena.tensors.selector, _tensorsPayload());
