@@ -221,8 +221,28 @@ func (r *Role) Watch(ctx context.Context) error {
 	return r.serve(ctx, "watch", face, watchHandler(c, face), ready, l.Run, c.Run)
 }
 
+// GatewayOptions are those of a gateway.
+type GatewayOptions = gateway.Options
+
+// ReadKeys reads a file of API keys, none without a name; see gateway.ReadKeys.
+func ReadKeys(path string) ([]gateway.Key, error) {
+	if path == "" {
+		return nil, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // it was read
+	keys, err := gateway.ReadKeys(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return keys, nil
+}
+
 // Gateway runs a gateway over the given nodes until ctx ends; the options say who may use it and how.
-func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o gateway.Options) error {
+func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o GatewayOptions) error {
 	at, err := ReadDeployment(r.Deployment)
 	if err != nil {
 		return err

@@ -10,7 +10,6 @@ import (
 
 	"elenchus/app"
 	"elenchus/commitment/claim"
-	"elenchus/service/gateway"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
@@ -136,7 +135,7 @@ func watchCommand() *cobra.Command {
 func gatewayCommand() *cobra.Command {
 	f := &roleFlags{}
 	var nodes, watchers []string
-	var o gateway.Options
+	var o app.GatewayOptions
 	keyFile := ""
 	c := &cobra.Command{
 		Use: "gateway", Short: "Serve the OpenAI API over nodes", Args: cobra.NoArgs,
@@ -150,8 +149,8 @@ func gatewayCommand() *cobra.Command {
 			ctx, stop := untilStopped(c)
 			defer stop()
 			var err error
-			if o.Accounts, err = keysOf(keyFile); err != nil {
-				return err
+			if o.Accounts, err = app.ReadKeys(keyFile); err != nil {
+				return fmt.Errorf("--api-keys: %w", err)
 			}
 			return f.Gateway(ctx, nodes, watchers, o)
 		},
@@ -163,23 +162,6 @@ func gatewayCommand() *cobra.Command {
 	c.Flags().StringVar(&keyFile, "api-keys", "", "file of API keys to accept, as SHA-256, with limits of requests and tokens")
 	c.Flags().BoolVar(&o.Strict, "strict", false, "refuse requests with unknown fields instead of ignoring and listing them")
 	return c
-}
-
-// keysOf reads a file of API keys; none without a name.
-func keysOf(path string) ([]gateway.Key, error) {
-	if path == "" {
-		return nil, nil
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("--api-keys: %w", err)
-	}
-	defer file.Close() //nolint:errcheck // it was read
-	keys, err := gateway.ReadKeys(file)
-	if err != nil {
-		return nil, fmt.Errorf("--api-keys %s: %w", path, err)
-	}
-	return keys, nil
 }
 
 func chainCommand() *cobra.Command {
