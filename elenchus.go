@@ -194,7 +194,7 @@ func compute(ctx context.Context, man *manifest.Manifest, job decode.Job, claime
 		return nil, nil, err
 	}
 	chain := trace.NewChain(&man.Header, &job)
-	run, err := decode.New(man.Model, job, split, decode.Hooks{Step: func(_ int, y, f int32, kv *machine.Cache) { chain.Append(y, f, kv) }})
+	run, err := decode.New(man.Model, job, split, decode.Hooks{Step: func(_ int, y decode.Yield, kv *machine.Cache) { chain.Append(y, kv) }})
 	if err != nil {
 		return nil, nil, err
 	}

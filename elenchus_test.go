@@ -73,7 +73,7 @@ func answer(t *testing.T, man *manifest.Manifest, prompt string) (text, rec stri
 	if rec, err = r.Text(); err != nil {
 		t.Fatal(err)
 	}
-	text, err = receipt.AnswerText(tok, r.Prompt, r.Stop, r.Output)
+	text, err = receipt.AnswerText(tok, r.Job(), r.Output)
 	if err != nil {
 		t.Fatal(err)
 	}

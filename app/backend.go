@@ -12,8 +12,10 @@ import (
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
 	"elenchus/commitment/trace"
+	"elenchus/compute/model"
 	"elenchus/compute/template"
 	"elenchus/compute/tokenizer"
+	"elenchus/importer"
 	"elenchus/network/peer"
 	"elenchus/service/gateway"
 )
@@ -56,6 +58,9 @@ func (b *Backend) AddModel(name string, man *manifest.Manifest) error {
 	tok, err := tokenizer.Parse(man.Model.Tokenizer)
 	if err != nil {
 		return fmt.Errorf("model %s: %w", name, err)
+	}
+	if text, err := man.Model.Text(); man.Model.Kind == model.KindToken && (err != nil || !text.Equal(importer.Spell(tok, man.Model.Vocab))) {
+		return fmt.Errorf("model %s: the bytes in which it matches stop strings are not those of its tokenizer; import it again", name)
 	}
 	t, err := template.Parse(man.Model.Template)
 	if err != nil {
@@ -162,6 +167,10 @@ func (d decoder) Write(id int32) string {
 }
 
 func (d decoder) Flush() string { return d.d.Flush() }
+
+func (d decoder) Until(strings []string) { d.d.Until(strings) }
+
+func (d decoder) Stopped() string { return d.d.Stopped() }
 
 // Submit sends a job to the first node that takes it, in the order of the job's route.
 func (b *Backend) Submit(ctx context.Context, j gateway.Job) (gateway.Stream, error) {

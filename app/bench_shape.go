@@ -63,6 +63,7 @@ func (z *gasShape) model(context int) (*model.Model, error) {
 		RopeDim: z.headDim, FF: z.ff, Rope: hollow(tensor.I32, context, z.headDim/2, 2), Embed: z.matrix(z.vocab, z.dim),
 		HeadNorm: norm, Head: z.matrix(z.vocab, z.dim), GateBits: 16, SiLUShift: 16, TemperMult: 94548,
 	}
+	s.Text = model.NewText(z.vocab, func(id int32) string { return "longest token"[:1+id%13] })
 	s.HeadNorm.Gamma, s.HeadNorm.GammaShift = hollow(tensor.I32, 1, 1, z.dim), 24
 	for range z.layers {
 		s.Layers = append(s.Layers, model.DecoderLayer{

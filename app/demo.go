@@ -247,6 +247,9 @@ func (d *demo) chat(ctx context.Context, prompt string) (text, rec string, err e
 		fields["repetition_penalty"], fields["presence_penalty"], fields["frequency_penalty"] = 1.2, 0.5, 0.25
 		fields["logit_bias"] = map[string]float64{"300": -1.5, "301": 0.5}
 	}
+	if d.o.Attack == "none" || d.o.Attack == "wrong-stop" { // strings that lie across tokens
+		fields["stop"] = []string{"e ", ", a", "zebra"}
+	}
 	body, err := json.Marshal(fields)
 	if err != nil {
 		return "", "", err

@@ -110,6 +110,7 @@ func newTextWriter(tok *tokenizer.Tokenizer, job *decode.Job, emit func(string) 
 		at = tokenizer.Start
 	}
 	w := &textWriter{d: tok.NewDecoder(at), ends: map[int32]bool{}, emit: emit}
+	w.d.Until(job.Sampler.Stops)
 	for _, id := range job.StopIDs {
 		w.ends[id] = true
 	}

@@ -102,7 +102,7 @@ func TestSecondImplementationChecksReceipts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.job.Prompt = template.Prompt(tok, c.text)
 			r := answered(t, man, c.job)
-			text, err := receipt.AnswerText(tok, c.job.Prompt, c.job.StopIDs, r.Output)
+			text, err := receipt.AnswerText(tok, c.job, r.Output)
 			if err != nil {
 				t.Fatal(err)
 			}

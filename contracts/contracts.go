@@ -37,6 +37,7 @@ func Evaluators() []Evaluator {
 		{"BlockEvaluator", []uint8{70, 71, 72}},
 		{"FamilyEvaluator", []uint8{50, 51, 52}},
 		{"SelectionEvaluator", []uint8{29, 30, 31, 32, 33}},
+		{"StringsEvaluator", []uint8{34}},
 		{"RowsEvaluator", []uint8{80, 81, 82, 83, 84, 85, 86, 87, 88}},
 		{"EncoderEvaluator", []uint8{89, 90, 91, 92, 93, 94, 95, 96, 97, 98}},
 	}

@@ -126,12 +126,12 @@ func (c *Computer) begin(job decode.Job) (*running, error) {
 		return nil, err
 	}
 	r := &running{c: c, job: job, chain: trace.NewChain(&c.Manifest.Header, &job), batch: c.Batch}
-	hooks := decode.Hooks{Tensor: c.Tamper, Step: func(t int, y, f int32, kv *machine.Cache) {
+	hooks := decode.Hooks{Tensor: c.Tamper, Step: func(t int, y decode.Yield, kv *machine.Cache) {
 		if t < len(r.leaves) {
-			r.chain.AppendLeaf(y, f, r.leaves[t])
+			r.chain.AppendLeaf(y, r.leaves[t])
 			return
 		}
-		r.chain.Append(y, f, kv)
+		r.chain.Append(y, kv)
 		if c.Flip != nil {
 			c.Flip(job, t, kv)
 		}

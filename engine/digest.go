@@ -22,11 +22,11 @@ func Digest(ctx context.Context, man *manifest.Manifest, job decode.Job, split m
 	chain := trace.NewChain(&man.Header, &job)
 	states := 0
 	var logits []byte
-	hooks := decode.Hooks{Step: func(_ int, y, f int32, kv *machine.Cache) {
-		chain.Append(y, f, kv)
+	hooks := decode.Hooks{Step: func(_ int, y decode.Yield, kv *machine.Cache) {
+		chain.Append(y, kv)
 		states++
 		root := chain.Answer(nil).States[states].KV
-		sum.Write(binary.LittleEndian.AppendUint32(nil, uint32(y)))
+		sum.Write(binary.LittleEndian.AppendUint32(nil, uint32(y.Y)))
 		sum.Write(root[:])
 		sum.Write(logits)
 		logits = nil

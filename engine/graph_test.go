@@ -89,7 +89,7 @@ func TestHiddenIsTheMean(t *testing.T) {
 			for j := range sum {
 				sum[j] += x.At(j)
 			}
-		}, Step: func(int, int32, int32, *machine.Cache) {}})
+		}, Step: func(int, decode.Yield, *machine.Cache) {}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,8 +71,9 @@ func Import(f Source, o Options) (*manifest.Manifest, error) {
 	if err == nil {
 		err = r.open()
 	}
+	tok, textErr := addText(text, f, o)
 	// All that is known before the weights are read is told at once.
-	if err := errors.Join(err, unsupported(f), addText(text, f, o)); err != nil {
+	if err := errors.Join(err, unsupported(f), textErr); err != nil {
 		return nil, err
 	}
 	if err := r.choose(); err != nil {
@@ -84,6 +85,9 @@ func Import(f Source, o Options) (*manifest.Manifest, error) {
 	}
 	if err := r.unread(); err != nil {
 		return nil, err
+	}
+	if tok != nil {
+		spec.Text = Spell(tok, spec.Vocab)
 	}
 	m, err := model.Decoder(spec)
 	if err != nil {
@@ -108,28 +112,40 @@ func newReader(f Source, o Options) (*reader, error) {
 	return nil, fmt.Errorf("%w: architecture %q, this version imports %s", ErrUnsupported, arch, strings.Join(known, ", "))
 }
 
-// addText sets tokenizer, template and end ids of a model. It comes before the weights, which take
-// longer to read.
-func addText(m *model.Model, f Source, o Options) error {
+// Spell are the bytes of a vocabulary as a tokenizer decodes them in the middle of a text; ids that
+// it has no piece for have none. SPEC 04 §1.6.
+func Spell(tok *tokenizer.Tokenizer, vocab int) *model.Text {
+	return model.NewText(vocab, func(id int32) string {
+		b, err := tok.Bytes(id)
+		if err != nil {
+			return ""
+		}
+		return b
+	})
+}
+
+// addText sets tokenizer, template and end ids of a model and returns the tokenizer. It comes before
+// the weights, which take longer to read.
+func addText(m *model.Model, f Source, o Options) (*tokenizer.Tokenizer, error) {
 	if o.NoText {
-		return nil
+		return nil, nil
 	}
 	tok, err := f.Tokenizer()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if m.Tokenizer, err = tok.MarshalBinary(); err != nil {
-		return err
+		return nil, err
 	}
 	layout, err := chatTemplate(tok, f, o)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m.Template = layout.Encode()
 	if tok.EOS() >= 0 {
 		m.EndIDs = []int32{tok.EOS()}
 	}
-	return addEnds(m, f)
+	return tok, addEnds(m, f)
 }
 
 // chatTemplate derives the chat template from the model's own.

@@ -124,7 +124,7 @@ func receipts(man *manifest.Manifest, files map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	text, err := receipt.AnswerText(tok, r.Prompt, r.Stop, r.Output)
+	text, err := receipt.AnswerText(tok, r.Job(), r.Output)
 	if err != nil {
 		return err
 	}

@@ -93,10 +93,14 @@ func Verify(r *Receipt, f Facts) *Report {
 	out := &Report{Receipt: r, ID: r.ID()}
 	side, err := textSide(r, f.Model)
 	var bad error
+	ending := ""
 	if side != nil {
 		out.Prompt = side.prompt(r)
-		if !r.Request.Graph() {
-			out.Output, bad = AnswerText(side.tok, r.Prompt, r.Stop, r.Output)
+	}
+	if side != nil && !r.Request.Graph() {
+		job, last := r.Job(), 0
+		if out.Output, last, bad = answer(side.tok, &job, r.Output); bad == nil {
+			ending = wrongEnd(r, last)
 		}
 	}
 	for _, c := range []func() (Outcome, string){
@@ -104,7 +108,7 @@ func Verify(r *Receipt, f Facts) *Report {
 		func() (Outcome, string) { return ids(r) },
 		func() (Outcome, string) { return model(r, &f) },
 		func() (Outcome, string) { return request(r, &f, side, err) },
-		func() (Outcome, string) { return text(&f, side, errors.Join(err, bad), out.Output) },
+		func() (Outcome, string) { return text(&f, side, errors.Join(err, bad), out.Output, ending) },
 		func() (Outcome, string) { return execution(r, &f) },
 		func() (Outcome, string) { return inclusion(r, &f) },
 		func() (Outcome, string) { return window(r, &f) },

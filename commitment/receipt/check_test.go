@@ -80,7 +80,7 @@ func newWorld(t testing.TB) *world {
 		},
 	}
 	w.sign(t)
-	text, err := receipt.AnswerText(w.tok, w.r.Prompt, w.r.Stop, w.r.Output)
+	text, err := receipt.AnswerText(w.tok, w.r.Job(), w.r.Output)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func (w *world) include(at int) {
 func run(t testing.TB, man *manifest.Manifest, job decode.Job) *receipt.Own {
 	t.Helper()
 	chain := trace.NewChain(&man.Header, &job)
-	d, err := decode.New(man.Model, job, nil, decode.Hooks{Step: func(_ int, y, f int32, kv *machine.Cache) { chain.Append(y, f, kv) }})
+	d, err := decode.New(man.Model, job, nil, decode.Hooks{Step: func(_ int, y decode.Yield, kv *machine.Cache) { chain.Append(y, kv) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,11 +288,11 @@ func TestMissingFactsAreNoVerdict(t *testing.T) {
 // TestAnswerTextLeavesOutEnds: stop ids give no text, broken characters are replaced.
 func TestAnswerTextLeavesOutEnds(t *testing.T) {
 	tok := vocabulary(t, 300)
-	got, err := receipt.AnswerText(tok, []int32{1, 5}, []int32{261}, []int32{'h' + 4, 'i' + 4, 0xE2 + 4, 261})
+	got, err := receipt.AnswerText(tok, decode.Job{Prompt: []int32{1, 5}, StopIDs: []int32{261}}, []int32{'h' + 4, 'i' + 4, 0xE2 + 4, 261})
 	if err != nil || got != "hi\uFFFD" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if _, err := receipt.AnswerText(tok, nil, nil, []int32{300}); err == nil {
+	if _, err := receipt.AnswerText(tok, decode.Job{}, []int32{300}); err == nil {
 		t.Error("an id outside the vocabulary has a text")
 	}
 }

@@ -22,7 +22,7 @@ func (w *world) penalised(t *testing.T) {
 	c.Count, c.Finish, c.StateRoot, c.OutputRoot = uint32(len(own.Output)), own.Finish, own.StateRoot, trace.IDTree(own.Output).Root()
 	w.sign(t)
 	w.include(0)
-	text, err := receipt.AnswerText(w.tok, w.r.Prompt, w.r.Stop, w.r.Output)
+	text, err := receipt.AnswerText(w.tok, w.r.Job(), w.r.Output)
 	if err != nil {
 		t.Fatal(err)
 	}

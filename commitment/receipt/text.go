@@ -3,12 +3,12 @@ package receipt
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
 	"elenchus/compute/decode"
 	program "elenchus/compute/model"
+	"elenchus/compute/opset"
 	"elenchus/compute/template"
 	"elenchus/compute/tokenizer"
 )
@@ -50,29 +50,39 @@ func textSide(r *Receipt, man *manifest.Manifest) (*side, error) {
 	return &side{tok, tmpl, man}, nil
 }
 
-// AnswerText is the text of an answer's ids: what stands for the end of the answer is left out,
-// broken characters are replaced. It fails with tokenizer.ErrID.
-func AnswerText(t *tokenizer.Tokenizer, prompt, stop, output []int32) (string, error) {
+// AnswerText is the text of the ids that answer a job: what stands for the end of the answer is left out, a
+// stop string and what follows it too, broken characters are replaced. It fails with tokenizer.ErrID.
+func AnswerText(t *tokenizer.Tokenizer, job decode.Job, output []int32) (string, error) {
+	text, _, err := answer(t, &job, output)
+	return text, err
+}
+
+// answer is AnswerText, and the id that completes the first stop string; len(output) if none does.
+func answer(t *tokenizer.Tokenizer, job *decode.Job, output []int32) (text string, last int, err error) {
 	at := tokenizer.Continuation
-	if len(prompt) <= 1 {
+	if len(job.Prompt) <= 1 {
 		at = tokenizer.Start // nothing but the beginning-of-sequence id stands before
 	}
-	d, out := t.NewDecoder(at), strings.Builder{}
-	ends := map[int32]bool{}
-	for _, id := range stop {
+	d, ends := t.NewDecoder(at), map[int32]bool{}
+	d.Until(job.Sampler.Stops)
+	for _, id := range job.StopIDs {
 		ends[id] = true
 	}
-	for _, id := range output {
+	last = len(output)
+	for i, id := range output {
 		if ends[id] {
 			continue
 		}
 		s, err := d.Next(id)
 		if err != nil {
-			return "", err
+			return "", 0, err
 		}
-		out.WriteString(s)
+		text += s
+		if last == len(output) && d.Stopped() != "" {
+			last = i
+		}
 	}
-	return out.String() + d.Flush(), nil
+	return text + d.Flush(), last, nil
 }
 
 func (s *side) prompt(r *Receipt) string {
@@ -202,8 +212,26 @@ func request(r *Receipt, f *Facts, s *side, err error) (Outcome, string) {
 	return Holds, "the node was asked what the user asked" + dated
 }
 
-// text compares the answers that the user was given with the ids.
-func text(f *Facts, s *side, err error, output string) (Outcome, string) {
+// wrongEnd says how the finish of a claim and the id that completes a stop string contradict, "" if
+// they do not. SPEC 06 §4.
+func wrongEnd(r *Receipt, last int) string {
+	switch n := len(r.Output); {
+	case last < n-1:
+		return fmt.Sprintf("output id %d completes a stop string, and %d ids follow it", last, n-1-last)
+	case last == n-1 && r.Claim.Finish != opset.FinishString:
+		return fmt.Sprintf("the last output id completes a stop string, and the claim says finish %d", r.Claim.Finish)
+	case last == n && r.Claim.Finish == opset.FinishString:
+		return "no output id completes a stop string, and the claim says that one ended the answer"
+	}
+	return ""
+}
+
+// text compares the answers that the user was given with the ids, and these with the finish; ending
+// says how the latter contradict, or nothing.
+func text(f *Facts, s *side, err error, output, ending string) (Outcome, string) {
+	if ending != "" {
+		return False, ending
+	}
 	if len(f.Answers) == 0 {
 		return Unasked, "no answer to compare with"
 	}

@@ -42,7 +42,7 @@ func BenchmarkCommitToken(b *testing.B) {
 			c = trace.NewChain(&man.Header, &decode.Job{Prompt: []int32{1}})
 			b.StartTimer()
 		}
-		c.Append(5, 0, cache)
+		c.Append(decode.Yield{Y: 5}, cache)
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N), "us/token")
 }
@@ -54,16 +54,16 @@ func BenchmarkDecodeToken(b *testing.B) {
 	b.Run("plain", func(b *testing.B) { decodeTokens(b, man, nil) })
 	b.Run("committed", func(b *testing.B) {
 		var in time.Duration
-		decodeTokens(b, man, func(c *trace.Chain, y, f int32, kv *machine.Cache) {
+		decodeTokens(b, man, func(c *trace.Chain, y decode.Yield, kv *machine.Cache) {
 			start := time.Now()
-			c.Append(y, f, kv)
+			c.Append(y, kv)
 			in += time.Since(start)
 		})
 		b.ReportMetric(100*float64(in)/float64(b.Elapsed()), "share_%")
 	})
 }
 
-func decodeTokens(b *testing.B, man *manifest.Manifest, commit func(c *trace.Chain, y, f int32, kv *machine.Cache)) {
+func decodeTokens(b *testing.B, man *manifest.Manifest, commit func(c *trace.Chain, y decode.Yield, kv *machine.Cache)) {
 	b.Helper()
 	job := decode.Job{Prompt: []int32{1, 30, 40, 50}, MaxNew: man.TMax - 4}
 	var run *decode.Run
@@ -73,7 +73,7 @@ func decodeTokens(b *testing.B, man *manifest.Manifest, commit func(c *trace.Cha
 			hooks := decode.Hooks{}
 			if commit != nil {
 				c := trace.NewChain(&man.Header, &job)
-				hooks.Step = func(_ int, y, f int32, kv *machine.Cache) { commit(c, y, f, kv) }
+				hooks.Step = func(_ int, y decode.Yield, kv *machine.Cache) { commit(c, y, kv) }
 			}
 			var err error
 			if run, err = decode.New(man.Model, job, nil, hooks); err != nil {

@@ -107,7 +107,7 @@ func TestChainIsTheDefinition(t *testing.T) {
 			c := trace.NewChain(&g.h, &decode.Job{Prompt: []int32{5}})
 			prev := trace.Initial(&g.h, &decode.Job{Prompt: []int32{5}})
 			for at := range n {
-				root := c.Append(int32(at+9), int32(at%2), kv)
+				root := c.Append(decode.Yield{Y: int32(at + 9), F: int32(at % 2)}, kv)
 				want := trace.State{Step: uint32(at) + 1, Y: uint32(at + 9), F: uint8(at % 2), KV: kvRoot(&g.h, kv, at), Prev: prev.Hash()}
 				a := c.Answer(nil)
 				if got := a.States[at+1]; got != want || root != want.Hash() || a.Hashes[at+1] != root {
@@ -141,7 +141,7 @@ func TestZeroRowsAreNotAbsent(t *testing.T) {
 	h := manifest.Header{Layers: 1, DPos: 1, DLayer: 0, DRow: 1}
 	kv := machine.NewCache(1, 2, 300)
 	c := trace.NewChain(&h, &decode.Job{Prompt: []int32{0}})
-	c.Append(0, 0, kv)
+	c.Append(decode.Yield{}, kv)
 	if got := c.Answer(nil).States[1].KV; got != kvRoot(&h, kv, 0) || got == merkle.Zero(h.KVDepth()) {
 		t.Errorf("KV_0 of zero rows is %x", got)
 	}
@@ -154,9 +154,9 @@ func TestAppendAllocatesNothing(t *testing.T) {
 	kv := cache(2, int(g.h.Layers), 2200, g.dkv)
 	c := trace.NewChain(&g.h, &decode.Job{Prompt: []int32{5}})
 	for range 1100 { // beyond it the lists have room for another 200
-		c.Append(1, 0, kv)
+		c.Append(decode.Yield{Y: 1}, kv)
 	}
-	if n := testing.AllocsPerRun(200, func() { c.Append(1, 0, kv) }); n >= 1 {
+	if n := testing.AllocsPerRun(200, func() { c.Append(decode.Yield{Y: 1}, kv) }); n >= 1 {
 		t.Errorf("%v allocations a token", n)
 	}
 }

@@ -2,17 +2,15 @@ package trace
 
 import (
 	"elenchus/commitment/claim"
+	"elenchus/commitment/merkle"
 	"elenchus/compute/decode"
+	"elenchus/compute/opset"
 )
 
 // Settings are sampler settings as a request commits to them. SPEC 07 §2.1.
 func Settings(s *decode.Sampler) claim.Sampler {
-	out := claim.Sampler{TopK: s.TopK, TopP: s.TopP, MinP: s.MinP, Repetition: s.Repetition, Presence: s.Presence,
-		Frequency: s.Frequency, Lists: Lists(s).Hash()}
-	for i, text := range s.Stops {
-		out.StopLengths |= uint32(len(text)) << (8 * i)
-	}
-	return out
+	return claim.Sampler{TopK: s.TopK, TopP: s.TopP, MinP: s.MinP, Repetition: s.Repetition, Presence: s.Presence,
+		Frequency: s.Frequency, StopLengths: s.StopLengths(), Lists: Lists(s).Hash()}
 }
 
 // Lists are the roots behind the settings.
@@ -20,6 +18,9 @@ func Lists(s *decode.Sampler) claim.Lists {
 	l := claim.Lists{Grammar: s.Grammar}
 	if len(s.Bias) > 0 {
 		l.Bias = BiasTree(s.Bias).Root()
+	}
+	if len(s.Stops) > 0 {
+		l.Stop = merkle.BytesTree(opset.LeafBytes, s.StopTable()).Root()
 	}
 	return l
 }

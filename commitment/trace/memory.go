@@ -39,9 +39,10 @@ func Remember(job *decode.Job) *Memory {
 	return m
 }
 
-// remember is the memory after the next step, which yields y.
-func (c *Chain) remember(y uint32) Memory {
+// remember is the memory after the next step, which yields y and that state of the stop strings.
+func (c *Chain) remember(y, stop uint32) Memory {
 	m := c.memories[len(c.memories)-1]
+	m.Stop = stop
 	if c.counter != nil {
 		c.counter.add(y)
 		m.Counts = c.counter.table.Root()

@@ -6,7 +6,7 @@
 // Invariant: without a Chain nothing is hashed. SPEC 06.
 //
 //	c := trace.NewChain(&man.Header, &job)
-//	hooks.Step = func(t int, y, f int32, kv *machine.Cache) { c.Append(y, f, kv) }
+//	hooks.Step = func(t int, y decode.Yield, kv *machine.Cache) { c.Append(y, kv) }
 package trace
 
 import (
@@ -86,18 +86,18 @@ func NewChain(h *manifest.Header, job *decode.Job) *Chain {
 }
 
 // Append hashes the state of the next step from its token, finish code and the cache's newest row.
-func (c *Chain) Append(y, f int32, cache *machine.Cache) merkle.Hash {
-	return c.AppendLeaf(y, f, c.Leaf(cache, len(c.positions)))
+func (c *Chain) Append(y decode.Yield, cache *machine.Cache) merkle.Hash {
+	return c.AppendLeaf(y, c.Leaf(cache, len(c.positions)))
 }
 
 // AppendLeaf is Append with the position leaf of the newest row, as Leaf made it.
-func (c *Chain) AppendLeaf(y, f int32, leaf merkle.Hash) merkle.Hash {
+func (c *Chain) AppendLeaf(y decode.Yield, leaf merkle.Hash) merkle.Hash {
 	t := len(c.positions)
 	c.positions = append(c.positions, leaf)
 	root := c.grow(leaf, t)
-	s := State{Step: uint32(t) + 1, Y: uint32(y), F: uint8(f), KV: root, Prev: c.hashes[t]}
+	s := State{Step: uint32(t) + 1, Y: uint32(y.Y), F: uint8(y.F), KV: root, Prev: c.hashes[t]}
 	if c.memories != nil {
-		m := c.remember(s.Y)
+		m := c.remember(s.Y, y.Stop)
 		s.Aux = m.Hash()
 		c.memories = append(c.memories, m)
 	}

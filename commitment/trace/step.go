@@ -52,8 +52,8 @@ func Replay(man *manifest.Manifest, job decode.Job, t int, known []int32, split 
 	chain := NewChain(&man.Header, &job)
 	hooks := decode.Hooks{
 		Tensor: tamper,
-		Step: func(at int, y, f int32, kv *machine.Cache) {
-			chain.Append(y, f, kv)
+		Step: func(at int, y decode.Yield, kv *machine.Cache) {
+			chain.Append(y, kv)
 			if flip != nil && at < t {
 				flip(at, kv)
 			}
@@ -85,6 +85,7 @@ func Replay(man *manifest.Manifest, job decode.Job, t int, known []int32, split 
 	s.Ctx.T, s.Ctx.YPrev = uint32(t), int32(s.Prev.Y)
 	if chain.memories != nil {
 		s.memories = [2]Memory{chain.memories[t], chain.memories[t+1]}
+		s.Ctx.StopState = s.memories[0].Stop
 	}
 	for _, x := range chain.states[min(len(job.Prompt), t+1) : t+1] {
 		s.Ctx.Drawn = append(s.Ctx.Drawn, int32(x.Y))
@@ -325,6 +326,8 @@ func (st *Stage) Open(d *opset.Descriptor, tensorIndex int, r opset.Read) (Openi
 	case opset.Counts:
 		c := st.step.Counts()
 		return Opening{c.Leaves(a, b), c.Siblings(a, b)}, nil
+	case opset.Strings:
+		return openBytes(st.step.Job.Sampler.StopTable(), r.Leaf, a, b), nil
 	case opset.Bias:
 		c := BiasTree(st.step.Job.Sampler.Bias)
 		return Opening{c.Leaves(a, b), c.Siblings(a, b)}, nil

@@ -35,8 +35,8 @@ func job() decode.Job {
 func answer(t testing.TB, man *manifest.Manifest, j decode.Job, tamper trace.Tamper, flip func(int, *machine.Cache)) *trace.Answer {
 	t.Helper()
 	c := trace.NewChain(&man.Header, &j)
-	hooks := decode.Hooks{Tensor: tamper, Step: func(at int, y, f int32, kv *machine.Cache) {
-		c.Append(y, f, kv)
+	hooks := decode.Hooks{Tensor: tamper, Step: func(at int, y decode.Yield, kv *machine.Cache) {
+		c.Append(y, kv)
 		if flip != nil {
 			flip(at, kv)
 		}

@@ -85,7 +85,14 @@ type Hooks struct {
 	// what follows is computed from what it leaves. With it, stages materialise every tensor.
 	Tensor func(stage int, c *opset.Context, index int, x *tensor.Tensor)
 	// Step is called when step t is complete; the cache holds the rows of positions 0..t.
-	Step func(t int, y, f int32, cache *machine.Cache)
+	Step func(t int, y Yield, cache *machine.Cache)
+}
+
+// Yield is what a step yields beside rows.
+type Yield struct {
+	Y    int32  // y_t
+	F    int32  // f_t
+	Stop uint32 // state of the stop strings, 0 without them and in the prompt
 }
 
 // Run is one generation. It is not safe for concurrent use.
@@ -99,6 +106,7 @@ type Run struct {
 	pass      Pass
 	t         int // next step
 	yPrev     int32
+	stop      uint32 // state of the stop strings after the last step
 	f         int32
 	out       []int32
 	work      Work
@@ -138,6 +146,7 @@ func Context(m *model.Model, job *Job) opset.Context {
 		Seed: job.Seed, StopCount: uint8(len(job.StopIDs)), Prompt: job.Prompt, StopIDs: job.StopIDs,
 		TopK: job.Sampler.TopK, TopP: job.Sampler.TopP, MinP: job.Sampler.MinP, Repetition: job.Sampler.Repetition,
 		Presence: job.Sampler.Presence, Frequency: job.Sampler.Frequency, Biased: len(job.Sampler.Bias) > 0, Biases: job.Sampler.Bias,
+		StopLens: job.Sampler.StopLengths(), StopTable: job.Sampler.StopTable(),
 	}
 }
 
@@ -185,7 +194,7 @@ func (r *Run) Adopt(n int) error {
 	}
 	r.work.Adopted = n
 	for t := range n {
-		r.complete(t, r.job.Prompt[t+1], 0)
+		r.complete(t, Yield{Y: r.job.Prompt[t+1]})
 	}
 	return nil
 }
@@ -198,7 +207,7 @@ func (r *Run) Advance(batch int) error { return r.pass.Advance([]*Run{r}, batch)
 func (r *Run) at(t int) opset.Context {
 	c := r.ctx
 	c.T = uint32(t)
-	c.YPrev = r.yPrev
+	c.YPrev, c.StopState = r.yPrev, r.stop
 	if t < len(r.job.Prompt) {
 		c.YPrev = r.job.Prompt[t]
 	}
@@ -226,7 +235,7 @@ func (r *Run) block(batch int) []opset.Context {
 			break
 		}
 		next := r.at(r.t + len(c))
-		next.YPrev = id
+		next.YPrev, next.StopState = id, r.head().NextStop(&c[len(c)-1], id)
 		if next.Counted() {
 			drawn = append(drawn, id)
 			next.Drawn = drawn
@@ -237,24 +246,27 @@ func (r *Run) block(batch int) []opset.Context {
 	return c
 }
 
+// head is the stage that draws.
+func (r *Run) head() *machine.Stage { return &r.m.Stages[r.m.Layers+1] }
+
 // complete ends step t.
-func (r *Run) complete(t int, y, f int32) {
-	r.yPrev, r.f, r.t = y, f, t+1
+func (r *Run) complete(t int, y Yield) {
+	r.yPrev, r.f, r.stop, r.t = y.Y, y.F, y.Stop, t+1
 	if r.hooks.Step != nil {
-		r.hooks.Step(t, y, f, r.cache)
+		r.hooks.Step(t, y, r.cache)
 	}
 }
 
 // emit ends the EMIT step of c from the head's tensors and says whether the step of next, if there
 // is one, was computed from what came out.
 func (r *Run) emit(c *opset.Context, t []*tensor.Tensor, next *opset.Context) bool {
-	y, f := t[len(t)-2].I32[0], t[len(t)-1].I32[0]
-	r.out = append(r.out, y)
+	y := Yield{t[len(t)-2].I32[0], t[len(t)-1].I32[0], uint32(t[len(t)-3].I32[0])}
+	r.out = append(r.out, y.Y)
 	if r.Logits != nil {
 		r.Logits(int(c.T), r.logits(r.m.Layers+1, t))
 	}
-	r.complete(int(c.T), y, f)
-	good := next != nil && f == opset.FinishRun && next.YPrev == y
+	r.complete(int(c.T), y)
+	good := next != nil && y.F == opset.FinishRun && next.YPrev == y.Y && next.StopState == y.Stop
 	if good {
 		r.work.Accepted++
 	}

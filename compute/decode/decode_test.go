@@ -38,12 +38,12 @@ func digest(t testing.TB, m *model.Model, j decode.Job, batch int, split machine
 	t.Helper()
 	h := sha256.New()
 	steps := 0
-	r, err := decode.New(m, j, split, decode.Hooks{Step: func(at int, y, f int32, kv *machine.Cache) {
+	r, err := decode.New(m, j, split, decode.Hooks{Step: func(at int, y decode.Yield, kv *machine.Cache) {
 		if at != steps {
 			t.Fatalf("step %d follows step %d", at, steps-1)
 		}
 		steps++
-		_ = binary.Write(h, binary.LittleEndian, []int32{y, f})
+		_ = binary.Write(h, binary.LittleEndian, []int32{y.Y, y.F})
 		for l := range kv.K {
 			_ = binary.Write(h, binary.LittleEndian, kv.K[l][at*kv.DKV:(at+1)*kv.DKV])
 			_ = binary.Write(h, binary.LittleEndian, kv.V[l][at*kv.DKV:(at+1)*kv.DKV])
@@ -280,7 +280,7 @@ func TestObserverDisturbs(t *testing.T) {
 				x.I16[1] = 12345
 			}
 		},
-		Step: func(at int, _, _ int32, kv *machine.Cache) {
+		Step: func(at int, _ decode.Yield, kv *machine.Cache) {
 			if at == 2 && kv.K[0][2*kv.DKV+1] != 12345 {
 				t.Errorf("cache has %d", kv.K[0][2*kv.DKV+1])
 			}

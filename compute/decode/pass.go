@@ -121,7 +121,7 @@ func (p *Pass) absorb() {
 	for i, r := range p.runs {
 		if c := &p.ctx[i]; c.T+1 < c.M {
 			last := p.stage(&p.heads, p.m.Layers+2, p.ctx[i:i+1], p.x[i:i+1], p.kv[i:i+1])
-			r.complete(int(c.T), last[0].I32[0], 0)
+			r.complete(int(c.T), Yield{Y: last[0].I32[0]})
 		}
 	}
 }

@@ -31,8 +31,8 @@ const (
 	MaxBias       = 1024     // entries
 	MaxBiasValue  = 1 << 24  // 256 in Q16, in magnitude
 	MaxPenalty    = 16 << 16 // repetition; presence and frequency in magnitude
-	MaxStops      = 4
-	MaxStopString = 64 // bytes
+	MaxStops      = opset.StopStrings
+	MaxStopString = opset.StopBytes
 )
 
 // samplerFixed is the length of the part of encoded settings that all have, in bytes.
@@ -69,12 +69,48 @@ func (s *Sampler) Check() error {
 		return fmt.Errorf("%w: presence penalty %d/2^16 is beyond %d", ErrSampler, s.Presence, MaxPenalty>>16)
 	case max(s.Frequency, -s.Frequency) > MaxPenalty || s.Frequency == -1<<31:
 		return fmt.Errorf("%w: frequency penalty %d/2^16 is beyond %d", ErrSampler, s.Frequency, MaxPenalty>>16)
-	case len(s.Stops) != 0:
-		return fmt.Errorf("%w: %d stop strings; this version has none", ErrSampler, len(s.Stops))
 	case s.Grammar != [32]byte{}:
 		return fmt.Errorf("%w: a grammar; this version has none", ErrSampler)
 	}
+	if err := s.checkStops(); err != nil {
+		return err
+	}
 	return s.checkBias()
+}
+
+func (s *Sampler) checkStops() error {
+	if len(s.Stops) > MaxStops {
+		return fmt.Errorf("%w: %d stop strings, at most %d", ErrSampler, len(s.Stops), MaxStops)
+	}
+	for i, text := range s.Stops {
+		if len(text) < 1 || len(text) > MaxStopString {
+			return fmt.Errorf("%w: stop string %d has %d bytes, want 1..%d", ErrSampler, i, len(text), MaxStopString)
+		}
+		if slices.Contains(s.Stops[:i], text) {
+			return fmt.Errorf("%w: stop string %d is one of those before it", ErrSampler, i)
+		}
+	}
+	return nil
+}
+
+// StopLengths are the lengths of the stop strings in bytes, the first in the lowest byte.
+func (s *Sampler) StopLengths() (lens uint32) {
+	for i, text := range s.Stops {
+		lens |= uint32(len(text)) << (8 * i)
+	}
+	return lens
+}
+
+// StopTable is the list behind source kind 9, nil without stop strings. SPEC 02 §4.10.
+func (s *Sampler) StopTable() []byte {
+	if len(s.Stops) == 0 {
+		return nil
+	}
+	table := make([]byte, opset.StopTableSize)
+	for i, text := range s.Stops {
+		copy(table[i*opset.StopBytes:], text)
+	}
+	return table
 }
 
 func (s *Sampler) checkBias() error {

@@ -133,8 +133,8 @@ var bounds = [...]func(v *stage, d *opset.Descriptor, at func(int) int) (own, in
 		n := max(32, at(0)+4, at(1)) + 1
 		return n, n
 	},
-	opset.Keep:     func(_ *stage, _ *opset.Descriptor, at func(int) int) (int, int) { return at(0), 0 },
-	opset.PromptOp: nil,
+	opset.Keep:      func(_ *stage, _ *opset.Descriptor, at func(int) int) (int, int) { return at(0), 0 },
+	opset.StopState: atMost(24), opset.PromptOp: nil,
 	// |x * r| <= 2^61 with r <= 2^30; presence, frequency times a count of 31 bits, and a bias.
 	opset.Penalise: func(*stage, *opset.Descriptor, func(int) int) (int, int) { return 31, 62 },
 	opset.Order:    atMost(8), opset.Slot: atMost(8), opset.Gather: passes, opset.Share: shareBits,
@@ -196,7 +196,8 @@ func (v *stage) worst(d *opset.Descriptor) (Cost, error) {
 			key.Src[k].Index = uint8(k + 1) // tell the reads apart
 		}
 	}
-	cost, err := Worst(&key, opset.Context{TMax: v.positions(), M: v.positions(), StopCount: opset.MaxStop, Biased: true, Repetition: 1}, len(v.p.Stages))
+	c := opset.Context{TMax: v.positions(), M: v.positions(), StopCount: opset.MaxStop, StopLens: opset.MostStopLens, Biased: true, Repetition: 1}
+	cost, err := Worst(&key, c, len(v.p.Stages))
 	for k := range key.Src {
 		key.Src[k].Index = 0
 	}

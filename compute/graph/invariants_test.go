@@ -61,7 +61,17 @@ func TestEachInvariantRejectsAlone(t *testing.T) {
 		{graph.ErrRows, false, 1, opset.Transpose, 0, func(ds []opset.Descriptor, i int) { ds[i].Src[1].Index = uint8(ds[0].P[1]) }},
 		{graph.ErrState, false, 1, opset.RoPE, 0, func(ds []opset.Descriptor, i int) { ds[i].P[5]++ }},
 		{graph.ErrInterface, false, 1, opset.Input, 0, func(ds []opset.Descriptor, i int) { ds[i].P[5] = 1 }},
-		{graph.ErrToken, false, 3, opset.Token, 0, func(ds []opset.Descriptor, i int) { ds[i].Src[0] = ds[i].Src[1] }},
+		{graph.ErrToken, false, 3, opset.Token, 0, func(ds []opset.Descriptor, i int) {
+			for k := i; k < len(ds); k++ { // both times it is made
+				if ds[k].Op == opset.Token {
+					ds[k].Src[0] = ds[k].Src[1]
+				}
+			}
+		}},
+		{graph.ErrToken, false, 3, opset.Token, 1, func(ds []opset.Descriptor, i int) { ds[i].Src[0] = ds[i].Src[1] }},
+		{graph.ErrToken, false, 3, opset.StopOp, 0, func(ds []opset.Descriptor, i int) { ds[i].Src[2] = ds[i].Src[0] }},
+		{graph.ErrToken, false, 3, opset.StopState, 0, func(ds []opset.Descriptor, i int) { ds[i].P[0]-- }},
+		{graph.ErrWeights, false, 3, opset.StopState, 0, func(ds []opset.Descriptor, i int) { ds[i].P[1]-- }},
 		{graph.ErrNorm, false, 1, opset.NormApply, 1, func(ds []opset.Descriptor, i int) { ds[i].Src[0].Index = 0 }},
 		{graph.ErrNorm, false, 1, opset.SumSquares, 1, func(ds []opset.Descriptor, i int) { ds[i].Src[1].Index = 1 }},
 		{graph.ErrThreshold, false, 3, opset.Keep, 1, func(ds []opset.Descriptor, i int) { ds[i].Src[0] = ds[find(t, ds, opset.Keep, 0)].Src[0] }},

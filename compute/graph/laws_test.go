@@ -345,7 +345,7 @@ func TestMalformedGraphs(t *testing.T) {
 		"target twice":        func(g *graph.Graph) { g.Edges[1].Target = 1 },
 		"source later":        func(g *graph.Graph) { g.Edges[0].Sources[0].Node = 3 },
 		"node nothing makes":  func(g *graph.Graph) { g.Nodes = append(g.Nodes, g.Nodes[0]) },
-		"source kind unknown": func(g *graph.Graph) { g.Edges[0].Sources[1].Kind = 7 },
+		"source kind unknown": func(g *graph.Graph) { g.Edges[0].Sources[1].Kind = opset.MaxKind + 1 },
 		"root with a node":    func(g *graph.Graph) { g.Edges[0].Sources[1].Node = 1 },
 		"element type":        func(g *graph.Graph) { g.Nodes[0].Type = 9 },
 	} {

@@ -69,6 +69,8 @@ func mostMantissa(d *opset.Descriptor) int64 {
 
 func values(d *opset.Descriptor, kind uint8, x *tensor.Tensor) error {
 	switch {
+	case kind == opset.RootB && d.Op == opset.StopState:
+		return tokenTable(d, x)
 	case kind == opset.RootB && d.Op != opset.RowNorm: // mantissa, exponent
 		for i := 0; i < len(x.I32); i += 2 {
 			if m, most := int64(x.I32[i]), mostMantissa(d); m > most || m < -most {

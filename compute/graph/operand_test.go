@@ -31,6 +31,10 @@ func TestOperandsAreChecked(t *testing.T) {
 		"beyond":    {opset.MatMulBlock, opset.RootA, func(x *tensor.Tensor) *tensor.Tensor { x.I8[x.Shape[2]-1] = 1; return x }},
 		"layout":    {opset.MatMulG4, opset.RootA, func(x *tensor.Tensor) *tensor.Tensor { x.Shape[2]++; return x }},
 		"embedding": {opset.EmbedBlock, opset.RootA, func(x *tensor.Tensor) *tensor.Tensor { x.I8[63] = 1; return x }},
+		"bytes":     {opset.StopState, opset.RootA, func(x *tensor.Tensor) *tensor.Tensor { x.Shape[0]--; return x }},
+		"place":     {opset.StopState, opset.RootB, func(x *tensor.Tensor) *tensor.Tensor { x.I32[6] = 1 << 20; return x }},
+		"before":    {opset.StopState, opset.RootB, func(x *tensor.Tensor) *tensor.Tensor { x.I32[6] = -1; return x }},
+		"long":      {opset.StopState, opset.RootB, func(x *tensor.Tensor) *tensor.Tensor { x.I32[1] = 129; return x }},
 		"operation": {opset.Input, opset.RootA, func(x *tensor.Tensor) *tensor.Tensor { return tensor.New(tensor.I8, 1) }},
 	}
 	for name, test := range tests {
@@ -41,6 +45,9 @@ func TestOperandsAreChecked(t *testing.T) {
 		if test.op == opset.EmbedBlock {
 			stage = 0
 		}
+		if test.op == opset.StopState {
+			stage = 3
+		}
 		ops := modeltest.Llama(3, c).Stages[stage].Ops
 		for i := range ops {
 			o := &ops[i]
@@ -48,10 +55,10 @@ func TestOperandsAreChecked(t *testing.T) {
 				continue
 			}
 			x := o.A
-			if o.Op == opset.Row {
+			if o.Op == opset.Row || test.op == opset.StopState && test.kind == opset.RootB {
 				x = o.B
 			}
-			if x != nil && test.kind == opset.RootA || o.Op == opset.Row {
+			if x != nil && (test.kind == opset.RootA || x == o.B) {
 				if err := graph.CheckOperand(&o.Descriptor, test.kind, x); err != nil {
 					t.Errorf("%s: the tensor before the change: %v", name, err)
 				}

@@ -77,7 +77,7 @@ func (v *stage) state() error {
 			ok = v.p.Token && v.n == 0
 		case opset.RoPE:
 			ok = v.layer() && d.P[5] == int64(v.p.TMax)
-		case opset.Temper, opset.Draw, opset.Token, opset.Penalise, opset.Rank, opset.Hist, opset.Digit, opset.Keep:
+		case opset.Temper, opset.Draw, opset.Token, opset.Penalise, opset.Rank, opset.Hist, opset.Digit, opset.Keep, opset.StopState:
 			ok = v.emit()
 		}
 		if !ok {
@@ -129,10 +129,10 @@ func (v *stage) token() error {
 	case !v.emit():
 		return nil
 	}
-	y, f := &v.ds[n-2], &v.ds[n-1]
-	if y.Op != opset.Token || f.Op != opset.StopOp || f.Src[0] != (opset.Source{Kind: opset.Tensor, Index: uint8(n - 2)}) {
-		return fmt.Errorf("ends in %s and %s, not in a token and its finish code", y.Op, f.Op)
+	if err := v.ends(); err != nil {
+		return err
 	}
+	y := &v.ds[n-2]
 	logits, ok := v.chain(int(y.Src[0].Index), opset.ArgKey, opset.Max)
 	if !ok || v.ds[logits].Dims != vec(int64(v.p.Vocab)) {
 		return fmt.Errorf("greedy key is not over %d logits", v.p.Vocab)

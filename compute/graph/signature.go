@@ -183,8 +183,10 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 		return signature{vec(1), []operand{one, one, on(aTensor, i64, fixed(2))}, nil}
 	},
 	opset.StopOp: func(*opset.Descriptor) signature {
-		return signature{vec(1), []operand{on(aTensor, i32, fixed(1)), {kinds: []uint8{opset.Stop}}}, nil}
+		one := on(aTensor, i32, fixed(1))
+		return signature{vec(1), []operand{one, {kinds: []uint8{opset.Stop}}, one}, nil}
 	},
+	opset.StopState: stopState,
 	opset.PromptOp: func(*opset.Descriptor) signature {
 		return signature{vec(1), []operand{{kinds: []uint8{opset.Prompt}}}, nil}
 	},

@@ -359,6 +359,11 @@ func (v *stage) weights() error {
 				return fmt.Errorf("leaves of %v for rows of %d", d.P[1:5], columns(d))
 			}
 			return nil
+		case opset.StopState:
+			if d.P[1]%opset.LeafBytes != 0 {
+				return fmt.Errorf("%d bytes of tokens, want a multiple of %d", d.P[1], opset.LeafBytes)
+			}
+			return nil
 		default:
 			return nil
 		}

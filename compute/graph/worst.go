@@ -145,7 +145,10 @@ func readsOf(d *opset.Descriptor, c *opset.Context, index, k uint64) ([]opset.Re
 		}
 		out = append(out, r)
 		b := make([]byte, max(r.Hi-r.Lo, 8))
-		if leads(d.Op) {
+		switch {
+		case d.Op == opset.StopState: // a place and a length
+			binary.LittleEndian.PutUint64(b, k|opset.TokenBytes<<32)
+		case leads(d.Op):
 			binary.LittleEndian.PutUint64(b, k)
 		}
 		return b[:r.Hi-r.Lo], nil

@@ -75,6 +75,7 @@ var handlers = [...]func(*call){
 	opset.Hist:      hist,
 	opset.Digit:     digit,
 	opset.Keep:      keep,
+	opset.StopState: func(r *call) { r.out.I32[0] = stopState(r.op, r.c, r.src(0).I32[0]) },
 	opset.Order:     func(r *call) { kernel.Order(r.out.I32, r.src(0).I32) },
 	opset.Slot:      func(r *call) { kernel.Slot(r.out.I32, r.src(0).I32) },
 	opset.Gather:    func(r *call) { kernel.Gather(r.out.I32, r.src(0).I32, r.src(1).I32) },
@@ -247,4 +248,7 @@ func stop(r *call) {
 		}
 	}
 	r.out.I32[0] = int32(opset.Limit(r.c))
+	if r.src(2).I32[0] == opset.StopDone {
+		r.out.I32[0] = opset.FinishString
+	}
 }

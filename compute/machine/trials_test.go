@@ -287,7 +287,9 @@ var trials = map[opset.Code]func(r *rand.Rand, z *trial){
 		z.c.StopIDs = drawn(r, tensor.I32, int(span(r, 0, 64)), 2).I32
 		z.c.StopCount = uint8(len(z.c.StopIDs))
 		z.c.T, z.c.M, z.c.MaxNew, z.c.TMax = uint32(span(r, 0, 9)), uint32(span(r, 1, 9)), uint32(span(r, 1, 9)), uint32(span(r, 1, 9))
+		z.src[2] = drawn(r, tensor.I32, 1, 1)
 	},
+	opset.StopState: stopStateTrial,
 	opset.PromptOp: func(r *rand.Rand, z *trial) {
 		z.d.Dims, z.d.Src[0] = vec(1), opset.Source{Kind: opset.Prompt}
 		z.c.Prompt = drawn(r, tensor.I32, int(span(r, 1, 40)), 31).I32
@@ -409,7 +411,9 @@ func (z *trial) finish() (op *Op, f *frame) {
 		case x == nil:
 		case isBlock(z.d.Op) && x.Type == tensor.I8:
 			z.d.Src[k], op.A = opset.Source{Kind: opset.RootA}, x
-		case z.d.Op == opset.EmbedBlock && k == 1:
+		case z.d.Op == opset.StopState && k == 2:
+			z.d.Src[k], op.A = opset.Source{Kind: opset.RootA}, x
+		case (z.d.Op == opset.EmbedBlock || z.d.Op == opset.StopState) && k == 1:
 			z.d.Src[k], op.B = opset.Source{Kind: opset.RootB}, x
 		case z.d.Op == opset.Embed && k == 0, z.d.Op == opset.MatMul && k == 1, z.d.Op == opset.RowMatMul && k == 1, z.d.Op == opset.RoPE && k == 1,
 			z.d.Op == opset.NormApply && k == 2, z.d.Op == opset.HeadNorm && k == 1, z.d.Op == opset.Position && k == 0:
@@ -439,6 +443,11 @@ func (z *trial) fetch(op *Op, f *frame) opset.Fetch {
 			x = &tensor.Tensor{Type: tensor.I32, I32: z.c.Prompt, Shape: [3]int{1, 1, len(z.c.Prompt)}}
 			if r.Kind == opset.Stop {
 				x.I32, x.Shape[2] = z.c.StopIDs, len(z.c.StopIDs)
+			}
+		case opset.Strings:
+			x = tensor.New(tensor.I8, 1, 1, len(z.c.StopTable))
+			for i, b := range z.c.StopTable {
+				x.I8[i] = int8(b)
 			}
 		case opset.KV:
 			return z.fetchKV(r)

@@ -44,6 +44,7 @@ type DecoderSpec struct {
 	LogitCap                                               *Curve
 	GateBits, SiLUShift                                    int64 // fraction bits of gate; shift of silu(g)*u
 	TemperMult                                             int64
+	Text                                                   *Text // nil: tokens have no bytes
 }
 
 // Bounds of a decoder: what the answerable invariant allows. SPEC 04 §3.

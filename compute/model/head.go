@@ -13,7 +13,7 @@ func (s *DecoderSpec) emit() machine.Stage {
 	if s.LogitCap != nil {
 		logits = g.curve(logits, vec(s.Vocab), int64(s.Vocab), 0, s.LogitCap)
 	}
-	h := sampler{stage: g, vocab: s.Vocab, temper: s.TemperMult}
+	h := sampler{stage: g, vocab: s.Vocab, temper: s.TemperMult, text: s.text()}
 	h.finish(logits)
 	return g.done(-1, 0, 0)
 }

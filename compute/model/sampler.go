@@ -11,9 +11,11 @@ type sampler struct {
 	*stage
 	vocab  int
 	temper int64 // multiplier of logits before the division by the temperature
+	text   *Text
 }
 
-// finish appends penalties and bias, temperature, weights, top-k, top-p and min-p, the draw, token and finish code.
+// finish appends penalties and bias, temperature, weights, top-k, top-p and min-p, the draw, stop
+// strings, token and finish code.
 func (s *sampler) finish(logits int) {
 	one := [2]int{1, 1}
 	logits = s.add(opset.Penalise, tensor.I32, vec(s.vocab), []int64{int64(s.vocab)}, logits)
@@ -31,9 +33,21 @@ func (s *sampler) finish(logits int) {
 	sums = s.sums(w)
 	total := sums[len(sums)-1]
 	r := s.add(opset.Draw, tensor.I64, vec(1), nil, total)
-	y := s.add(opset.Token, tensor.I32, vec(1), nil, key, total, s.choose(sums, r))
+	s.end(key, total, s.choose(sums, r))
+}
+
+// end appends the state of the stop strings, token and finish code. The state is that after the
+// token, which is made twice so that the stage ends in token and finish code.
+func (s *sampler) end(key, total, drawn int) {
+	y := s.add(opset.Token, tensor.I32, vec(1), nil, key, total, drawn)
+	state := s.add(opset.StopState, tensor.I32, vec(1), []int64{int64(s.vocab), int64(s.text.Bytes.Len())}, y)
+	s.root(state, 1, opset.RootB, s.text.Places)
+	s.root(state, 2, opset.RootA, s.text.Bytes)
+	s.ops[state].Src[3] = opset.Source{Kind: opset.Strings}
+	y = s.add(opset.Token, tensor.I32, vec(1), nil, key, total, drawn)
 	f := s.add(opset.StopOp, tensor.I32, vec(1), nil, y)
 	s.ops[f].Src[1] = opset.Source{Kind: opset.Stop}
+	s.ops[f].Src[2] = opset.Source{Kind: opset.Tensor, Index: uint8(state)}
 }
 
 // sums are w and the levels of its sums, the last of which is one element.

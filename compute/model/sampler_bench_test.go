@@ -45,15 +45,13 @@ func BenchmarkSampler(b *testing.B) {
 // plain is the sampler without settings.
 func plain(vocab int) machine.Stage {
 	g := newStage(tensor.I32, vocab, 64)
-	s := sampler{stage: g, vocab: vocab, temper: 94548}
+	s := sampler{stage: g, vocab: vocab, temper: 94548, text: NewText(vocab, noBytes)}
 	one := [2]int{1, 1}
 	key := s.reduce(opset.ArgKey, opset.Max, one, vocab, 0, tensor.I32)
 	z := s.add(opset.Temper, tensor.I32, vec(vocab), []int64{int64(vocab), s.temper}, 0)
 	top := s.reduce(opset.Max, opset.Max, one, vocab, z, tensor.I32)
 	sums := s.sums(s.add(opset.Exp2Op, tensor.I32, vec(vocab), []int64{int64(vocab), 0, 30}, z, top))
 	r := s.add(opset.Draw, tensor.I64, vec(1), nil, sums[len(sums)-1])
-	y := s.add(opset.Token, tensor.I32, vec(1), nil, key, sums[len(sums)-1], s.choose(sums, r))
-	f := s.add(opset.StopOp, tensor.I32, vec(1), nil, y)
-	s.ops[f].Src[1] = opset.Source{Kind: opset.Stop}
+	s.end(key, sums[len(sums)-1], s.choose(sums, r))
 	return g.done(-1, 0, 0)
 }

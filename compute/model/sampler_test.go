@@ -16,10 +16,12 @@ import (
 // drawer is EMIT without what makes the logits.
 func drawer(vocab int) machine.Stage {
 	g := newStage(tensor.I32, vocab, 64)
-	s := sampler{stage: g, vocab: vocab, temper: 94548}
+	s := sampler{stage: g, vocab: vocab, temper: 94548, text: NewText(vocab, noBytes)}
 	s.finish(0)
 	return g.done(-1, 0, 0)
 }
+
+func noBytes(int32) string { return "" }
 
 // logitsOf draws logits in Q16 whose spread is that of a language model's.
 func logitsOf(r *rand.Rand, vocab int) *tensor.Tensor {

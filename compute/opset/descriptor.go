@@ -30,7 +30,7 @@ const (
 	Stop    = 6 // stop ids
 	Counts  = 7 // count tree of the state before
 	Bias    = 8 // bias tree of the request
-	Strings = 9 // stop strings of the request with their failure tables
+	Strings = 9 // stop strings of the request
 )
 
 // MaxKind is the greatest source kind.

@@ -148,6 +148,7 @@ var table = [...]definition{
 	Hist:        {"hist", hist, []tensor.DType{tensor.I64}},
 	Digit:       {"digit", digit, []tensor.DType{tensor.I64}},
 	Keep:        {"keep", keep, []tensor.DType{tensor.I32}},
+	StopState:   {"stop_state", stopState, []tensor.DType{tensor.I32}},
 	Order:       {"order", order, []tensor.DType{tensor.I32}},
 	Slot:        {"slot", slot, []tensor.DType{tensor.I32}},
 	Gather:      {"gather", gather, []tensor.DType{tensor.I32}},

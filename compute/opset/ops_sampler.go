@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math/big"
+	"slices"
 
 	"elenchus/compute/tensor"
 )
@@ -82,13 +83,16 @@ const (
 const MaxStop = 64
 
 func stop(e *env, _ uint64) *big.Int {
-	y := e.one(e.d.Src[0], tensor.I32, 1, 0)
+	y, end := e.one(e.d.Src[0], tensor.I32, 1, 0), false
 	if n := min(uint64(e.c.StopCount), MaxStop); n > 0 {
-		for _, id := range e.read(e.d.Src[1], tensor.I32, LeafBytes, n, 0, n) {
-			if id == y {
-				return b64(FinishEnd)
-			}
-		}
+		end = slices.Contains(e.read(e.d.Src[1], tensor.I32, LeafBytes, n, 0, n), y)
+	}
+	state := e.one(e.d.Src[2], tensor.I32, 1, 0)
+	switch {
+	case end:
+		return b64(FinishEnd)
+	case state == StopDone:
+		return b64(FinishString)
 	}
 	return b64(Limit(e.c))
 }

@@ -82,11 +82,12 @@ func (t *Tokenizer) render(id int32, strip *bool) (string, error) {
 // Decoder decodes ids one by one into valid UTF-8: bytes of a character not yet
 // complete are held back, bytes that can never be part of one come out as
 // U+FFFD each. What it returns altogether equals string([]rune(bytes)) of the
-// decoded bytes. It is not safe for concurrent use; the zero value is illegal.
+// decoded bytes, up to a stop string if it was given some (Until). It is not safe for concurrent use; the zero value is illegal.
 type Decoder struct {
 	t     *Tokenizer
 	strip bool
 	held  []byte
+	stops *stops // nil: the text ends with the ids
 }
 
 // NewDecoder returns a decoder for ids at the position.
@@ -101,6 +102,9 @@ func (d *Decoder) Next(id int32) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if d.stops != nil {
+		text = d.stops.add(d.t.raw[id], len(d.t.raw[id])-len(text))
+	}
 	d.held = append(d.held, text...)
 	var out []byte
 	for utf8.FullRune(d.held) {
@@ -112,6 +116,9 @@ func (d *Decoder) Next(id int32) (string, error) {
 // Flush returns what was held back, as U+FFFD, and leaves the decoder ready for
 // ids that continue.
 func (d *Decoder) Flush() string {
+	if d.stops != nil {
+		d.held = append(d.held, d.stops.release(len(d.stops.held))...)
+	}
 	var out []byte
 	for len(d.held) > 0 {
 		out = d.take(out)

@@ -167,7 +167,7 @@ func TestLyingNodesAreRefuted(t *testing.T) {
 	man := bind(t)
 	honest := engine.Computer{Manifest: man}
 	for _, name := range adversary.Names() {
-		for seed := range uint64(map[bool]int{true: 6, false: 1}[name == "byte"]) {
+		for seed := range uint64(max(1, map[string]int{"byte": 6, "wrong-stop": 2}[name])) {
 			t.Run(fmt.Sprintf("%s %d", name, seed), func(t *testing.T) {
 				asked := job()
 				switch name {
@@ -181,6 +181,8 @@ func TestLyingNodesAreRefuted(t *testing.T) {
 						t.Fatal(err)
 					}
 					asked.StopIDs = []int32{a.Outputs[3]}
+				case "wrong-stop":
+					asked.Sampler.Stops = [][]string{{"bbab", "aaab", "?"}, {"bbab?", "?"}}[seed]
 				}
 				want, finish, err := honest.Generate(t.Context(), asked, nil)
 				if err != nil {
@@ -197,6 +199,8 @@ func TestLyingNodesAreRefuted(t *testing.T) {
 					same := r.Claim.StateRoot == want.StateTree().Root() && r.Claim.OutputRoot == trace.IDTree(want.Outputs).Root() && r.Claim.Finish == finish
 					v, checked := s.watch.Verdicts()[r.ID()]
 					switch {
+					case name == "wrong-stop" && (same || r.Claim.Finish == finish || finish == opset.FinishString != (seed == 0)):
+						t.Errorf("the honest answer ends with %d, the claim with %d", finish, r.Claim.Finish)
 					case !checked || !v.Known || v.True != same:
 						t.Errorf("verdict %+v, the answer is honest: %v (%s)", v, same, a.Note)
 					case same && end != nil:

@@ -26,6 +26,9 @@ func Sample(r *rand.Rand, op opset.Code) (opset.Descriptor, opset.Context, uint6
 		s.penalties(&c)
 	}
 	d := s.descriptor(op)
+	if op == opset.StopState {
+		s.strings(&c)
+	}
 	return d, c, s.index(&d, &c)
 }
 
@@ -110,7 +113,8 @@ var shapes = [...]func(*sampler, *opset.Descriptor){
 	opset.Position: (*sampler).embed,
 	opset.Penalise: (*sampler).penalise,
 	opset.Rank:     (*sampler).rank, opset.Hist: (*sampler).hist, opset.Digit: (*sampler).digit, opset.Keep: (*sampler).keep,
-	opset.Order: (*sampler).order, opset.Slot: (*sampler).slot, opset.Gather: (*sampler).gather, opset.Share: (*sampler).share,
+	opset.StopState: (*sampler).stopState,
+	opset.Order:     (*sampler).order, opset.Slot: (*sampler).slot, opset.Gather: (*sampler).gather, opset.Share: (*sampler).share,
 	opset.RowMatMul: (*sampler).rowMatMul, opset.RowResult: (*sampler).rowResult, opset.RowScale: (*sampler).single,
 	opset.RowQuant: (*sampler).rowQuant, opset.Combine: (*sampler).combine,
 	opset.EmbedRows: (*sampler).embedRows, opset.Live: (*sampler).live, opset.RowScore: (*sampler).rowScore, opset.RowMix: (*sampler).rowMix,
@@ -261,6 +265,8 @@ func (s *sampler) token(d *opset.Descriptor) {
 	d.Src[2] = opset.Source{Kind: opset.Tensor, Index: 9}
 }
 
-func (s *sampler) stop(d *opset.Descriptor) { d.Src[1] = of(opset.Stop) }
+func (s *sampler) stop(d *opset.Descriptor) {
+	d.Src[1], d.Src[2] = of(opset.Stop), opset.Source{Kind: opset.Tensor, Index: 11}
+}
 
 func (s *sampler) prompt(d *opset.Descriptor) { d.Src[0] = of(opset.Prompt) }

@@ -67,7 +67,8 @@ func (e *env) stop(uint64) Num {
 			other = e.and(other, e.not(e.equal(id, y)))
 		}
 	}
-	return e.pick(other, e.lit(opset.Limit(e.c)), e.lit(opset.FinishEnd))
+	done := e.equal(e.one(e.src(2), tensor.I32, 1, 0), e.lit(opset.StopDone))
+	return e.pick(other, e.pick(done, e.lit(opset.FinishString), e.lit(opset.Limit(e.c))), e.lit(opset.FinishEnd))
 }
 
 func (e *env) prompt(uint64) Num {

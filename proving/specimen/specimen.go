@@ -123,6 +123,21 @@ func shapeOf(code opset.Code, z size) (opset.Descriptor, opset.Context) {
 		d.P = [11]int64{int64(z.heads * z.hd), int64(z.hd), int64(z.hd), 8, 1, 1 << z.dPos}
 	case opset.Score, opset.Exp2Op, opset.Transpose, opset.Mix, opset.DivOp:
 		z.attention(&d, dkv)
+	case opset.Select, opset.Penalise, opset.Rank, opset.Hist, opset.Digit, opset.Keep, opset.Draw, opset.Token, opset.StopState, opset.StopOp, opset.PromptOp:
+		sampling(&d, &c)
+	case opset.Order, opset.Slot, opset.Gather, opset.Share, opset.RowMatMul, opset.RowResult, opset.RowScale, opset.RowQuant,
+		opset.Combine:
+		z.experts(&d)
+	case opset.EmbedRows, opset.Live, opset.RowScore, opset.RowMix, opset.Turn, opset.RowCenter, opset.RowSquares, opset.RowInv,
+		opset.RowNorm, opset.RowAdd:
+		encoder(&d)
+	}
+	return d, c
+}
+
+// sampling is an op from the temperature to the finish code.
+func sampling(d *opset.Descriptor, c *opset.Context) {
+	switch d.Op {
 	case opset.Select:
 		d.Dims = vec(2)
 		d.P[0], d.P[1], d.P[2], d.P[3] = vocabulary, 256, int64(tensor.I32), 0
@@ -131,18 +146,20 @@ func shapeOf(code opset.Code, z size) (opset.Descriptor, opset.Context) {
 		d.Src[1], d.Src[2] = opset.Source{Kind: opset.Counts}, opset.Source{Kind: opset.Bias}
 		c.Repetition, c.Presence, c.Frequency, c.Biased = 70000, 20000, 3000, true
 	case opset.Rank, opset.Hist, opset.Digit, opset.Keep:
-		selection(&d)
-	case opset.Order, opset.Slot, opset.Gather, opset.Share, opset.RowMatMul, opset.RowResult, opset.RowScale, opset.RowQuant,
-		opset.Combine:
-		z.experts(&d)
-	case opset.EmbedRows, opset.Live, opset.RowScore, opset.RowMix, opset.Turn, opset.RowCenter, opset.RowSquares, opset.RowInv,
-		opset.RowNorm, opset.RowAdd:
-		encoder(&d)
-	case opset.Draw, opset.Token, opset.StopOp, opset.PromptOp:
+		selection(d)
+	case opset.StopState:
+		stopStrings(d, c)
+	default:
 		d.Dims = vec(1)
 		d.Src[1].Kind, d.Src[2] = opset.Stop, opset.Source{Kind: opset.Tensor, Index: 5}
 	}
-	return d, c
+}
+
+// stopStrings matches four strings of the greatest length, of each of which all but a byte is matched.
+func stopStrings(d *opset.Descriptor, c *opset.Context) {
+	d.Dims, d.P[0], d.P[1] = vec(1), vocabulary, 16*vocabulary
+	d.Src[1].Kind, d.Src[2].Kind, d.Src[3].Kind = opset.RootB, opset.RootA, opset.Strings
+	c.StopLens, c.StopState = opset.MostStopLens, opset.MostStopLens-0x01010101
 }
 
 // selection is an op of a threshold over the vocabulary, in its last round and by weight.

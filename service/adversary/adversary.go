@@ -28,7 +28,7 @@ import (
 
 // Names lists the attacks of a node, in the order of the documentation.
 func Names() []string {
-	return []string{"model-swap", "wrong-token", "truncated", "bad-kv", "needle", "byte", "silent", "biased-sampling", "wrong-penalty", "withhold",
+	return []string{"model-swap", "wrong-token", "truncated", "bad-kv", "needle", "byte", "silent", "biased-sampling", "wrong-penalty", "wrong-stop", "withhold",
 		"padding", "poisoned-weights"}
 }
 
@@ -75,6 +75,8 @@ func (a *Attack) Computer(honest engine.Computer) Computer {
 		c.Tamper = biased(honest)
 	case "wrong-penalty":
 		c.Tamper = repeats(honest)
+	case "wrong-stop":
+		c.Tamper = a.misread(honest)
 	case "byte":
 		return a.flipped(honest)
 	case "wrong-token":
@@ -175,6 +177,24 @@ func repeats(c engine.Computer) trace.Tamper {
 	}
 }
 
+// misread lies about stop strings: with an even seed it does not see that one is complete and runs on
+// after it, with an odd one it sees one in the first token that completes none.
+func (a *Attack) misread(c engine.Computer) trace.Tamper {
+	s := c.Manifest.Emit()
+	state := len(c.Manifest.Model.Stages[s].Ops) - 3
+	from, to := int32(opset.StopDone), int32(0)
+	a.Note = "runs on after a stop string"
+	if a.Seed%2 == 1 {
+		from, to = to, from
+		a.Note = "stops before a stop string"
+	}
+	return func(stage int, ctx *opset.Context, index int, x *tensor.Tensor) {
+		if stage == s && index == state && ctx.StopLens != 0 && min(x.I32[0], 0) == from {
+			x.I32[0] = to
+		}
+	}
+}
+
 // edited changes output ids after an honest run: the states stay honest.
 type edited struct {
 	*engine.Computer
@@ -250,7 +270,7 @@ func (a *Attack) flipWeight(honest engine.Computer, r *rand.Rand) Computer {
 	for s := range honest.Manifest.Model.Stages {
 		ops := honest.Manifest.Model.Stages[s].Ops
 		for i := range ops {
-			if w := ops[i].A; w != nil && w.Type == tensor.I8 && !seen[w] {
+			if w := ops[i].A; w != nil && w.Type == tensor.I8 && ops[i].Op != opset.StopState && !seen[w] {
 				seen[w] = true
 				all = append(all, w)
 				total += w.Len()

@@ -44,6 +44,19 @@ func honest(t *testing.T) engine.Computer {
 	return engine.Computer{Manifest: man}
 }
 
+// asked is the job for an attack: with the settings that it lies about.
+func asked(t *testing.T, c engine.Computer, attack string) decode.Job {
+	t.Helper()
+	j := ending(t, c)
+	switch attack {
+	case "wrong-penalty":
+		j.Sampler = decode.Sampler{Repetition: 80000, Presence: 1 << 15}
+	case "wrong-stop":
+		j.Sampler.Stops = []string{"b", "?"}
+	}
+	return j
+}
+
 func run(t *testing.T, c adversary.Computer, j decode.Job) string {
 	t.Helper()
 	var sent []int32
@@ -70,9 +83,10 @@ func run(t *testing.T, c adversary.Computer, j decode.Job) string {
 // same, and can show each step of it. GAME §1 rule 42.
 func TestAttacksLieConsistently(t *testing.T) {
 	c := honest(t)
-	j := ending(t, c)
-	truth := run(t, &c, j)
+	before := run(t, &c, job())
 	for _, name := range adversary.Names() {
+		j := asked(t, c, name)
+		truth := run(t, &c, j)
 		for seed := range uint64(map[bool]int{true: 8, false: 1}[name == "byte"]) {
 			lie := func() string {
 				a, err := adversary.New(name, seed)
@@ -90,7 +104,7 @@ func TestAttacksLieConsistently(t *testing.T) {
 			}
 		}
 	}
-	if again := run(t, &c, j); again != truth {
+	if again := run(t, &c, job()); again != before {
 		t.Error("the attacks changed the honest model")
 	}
 	if _, err := adversary.New("kindness", 1); err == nil {

@@ -38,6 +38,7 @@ type outlet interface {
 type ending struct {
 	tokens  int
 	code    FinishCode
+	stop    string // the stop string that ended it
 	reason  string // finish_reason of OpenAI's dialects
 	receipt string
 }
@@ -59,7 +60,7 @@ func pump(ctx context.Context, s *strand, out outlet, keepAlive time.Duration) (
 			err = out.idle()
 		case err != nil:
 		case ev.Finish != 0:
-			end.code, end.receipt = ev.Finish, ev.Receipt
+			end.code, end.receipt, end.stop = ev.Finish, ev.Receipt, s.decoder.Stopped()
 			if end.reason, err = finishReason(ev.Finish); err == nil {
 				err = put(out, s.decoder.Flush())
 			}

@@ -57,6 +57,11 @@ type Decoder interface {
 	Write(id int32) string
 	// Flush returns what is still held back at the end, with broken characters replaced.
 	Flush() string
+	// Until ends the text before the first of the strings that occurs in it; what could still become one is held back.
+	// It is called before the first Write, if at all.
+	Until(strings []string)
+	// Stopped is the string that ended the text, "" while none has.
+	Stopped() string
 }
 
 // Job is one inference to run. Every field has been checked: ids are below Model.Vocab, 1 <= len(Prompt) <= ContextLength,

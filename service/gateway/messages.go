@@ -58,6 +58,14 @@ func stopReason(end ending) *string {
 	return &reason
 }
 
+// stopSequence is the stop string that ended an answer, or nil.
+func stopSequence(end ending) *string {
+	if end.reason != "stop" || end.code != FinishStop || end.stop == "" {
+		return nil
+	}
+	return &end.stop
+}
+
 func wholeMessage(h *head, s said) any {
 	a := newMessage(h)
 	if s.content != "" {
@@ -66,7 +74,7 @@ func wholeMessage(h *head, s said) any {
 	for _, c := range s.calls {
 		a.Content = append(a.Content, contentBlock{Type: "tool_use", ID: h.fresh("toolu_"), Name: c.Name, Input: json.RawMessage(c.Arguments)})
 	}
-	a.StopReason, a.Usage.Output, a.Receipt = stopReason(s.ending), s.tokens, s.receipt
+	a.StopReason, a.StopSequence, a.Usage.Output, a.Receipt = stopReason(s.ending), stopSequence(s.ending), s.tokens, s.receipt
 	return a
 }
 
@@ -182,7 +190,7 @@ func (s *messageStream) close(end ending) error {
 		return err
 	}
 	return s.send(
-		messageEvent{Type: "message_delta", Delta: &messageDelta{stop: &stop{Reason: stopReason(end)}},
+		messageEvent{Type: "message_delta", Delta: &messageDelta{stop: &stop{Reason: stopReason(end), Sequence: stopSequence(end)}},
 			Usage: &messageUsage{Input: s.head.prompt, Output: end.tokens}, Receipt: end.receipt},
 		messageEvent{Type: "message_stop"})
 }

@@ -73,7 +73,7 @@ var refusedMessages = []refusal{
 	{"forced tool", "messages", `{` + turnStart + `,"tool_choice":{"type":"any"}}`, 400, "invalid_request_error", "tool_choice.type is not supported"},
 	{"named tool", "messages", `{` + turnStart + `,"tool_choice":{"name":"f"}}`, 400, "invalid_request_error", "tool_choice.name is not supported"},
 	{"one use at a time", "messages", `{` + turnStart + `,"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}`, 400, "invalid_request_error", "disable_parallel_tool_use"},
-	{"stop_sequences", "messages", `{` + turnStart + `,"stop_sequences":["x"]}`, 400, "invalid_request_error", "stop_sequences is not supported"},
+	{"stop_sequences", "messages", `{` + turnStart + `,"stop_sequences":["a","b","c","d","e"]}`, 400, "invalid_request_error", "stop_sequences must hold at most 4 strings"},
 	{"thinking", "messages", `{` + turnStart + `,"thinking":{"type":"enabled","budget_tokens":1024}}`, 400, "invalid_request_error", "thinking.type is not supported"},
 	{"service_tier", "messages", `{` + turnStart + `,"service_tier":"priority"}`, 400, "invalid_request_error", "service_tier is not supported"},
 	{"mcp_servers", "messages", `{` + turnStart + `,"mcp_servers":[{}]}`, 400, "invalid_request_error", "mcp_servers is not supported"},

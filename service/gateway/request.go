@@ -132,7 +132,7 @@ func commonFields() map[string]reader {
 		"frequency_penalty":  readFrequency,
 		"repetition_penalty": readRepetition,
 		"logit_bias":         readBias,
-		"stop":               only("an empty list", `[]`),
+		"stop":               readStops,
 	}
 }
 
@@ -287,6 +287,34 @@ func readSetting[T uint32 | int32](m member, to *T, what string, parse func(stri
 		return badParam(m.name, fmt.Sprintf("%s must be %s, not %s", m.name, what, clip(string(m.value), 40)))
 	}
 	*to = v
+	return nil
+}
+
+// readStops reads a stop string, or a list of them.
+func readStops(r *request, m member) *failure {
+	texts := []json.RawMessage{m.value}
+	if kind(m.value) == '[' {
+		texts = nil
+		if f := each(m, func(_ int, raw json.RawMessage) *failure { texts = append(texts, raw); return nil }); f != nil {
+			return f
+		}
+	}
+	if len(texts) > decode.MaxStops {
+		return badParam(m.name, fmt.Sprintf("%s must hold at most %d strings, not %d", m.name, decode.MaxStops, len(texts)))
+	}
+	r.sampler.Stops = nil
+	for _, raw := range texts {
+		text, f := readString(member{m.name, raw}, decode.MaxStopString)
+		if f != nil {
+			return f
+		}
+		if text == "" {
+			return badParam(m.name, m.name+" must not hold an empty string")
+		}
+		if !slices.Contains(r.sampler.Stops, text) {
+			r.sampler.Stops = append(r.sampler.Stops, text)
+		}
+	}
 	return nil
 }
 

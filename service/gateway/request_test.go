@@ -141,12 +141,16 @@ var refusedBodies = []refusal{
 	{"bias of an id with a zero before it", "completions", `{` + textStart + `,"prompt":"a","logit_bias":{"05":1}}`, 400, "logit_bias", "name an id"},
 	{"bias of no token", "completions", `{` + textStart + `,"prompt":"a","logit_bias":{"257":1}}`, 400, "logit_bias", "the model has 257"},
 	{"bias as a list", "completions", `{` + textStart + `,"prompt":"a","logit_bias":[5]}`, 400, "logit_bias", "object"},
+	{"five stop strings", "completions", `{` + textStart + `,"prompt":"a","stop":["a","b","c","d","e"]}`, 400, "stop", "at most 4 strings"},
+	{"empty stop string", "completions", `{` + textStart + `,"prompt":"a","stop":["a",""]}`, 400, "stop", "empty string"},
+	{"long stop string", "completions", `{` + textStart + `,"prompt":"a","stop":"` + strings.Repeat("é", 33) + `"}`, 400, "stop", "at most 64 bytes"},
+	{"stop as a number", "completions", `{` + textStart + `,"prompt":"a","stop":[1]}`, 400, "stop", "must be a string"},
 	{"suffix", "completions", `{` + textStart + `,"prompt":"a","suffix":"b"}`, 400, "suffix", "not supported"},
 }
 
 // refusedValues are values of parameters that would change the answer.
 var refusedValues = map[string]string{
-	"stop": `"x"`, "tool_choice": `"required"`, "functions": `[{}]`, "response_format": `{"type":"json_object"}`,
+	"tool_choice": `"required"`, "functions": `[{}]`, "response_format": `{"type":"json_object"}`,
 	"modalities": `["audio"]`, "reasoning_effort": `"high"`, "web_search_options": `{}`,
 }
 

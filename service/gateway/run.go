@@ -95,6 +95,7 @@ func (r *run) add(codec Codec, job Job, prompts int) {
 func (g *Gateway) submit(ctx context.Context, s *strand) (err error) {
 	if s.stream, err = g.backend.Submit(ctx, s.job); err == nil {
 		s.decoder = s.codec.NewDecoder(s.job.Prompt)
+		s.decoder.Until(s.job.Sampler.Stops)
 	}
 	return err
 }

@@ -103,5 +103,8 @@ func sdkAnswers(job Job) []Event {
 	case modelID("endless"):
 		return says(strings.Repeat("x", 1<<16), FinishLength)(job)
 	}
+	if len(job.Sampler.Stops) > 0 {
+		return stopped("héllo")(job)
+	}
 	return says("héllo", FinishEOS)(job)
 }

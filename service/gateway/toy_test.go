@@ -12,12 +12,12 @@ import (
 	"sync"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"go.uber.org/goleak"
 
 	"elenchus/compute/decode"
 	"elenchus/compute/template"
+	"elenchus/compute/tokenizer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -67,23 +67,34 @@ func (toyCodec) Piece(id int32) string {
 	return string([]byte{byte(id)})
 }
 
-func (toyCodec) NewDecoder([]int32) Decoder { return &toyDecoder{} }
-
-type toyDecoder struct{ held []byte }
-
-func (d *toyDecoder) Write(id int32) string {
-	d.held = append(d.held, byte(id))
-	if !utf8.FullRune(d.held) {
-		return ""
-	}
-	return d.Flush()
+func (toyCodec) NewDecoder([]int32) Decoder {
+	return toyDecoder{toyTokenizer().NewDecoder(tokenizer.Continuation)}
 }
 
-func (d *toyDecoder) Flush() string {
-	text := strings.ToValidUTF8(string(d.held), "\uFFFD")
-	d.held = d.held[:0]
+// toyTokenizer has the bytes and the end of an answer as pieces.
+var toyTokenizer = sync.OnceValue(func() *tokenizer.Tokenizer {
+	c := tokenizer.Config{BOS: tokenizer.None, EOS: toyEOS, Unknown: tokenizer.None}
+	for b := range toyEOS {
+		c.Pieces = append(c.Pieces, tokenizer.Piece{Text: fmt.Sprintf("<0x%02X>", b), Kind: tokenizer.Byte})
+	}
+	c.Pieces = append(c.Pieces, tokenizer.Piece{Text: "<end>", Kind: tokenizer.Control})
+	t, err := tokenizer.New(c)
+	if err != nil {
+		panic(err)
+	}
+	return t
+})
+
+type toyDecoder struct{ d *tokenizer.Decoder }
+
+func (d toyDecoder) Write(id int32) string {
+	text, _ := d.d.Next(id) // every id of the toy is a piece
 	return text
 }
+
+func (d toyDecoder) Flush() string          { return d.d.Flush() }
+func (d toyDecoder) Until(strings []string) { d.d.Until(strings) }
+func (d toyDecoder) Stopped() string        { return d.d.Stopped() }
 
 // toyBackend answers every job with the next event of script, and notes what it was asked.
 type toyBackend struct {

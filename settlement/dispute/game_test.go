@@ -44,6 +44,7 @@ func TestOneElementLieIsRefutedAtThatElement(t *testing.T) {
 	refuted := map[opset.Code]int{}
 	greedy := tokenJob(12)
 	greedy.Temperature = 0
+	greedy.Sampler.Stops = []string{"abba!", "b?", "aabab\n"} // none of which is ever complete
 	refuteAll(t, man, tokenJob(11), r, refuted)
 	refuteAll(t, man, greedy, r, refuted)
 	for s := range man.Model.Stages {

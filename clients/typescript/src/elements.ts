@@ -149,9 +149,34 @@ const digit: Operation = (j) => (index) => {
 const stop: Operation = (j) => () => {
   const y = j.get(0, 3, 0)[0], c = j.c;
   const ends = c.stopCount > 0 ? j.get(1, 3, 0, Math.min(c.stopCount, 64)) : [];
+  const state = j.get(2, 3, 0)[0];
   if (ends.includes(y)) return 1n;
+  if (state === -1n) return 2n;
   if (c.t + 2 - c.m >= c.maxNew) return 3n;
   return c.t + 2 > c.tMax ? 4n : 0n;
+};
+
+/** Stop strings, SPEC 02 §4.10. */
+const stopState: Operation = (j) => () => {
+  const lens = j.c.stopLens >>> 0, state = j.c.stopState >>> 0;
+  if (lens === 0) return 0n;
+  if (state === 0xffffffff) return -1n;
+  const v = Number(j.get(0, 3, 0)[0]), rows = Math.max(1, j.n(0)), total = Math.max(1, j.n(1));
+  const [place, count] = j.get(1, 3, 2 * (v >= 0 && v < rows ? v : 0), 2).map(Number);
+  const lo = Math.min(Math.max(place, 0), total - 1), n = Math.min(Math.max(count, 0), 128, total - lo);
+  const added = n === 0 ? [] : Array.from(j.raw(2, 1, lo, n)), table = Array.from(j.raw(3, 1, 0, 256));
+  let out = 0n;
+  for (let s = 0; s < 4; s++) {
+    const length = Math.min((lens >>> (8 * s)) & 255, 64), want = table.slice(64 * s, 64 * s + length);
+    if (length === 0) continue;
+    const text = [...want.slice(0, Math.min((state >>> (8 * s)) & 255, length - 1)), ...added];
+    let at = 0;
+    while (at < text.length && !text.slice(at, at + length).every((b, i) => b === want[i])) at++;
+    const matched = Math.min(length, text.length - at);
+    if (matched === length) return -1n;
+    out |= BigInt(matched) << BigInt(8 * s);
+  }
+  return out;
 };
 
 const silu: Operation = (j) => (i) => {
@@ -245,6 +270,7 @@ const operations: Record<number, Operation> = {
   27: stop,
   28: (j) => () => j.get(0, 3, Math.min(j.c.t + 1, j.c.m - 1))[0],
   29: penalise,
+  34: stopState,
   30: (j) => () => {
     if (j.n(1) === 0) return BigInt(j.c.topK === 0 || j.c.topK > j.n(0) ? j.n(0) : j.c.topK);
     const z = max(0n, j.get(0, 4, 0)[0]), p = BigInt(j.c.topP), one = 1n << 30n;

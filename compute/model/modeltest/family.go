@@ -29,7 +29,7 @@ func Family(seed uint64) *model.Model {
 	for i := 1; i < len(positions.Scale.I32); i += 2 {
 		positions.Scale.I32[i] = 15
 	}
-	s.Positions = &positions
+	s.Positions, s.Text = &positions, Text(c.Vocab)
 	s.HeadNorm = norm(r, c.Dim, true, 11)
 	for i := range 2 {
 		l := model.DecoderLayer{

@@ -104,6 +104,7 @@ func Llama(seed uint64, c Config) *model.Model {
 	}
 	s.HeadNorm.GammaShift = 14
 	s.Head = draw(r, c.Vocab, c.Dim, 18)
+	s.Text = Text(c.Vocab)
 	m, err := model.Decoder(s)
 	if err != nil {
 		panic("modeltest: " + err.Error())

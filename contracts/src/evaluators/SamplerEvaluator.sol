@@ -14,8 +14,11 @@ contract SamplerEvaluator is Evaluator {
     /// @dev Finish codes (SPEC 06 §4).
     int256 private constant RUN = 0;
     int256 private constant END = 1;
+    int256 private constant STRING = 2;
     int256 private constant LENGTH = 3;
     int256 private constant CONTEXT = 4;
+    /// @dev State of the stop strings once one is complete.
+    int256 private constant DONE = -1;
     /// @dev Most stop ids of a request.
     uint256 private constant MAX_STOP = 64;
     /// @dev Most elements of a select chunk.
@@ -85,10 +88,10 @@ contract SamplerEvaluator is Evaluator {
     function _stop(Frame memory f, bytes calldata d, bytes calldata c) private pure returns (int256) {
         int256 y = _one(f, d, 0, Numbers.I32, 1, 0);
         uint256 n = _min(Descriptors.stopCount(c), MAX_STOP);
-        if (n != 0) {
-            uint256 offset = _take(f, d, 1, Numbers.I32, n, 0, n);
-            if (NumbersVector.find32(offset, n, y) < n) return END;
-        }
+        bool end = n != 0 && NumbersVector.find32(_take(f, d, 1, Numbers.I32, n, 0, n), n, y) < n;
+        int256 state = _one(f, d, 2, Numbers.I32, 1, 0);
+        if (end) return END;
+        if (state == DONE) return STRING;
         int256 next = int256(f.t) + 2;
         if (next - int256(Descriptors.promptCount(c)) >= int256(Descriptors.maxNew(c))) return LENGTH;
         return next > int256(Descriptors.tMax(c)) ? CONTEXT : RUN;

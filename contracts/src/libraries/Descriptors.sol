@@ -169,6 +169,16 @@ library Descriptors {
         return _u32(c, 44);
     }
 
+    /// @notice Context: lengths of the four stop strings in bytes, the first in the lowest byte.
+    function stopLengths(bytes calldata c) internal pure returns (uint256) {
+        return _u32(c, 60);
+    }
+
+    /// @notice Context: state of the stop strings before the step.
+    function stopState(bytes calldata c) internal pure returns (uint256) {
+        return _u32(c, 64);
+    }
+
     /// @notice Context: whether the request has a bias tree.
     function biased(bytes calldata c) internal pure returns (bool) {
         return uint8(c[33]) == 1;

@@ -164,4 +164,13 @@ events = list(strict.responses.create(stream=True, **{**ask, "model": "late"}))
 equal("response: failed", (events[-1].type, "no node is available" in events[-1].response.error.message), ("response.failed", True))
 fails("response: background", openai.BadRequestError, lambda: strict.responses.create(background=True, **ask), "unsupported_parameter")
 fails("response: busy", openai.RateLimitError, lambda: strict.responses.create(**{**ask, "model": "busy"}))
+
+# stop strings: a list or a text, whole and streamed, across tokens
+cut = client.chat.completions.create(**chat, stop=["zz", "lo"])
+equal("stopped", (cut.choices[0].message.content, cut.choices[0].finish_reason), ("h\u00e9l", "stop"))
+chunks = list(client.chat.completions.create(**chat, stop="lo", stream=True))
+equal("stopped stream", "".join(c.choices[0].delta.content or "" for c in chunks if c.choices), "h\u00e9l")
+cut = client.completions.create(model="toy/bytes", prompt="a", stop="\u00e9l", temperature=0)
+equal("stopped text", (cut.choices[0].text, cut.choices[0].finish_reason), ("h", "stop"))
+fails("five stop strings", openai.BadRequestError, lambda: client.chat.completions.create(**chat, stop=list("abcde")))
 print("ok openai-python", openai.__version__)

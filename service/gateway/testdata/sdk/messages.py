@@ -66,4 +66,11 @@ fails("down", anthropic.InternalServerError, lambda: create(**{**ask, "model": "
 fails("thinking", anthropic.BadRequestError, lambda: create(thinking={"type": "enabled", "budget_tokens": 1024}, **ask), "thinking")
 fails("failure inside a stream", anthropic.APIStatusError, lambda: list(create(**{**ask, "model": "late"}, stream=True)),
       "no node is available")
+
+cut = create(stop_sequences=["zz", "lo"], **ask)
+equal("stopped", ([b.text for b in cut.content], cut.stop_reason, cut.stop_sequence), (["h\u00e9l"], "stop_sequence", "lo"))
+with client.messages.stream(stop_sequences=["lo"], **ask) as stream:
+    equal("stopped stream", "".join(stream.text_stream), "h\u00e9l")
+    final = stream.get_final_message()
+    equal("stopped by", (final.stop_reason, final.stop_sequence), ("stop_sequence", "lo"))
 print("ok anthropic-python", anthropic.__version__)
