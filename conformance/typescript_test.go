@@ -77,6 +77,8 @@ func secondCases(end []int32) []secondCase {
 		{"penalties", `{"model":"default","prompt":"The dog","seed":3,"max_tokens":12,"repetition_penalty":1.25,"presence_penalty":-0.5,` +
 			`"frequency_penalty":1e-9,"logit_bias":{"300":-2.5,"12":0.25,"7":0}}`,
 			"The dog", decode.Job{MaxNew: 12, StopIDs: end, Temperature: 65536, Seed: 3, Sampler: penalties}},
+		{"stop strings", `{"model":"default","prompt":"Once upon a time","temperature":0,"max_tokens":12,"stop":["zz","rl na","zz"]}`,
+			"Once upon a time", decode.Job{MaxNew: 12, StopIDs: end, Sampler: decode.Sampler{Stops: []string{"zz", "rl na"}}}},
 	}
 }
 
@@ -105,6 +107,9 @@ func TestSecondImplementationChecksReceipts(t *testing.T) {
 			text, err := receipt.AnswerText(tok, c.job, r.Output)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if stops := len(c.job.Sampler.Stops) > 0; stops != (r.Claim.Finish == 2) {
+				t.Fatalf("%q ends with %d", text, r.Claim.Finish)
 			}
 			if got := askSecond(t, dist, dir, c.request, text, r); got.Outcome != "holds" {
 				t.Fatalf("an honest receipt: %+v", got)

@@ -1,6 +1,6 @@
 // What states remember beside tokens and rows: docs/spec/06-trace.md §3.5 and §3.6.
-import { be, keccak256, sha256, utf8 } from "./bytes.js";
-import { leafHash, nodeHash } from "./trees.js";
+import { be, equal, keccak256, sha256, utf8 } from "./bytes.js";
+import { leafHash, nodeHash, root } from "./trees.js";
 
 /** Settings of the sampler; 0 is off. SPEC 05 §4.8. */
 export interface Settings {
@@ -11,16 +11,18 @@ export interface Settings {
   presence: number;
   frequency: number;
   bias: [id: number, value: number][];
+  strings: Uint8Array[]; // that end the answer: up to 4 of 1 to 64 bytes
 }
 
-export const off: Settings = { topK: 0, topP: 0, minP: 0, repetition: 0, presence: 0, frequency: 0, bias: [] };
+export const off: Settings = { topK: 0, topP: 0, minP: 0, repetition: 0, presence: 0, frequency: 0, bias: [], strings: [] };
 
 const numbers = (s: Settings): number[] => [s.topK, s.topP, s.minP, s.repetition, s.presence, s.frequency];
 
-export const isOff = (s: Settings): boolean => numbers(s).every((v) => v === 0) && s.bias.length === 0;
+export const isOff = (s: Settings): boolean => numbers(s).every((v) => v === 0) && s.bias.length === 0 && s.strings.length === 0;
 
 export const sameSettings = (a: Settings, b: Settings): boolean =>
-  numbers(a).every((v, i) => v === numbers(b)[i]) && a.bias.length === b.bias.length && a.bias.every(([id, v], i) => id === b.bias[i][0] && v === b.bias[i][1]);
+  numbers(a).every((v, i) => v === numbers(b)[i]) && a.bias.length === b.bias.length && a.bias.every(([id, v], i) => id === b.bias[i][0] && v === b.bias[i][1]) &&
+  a.strings.length === b.strings.length && a.strings.every((x, i) => equal(x, b.strings[i]));
 
 /** Whether the draw looks at how often tokens have occurred. */
 export const counts = (s: Settings): boolean => s.repetition !== 0 || s.presence !== 0 || s.frequency !== 0;
@@ -68,16 +70,28 @@ export function biasTable(s: Settings): Table {
 
 const none = new Uint8Array(32);
 
-/** AUX of a state: 0 if the request counts nothing. */
-export function aux(table: Table | undefined): Uint8Array {
-  return table === undefined ? none : sha256(new Uint8Array([3]), table.root(), new Uint8Array(4), none);
+/** Lengths of the stop strings, the first in the lowest byte. */
+export const stopLens = (s: Settings): number => s.strings.reduce((n, x, i) => n + x.length * 2 ** (8 * i), 0);
+
+/** The four stop strings, each padded to 64 bytes. SPEC 02 §4.10. */
+export function stopTable(s: Settings): Uint8Array {
+  const out = new Uint8Array(256);
+  s.strings.forEach((x, i) => out.set(x, 64 * i));
+  return out;
+}
+
+/** AUX of a state: 0 if the request has nothing to remember. SPEC 06 §3.5. */
+export function aux(s: Settings, table: Table | undefined, stopState: number): Uint8Array {
+  if (table === undefined && s.strings.length === 0) return none;
+  return sha256(new Uint8Array([3]), table?.root() ?? none, be(stopState >>> 0, 4), none);
 }
 
 /** What a request signs of its settings. SPEC 07 §2.1. */
 export function extras(s: Settings): Uint8Array {
   if (isOff(s)) return none;
-  const lists = s.bias.length === 0 ? none
-    : keccak256(keccak256(utf8("Lists(bytes32 biasRoot,bytes32 stopRoot,bytes32 grammarRoot)")), biasTable(s).root(), none, none);
+  const bias = s.bias.length === 0 ? none : biasTable(s).root(), strings = s.strings.length === 0 ? none : root(stopTable(s), 64);
+  const lists = s.bias.length + s.strings.length === 0 ? none
+    : keccak256(keccak256(utf8("Lists(bytes32 biasRoot,bytes32 stopRoot,bytes32 grammarRoot)")), bias, strings, none);
   const type = "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency,uint32 stopLengths,bytes32 lists)";
-  return keccak256(keccak256(utf8(type)), ...numbers(s).map((v) => be(BigInt.asUintN(256, BigInt(v)), 32)), none, lists);
+  return keccak256(keccak256(utf8(type)), ...numbers(s).map((v) => be(BigInt.asUintN(256, BigInt(v)), 32)), be(stopLens(s), 32), lists);
 }

@@ -41,10 +41,12 @@ function readSettings(r: Reader): Settings {
   const topK = r.u32(), topP = r.u32(2 ** 30 - 1, "topP"), minP = r.u32(2 ** 30, "minP"), repetition = r.u32(2 ** 20, "repetition");
   const presence = r.i32(), frequency = r.i32(), bias: Settings["bias"] = [];
   for (let n = r.u16(); n > 0; n--) bias.push([r.u32(2 ** 20 - 1, "biased id"), r.i32()]);
-  if (r.u8() !== 0) throw new Unsupported("stop strings");
+  const strings = Array.from({ length: r.u8() }, () => r.bytes(r.u8()));
   r.zeros(32);
-  const s = { topK, topP, minP, repetition, presence, frequency, bias };
+  const s = { topK, topP, minP, repetition, presence, frequency, bias, strings };
   const most = 2 ** 20, ascends = bias.every(([id, v], i) => v !== 0 && Math.abs(v) <= 2 ** 24 && (i === 0 || id > bias[i - 1][0]));
+  const apart = strings.every((x, i) => x.length > 0 && x.length <= 64 && !strings.slice(0, i).some((y) => equal(x, y)));
+  if (strings.length > 4 || !apart) r.fail("stop strings that are none");
   if (isOff(s) || repetition === 65536 || Math.abs(presence) > most || Math.abs(frequency) > most || bias.length > 1024 || !ascends) r.fail("settings that are no settings");
   return s;
 }
@@ -130,7 +132,7 @@ export function verifyReceipt(text: string, o: VerifyOptions = {}): Report {
     statements.push(named);
     statements.push(o.request === undefined ? unasked("request") : about("request", () => requested(r, m, o.request!)));
     statements.push(o.text === undefined ? unasked("text") : about("text", () => {
-      const got = new Tokenizer(m.tokenizer).decode(r.output, r.prompt.length <= 1, r.stop);
+      const got = new Tokenizer(m.tokenizer).decode(r.output, r.prompt.length <= 1, r.stop, r.claim.finish === 2 ? r.settings.strings : []);
       return got === o.text ? "" : `the ids say ${JSON.stringify(got.slice(0, 60))}`;
     }));
     statements.push(about("execution", () => execution(r, m)));

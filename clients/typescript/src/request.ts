@@ -1,5 +1,5 @@
 // What a user asked for, from the JSON body: docs/spec/16-gateway.md §3.1, 07 §9.2.
-import { InputError } from "./bytes.js";
+import { InputError, utf8 } from "./bytes.js";
 import { Decimal, type Json } from "./json.js";
 import { type Settings } from "./memory.js";
 import { type Model } from "./model.js";
@@ -15,7 +15,7 @@ export interface Asked {
 }
 
 const read = new Set(["model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "seed", "top_k", "top_p", "min_p",
-  "repetition_penalty", "presence_penalty", "frequency_penalty", "logit_bias"]);
+  "repetition_penalty", "presence_penalty", "frequency_penalty", "logit_bias", "stop"]);
 const neutral = new Set(["stream", "stream_options", "user", "metadata", "safety_identifier", "prompt_cache_key"]);
 
 function number(body: Map<string, Json>, name: string): Decimal | undefined {
@@ -77,6 +77,15 @@ function biasOf(body: Map<string, Json>): Settings["bias"] {
   return out.filter(([, v]) => v !== 0).sort(([a], [b]) => a - b);
 }
 
+/** Stop strings; one that is named twice counts once. SPEC 16 §3.7. */
+function stringsOf(body: Map<string, Json>): Uint8Array[] {
+  const given = body.get("stop"), all = given === undefined || given === null ? [] : Array.isArray(given) ? given : [given];
+  return [...new Set(all)].map((x) => {
+    if (typeof x !== "string") throw new InputError("stop: want strings");
+    return utf8(x);
+  });
+}
+
 export function asked(body: Json, m: Model): Asked {
   if (!(body instanceof Map)) throw new InputError("request: want a JSON object");
   for (const [name, v] of body) if (!read.has(name) && !neutral.has(name) && v !== null) throw new Unsupported(`requests with ${name}`);
@@ -92,7 +101,7 @@ export function asked(body: Json, m: Model): Asked {
     settings: {
       topK: topK < 0n ? 0 : Number(topK), topP: topP >= 1n << 30n ? 0 : Number(topP), minP: Number(fraction(number(body, "min_p"))),
       repetition: repetition === 65536 ? 0 : repetition, presence: signed(number(body, "presence_penalty")),
-      frequency: signed(number(body, "frequency_penalty")), bias: biasOf(body),
+      frequency: signed(number(body, "frequency_penalty")), bias: biasOf(body), strings: stringsOf(body),
     },
   };
 }

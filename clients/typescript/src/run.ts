@@ -3,7 +3,7 @@ import { be, sha256 } from "./bytes.js";
 import { type Context, countOf, type DType, fromBytes, type Ints, KIND, make, toBytes } from "./descriptor.js";
 import { elements, type Data } from "./elements.js";
 import { GRAPH, type Header, type Model, type Op, TOKEN } from "./model.js";
-import { aux, biasTable, counts, type Settings, Table } from "./memory.js";
+import { aux, biasTable, counts, type Settings, Table, stopLens, stopTable } from "./memory.js";
 import { depth, leaves, nodeHash, root, rootOf, zero } from "./trees.js";
 
 /** What a request fixes of a generation. SPEC 05 §1. */
@@ -101,6 +101,8 @@ class Run {
   private previous: Uint8Array;
   private readonly count: Table | undefined;
   private readonly bias: Table;
+  private readonly strings: Int8Array;
+  private stopState = 0;
   finish = 0;
   constructor(private readonly m: Model, private readonly job: Job) {
     this.cache = new Cache(m.header);
@@ -108,19 +110,20 @@ class Run {
     this.ends = Int32Array.from(job.stop);
     this.y = job.prompt[0];
     this.bias = biasTable(job.settings);
+    this.strings = new Int8Array(stopTable(job.settings).buffer);
     this.count = counts(job.settings) ? new Table() : undefined;
     this.count?.set(this.y, 1);
     this.previous = this.state(0, 0, new Uint8Array(32));
   }
   private state(next: number, f: number, previous: Uint8Array): Uint8Array {
-    return sha256(new Uint8Array([2]), be(next, 4), be(this.y >>> 0, 4), be(f, 1), this.cache.root(), aux(this.count), previous);
+    return sha256(new Uint8Array([2]), be(next, 4), be(this.y >>> 0, 4), be(f, 1), this.cache.root(), aux(this.job.settings, this.count, this.stopState), previous);
   }
   private context(t: number): Context {
     const j = this.job, s = j.settings;
     return {
       t, m: j.prompt.length, yPrev: this.y, maxNew: j.maxNew, tMax: this.m.header.tMax, temperature: j.temperature, seed: j.seed,
       stopCount: j.stop.length, biased: s.bias.length > 0 ? 1 : 0, topK: s.topK, topP: s.topP, minP: s.minP,
-      repetition: s.repetition, presence: s.presence, frequency: s.frequency, stopLens: 0, stopState: 0,
+      repetition: s.repetition, presence: s.presence, frequency: s.frequency, stopLens: stopLens(s), stopState: this.stopState,
     };
   }
   private outside(kind: number, type: DType, first: number, n: number): Ints {
@@ -129,6 +132,7 @@ class Run {
       case KIND.prompt: return this.ids.subarray(first, first + n);
       case KIND.count: return Int32Array.of(this.count?.at(first) ?? 0);
       case KIND.bias: return Int32Array.of(this.bias.at(first));
+      case KIND.strings: return this.strings.subarray(first, first + n);
       case KIND.stop: return this.ends.subarray(first, first + n);
     }
     throw new Error(`source kind ${kind} with type ${type} is not implemented here`);
@@ -150,7 +154,10 @@ class Run {
     const absorb = t + 1 < m, head = runStage(stages[header.layers + (absorb ? 2 : 1)], c, x, outside);
     this.y = Number(head[head.length - (absorb ? 1 : 2)][0]);
     this.finish = absorb ? 0 : Number(head[head.length - 1][0]);
-    if (!absorb) this.output.push(this.y);
+    if (!absorb) {
+      this.output.push(this.y);
+      this.stopState = this.job.settings.strings.length > 0 ? Number(head[head.length - 3][0]) : 0;
+    }
     this.count?.set(this.y, absorb ? this.count.at(this.y) | 1 : this.count.at(this.y) + 2);
     this.previous = this.state(t + 1, this.finish, this.previous);
     this.states.push(this.previous);

@@ -135,24 +135,30 @@ export class Tokenizer {
     return adds ? [this.bos, ...ids] : ids;
   }
 
-  /** Text of output ids. SPEC 04 §4.11b. */
-  decode(ids: number[], beginsText: boolean, stop: number[]): string {
-    let out = "", strip = beginsText && (this.flags & 4) !== 0;
-    for (const id of ids) {
-      const p = this.pieces[id];
-      if (p === undefined) throw new InputError(`id ${id} of ${this.pieces.length} pieces`);
-      if (stop.includes(id)) continue;
-      let s = "";
-      if (p.kind === KINDS.byte) s = String.fromCharCode(parseInt(p.key.slice(3, 5), 16));
-      if (p.kind === KINDS.user) s = p.key;
-      if (p.kind === KINDS.normal) s = p.key.replaceAll(space, " ");
-      if (s !== "" && strip) {
-        strip = false;
-        if (p.kind !== KINDS.user && s[0] === " ") s = s.slice(1);
-      }
-      out += s;
+  /** What an id adds in the middle of a text, a character for each byte. */
+  private adds(id: number): string {
+    const p = this.pieces[id];
+    if (p === undefined) throw new InputError(`id ${id} of ${this.pieces.length} pieces`);
+    switch (p.kind) {
+      case KINDS.byte: return String.fromCharCode(parseInt(p.key.slice(3, 5), 16));
+      case KINDS.user: return p.key;
+      case KINDS.normal: return p.key.replaceAll(space, " ");
     }
-    return lossy(Uint8Array.from(out, (ch) => ch.charCodeAt(0)));
+    return "";
+  }
+
+  /**
+   * Text of output ids, up to the first of the strings that occurs in their bytes. SPEC 04 §4.11b, 16
+   * §3.7.
+   */
+  decode(ids: number[], beginsText: boolean, stop: number[], strings: Uint8Array[] = []): string {
+    const shown = ids.filter((id) => !stop.includes(id));
+    let out = shown.map((id) => this.adds(id)).join("");
+    const first = shown.find((id) => this.adds(id) !== "");
+    const strip = beginsText && (this.flags & 4) !== 0 && first !== undefined && this.pieces[first].kind !== KINDS.user && out[0] === " ";
+    const ends = strings.map((x) => out.indexOf(key(x))).filter((at) => at >= 0);
+    if (ends.length > 0) out = out.slice(0, Math.min(...ends));
+    return lossy(Uint8Array.from(strip ? out.slice(1) : out, (ch) => ch.charCodeAt(0)));
   }
 }
 
