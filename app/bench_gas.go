@@ -102,7 +102,13 @@ func benchFork(ctx context.Context, fork devchain.Fork, m *model.Model, places m
 	if err != nil {
 		return nil, fmt.Errorf("penalties: %w", err)
 	}
-	r.takePenalties(t)
+	r.takeSettings(t, "penalties")
+	stopped := places[opset.StopState]
+	stopped.stops = true
+	if t, err = benchGame(c, m, stopped, 1, false); err != nil {
+		return nil, fmt.Errorf("stop strings: %w", err)
+	}
+	r.takeSettings(t, "stops")
 	layer := len(m.Stages)/2 - 1
 	at := contextOf(gasStep)
 	i := deepest(m.Stages[layer].Ops, &at)

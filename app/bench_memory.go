@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"elenchus/commitment/claim"
@@ -18,23 +19,58 @@ func penalised(c opset.Context) opset.Context {
 	return c
 }
 
+// stopping are the settings of a request with stop strings: four of the greatest length, of each of
+// which all but a byte is matched.
+func stopping(c opset.Context) opset.Context {
+	c.StopLens, c.StopState = opset.MostStopLens, opset.MostStopLens-0x01010101
+	return c
+}
+
+// plantStrings lets the token of stop_state add the most bytes that one may, over the most leaves, and
+// makes strings and bytes those that take the most comparisons.
+func (w *world) plantStrings() {
+	d := &w.descriptors[w.at.tensor]
+	const from = 33 // of a leaf: 128 bytes from there reach into a third one
+	at := make([]byte, opset.LeafBytes)
+	copy(at[gasToken*8%opset.LeafBytes:], append(le(from+opset.LeafBytes), le(opset.TokenBytes)...))
+	w.tree(opset.Source{Kind: opset.RootB}, uint64(8*d.P[0]), opset.LeafBytes)
+	w.tree(opset.Source{Kind: opset.RootA}, uint64(d.P[1]), opset.LeafBytes)
+	w.fill(opset.Source{Kind: opset.Tensor, Index: d.Src[0].Index}, 0, le(gasToken), opset.LeafBytes)
+	w.fill(opset.Source{Kind: opset.RootB}, gasToken*8/opset.LeafBytes, at, opset.LeafBytes)
+	letters := bytes.Repeat([]byte{'a'}, opset.LeafBytes)
+	for i := range uint64(4) {
+		w.fill(opset.Source{Kind: opset.RootA}, i, letters, opset.LeafBytes)
+	}
+	w.tree(opset.Source{Kind: opset.Strings}, 4*opset.StopBytes, opset.LeafBytes)
+	for i := range uint64(4) {
+		w.fill(opset.Source{Kind: opset.Strings}, i, append(bytes.Clone(letters[1:]), 'b'+byte(i)), opset.LeafBytes)
+	}
+}
+
 // settings are those of the claim's request.
 func (w *world) settings() claim.Sampler {
 	c := &w.ctx
 	l, _ := w.Lists()
-	return claim.Sampler{TopK: c.TopK, TopP: c.TopP, MinP: c.MinP, Repetition: c.Repetition, Presence: c.Presence, Frequency: c.Frequency, Lists: l.Hash()}
+	return claim.Sampler{TopK: c.TopK, TopP: c.TopP, MinP: c.MinP, Repetition: c.Repetition, Presence: c.Presence, Frequency: c.Frequency,
+		StopLengths: c.StopLens, Lists: l.Hash()}
 }
 
-// Lists are the root of the bias tree, if there is one.
+// Lists are the roots of the bias tree and of the stop strings, if there are any.
 func (w *world) Lists() (l claim.Lists, err error) {
 	if t := w.sources[opset.Source{Kind: opset.Bias}]; w.ctx.Biased && t != nil {
 		l.Bias = t.root()
+	}
+	if t := w.sources[opset.Source{Kind: opset.Strings}]; w.ctx.StopLens != 0 && t != nil {
+		l.Stop = t.root()
 	}
 	return l, nil
 }
 
 // Recall is the count of y and its place in the count tree.
 func (w *world) Recall(uint32) (r dispute.Recall, err error) {
+	if w.ctx.StopLens != 0 {
+		r.Stop = [2]uint32{uint32(w.ctx.StopState), w.stopState}
+	}
 	if !w.ctx.Counted() {
 		return r, nil
 	}
@@ -46,6 +82,10 @@ func (w *world) Recall(uint32) (r dispute.Recall, err error) {
 // remember sets what both states remember: the count root before the step and after it.
 func (w *world) remember() error {
 	if !w.ctx.Counted() {
+		if w.ctx.StopLens != 0 {
+			before, after := trace.Memory{Stop: uint32(w.ctx.StopState)}, trace.Memory{Stop: w.stopState}
+			w.before.Aux, w.after.Aux = before.Hash(), after.Hash()
+		}
 		return nil
 	}
 	lo := 4 * uint64(w.y)
@@ -74,12 +114,12 @@ func (w *world) remember() error {
 	return nil
 }
 
-// takePenalties notes what the moves of a request with penalties take that others take less of.
-func (r *GasReport) takePenalties(t *trial) {
+// takeSettings notes what the moves of a request with penalties, or with stop strings, take.
+func (r *GasReport) takeSettings(t *trial, name string) {
 	for _, e := range t.entries {
 		switch e.kind {
 		case "open", "reveal", "answer":
-			r.Moves[e.kind+"_penalties"] = e.gas
+			r.Moves[e.kind+"_"+name] = e.gas
 		}
 	}
 }

@@ -81,6 +81,7 @@ type place struct {
 	index         uint64
 	cost          graph.Cost
 	penalised     bool // the request has penalties and a bias
+	stops         bool // it has stop strings
 }
 
 // dearest finds, for each operation of one stage of each kind, the element whose answer takes the

@@ -36,6 +36,8 @@ type world struct {
 	t      uint32
 	ctx    opset.Context
 	y, f   uint32 // of step t as claimed
+	// stopState is that of the stop strings after step t, as claimed; 0 where the request has none.
+	stopState uint32
 
 	descriptors []opset.Descriptor
 	graph       *sparse
@@ -81,6 +83,9 @@ func newWorld(m *model.Model, p place, mask int64) (*world, error) {
 	if p.penalised {
 		w.ctx = penalised(w.ctx)
 	}
+	if p.stops {
+		w.ctx = stopping(w.ctx)
+	}
 	if w.t == gasStates-1 {
 		w.f = uint32(claim.FinishLength)
 	}
@@ -89,6 +94,9 @@ func newWorld(m *model.Model, p place, mask int64) (*world, error) {
 		DRow:      uint8(merkle.Depth(merkle.Leaves(2*uint64(m.DKV), opset.KVLeafBytes))),
 		Tokenizer: arbitraryHash("tokenizer", 0), Template: arbitraryHash("template", 0), Stop: arbitraryHash("end ids", 0)}
 	w.plant()
+	if p.stops {
+		w.plantStrings()
+	}
 	if err := w.lie(mask); err != nil {
 		return nil, err
 	}
@@ -197,6 +205,8 @@ func (w *world) lie(mask int64) error {
 	switch last := len(w.tensors) - 1; {
 	case d.Op == opset.StopOp:
 		w.f = uint32(value)
+	case d.Op == opset.StopState:
+		w.stopState = uint32(value)
 	case w.at.stage >= len(w.model.Stages)-2 && d.Op != opset.StopOp && w.at.tensor >= last-1:
 		w.y = uint32(value)
 	}

@@ -11,6 +11,9 @@ type preTokenizer struct {
 	separator bool // added at the end
 }
 
+// apart is the name of the one that cuts at white space, which goes, and keeps letters as they are.
+const apart = "whitespace"
+
 // isolate cuts by patterns, one after another.
 func isolate(patterns ...string) []tokenizer.Step {
 	out := make([]tokenizer.Step, len(patterns))
@@ -73,5 +76,6 @@ func preTokenizers() []preTokenizer {
 		{"afmoe", afmoe, letters, false, false},
 		{"gemma4 granite-embed-multi-311m", isolate(tokenizer.PatternLines), raw | tokenizer.Whole, true, false},
 		{"sarvam-moe", isolate(tokenizer.PatternLines), raw, false, false},
+		{apart, []tokenizer.Step{{Code: tokenizer.Keep, A: tokenizer.PatternNotSpace}}, 0, false, false},
 	}
 }

@@ -107,6 +107,30 @@ func TestNamesOfPreSettleWhatIsAdded(t *testing.T) {
 	}
 }
 
+// The name whitespace cuts at white space, which goes, and keeps letters: small ones only where the
+// file says so.
+func TestWhitespaceKeepsLetters(t *testing.T) {
+	texts, kinds := []string{"<unk>", "a", "b", "ab", "\u4f60", "\u597d", "\u4f60\u597d"}, []int32{2, 1, 1, 1, 1, 1, 1}
+	for _, c := range []struct {
+		lower bool
+		want  []int32
+	}{{false, []int32{3, 6, 0}}, {true, []int32{3, 6, 3}}} {
+		tok, err := build(t, vocabulary("gpt2", texts, kinds, func(b *ggufwrite.Builder) {
+			b.SetString("tokenizer.ggml.pre", "whitespace")
+			b.SetStrings("tokenizer.ggml.merges", []string{"a b", "\u4f60 \u597d"})
+			b.SetUint32("tokenizer.ggml.unknown_token_id", 0)
+			b.SetBool("tokenizer.ggml.normalizer.lowercase", c.lower)
+		})).Tokenizer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := "ab \u4f60\u597d\n\tAB"
+		if got := slices.Compact(tok.Encode(text)); !slices.Equal(got, c.want) {
+			t.Errorf("lower case %v: %q gives %v, want %v", c.lower, text, got, c.want)
+		}
+	}
+}
+
 // A file that calls the end of a turn user defined would let a user's text end the turn.
 func TestControlLookingPiecesAreControl(t *testing.T) {
 	tok, err := build(t, ranked("qwen2", nothing)).Tokenizer()

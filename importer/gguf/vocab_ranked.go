@@ -26,8 +26,8 @@ func (f *File) readRanked(c *tokenizer.Config) error {
 	}
 	controlLooking(c.Pieces)
 	c.Algorithm, c.Options, c.Cuts, c.AddBOS = tokenizer.RankedBPE, pre.options, pre.cuts, pre.bos
-	if c.Options&tokenizer.Bytes == 0 {
-		c.Normal = []tokenizer.Step{{Code: tokenizer.Replace, A: " ", B: "\u2581"}}
+	if c.Normal, err = f.rankedNormal(&pre); err != nil {
+		return err
 	}
 	if c.Merges, err = f.merges(c.Pieces); err != nil {
 		return err
@@ -41,6 +41,22 @@ func (f *File) readRanked(c *tokenizer.Config) error {
 	}
 	c.AddEOS = true
 	return f.readSeparator(c, tokenizer.None)
+}
+
+// rankedNormal are the normalising steps: spaces are written as pieces write them, where bytes are no
+// letters and spaces do not go; the one that cuts at white space may have letters made small.
+func (f *File) rankedNormal(pre *preTokenizer) ([]tokenizer.Step, error) {
+	switch {
+	case pre.options&tokenizer.Bytes != 0:
+		return nil, nil
+	case pre.names != apart:
+		return []tokenizer.Step{{Code: tokenizer.Replace, A: " ", B: "\u2581"}}, nil
+	}
+	lower, err := f.flag(keyLowercase, false)
+	if err != nil || !lower {
+		return nil, err
+	}
+	return []tokenizer.Step{{Code: tokenizer.Lower}}, nil
 }
 
 // preTokenizer looks the file's name for cutting words up.
