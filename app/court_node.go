@@ -93,6 +93,8 @@ func (c *tribunal) job(ctx context.Context) (decode.Job, error) {
 	switch c.scene.lie {
 	case "biased-sampling":
 		j.Sampler = decode.Sampler{TopK: 200, TopP: 1<<30 - 1<<26, MinP: 1 << 24}
+	case "wrong-stop":
+		j.Sampler = decode.Sampler{Stops: []string{"aabbaa", "?"}}
 	case "wrong-penalty":
 		j.Sampler = decode.Sampler{Repetition: 80000, Presence: 1 << 15, Bias: []opset.TokenBias{{ID: 9, Value: -1 << 16}}}
 	}

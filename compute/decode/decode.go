@@ -69,8 +69,12 @@ func (j *Job) Check(m *model.Model) error {
 }
 
 // penalises says whether the logits of a model pass through penalties and bias: models that were imported
-// before there were any do not.
+// before there were any do not. Of a model of which only the outline is at hand nothing is known: the job is
+// checked again when the whole is.
 func penalises(m *model.Model) bool {
+	if len(m.Stages) == 0 {
+		return true
+	}
 	for i := range m.Stages[m.Layers+1].Ops {
 		if m.Stages[m.Layers+1].Ops[i].Op == opset.Penalise {
 			return true

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"elenchus/compute/decode"
+	"elenchus/compute/model"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
 )
@@ -235,4 +236,17 @@ func FuzzDecodeSampler(f *testing.F) {
 			t.Fatalf("%x is read as %+v", b, s)
 		}
 	})
+}
+
+// A node knows of a model that it has not loaded its sizes alone: jobs are checked as far as these go.
+func TestOutlinesTakePenalties(t *testing.T) {
+	outline := &model.Model{Kind: model.KindToken, Vocab: 300, TMax: 64, Layers: 2}
+	j := decode.Job{Prompt: []int32{1}, MaxNew: 1, Sampler: decode.Sampler{Repetition: 1 << 17, Bias: []opset.TokenBias{{ID: 299, Value: 1}}}}
+	if err := j.Check(outline); err != nil {
+		t.Fatal(err)
+	}
+	j.Sampler.Bias[0].ID = 300
+	if err := j.Check(outline); err == nil {
+		t.Fatal("a bias of an id beyond the vocabulary")
+	}
 }
