@@ -127,7 +127,33 @@ func (f fields) settings(s *decode.Sampler) error {
 			return err
 		}
 	}
+	if err := f.stops(s); err != nil {
+		return err
+	}
 	return f.bias(s)
+}
+
+// stops reads stop: a text or a list of them, of which one that is named twice counts once. SPEC 16 §3.7.
+func (f fields) stops(s *decode.Sampler) error {
+	var list []string
+	var one string
+	if f.has("stop") && f["stop"][0] == '"' {
+		if err := f.read("stop", &one); err != nil {
+			return err
+		}
+		list = []string{one}
+	} else if err := f.read("stop", &list); err != nil {
+		return err
+	}
+	for _, text := range list {
+		if !slices.Contains(s.Stops, text) {
+			s.Stops = append(s.Stops, text)
+		}
+	}
+	if err := s.Check(); err != nil {
+		return fmt.Errorf("%w: request: stop: %w", ErrInput, err)
+	}
+	return nil
 }
 
 // setting reads a number that changes the draw.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"elenchus/compute/decode"
@@ -66,6 +67,23 @@ func TestOtherDialects(t *testing.T) {
 	for _, field := range []string{`"input":"x"`, `"instructions":"x"`, `"system":"x"`, `"options":{}`, `"stop_sequences":[]`} {
 		if _, err := readRequest([]byte(`{"messages":[{"role":"user","content":"q"}],`+field+`}`), 0); !errors.Is(err, ErrInput) {
 			t.Errorf("%s is read as a chat completion: %v", field, err)
+		}
+	}
+}
+
+// Stop strings are read as the gateway reads them, so that verify finds the settings that were signed.
+func TestStopStringsOfARequest(t *testing.T) {
+	for stop, want := range map[string][]string{
+		`"zebra"`: {"zebra"}, `["b","a","b"]`: {"b", "a"}, `[]`: nil, `null`: nil, `"caf\u00e9"`: {"caf\u00e9"},
+	} {
+		a, err := readRequest([]byte(`{"prompt":"a","stop":`+stop+`}`), 0)
+		if err != nil || !slices.Equal(a.Sampler.Stops, want) {
+			t.Errorf("stop %s is %q, %v", stop, a.Sampler.Stops, err)
+		}
+	}
+	for _, stop := range []string{`3`, `{}`, `[1]`, `""`, `["a","b","c","d","e"]`, `"` + strings.Repeat("x", 65) + `"`} {
+		if _, err := readRequest([]byte(`{"prompt":"a","stop":`+stop+`}`), 0); !errors.Is(err, ErrInput) {
+			t.Errorf("stop %s: %v", stop, err)
 		}
 	}
 }
