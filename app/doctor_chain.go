@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math/big"
-	"os"
-	"runtime"
 	"time"
 
 	"elenchus/commitment/claim"
@@ -92,17 +90,15 @@ func findDeployment(ctx context.Context, c *chain.Client, path string) (*chain.C
 // findKey looks at a key file.
 func findKey(path string) Finding {
 	f := Finding{Name: "key", State: stateOK}
-	key, err := ReadKey(path)
+	account, err := KeyFile{Path: path}.Address()
 	if err != nil {
-		f.State, f.Detail, f.Fix = stateProblem, err.Error(), "name the file of the account's key with --key: 64 hex digits"
+		f.State, f.Detail, f.Fix = stateProblem, err.Error(), "name the file of the account's key with --key: a keystore (elenchus key new FILE) or 64 hex digits"
 		return f
 	}
-	f.Detail = fmt.Sprintf("%s: account 0x%x", path, claim.AddressOf(key))
-	info, err := os.Stat(path)
-	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		f.State = stateProblem
-		f.Detail += fmt.Sprintf(", readable by others (%v)", info.Mode().Perm())
-		f.Fix = "chmod 600 " + path
+	f.Detail = fmt.Sprintf("%s: account 0x%x", path, account)
+	if mode, open := openToOthers(path); open {
+		f.State, f.Fix = stateProblem, "chmod 600 "+path
+		f.Detail += fmt.Sprintf(", readable by others (%v)", mode)
 	}
 	return f
 }
@@ -113,11 +109,11 @@ var leastEther = new(big.Int).Exp(big.NewInt(10), big.NewInt(16), nil)
 // findAccount looks at what an account can pay for.
 func findAccount(ctx context.Context, k *chain.Contracts, path string) Finding {
 	f := Finding{Name: "account", State: stateOK}
-	key, err := ReadKey(path)
+	account, err := KeyFile{Path: path}.Address()
 	if err != nil {
 		return Finding{"account", stateProblem, err.Error(), "see key"}
 	}
-	me := claim.AddressOf(key)
+	me := claim.Address(account)
 	a, err1 := k.Account(ctx, me)
 	ether, err2 := k.Client().Backend().BalanceAt(ctx, common.Address(me), nil)
 	credit, err3 := k.Credit(ctx, me)

@@ -9,13 +9,11 @@ package app
 import (
 	"context"
 	"crypto/ecdsa"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"elenchus/app/meter"
@@ -24,7 +22,6 @@ import (
 	"elenchus/settlement/ledger"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // Link connects a role to a deployment: facts in, orders out through the role's own outbox.
@@ -206,39 +203,6 @@ func (l *Link) Do(ctx context.Context, intents ...chain.Intent) error {
 		}
 	}
 	return nil
-}
-
-// ReadKey reads a secp256k1 key from a file of 64 hex digits.
-func ReadKey(path string) (*ecdsa.PrivateKey, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read the key: %w", err)
-	}
-	raw, err := hex.DecodeString(strings.TrimSpace(string(b)))
-	if err != nil || len(raw) != 32 {
-		return nil, fmt.Errorf("key file %s does not hold 64 hex digits", path)
-	}
-	k, err := crypto.ToECDSA(raw)
-	if err != nil {
-		return nil, fmt.Errorf("key file %s does not hold a secp256k1 key", path)
-	}
-	return k, nil
-}
-
-// NewKey makes a key and writes it to a file that only the owner reads; an existing file is used.
-func NewKey(path string) (*ecdsa.PrivateKey, error) {
-	if _, err := os.Stat(path); err == nil {
-		return ReadKey(path)
-	}
-	k, err := crypto.GenerateKey()
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	text := hex.EncodeToString(crypto.FromECDSA(k)) + "\n"
-	return k, os.WriteFile(path, []byte(text), 0o600)
 }
 
 // ReadDeployment reads the addresses that chain deploy or up wrote.

@@ -49,7 +49,7 @@ func (r *Role) Node(ctx context.Context) error {
 			return err
 		}
 	}
-	key, err := ReadKey(r.Key)
+	key, err := r.key()
 	if err != nil {
 		return err
 	}

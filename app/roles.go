@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type Role struct {
 	RPC        string // JSON-RPC address of the chain
 	Deployment string // file of addresses
 	Key        string // key file
+	Passphrase string // file of the passphrase of an encrypted key; "": asked at a terminal
 	Dir        string // state directory
 	Listen     string // address to serve on; port 0 picks one
 	Models     []string
@@ -45,6 +47,8 @@ type Role struct {
 	KeepAlive  time.Duration // nodes: how long a model stays in memory after its last use; below 0: loaded at the start, for ever
 	Ready      io.Writer     // gets the line "role URL" once the role serves
 	Log        *slog.Logger
+
+	opened *ecdsa.PrivateKey // the key, once it was read
 }
 
 // LoadModel reads a model: "default", a name or id of the user's store, an .elm file, or a file that
@@ -63,11 +67,21 @@ func title(path string) string {
 	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 
+// key opens the role's key, once: an encrypted one takes a second and perhaps somebody at the terminal.
+func (r *Role) key() (*ecdsa.PrivateKey, error) {
+	if r.opened != nil {
+		return r.opened, nil
+	}
+	var err error
+	r.opened, err = KeyFile{r.Key, r.Passphrase, AskPassphrase(false)}.Read()
+	return r.opened, err
+}
+
 // link opens a role's link.
 func (r *Role) link(ctx context.Context) (*Link, error) { return r.linkAt(ctx, pace{poll: pollEvery}) }
 
 func (r *Role) linkAt(ctx context.Context, p pace) (*Link, error) {
-	key, err := ReadKey(r.Key)
+	key, err := r.key()
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +200,7 @@ func (r *Role) Watch(ctx context.Context) error {
 		a, err := l.Contracts.Account(ctx, node)
 		return err == nil && a.Free().Cmp(l.Contracts.Params().Reserve) >= 0
 	}
-	key, err := ReadKey(r.Key)
+	key, err := r.key()
 	if err != nil {
 		return err
 	}
@@ -247,7 +261,7 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o GatewayO
 	if err != nil {
 		return err
 	}
-	key, err := ReadKey(r.Key)
+	key, err := r.key()
 	if err != nil {
 		return err
 	}
