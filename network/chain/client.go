@@ -102,6 +102,32 @@ func (c *Client) Code(ctx context.Context, a common.Address) ([]byte, error) {
 	return code, nil
 }
 
+// since is the block that put code at a, for a node that keeps old states, else 0: logs of all blocks are
+// looked through then.
+func (c *Client) since(ctx context.Context, a common.Address) (uint64, error) {
+	head, err := c.Head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	low, high := uint64(0), head.Number // there is code at high
+	for low < high {
+		middle := low + (high-low)/2
+		code, err := c.eth.CodeAt(ctx, a, new(big.Int).SetUint64(middle))
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		if err != nil {
+			return 0, nil //nolint:nilerr // the state is gone
+		}
+		if len(code) == 0 {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, nil
+}
+
 // Call runs data on the contract to, from the given sender, on the state of the
 // latest block, and returns what it returned. A revert is a *RevertError.
 func (c *Client) Call(ctx context.Context, from, to common.Address, data []byte) ([]byte, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -23,50 +24,87 @@ var ErrPrecompile = errors.New("precompiled contract gives a wrong result")
 // constructor looks at the code of another contract.
 type deployer struct {
 	c     *Client
-	s     *Signer
+	s     *Signer // nil: nothing is sent, as in a plan
 	bind  *bindings
+	salt  [32]byte
 	fees  Fees
 	nonce uint64
 	sent  []sentTx
+	plan  []Planned
 	first uint64 // block of the earliest transaction
 	err   error  // the first failure; nothing is sent after it
+}
+
+// Planned is one contract of a deployment.
+type Planned struct {
+	Name    string         `json:"name"`
+	Address common.Address `json:"address"`
+	There   bool           `json:"there"` // an earlier deployment has put it there
+	Size    int            `json:"size"`  // bytes of its creation code
 }
 
 type sentTx struct {
 	name string
 	hash common.Hash
+	at   common.Address // of the contract; zero: none
 }
 
-// Deploy puts a new set of contracts on the chain, checks it as Load does. It sends
-// for the account of s, which must not send anything else meanwhile and pays about 20 million gas
-// (Amsterdam: 137 million). After an error part of the contracts may be there, unused; a new
-// Deploy starts anew. Keep the addresses (Addresses.Encode).
+// Deploy puts a set of contracts on the chain and checks it as Load does. Their addresses follow from
+// what they are (CREATE2): the same release with the same parameters and salt is the same deployment on every
+// chain, and what is there already is not sent again, so that a Deploy that broke off goes on where it ended.
+// It sends for the account of s, which must not send anything else meanwhile and pays about 20 million gas
+// (Amsterdam: 137 million). Keep the addresses (Addresses.Encode).
 func Deploy(ctx context.Context, c *Client, s *Signer, p DeployParams) (Addresses, error) {
-	if err := p.Check(); err != nil {
-		return Addresses{}, err
-	}
-	if err := checkPrecompiles(ctx, c); err != nil {
-		return Addresses{}, err
-	}
-	if !c.id.IsUint64() {
-		return Addresses{}, fmt.Errorf("chain id %v is above 2^64-1", c.id)
-	}
-	bind, err := newBindings()
+	d, err := newDeployer(ctx, c, p)
 	if err != nil {
 		return Addresses{}, err
 	}
-	d := &deployer{c: c, s: s, bind: bind}
+	d.s = s
 	if d.nonce, err = c.eth.PendingNonceAt(ctx, s.addr); err != nil {
 		return Addresses{}, fmt.Errorf("read the nonce of %v: %w", s.addr, err)
 	}
+	d.needFactory(ctx)
 	at, err := d.all(ctx, p)
 	if err != nil {
 		return Addresses{}, err
 	}
+	if d.there(registryName) { // its logs began with an earlier deployment
+		if d.first, err = c.since(ctx, at.Registry); err != nil {
+			return Addresses{}, err
+		}
+	}
+	at.Block = d.first
 	if _, err := Load(ctx, c, at); err != nil {
 		return Addresses{}, fmt.Errorf("check the deployment: %w", err)
 	}
 	return at, nil
+}
+
+// Plan says what Deploy would put where, and sends nothing.
+func Plan(ctx context.Context, c *Client, p DeployParams) ([]Planned, error) {
+	d, err := newDeployer(ctx, c, p)
+	if err != nil {
+		return nil, err
+	}
+	_, err = d.all(ctx, p)
+	return d.plan, err
+}
+
+func newDeployer(ctx context.Context, c *Client, p DeployParams) (*deployer, error) {
+	if err := p.Check(); err != nil {
+		return nil, err
+	}
+	if err := checkPrecompiles(ctx, c); err != nil {
+		return nil, err
+	}
+	if !c.id.IsUint64() {
+		return nil, fmt.Errorf("chain id %v is above 2^64-1", c.id)
+	}
+	bind, err := newBindings()
+	if err != nil {
+		return nil, err
+	}
+	return &deployer{c: c, bind: bind, salt: p.Salt}, nil
 }
 
 // all deploys in the order in which constructors need each other.
@@ -91,7 +129,6 @@ func (d *deployer) all(ctx context.Context, p DeployParams) (Addresses, error) {
 	d.wait(ctx)
 	at.Arena = d.create(ctx, arenaName, ArenaArguments(at.Token, p, at.Registry, at.Open, at.Game, at.Answer)...)
 	d.wait(ctx)
-	at.Block = d.first
 	return at, d.err
 }
 
@@ -113,35 +150,58 @@ func ArenaArguments(token common.Address, p DeployParams, registry, open, game, 
 		[4]common.Address{registry, open, game, answer}}
 }
 
-// create sends the creation of a contract and returns where it will be.
+// there says whether an earlier deployment had put a contract there.
+func (d *deployer) there(name string) bool {
+	return slices.ContainsFunc(d.plan, func(p Planned) bool { return p.Name == name && p.There })
+}
+
+// create sends the creation of a contract unless it is there, and returns where it is or will be.
 func (d *deployer) create(ctx context.Context, name string, args ...any) common.Address {
+	if d.err != nil {
+		return common.Address{}
+	}
 	data, err := d.bind.creation(name, args...)
-	at := crypto.CreateAddress(d.s.addr, d.nonce)
-	d.send(ctx, name, nil, data, err)
+	if err != nil {
+		d.err = err
+		return common.Address{}
+	}
+	at := creation2(d.salt, data)
+	code, err := d.c.Code(ctx, at)
+	if err != nil {
+		d.err = err
+		return at
+	}
+	d.plan = append(d.plan, Planned{name, at, len(code) != 0, len(data)})
+	if len(code) == 0 {
+		d.send(ctx, sentTx{name: name, at: at}, &Factory, new(big.Int), append(d.salt[:], data...))
+	}
 	return at
 }
 
-// send estimates, signs and sends; after an earlier error it does nothing.
-func (d *deployer) send(ctx context.Context, name string, to *common.Address, data []byte, err error) {
-	if d.err != nil {
+// pay sends ether.
+func (d *deployer) pay(ctx context.Context, to common.Address, wei *big.Int) {
+	d.send(ctx, sentTx{name: "payment for the deployment proxy"}, &to, wei, nil)
+}
+
+// send estimates, signs and sends; after an earlier error, and in a plan, it does nothing.
+func (d *deployer) send(ctx context.Context, what sentTx, to *common.Address, wei *big.Int, data []byte) {
+	if d.err != nil || d.s == nil {
 		return
 	}
-	if d.err = err; err != nil {
-		return
-	}
-	tx, err := d.sign(ctx, to, data)
+	tx, err := d.sign(ctx, to, wei, data)
 	if err == nil {
 		err = d.c.eth.SendTransaction(ctx, tx)
 	}
 	if err != nil {
-		d.err = fmt.Errorf("deploy %s: %w", name, err)
+		d.err = fmt.Errorf("deploy %s: %w", what.name, err)
 		return
 	}
 	d.nonce++
-	d.sent = append(d.sent, sentTx{name, tx.Hash()})
+	what.hash = tx.Hash()
+	d.sent = append(d.sent, what)
 }
 
-func (d *deployer) sign(ctx context.Context, to *common.Address, data []byte) (*types.Transaction, error) {
+func (d *deployer) sign(ctx context.Context, to *common.Address, wei *big.Int, data []byte) (*types.Transaction, error) {
 	if len(d.sent) == 0 {
 		fees, err := d.c.SuggestFees(ctx)
 		if err != nil {
@@ -149,11 +209,11 @@ func (d *deployer) sign(ctx context.Context, to *common.Address, data []byte) (*
 		}
 		d.fees = fees
 	}
-	gas, err := d.c.EstimateGas(ctx, d.s.addr, to, nil, data)
+	gas, err := d.c.EstimateGas(ctx, d.s.addr, to, wei, data)
 	if err != nil {
 		return nil, err
 	}
-	return d.s.sign(d.c, txData(d.c, d.nonce, Margin(gas), d.fees, to, new(big.Int), data))
+	return d.s.sign(d.c, txData(d.c, d.nonce, Margin(gas), d.fees, to, wei, data))
 }
 
 // receiptPoll is the pause between looks for a receipt.
@@ -177,6 +237,9 @@ func (d *deployer) mined(ctx context.Context, tx sentTx) error {
 		r, err := d.c.Receipt(ctx, tx.hash)
 		switch {
 		case err == nil && r.Status != types.ReceiptStatusSuccessful:
+			if code, err := d.c.Code(ctx, tx.at); err == nil && len(code) != 0 {
+				return nil // somebody else was faster; the code of an address cannot be another's
+			}
 			return fmt.Errorf("deploy %s: transaction %v failed after %d gas", tx.name, tx.hash, r.GasUsed)
 		case err == nil:
 			if n := r.BlockNumber.Uint64(); d.first == 0 || n < d.first {

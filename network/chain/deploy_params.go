@@ -16,6 +16,7 @@ type DeployParams struct {
 	stake.Params
 	Token     common.Address // the ERC-20 of all stakes; zero deploys a test token that anyone may mint
 	Registrar common.Address // may add evaluators for new operations; zero: nobody
+	Salt      [32]byte       // keeps deployments of the same parameters apart; part of every address
 }
 
 // DevnetParams are the parameters of a development chain: W 90 s, D0 8 s, grace 8 s, a token with 18

@@ -3,16 +3,21 @@ package devchain
 import (
 	"math/big"
 
+	"elenchus/network/chain"
+
 	"github.com/ethereum/go-ethereum/core"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/params"
 )
 
 // genesis returns the first block: rules of the fork, system contracts,
-// precompiles that exist as accounts, and the funded accounts. Its timestamp is
+// precompiles that exist as accounts, the deployment proxy that public chains have,
+// and the funded accounts. Its timestamp is
 // zero, so that the same options always give the same block.
 func genesis(o Options) *core.Genesis {
 	g := core.DeveloperGenesisBlock(GasLimit, nil)
 	g.Config = chainConfig(o)
+	g.Alloc[chain.Factory] = types.Account{Nonce: 1, Code: chain.FactoryCode(), Balance: new(big.Int)}
 	for a, wei := range o.Alloc {
 		account := g.Alloc[a]
 		account.Balance = new(big.Int).Set(wei)
