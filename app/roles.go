@@ -256,7 +256,7 @@ func ReadKeys(path string) ([]gateway.Key, error) {
 }
 
 // Gateway runs a gateway over the given nodes until ctx ends; the options say who may use it and how.
-func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o GatewayOptions) error {
+func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o GatewayOptions, pay PayOptions) error {
 	at, err := ReadDeployment(r.Deployment)
 	if err != nil {
 		return err
@@ -286,6 +286,15 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o GatewayO
 	face := newOps(meter.Gateway)
 	b.Meter, o.Log = face.meter, r.Log
 	o.Observe, o.Ready = observe(face.meter), b.reachable
+	tasks := []func(context.Context) error{}
+	if pay.Price != "" && pay.Price != "0" {
+		run, end, err := r.till(ctx, pay, &o)
+		if err != nil {
+			return err
+		}
+		defer end()
+		tasks = append(tasks, run)
+	}
 	g, err := gateway.New(b, o)
 	if err != nil {
 		return err
@@ -299,9 +308,31 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o GatewayO
 	if _, err := fmt.Fprintf(r.Ready, "gateway http://%s\n", ln.Addr()); err != nil {
 		return err
 	}
-	return together(ctx, func(ctx context.Context) error { return g.Serve(ctx, ln) }, func(ctx context.Context) error {
-		return face.serve(ctx, r.Metrics, r.announceMetrics)
-	})
+	return together(context.WithoutCancel(ctx), append(tasks, stoppedBy(ctx, func(ctx context.Context) error { return g.Serve(ctx, ln) }),
+		stoppedBy(ctx, func(ctx context.Context) error { return face.serve(ctx, r.Metrics, r.announceMetrics) }))...)
+}
+
+// till opens the link by which a gateway is paid; run moves its transfers, end frees it.
+func (r *Role) till(ctx context.Context, pay PayOptions, o *GatewayOptions) (run func(context.Context) error, end func(), err error) {
+	if r.Dir == "" {
+		return nil, nil, fmt.Errorf("%w: transfers on their way are kept in a state directory: give --dir", errPay)
+	}
+	l, err := r.linkAt(ctx, pace{poll: pollEvery, inFlight: payInFlight})
+	if err != nil {
+		return nil, nil, err
+	}
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c, err := newCashier(life, l, pay)
+	if err != nil {
+		cancel()
+		return nil, nil, errors.Join(err, l.Close())
+	}
+	o.Cashier = c
+	return l.Run, func() {
+		cancel()
+		c.late.Wait()
+		_ = l.Close() // the process ends
+	}, nil
 }
 
 // listenFree listens on an address, or on a free port of the same host when that one is taken.

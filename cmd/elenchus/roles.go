@@ -137,6 +137,7 @@ func gatewayCommand() *cobra.Command {
 	f := &roleFlags{}
 	var nodes, watchers []string
 	var o app.GatewayOptions
+	var pay app.PayOptions
 	keyFile := ""
 	c := &cobra.Command{
 		Use: "gateway", Short: "Serve the OpenAI API over nodes", Args: cobra.NoArgs,
@@ -153,7 +154,7 @@ func gatewayCommand() *cobra.Command {
 			if o.Accounts, err = app.ReadKeys(keyFile); err != nil {
 				return fmt.Errorf("--api-keys: %w", err)
 			}
-			return f.Gateway(ctx, nodes, watchers, o)
+			return f.Gateway(ctx, nodes, watchers, o, pay)
 		},
 	}
 	f.add(c, "127.0.0.1:8080")
@@ -161,6 +162,9 @@ func gatewayCommand() *cobra.Command {
 	c.Flags().StringSliceVar(&watchers, "watcher", nil, "base URL of a challenger that gets each receipt (repeatable)")
 	c.Flags().StringSliceVar(&o.Keys, "api-key", nil, "API key to accept (repeatable); none: any, on loopback")
 	c.Flags().StringVar(&keyFile, "api-keys", "", "file of API keys to accept, as SHA-256, with limits of requests and tokens")
+	c.Flags().StringVar(&pay.Price, "price", "", "units of a token that an answer costs who has no key: others get 402 with x402 terms; needs --rpc and --dir (default: nothing)")
+	c.Flags().StringVar(&pay.Token, "pay-token", "", "address of the token to be paid in, with transferWithAuthorization (default: the deployment's)")
+	c.Flags().StringVar(&pay.To, "pay-to", "", "address to be paid at, no other gateway's (default: the account of --key)")
 	c.Flags().BoolVar(&o.Strict, "strict", false, "refuse requests with unknown fields instead of ignoring and listing them")
 	return c
 }

@@ -22,8 +22,8 @@ func abandoned(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); {
 	case cause == nil, errors.Is(err, errClientGone), errors.As(err, &f):
 		return err
-	case errors.Is(cause, errShutdown):
-		return errShutdown
+	case errors.Is(cause, errShutdown), errors.Is(cause, errLatePayment):
+		return cause
 	}
 	return fmt.Errorf("%w: %w", errClientGone, err)
 }
@@ -41,6 +41,7 @@ type ending struct {
 	stop    string // the stop string that ended it
 	reason  string // finish_reason of OpenAI's dialects
 	receipt string
+	payment string // what became of the payment of a stream; see settlement
 }
 
 // because makes calls of tools the reason why an answer ended of itself.

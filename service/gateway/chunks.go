@@ -83,7 +83,7 @@ func (c *chunker) close(end ending) error {
 		return err
 	}
 	last := c.shape.closing()
-	last.FinishReason = &end.reason
+	last.FinishReason, c.frame.Payment = &end.reason, end.payment
 	switch {
 	case c.head.choices > 1:
 		last.Receipt = end.receipt

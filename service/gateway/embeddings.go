@@ -97,11 +97,21 @@ func (g *Gateway) embed(w http.ResponseWriter, r *http.Request) (*embeddingList,
 	if !ok {
 		return nil, fmt.Errorf("%w: this gateway's nodes make no vectors", ErrInvalid)
 	}
-	vectors, err := embedAll(r.Context(), e, jobs)
+	charge, ctx, cancel, err := g.charge(r.Context(), g.purse(w, r), len(jobs))
 	if err != nil {
 		return nil, err
 	}
-	return listVectors(m, req, vectors, used)
+	defer cancel()
+	defer charge.close()
+	vectors, err := embedAll(ctx, e, jobs)
+	if err != nil {
+		return nil, abandoned(ctx, err)
+	}
+	list, err := listVectors(m, req, vectors, used)
+	if err != nil {
+		return nil, err
+	}
+	return list, charge.collect(ctx, w)
 }
 
 // embedJobs are the jobs of a request, each checked against the model, and the tokens in all.

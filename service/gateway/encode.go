@@ -26,6 +26,7 @@ type completion struct {
 	Choices           any    `json:"choices"`
 	Usage             any    `json:"usage,omitempty"` // *usage; json.RawMessage("null") on the chunks before it
 	Receipt           string `json:"elenchus_receipt,omitempty"`
+	Payment           string `json:"elenchus_payment,omitempty"` // of a stream
 }
 
 // chatMessage is the assistant's turn of a whole answer. The dialect requires refusal.
@@ -175,9 +176,11 @@ type offer struct {
 	Request string `json:"request"`
 }
 
-func entryOf(m Model) modelEntry {
+// entryOf describes a model; every model and level costs the same.
+func (g *Gateway) entryOf(m Model) modelEntry {
+	cost := g.price()
 	return modelEntry{
-		publicName(m), "model", m.Created, "elenchus", m.ID, m.ContextLength, price{"0", "0", "0"}, []offer{{levelNone, "0"}, {levelClaim, "0"}},
+		publicName(m), "model", m.Created, "elenchus", m.ID, m.ContextLength, price{"0", "0", cost}, []offer{{levelNone, cost}, {levelClaim, cost}},
 	}
 }
 

@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +21,9 @@ type failure struct {
 	status int // HTTP status
 	retry  time.Duration
 	cause  error // for the log only
+
+	bill    *bill  // of an answer 402
+	settled string // "Name: value" of the header that says what became of a payment
 }
 
 // Error lets a failure travel as an error.
@@ -96,7 +101,18 @@ func (f *failure) write(w http.ResponseWriter) {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="elenchus"`)
 	}
-	writeJSON(w, f.status, f.enveloped(w))
+	if f.bill == nil {
+		writeJSON(w, f.status, f.enveloped(w))
+		return
+	}
+	if name, value, ok := strings.Cut(f.settled, ": "); ok {
+		w.Header().Set(name, value)
+	}
+	body := marshal(f.enveloped(w)) // an object
+	if terms := f.bill.show(w.Header(), f.Message); terms != nil {
+		body = slices.Concat([]byte("{"), terms, []byte(","), body[1:])
+	}
+	writeJSON(w, f.status, json.RawMessage(body))
 }
 
 // enveloped is the failure as the face that w answers for shows it.

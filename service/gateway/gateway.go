@@ -44,6 +44,9 @@ type Options struct {
 	Observe func(Seen)
 	// Ready says whether the nodes can be reached, for /readyz; nil: always.
 	Ready func(ctx context.Context) error
+	// Cashier takes payments of requests without a key of Keys or Accounts, which are else refused, or with no keys at all
+	// from this machine alone are free; nil: nobody can pay.
+	Cashier Cashier
 	// Drain is how long Serve waits for answers in the making once its context has ended. 0 means 10 s.
 	Drain time.Duration
 }

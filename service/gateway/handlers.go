@@ -39,7 +39,7 @@ func (g *Gateway) listModels(w http.ResponseWriter, r *http.Request) {
 	}
 	entries := make([]modelEntry, len(models))
 	for i, m := range models {
-		entries[i] = entryOf(m)
+		entries[i] = g.entryOf(m)
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Object string       `json:"object"`
@@ -53,7 +53,7 @@ func (g *Gateway) showModel(w http.ResponseWriter, r *http.Request) {
 		g.fail(w, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, entryOf(m))
+	writeJSON(w, http.StatusOK, g.entryOf(m))
 }
 
 // model finds a model by its name or id. Clients of Ollama may add the tag ":latest".
@@ -129,6 +129,11 @@ func (g *Gateway) answer(ctx context.Context, w http.ResponseWriter, d *dialect,
 		}
 		defer func() { a.settle(reserved, run.used()) }()
 	}
+	ctx, done, err := g.bill(ctx, run)
+	if err != nil {
+		return err
+	}
+	defer done()
 	switch {
 	case req.stream:
 		return g.stream(ctx, w, run)
@@ -185,7 +190,7 @@ func (g *Gateway) decode(w http.ResponseWriter, r *http.Request, d *dialect) (*r
 	if !req.hasPrompt && d.load == nil {
 		return nil, badParam(d.missing, d.missing+" is missing")
 	}
-	req.owner = owner(w)
+	req.owner, req.purse = owner(w), g.purse(w, r)
 	if req.date == (template.Date{}) {
 		req.date = template.FromUnix(uint64(max(0, g.options.Now().Unix())))
 	}

@@ -87,6 +87,7 @@ type messageEvent struct {
 	Delta   *messageDelta  `json:"delta,omitempty"`
 	Usage   *messageUsage  `json:"usage,omitempty"`
 	Receipt string         `json:"elenchus_receipt,omitempty"`
+	Payment string         `json:"elenchus_payment,omitempty"`
 }
 
 // messageDelta is a piece of a block, or with stop the end of the message.
@@ -191,7 +192,7 @@ func (s *messageStream) close(end ending) error {
 	}
 	return s.send(
 		messageEvent{Type: "message_delta", Delta: &messageDelta{stop: &stop{Reason: stopReason(end), Sequence: stopSequence(end)}},
-			Usage: &messageUsage{Input: s.head.prompt, Output: end.tokens}, Receipt: end.receipt},
+			Usage: &messageUsage{Input: s.head.prompt, Output: end.tokens}, Receipt: end.receipt, Payment: end.payment},
 		messageEvent{Type: "message_stop"})
 }
 
@@ -204,7 +205,7 @@ func messageError(f *failure, requestID string) any {
 	kinds := map[int]string{
 		http.StatusUnauthorized: "authentication_error", http.StatusForbidden: "permission_error", http.StatusNotFound: "not_found_error",
 		http.StatusRequestEntityTooLarge: "request_too_large", http.StatusTooManyRequests: "rate_limit_error",
-		http.StatusServiceUnavailable: "overloaded_error",
+		http.StatusServiceUnavailable: "overloaded_error", http.StatusPaymentRequired: "billing_error",
 	}
 	kind := kinds[f.status]
 	switch {

@@ -49,6 +49,7 @@ type ollamaEnd struct {
 	Count       int           `json:"eval_count"`
 	Answer      time.Duration `json:"eval_duration"`
 	Receipt     string        `json:"elenchus_receipt,omitempty"`
+	Payment     string        `json:"elenchus_payment,omitempty"`
 }
 
 // ollamaShape puts text and calls where an endpoint has them.
@@ -75,7 +76,7 @@ func (shape ollamaShape) last(h *head, s said) *ollamaLine {
 	line := shape.line(h, s.content, s.calls)
 	took := max(h.now().Sub(h.began), 0)
 	line.Done, line.Logprobs = true, logprobsOf(s.odds)
-	line.ollamaEnd = &ollamaEnd{Reason: "stop", Total: took, PromptCount: h.prompt, Count: s.tokens, Answer: took, Receipt: s.receipt}
+	line.ollamaEnd = &ollamaEnd{Reason: "stop", Total: took, PromptCount: h.prompt, Count: s.tokens, Answer: took, Receipt: s.receipt, Payment: s.payment}
 	if s.reason == "length" {
 		line.Reason = "length"
 	}

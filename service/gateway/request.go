@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strconv"
 
@@ -59,6 +60,8 @@ type request struct {
 	usage          usageChoice
 	ignored        []string // fields that had no effect
 	owner          string   // record.owner
+	purse          purse
+	maxPrice       *big.Rat // of a request; nil: unsaid
 	response       responseFields
 }
 

@@ -45,6 +45,7 @@ type response struct {
 	Metadata     json.RawMessage   `json:"metadata"`
 	Fingerprint  string            `json:"system_fingerprint"`
 	Receipt      string            `json:"elenchus_receipt,omitempty"`
+	Payment      string            `json:"elenchus_payment,omitempty"`
 }
 
 type responseError struct {
@@ -140,6 +141,7 @@ func newResponse(h *head) *response {
 func (a *response) finish(h *head, end ending) {
 	now := h.now().Unix()
 	a.Status, a.CompletedAt, a.Receipt = "completed", &now, end.receipt
+	a.Payment = end.payment
 	if end.reason == "length" {
 		a.Status, a.CompletedAt, a.Incomplete = "incomplete", nil, &incompleteReason{"max_output_tokens"}
 	}

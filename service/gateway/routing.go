@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"fmt"
+	"math/big"
 
 	"elenchus/compute/decode"
 )
@@ -81,7 +82,7 @@ func setLevel(r *request, m member) *failure {
 	return f
 }
 
-// readMaxPrice reads the most that tokens and requests may cost. Nodes ask for nothing yet, so nothing is above it.
+// readMaxPrice reads the most that tokens and requests may cost. Only requests have a price.
 func readMaxPrice(r *request, m member) *failure {
 	return inside(m.value, m.name, func(name string, m member) *failure {
 		if name != "prompt" && name != "completion" && name != "request" && name != "image" {
@@ -94,6 +95,9 @@ func readMaxPrice(r *request, m member) *failure {
 		}
 		if d, err := decode.ParseDecimal(text); err != nil || d.Compare(0) < 0 {
 			return badParam(m.name, m.name+" must be a number of at least 0")
+		}
+		if name == "request" {
+			r.maxPrice, _ = new(big.Rat).SetString(text) // a decimal of bounded length and exponent
 		}
 		return nil
 	})

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"elenchus/compute/decode"
 	"elenchus/compute/template"
@@ -18,6 +19,7 @@ type run struct {
 	*head
 	dialect *dialect
 	strands []*strand
+	charge  *charge // nil: free
 }
 
 // strand is one answer in the making, a choice of the request: a job, a claim and a receipt of its own.
@@ -168,6 +170,9 @@ func (g *Gateway) whole(ctx context.Context, w http.ResponseWriter, r *run) erro
 		return err
 	}
 	r.count(w)
+	if err := r.charge.collect(ctx, w); err != nil {
+		return err
+	}
 	answer := r.dialect.whole(r.head, all)
 	if end := all[0].ending; len(all) == 1 && end.receipt != "" && len(end.receipt) <= maxReceiptHeader {
 		w.Header().Set("X-Elenchus-Receipt", end.receipt)
@@ -180,6 +185,8 @@ func (g *Gateway) whole(ctx context.Context, w http.ResponseWriter, r *run) erro
 // stream sends the answers piece by piece.
 func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, r *run) error {
 	e := &events{w: w, control: http.NewResponseController(w), patient: g.options.WriteTimeout}
+	var left atomic.Int64 // answers that are not complete
+	left.Store(int64(len(r.strands)))
 	err := g.each(ctx, w, r, func(ctx context.Context, s *strand) (err error) {
 		s.out = r.dialect.stream(r.head, e, s)
 		if err := put(s.out, s.echo); err != nil {
@@ -189,9 +196,17 @@ func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, r *run) err
 			return err
 		}
 		g.keepReceipt(r, s)
+		if left.Add(-1) == 0 {
+			if s.end.payment, err = r.charge.settle(ctx); err != nil {
+				return err
+			}
+		}
 		return s.out.close(s.end)
 	})
 	r.count(w)
+	if errors.Is(err, errClientGone) && e.begun() {
+		_, _ = r.charge.settle(ctx) // what was sent is paid; nobody is left to be told
+	}
 	if err == nil && r.dialect.finish != nil {
 		err = r.dialect.finish(r.head, e, r.strands)
 	}

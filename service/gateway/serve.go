@@ -23,7 +23,7 @@ const (
 // Serve answers on ln, which it closes, until ctx ends. Then it stops accepting, gives the answers in the making the
 // time Options.Drain, cuts what is left, and returns nil.
 func (g *Gateway) Serve(ctx context.Context, ln net.Listener) error {
-	if tcp, ok := ln.Addr().(*net.TCPAddr); ok && len(g.keys) == 0 && !tcp.IP.IsLoopback() {
+	if tcp, ok := ln.Addr().(*net.TCPAddr); ok && len(g.keys) == 0 && g.options.Cashier == nil && !tcp.IP.IsLoopback() {
 		_ = ln.Close()
 		return fmt.Errorf("%w (it was given %s)", ErrOpenListener, tcp)
 	}
