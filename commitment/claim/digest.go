@@ -3,7 +3,7 @@ package claim
 import (
 	"encoding/binary"
 
-	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/crypto/keccak"
 )
 
 // Domain separates the signatures of one arena on one chain from all others. SPEC 07 §1.
@@ -23,7 +23,14 @@ const (
 )
 
 // Keccak is keccak-256 of the concatenation of parts.
-func Keccak(parts ...[]byte) Hash { return Hash(crypto.Keccak256(parts...)) }
+func Keccak(parts ...[]byte) (out Hash) {
+	h := keccak.NewLegacyKeccak256()
+	for _, p := range parts {
+		_, _ = h.Write(p) // never fails
+	}
+	h.Sum(out[:0])
+	return out
+}
 
 // words collects the 32-byte words of an EIP-712 structure.
 type words struct{ buf []byte }
