@@ -238,7 +238,7 @@ func all(ctx context.Context, tasks ...func(context.Context) error) error {
 
 func (n *Network) startOthers(ctx context.Context) error {
 	args := []string{
-		"gateway", "--deployment", n.Deployment, "--key", n.keyFile("gateway"), "--model", n.model(), "--listen", n.cfg.Listen,
+		"gateway", "--rpc", n.RPC, "--deployment", n.Deployment, "--key", n.keyFile("gateway"), "--model", n.model(), "--listen", n.cfg.Listen,
 		"--watcher", n.Watch,
 	}
 	for _, url := range n.Nodes {

@@ -295,6 +295,7 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o GatewayO
 		defer end()
 		tasks = append(tasks, run)
 	}
+	o.Browser = b.browser(r.Models, r.RPC, at)
 	g, err := gateway.New(b, o)
 	if err != nil {
 		return err

@@ -14,14 +14,14 @@ var floors = map[string][]string{
 	"settlement": {"settlement", "commitment", "compute"},
 	"contracts":  {"contracts"},
 	"models":     {},
-	"web":        {},
+	"web":        {"web"},
 	"importer":   {"importer", "commitment", "compute"},
 	"engine":     {"engine", "commitment", "compute"},
 	"proving":    {"proving", "settlement", "commitment", "compute"},
 	"network":    {"network", "contracts", "settlement", "commitment", "compute"},
 	"service":    {"service", "engine", "proving", "settlement", "commitment", "compute", "contracts"},
 	"app":        {"app", "service", "network", "importer", "engine", "proving", "models", "web", "contracts", "settlement", "commitment", "compute"},
-	"cmd":        {"app", ".", "commitment", "compute"},
+	"cmd":        {"cmd", "app", ".", "commitment", "compute"},
 	".":          {"commitment", "compute"},
 }
 

@@ -14,7 +14,7 @@ import (
 
 	curve "github.com/consensys/gnark-crypto/ecc/bn254"
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
-	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/crypto/keccak"
 )
 
 // Reasons, by the names of the contract's errors.
@@ -54,7 +54,7 @@ func (s *Statement) Binding() [32]byte {
 	b = append(b, make([]byte, 24)...)
 	b = binary.BigEndian.AppendUint64(b, s.Chain)
 	b = append(b, s.Verifier[:]...)
-	return [32]byte(crypto.Keccak256(append(b, s.Prover[:]...)))
+	return sum(append(b, s.Prover[:]...))
 }
 
 // Answer is nil if the proof shows the statement about leaves with these hashes (the target's first)
@@ -156,4 +156,12 @@ func zero(b []byte) bool {
 		}
 	}
 	return true
+}
+
+// sum is keccak-256.
+func sum(b []byte) (out [32]byte) {
+	h := keccak.NewLegacyKeccak256()
+	_, _ = h.Write(b) // never fails
+	h.Sum(out[:0])
+	return out
 }

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// admit decides whether a request may enter at all, and says whose it is. Liveness and readiness are open to everyone.
+// admit decides whether a request may enter at all, and says whose it is. Liveness, readiness and pages are
+// open to everyone.
 func (g *Gateway) admit(r *http.Request) (owner string, f *failure) {
 	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 		return "", nil
@@ -18,6 +19,9 @@ func (g *Gateway) admit(r *http.Request) (owner string, f *failure) {
 	}
 	if len(g.keys) == 0 && g.options.Cashier == nil {
 		return "", admitLocal(r)
+	}
+	if openToAll(r.URL.Path) {
+		return "", nil
 	}
 	key, ok := bearer(r)
 	digest := sha256.Sum256([]byte(key))

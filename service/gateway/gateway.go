@@ -47,6 +47,8 @@ type Options struct {
 	// Cashier takes payments of requests without a key of Keys or Accounts, which are else refused, or with no keys at all
 	// from this machine alone are free; nil: nobody can pay.
 	Cashier Cashier
+	// Browser is what people's browsers may have besides the API.
+	Browser Browser
 	// Drain is how long Serve waits for answers in the making once its context has ended. 0 means 10 s.
 	Drain time.Duration
 }
@@ -61,6 +63,7 @@ type Gateway struct {
 	mux     *http.ServeMux
 	cross   *http.CrossOriginProtection
 	answers atomic.Int64 // in the making
+	asking  atomic.Int64 // receipts that a chain is asked about
 
 	responses *keeper
 	receipts  *shelf[string]

@@ -238,6 +238,7 @@ func (g *Gateway) fail(w http.ResponseWriter, err error) {
 		return
 	}
 	w.Header().Del("X-Elenchus-Receipt-Id") // there will be none
+	w.Header().Del("Link")
 	f.write(w)
 }
 

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 )
 
@@ -20,9 +21,15 @@ func (g *Gateway) keepReceipt(r *run, s *strand) {
 	}
 }
 
-// showReceipt answers GET /v1/receipts/{id} with the text of the receipt, to the key that asked for the answer alone.
+// showReceipt answers GET /v1/receipts/{id} with the text of the receipt, to the key that asked for the answer alone; people's
+// browsers are sent to its page.
 func (g *Gateway) showReceipt(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
+	w.Header().Set("Vary", "Accept")
+	if wantsPage(r) && g.options.Browser.Pages != nil {
+		http.Redirect(w, r, pagePath+"/"+url.PathEscape(id), http.StatusSeeOther)
+		return
+	}
 	text, ok := g.receipts.get(owner(w), id)
 	if !ok {
 		failed(http.StatusNotFound, "invalid_request_error", "", "receipt_not_found", "the receipt "+strconv.Quote(clip(id, 80))+

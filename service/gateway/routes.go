@@ -25,6 +25,11 @@ func (g *Gateway) table() []route {
 		{"POST", "/v1/messages/count_tokens", g.countTokens(messageDialect())},
 		{"POST", "/v1/embeddings", g.embeddings},
 		{"GET", "/v1/receipts/{id}", g.showReceipt},
+		{"POST", "/v1/receipts", g.askChain},
+		{"GET", "/models/{file}", g.weights},
+		{"GET", "/receipts", g.page},
+		{"GET", "/receipts/{id}", g.page},
+		{"GET", "/check/{file}", g.page},
 		{"GET", "/api/version", version},
 		{"GET", "/api/tags", g.ollamaModels},
 		{"GET", "/api/ps", g.ollamaModels},
@@ -52,11 +57,16 @@ func (g *Gateway) routes() *http.ServeMux {
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		message := "there is nothing at this path"
-		if !strings.HasPrefix(r.URL.Path, "/v1/") && !strings.HasPrefix(r.URL.Path, "/api/") {
-			message += ": the base URL of the API ends in /v1"
-		}
-		failed(http.StatusNotFound, "invalid_request_error", "", "unknown_url", message).write(w)
+		noURL(r.URL.Path).write(w)
 	})
 	return mux
+}
+
+// noURL answers for a path at which there is nothing.
+func noURL(path string) *failure {
+	message := "there is nothing at this path"
+	if !strings.HasPrefix(path, "/v1/") && !strings.HasPrefix(path, "/api/") {
+		message += ": the base URL of the API ends in /v1"
+	}
+	return failed(http.StatusNotFound, "invalid_request_error", "", "unknown_url", message)
 }

@@ -111,7 +111,7 @@ func (g *Gateway) each(ctx context.Context, w http.ResponseWriter, r *run, do fu
 			return err
 		}
 		if id := s.stream.ReceiptID(); id != "" {
-			w.Header().Set("X-Elenchus-Receipt-Id", id)
+			g.nameReceipt(w.Header(), id)
 		}
 		return do(ctx, s)
 	}

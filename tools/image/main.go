@@ -53,6 +53,9 @@ func build(root, out string, platforms []string) error {
 		return err
 	}
 	defer os.RemoveAll(work) //nolint:errcheck // nothing to do about it
+	if err := generate(root); err != nil {
+		return err
+	}
 	index := mutate.IndexMediaType(v1.ImageIndex(empty.Index), types.OCIImageIndex)
 	for _, p := range platforms {
 		platform, err := v1.ParsePlatform(p)
@@ -72,6 +75,16 @@ func build(root, out string, platforms []string) error {
 		return err
 	}
 	return inspect(out, platforms)
+}
+
+// generate makes the modules for browsers that the binary carries.
+func generate(root string) error {
+	c := exec.Command("go", "generate", "./web") //nolint:gosec // our own generator
+	c.Dir = root
+	if text, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("go generate ./web: %w\n%s", err, text)
+	}
+	return nil
 }
 
 // image compiles for a platform and packs the result.
