@@ -51,6 +51,7 @@ type backendModel struct {
 	tmpl template.Template
 
 	encoder encoderSize
+	card    ModelCard // of which only what the weights say is set
 }
 
 // AddModel makes a model known under a name; its text side is needed to render prompts.
@@ -68,7 +69,10 @@ func (b *Backend) AddModel(name string, man *manifest.Manifest) error {
 	}
 	light := outline(man.Header) // the weights are the nodes' affair
 	light.Model.EndIDs = man.Model.EndIDs
-	b.models = append(b.models, backendModel{man: light, name: name, tok: tok, tmpl: t, encoder: sizeOfEncoder(man)})
+	var card ModelCard
+	card.weigh(man)
+	card.Architecture = architecture(man, card.Width)
+	b.models = append(b.models, backendModel{man: light, name: name, tok: tok, tmpl: t, encoder: sizeOfEncoder(man), card: card})
 	return nil
 }
 
@@ -78,7 +82,7 @@ func (b *Backend) Models(context.Context) ([]gateway.Model, error) {
 	for i, m := range b.models {
 		out[i] = gateway.Model{
 			ID: m.man.ID().String(), Name: m.name, Created: b.Created, ContextLength: int(m.man.TMax), Vocab: int(m.man.Vocab),
-			Stop: m.man.Model.EndIDs,
+			Stop: m.man.Model.EndIDs, Architecture: m.card.Architecture, Class: m.card.Class, Parameters: m.card.Parameters, Bytes: m.card.WeightBytes,
 		}
 		if e := m.encoder; e.rows > 0 {
 			out[i].ContextLength, out[i].Vocab, out[i].Vectors = e.rows, e.vocab, e.dim

@@ -26,13 +26,14 @@ import (
 
 // NetworkConfig describes a whole network on one machine: every role a process of its own.
 type NetworkConfig struct {
-	Exe    []string // command that runs a role: the own binary and what goes before the role's name
-	Dir    string   // state of all roles
-	Model  string   // model that every role holds, "" or "default" for the default one
-	Nodes  int
-	Listen string // gateway
-	Fork   string
-	Params chain.DeployParams
+	Exe       []string // command that runs a role: the own binary and what goes before the role's name
+	Dir       string   // state of all roles
+	Model     string   // model that every role holds, "" or "default" for the default one
+	Nodes     int
+	Listen    string // gateway
+	AllowPull bool   // clients of the gateway may have models fetched
+	Fork      string
+	Params    chain.DeployParams
 
 	NodeAttack    string // of node 1
 	WatchAttack   string // of a second challenger, which runs only then
@@ -243,6 +244,9 @@ func (n *Network) startOthers(ctx context.Context) error {
 	}
 	for _, url := range n.Nodes {
 		args = append(args, "--node", url)
+	}
+	if n.cfg.AllowPull {
+		args = append(args, "--allow-pull")
 	}
 	if n.cfg.GatewayAttack != "" {
 		args = append(args, "--attack", n.cfg.GatewayAttack)

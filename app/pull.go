@@ -29,6 +29,8 @@ type PullOptions struct {
 	SHA256 string       // of the file at a URL, hex; "": unknown
 	Keep   bool         // keep the downloaded files
 	HTTP   *http.Client // nil: one of its own
+	// Files, when set, is told which files will come.
+	Files func(files []fetch.HubFile)
 	// Progress is told about each file while it comes.
 	Progress func(file string, done, all int64)
 	Wait     func(n int) time.Duration // see fetch.Options
@@ -54,6 +56,9 @@ func (s Store) Pull(ctx context.Context, ref string, o PullOptions) (StoredModel
 	src, err := resolve(ctx, c, ref, &o)
 	if err != nil {
 		return StoredModel{}, fmt.Errorf("pull %s: %w", ref, err)
+	}
+	if o.Files != nil {
+		o.Files(src.files)
 	}
 	if o.Import.Name == "" {
 		o.Import.Name = src.title

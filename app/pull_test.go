@@ -12,11 +12,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"elenchus/network/fetch"
+	"elenchus/service/gateway"
 )
 
 // hub answers as Hugging Face does, over folders of files. What a file in cuts says is sent once, then
@@ -250,5 +252,45 @@ func TestModelInUseIsNotRemoved(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(s.Dir(), "*")); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A client of a gateway has models of the hub fetched, with their digests, and nothing else that a pull can reach.
+func TestClientsPullFromTheHubAlone(t *testing.T) {
+	s, err := OpenStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, o := newHub(t)
+	var steps []gateway.PullStep
+	report := func(p gateway.PullStep) { steps = append(steps, p) }
+	if err := s.pullFor(t.Context(), "who/tiny:Q8_0", o, report); err != nil {
+		t.Fatal(err)
+	}
+	digest := fmt.Sprintf("%x", sha256.Sum256(h.files["who/tiny"]["tiny-Q8_0.gguf"]))
+	if !slices.ContainsFunc(steps, func(p gateway.PullStep) bool { return p.Digest == digest && p.All > 0 && p.Done == p.All }) {
+		t.Errorf("no step says that the file came: %+v", steps)
+	}
+	if last := steps[len(steps)-1].Status; !strings.HasPrefix(last, "stored as tiny; ") {
+		t.Errorf("it ends with %q", last)
+	}
+	if _, err := s.Find("tiny"); err != nil {
+		t.Error(err)
+	}
+	before := len(h.asked)
+	if err := s.pullFor(t.Context(), "who/tiny:Q8_0", o, report); err != nil || len(h.asked) != before {
+		t.Errorf("again: %v, and %d requests", err, len(h.asked)-before)
+	}
+	path := filepath.Join(t.TempDir(), "m.gguf")
+	if err := os.WriteFile(path, drawnBytes(t, 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]error{
+		path: gateway.ErrInvalid, "https://example.com/m.gguf": gateway.ErrInvalid, "llama3.2": gateway.ErrInvalid,
+		"who/none": gateway.ErrModelNotFound, "who/evil": gateway.ErrModelNotFound,
+	} {
+		if err := s.pullFor(t.Context(), name, o, report); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", name, err, want)
+		}
 	}
 }

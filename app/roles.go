@@ -45,6 +45,7 @@ type Role struct {
 	PrefixMiB  int           // nodes: rows of prompts to keep for later ones; 0: a sixteenth of the free memory, below 0: none
 	Metrics    string        // address of the operator's face: metrics and readiness; "": none
 	KeepAlive  time.Duration // nodes: how long a model stays in memory after its last use; below 0: loaded at the start, for ever
+	AllowPull  bool          // gateways: fetch models for clients into the user's store
 	Ready      io.Writer     // gets the line "role URL" once the role serves
 	Log        *slog.Logger
 
@@ -286,6 +287,9 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o GatewayO
 	face := newOps(meter.Gateway)
 	b.Meter, o.Log = face.meter, r.Log
 	o.Observe, o.Ready = observe(face.meter), b.reachable
+	if r.AllowPull {
+		o.Pull = pullFromHub
+	}
 	tasks := []func(context.Context) error{}
 	if pay.Price != "" && pay.Price != "0" {
 		run, end, err := r.till(ctx, pay, &o)

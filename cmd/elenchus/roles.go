@@ -165,6 +165,7 @@ func gatewayCommand() *cobra.Command {
 	c.Flags().StringVar(&pay.Price, "price", "", "units of a token that an answer costs who has no key: others get 402 with x402 terms; needs --rpc and --dir (default: nothing)")
 	c.Flags().StringVar(&pay.Token, "pay-token", "", "address of the token to be paid in, with transferWithAuthorization (default: the deployment's)")
 	c.Flags().StringVar(&pay.To, "pay-to", "", "address to be paid at, no other gateway's (default: the account of --key)")
+	c.Flags().BoolVar(&f.AllowPull, "allow-pull", false, "let clients have models of a hub (HF_ENDPOINT) fetched into this user's store: POST /api/pull")
 	c.Flags().BoolVar(&o.Strict, "strict", false, "refuse requests with unknown fields instead of ignoring and listing them")
 	return c
 }

@@ -30,6 +30,10 @@ type Model struct {
 	Vocab         int     // number of token ids; ids are below it
 	Vectors       int     // elements of the vectors of an encoder; 0: a model that answers
 	Stop          []int32 // end-of-answer ids, at most 64; passed on in every Job
+	Architecture  string  // what its operations say of it, for people; may be empty
+	Class         string  // of its weights, such as r8
+	Parameters    int64   // numbers that were learnt; 0 if unknown
+	Bytes         int64   // of its weights; 0 if unknown
 }
 
 // Message is one turn of a conversation. Role is "system", "user", "assistant" or "tool".

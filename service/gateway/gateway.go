@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -49,6 +50,8 @@ type Options struct {
 	Cashier Cashier
 	// Browser is what people's browsers may have besides the API.
 	Browser Browser
+	// Pull fetches models for POST /api/pull; nil: nobody can have any fetched.
+	Pull Puller
 	// Drain is how long Serve waits for answers in the making once its context has ended. 0 means 10 s.
 	Drain time.Duration
 }
@@ -64,6 +67,7 @@ type Gateway struct {
 	cross   *http.CrossOriginProtection
 	answers atomic.Int64 // in the making
 	asking  atomic.Int64 // receipts that a chain is asked about
+	pulls   sync.Mutex   // guards nothing: who holds it has a model fetched, one at a time
 
 	responses *keeper
 	receipts  *shelf[string]

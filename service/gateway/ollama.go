@@ -3,6 +3,8 @@ package gateway
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"elenchus/compute/template"
@@ -152,7 +154,7 @@ func version(w http.ResponseWriter, _ *http.Request) {
 	}{ollamaVersion})
 }
 
-// ollamaModel is a model as /api/tags and /api/ps list it. Its size is unknown to a gateway.
+// ollamaModel is a model as /api/tags and /api/ps list it. What nodes load of it is unknown to a gateway.
 type ollamaModel struct {
 	Name     string        `json:"name"`
 	Model    string        `json:"model"`
@@ -173,8 +175,24 @@ type ollamaDetails struct {
 	Quantization string   `json:"quantization_level"`
 }
 
-func detailsOf() ollamaDetails {
-	return ollamaDetails{Format: "elenchus", Family: "elenchus", Families: []string{"elenchus"}}
+func detailsOf(m Model) ollamaDetails {
+	return ollamaDetails{Format: "elenchus", Family: "elenchus", Families: []string{"elenchus"}, Parameters: parametersText(m.Parameters), Quantization: m.Class}
+}
+
+// parametersText is a number of parameters as Ollama writes it: 134.5M.
+func parametersText(n int64) string {
+	for _, unit := range []struct {
+		size int64
+		name string
+	}{{1_000_000_000, "B"}, {1_000_000, "M"}, {1000, "K"}} {
+		if n >= unit.size {
+			return strings.TrimSuffix(strconv.FormatFloat(float64(n)/float64(unit.size), 'f', 1, 64), ".0") + unit.name
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 func modified(m Model) string { return time.Unix(m.Created, 0).UTC().Format(time.RFC3339) }
@@ -189,7 +207,7 @@ func (g *Gateway) ollamaModels(w http.ResponseWriter, r *http.Request) {
 	list := make([]ollamaModel, len(models))
 	for i, m := range models {
 		name := publicName(m)
-		list[i] = ollamaModel{Name: name, Model: name, Modified: modified(m), Digest: m.ID, Details: detailsOf(), Context: m.ContextLength}
+		list[i] = ollamaModel{Name: name, Model: name, Modified: modified(m), Size: m.Bytes, Digest: m.ID, Details: detailsOf(m), Context: m.ContextLength}
 	}
 	writeJSON(w, http.StatusOK, struct {
 		Models []ollamaModel `json:"models"`
@@ -234,13 +252,16 @@ func (g *Gateway) described(w http.ResponseWriter, r *http.Request) (*ollamaDesc
 		return nil, err
 	}
 	abilities := []string{"completion"}
-	if codec.Syntax() != nil {
+	if m.Vectors > 0 {
+		abilities = []string{"embedding"}
+	} else if codec.Syntax() != nil {
 		abilities = append(abilities, "tools")
 	}
 	return &ollamaDescription{
-		Modified: modified(m), Details: detailsOf(), Capabilities: abilities, Info: map[string]any{
+		Modified: modified(m), Details: detailsOf(m), Capabilities: abilities, Info: map[string]any{
 			"general.architecture": "elenchus", "general.basename": publicName(m), "elenchus.context_length": m.ContextLength,
-			"elenchus.model_id": m.ID, "elenchus.vocab_size": m.Vocab,
+			"elenchus.model_id": m.ID, "elenchus.vocab_size": m.Vocab, "general.parameter_count": m.Parameters,
+			"elenchus.architecture": m.Architecture,
 		},
 	}, nil
 }

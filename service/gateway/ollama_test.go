@@ -29,7 +29,9 @@ func ollamaExchanges() []exchange {
 		{"ollama-chat-broken", "POST", "/api/chat", chat + `}`, &toyBackend{script: says("ok", 0), after: errSecret}},
 		{"ollama-generate", "POST", "/api/generate", text + `,"stream":false,"system":"s"}`, &toyBackend{script: says("ho", FinishEOS)}},
 		{"ollama-generate-stream", "POST", "/api/generate", text + `,"raw":true}`, &toyBackend{script: says("ho", FinishEOS)}},
-		{"ollama-unknown", "POST", "/api/pull", `{}`, &toyBackend{}},
+		{"ollama-unknown", "POST", "/api/push", `{}`, &toyBackend{}},
+		{"ollama-pull", "POST", "/api/pull", `{"model":"toy/bytes"}`, &toyBackend{}},
+		{"ollama-pull-off", "POST", "/api/pull", `{"model":"who/tiny"}`, &toyBackend{}},
 	}
 }
 

@@ -34,6 +34,7 @@ func (g *Gateway) table() []route {
 		{"GET", "/api/tags", g.ollamaModels},
 		{"GET", "/api/ps", g.ollamaModels},
 		{"POST", "/api/show", g.ollamaShow},
+		{"POST", "/api/pull", g.ollamaPull},
 		{"POST", "/api/chat", g.complete(ollamaChat())},
 		{"POST", "/api/generate", g.complete(ollamaGenerate())},
 		{"GET", "/v1/responses/{id}", g.responses.show},

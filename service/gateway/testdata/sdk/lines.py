@@ -45,6 +45,9 @@ equal("models", client.list().models[0].model, "toy/bytes")
 equal("running", client.ps().models[0].context_length, client.show("toy/bytes").modelinfo["elenchus.context_length"])
 equal("abilities", client.show("toy/bytes").capabilities, ["completion", "tools"])
 
+equal("pull", [step.status for step in client.pull("toy/bytes", stream=True)], ["pulling manifest", "success"])
+fails("pull of another", lambda: client.pull("who/tiny"), 403, "--allow-pull")
+
 stranger = ollama.Client(host=base, headers={"Authorization": "Bearer not-the-key"})
 fails("wrong key", lambda: stranger.list(), 401)
 fails("no such model", lambda: client.chat(**{**ask, "model": "x"}), 404, "does not exist")

@@ -32,6 +32,11 @@ async function join(stream, piece) {
   assert.equal((await client.list()).models[0].name, 'toy/bytes');
   assert.equal((await client.ps()).models[0].name, 'toy/bytes');
   assert.deepEqual((await client.show({ model: 'toy/bytes' })).capabilities, ['completion', 'tools']);
+  const steps = [];
+  for await (const step of await client.pull({ model: 'toy/bytes', stream: true })) steps.push(step.status);
+  assert.deepEqual(steps, ['pulling manifest', 'success']);
+  assert.equal((await client.pull({ model: 'toy/bytes' })).status, 'success');
+  await assert.rejects(client.pull({ model: 'who/tiny' }), (e) => e.status_code === 403 && /--allow-pull/.test(e.message));
   await assert.rejects(client.chat({ ...ask, model: 'x' }), (e) => e.status_code === 404 && /does not exist/.test(e.message));
   await assert.rejects(client.chat({ ...ask, format: 'json' }), (e) => e.status_code === 400);
   await assert.rejects(client.chat({ ...ask, model: 'late', stream: true }).then((s) => join(s, () => '')), /no node is available/);
