@@ -122,19 +122,20 @@ func (l *Link) Submit(ctx context.Context, o ledger.Order) error {
 	return nil
 }
 
-// Bounds of watch: how often an order is sent again after its transaction reverted, and for how many
-// looks at the chain it is tried whether it would pass now.
+// How long watch looks whether an order would pass now: longer than blocks of a public chain can be
+// taken back. From the 400th look on it looks less and less often.
 const (
-	maxAgain = 3
-	maxLooks = 400
+	watchFor   = time.Hour
+	oftenLooks = 400
+	seldom     = time.Minute
 )
 
 // watch reports what became of an intent and, where its transaction reverted, sends it again as soon
-// as it would pass: after a reorganisation a move can be mined before the move that it answers, and
-// its author must not be late by that.
+// as it would pass, however often: after a reorganisation a move can be mined before the move that it
+// answers, and its author must not be late by that. What others brought about never passes again.
 func (l *Link) watch(ctx context.Context, i chain.Intent, o ledger.Order) {
 	key := i.Key
-	for n := 1; l.report(ctx, i.Key, o) && n <= maxAgain && l.passes(ctx, i); n++ {
+	for n := 1; l.report(ctx, i.Key, o) && l.passes(ctx, i); n++ {
 		i.Key = fmt.Sprintf("%s/again/%d", key, n)
 		l.log.Warn("transaction sent again", "order", key, "time", n)
 		if err := l.Outbox.Submit(ctx, i); err != nil {
@@ -144,16 +145,20 @@ func (l *Link) watch(ctx context.Context, i chain.Intent, o ledger.Order) {
 	}
 }
 
-// passes waits until an intent would not revert at the head, for maxLooks looks at most.
+// passes waits until an intent would not revert at the head, for watchFor at most.
 func (l *Link) passes(ctx context.Context, i chain.Intent) bool {
-	for range maxLooks {
+	pause := l.poll
+	for look, waited := 0, time.Duration(0); waited < watchFor; look++ {
 		if _, err := l.Contracts.Client().Call(ctx, common.Address(l.account), *i.To, i.Data); err == nil {
 			return true
 		}
 		select {
 		case <-ctx.Done():
 			return false
-		case <-time.After(l.poll):
+		case <-time.After(pause):
+		}
+		if waited += pause; look >= oftenLooks {
+			pause = min(2*pause, max(seldom, l.poll))
 		}
 	}
 	return false

@@ -66,7 +66,7 @@ func (r *ring) paysOut(m *match, end ledger.Resolved) {
 	r.wantError(chain.ErrJailed, r.node)(r.k.Intent(ledger.PostBatch{Root: claim.Hash{1}, Count: 1, Until: r.head().Time + 1000}))
 	r.later(r.k.Params().RewardDelay + 1)
 	p := stake.Params{RefundFactor: r.k.Params().RefundFactor}
-	cut := p.Split(held.Slashed, held.Cost, held.Price)
+	cut := p.Split(&held)
 	before, user, burned := r.credit(r.opener.address), r.credit(held.User), r.burned()
 	r.do(r.opener, "settle")(r.k.Intent(settle))
 	if got := r.credit(r.opener.address); got != mustAdd(before, cut.Reward) || cut.Reward.IsZero() {

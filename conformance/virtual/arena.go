@@ -100,9 +100,7 @@ func (a *arena) held() claim.Amount {
 		add(g.state.Escrow)
 	}
 	for _, v := range a.cases {
-		if v.Held != nil {
-			add(v.Held.Slashed.Less(a.p.Split(v.Held.Slashed, v.Held.Cost, v.Held.Price).Costs))
-		}
+		add(v.Held.Rests())
 	}
 	return sum
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/ethereum/go-ethereum/crypto"
 
@@ -197,8 +198,8 @@ func (w *world) cast(f *Fixture) error {
 	w.a = &arena{p: p, reserve: p.Reserve, unbonding: p.Unbonding, domain: f.domain, nodes: map[claim.Address]stake.Node{f.nodeAddr: {Stake: f.had}},
 		credit: map[claim.Address]claim.Amount{f.watchAddr: f.had}, wei: map[claim.Address]uint64{}, commits: map[claim.Hash]commit{},
 		games: map[claim.Hash]game{}, cases: map[claim.Hash]stake.Verdict{}, batches: map[claim.Hash]stake.Batch{}}
-	batch := w.rng.IntN(2) == 0
-	if w.lim.Bare {
+	batch := w.rng.IntN(2) == 0 && !w.lim.Bare
+	if w.lim.Bare || batch && rand.New(rand.NewPCG(w.res.Seed, 0xba4e)).IntN(2) == 0 { // a batch holds what a refutation takes
 		all := must(p.Reserve.Add(v.r.Claim.Value))
 		w.a.nodes[f.nodeAddr], w.a.credit[f.nodeAddr] = stake.Node{Stake: all}, f.had.Less(all)
 	}
@@ -208,10 +209,16 @@ func (w *world) cast(f *Fixture) error {
 			return err
 		}
 	}
+	w.evidence = func() *dispute.Inclusion {
+		if !batch {
+			return nil
+		}
+		return &dispute.Inclusion{Root: v.root}
+	}
 	mute := !w.res.Honest && w.rng.IntN(4) == 0
 	w.join(f.nodeAddr, w.res.Honest, func() player { return f.defender(v, mute) })
 	if !w.res.Honest && !w.lim.Away {
-		if err := w.joinHand(f, f.watchAddr, true, f.views[0], adversary.Hand{Receipt: v.r}); err != nil {
+		if err := w.joinHand(f, f.watchAddr, true, f.views[0], adversary.Hand{Receipt: v.r, Batch: w.evidence()}); err != nil {
 			return err
 		}
 	}
@@ -249,6 +256,9 @@ func (w *world) joinAttacker(f *Fixture, v *view, i int) error {
 	who := claim.Address{0xb0, byte(i)}
 	w.a.credit[who] = f.had
 	h := adversary.Hand{Receipt: v.r, Salt: uint64(i), Stops: w.rng.IntN(3) == 0, Blind: w.rng.IntN(3) == 0}
+	if rand.New(rand.NewPCG(w.res.Seed, uint64(i))).IntN(2) == 0 {
+		h.Batch = w.evidence()
+	}
 	see := f.views[w.rng.IntN(len(f.views))]
 	if w.rng.IntN(2) == 0 || see.r.Claim == v.r.Claim {
 		step := uint32(w.rng.IntN(len(f.job.Prompt) + int(v.r.Claim.Count) - 1))

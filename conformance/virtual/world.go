@@ -24,14 +24,13 @@ type Limits struct {
 	Once bool   // an order whose transaction reverted is not sent again
 	Lost bool   // a crash may lose the state directory: nothing is known any more
 	Away bool   // no watcher looks within the window
-	Bare bool   // the node's stake does not cover a second refutation
+	Bare bool   // the node's stake is one reserve, and the claim is in no batch
 }
 
 // Law3 are the assumptions under which an honest party loses nothing: whoever keeps sending is on the
 // chain before D2, its disk and its wallet hold, a watcher looks once in a window, and what it pays for
-// gas stays below four tenths of the price cap: above that, what open books at the cap for commit and
-// resolve does not pay the two time-outs of a later winner against a mute node. GAME law 3.
-func Law3() Limits { return Limits{Slack: 600, Depth: 3, Spike: 3, Reorgs: 4, Griefer: 3} }
+// gas stays below the price cap, at which open books commit and resolve. GAME law 3.
+func Law3() Limits { return Limits{Slack: 600, Depth: 3, Spike: 9, Reorgs: 4, Griefer: 3} }
 
 // Times of a schedule's chain.
 const (
@@ -90,6 +89,8 @@ type world struct {
 	all    []*party
 	res    Result
 	total  claim.Amount
+	// evidence is the place of the claim in its batch, nil without.
+	evidence func() *dispute.Inclusion
 }
 
 // party is somebody with an outbox.
@@ -111,17 +112,19 @@ func (p *party) again(key string) {
 	if p.tries == nil {
 		p.tries = map[string]int{}
 	}
-	if p.tries[key]++; p.tries[key] > maxTries {
+	if _, vain := p.player.(*intruder); vain || p.tries[key] > maxTries {
 		return
 	}
+	p.tries[key]++
 	delete(p.known, key)
 	if f, ok := p.player.(interface{ Forget(string) }); ok {
 		f.Forget(key)
 	}
 }
 
-// maxTries is how often an order is sent again after a revert.
-const maxTries = 3
+// maxTries is how often an order is sent again after a revert: as a link, which sends it again whenever it
+// would pass. No schedule comes near; more is a loop.
+const maxTries = 100
 
 // player is what a party does, given the news.
 type player interface {

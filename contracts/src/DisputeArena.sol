@@ -24,11 +24,12 @@ contract DisputeArena is Verdicts {
     uint256 private constant MOVE_GAS = 345_000;
     /// @dev Gas of the commit before a game and of the resolve after it, which nobody meters: booked at PRICE_CAP.
     uint256 private constant AROUND = 120_000;
+    /// @dev Bytes of calldata beside state and payload at most: selector, head, three lengths, a signature, padding.
+    uint256 private constant AROUND_DATA = 420;
 
     uint256 public immutable PROFILE;
     uint256 public immutable FORCED_INCLUSION;
     uint256 public immutable SPACE_RATE;
-    uint256 public immutable REPLY_TIME;
     uint256 public immutable GRACE;
     uint256 public immutable RATE;
     uint256 public immutable PRICE_CAP;
@@ -46,11 +47,11 @@ contract DisputeArena is Verdicts {
     constructor(address token, Params memory p, address[4] memory modules)
         StakeVault(token, p.unbonding)
         ClaimBook(p.reserve, p.window)
-        Verdicts(p.rewardDelay, p.refundFactor)
+        Verdicts(p.replyTime, p.rewardDelay, p.refundFactor)
     {
         Profiles.check(p);
         (PROFILE, FORCED_INCLUSION, SPACE_RATE) = (p.profile, p.forcedInclusion, p.spaceRate);
-        (REPLY_TIME, GRACE, RATE) = (p.replyTime, p.grace, p.rate);
+        (GRACE, RATE) = (p.grace, p.rate);
         (PRICE_CAP, TIP_CAP, TOKEN_PER_ETHER) = (p.priceCap, p.tipCap, p.tokenPerEther);
         (WORST_GAS, WORK_FEE) = (p.worstGas, p.workFee);
         for (uint256 i = 0; i < modules.length; ++i) {
@@ -92,7 +93,7 @@ contract DisputeArena is Verdicts {
         _signedBy(s, o.keys[0]);
         _signedBy(s, o.keys[1]);
         _bond(s, o, batch == 0 ? 0 : RESERVE + _min(o.value, cover), _start(payload));
-        G.put(s, G.COST, _price(gasAtStart, TAIL) + (AROUND * PRICE_CAP * TOKEN_PER_ETHER) / 1e18);
+        G.put(s, G.COST, _price(gasAtStart, TAIL, payload.length) + (AROUND * PRICE_CAP * TOKEN_PER_ETHER) / 1e18);
         _openSlot(game, o, s, _start(payload));
     }
 
@@ -262,6 +263,7 @@ contract DisputeArena is Verdicts {
 
     /// @inheritdoc IDisputeArena
     function timeout(bytes32 game, bytes calldata state, bytes calldata job) external {
+        uint256 gasAtStart = gasleft();
         _enter(game, state);
         if (job.length != Job.SIZE) revert Packed.PayloadLength(job.length, Job.SIZE);
         Job.check(_start(job), bytes32(G.peek(state, G.JOB_HASH)));
@@ -280,6 +282,7 @@ contract DisputeArena is Verdicts {
             if (G.flag(s, G.VOID)) revert TooEarly(block.timestamp, G.get(s, G.LAST));
             G.setFlag(s, G.VOID);
         }
+        _meter(s, !G.isNodes(phase), gasAtStart, Job.SIZE);
         _store(game, 14, s, _start(job));
     }
 
@@ -326,17 +329,23 @@ contract DisputeArena is Verdicts {
         bool nodes = G.isNodes(G.peek(state, G.PHASE));
         if (nodes && block.timestamp > G.peek(state, G.DEADLINE)) G.setFlag(s, G.VOID);
         _wind(s);
+        _meter(s, nodes, gasAtStart, payload.length);
+        _store(game, move, s, _start(payload));
+    }
+
+    /// @dev Books what the transaction cost to the opener of the game; on the node's side it comes out of the escrow and goes
+    /// to the sender.
+    function _meter(bytes memory s, bool nodes, uint256 gasAtStart, uint256 payload) private {
         uint256 tail = TAIL;
-        if (nodes) tail += creditOf(msg.sender) == 0 && openedBy(msg.sender) == 0 ? FIRST_CREDIT : CREDIT;
-        uint256 paid = _price(gasAtStart, tail);
+        if (nodes) tail += _isEmpty(msg.sender) ? FIRST_CREDIT : CREDIT;
+        uint256 paid = _price(gasAtStart, tail, G.SIZE + payload);
         if (nodes) {
             uint256 escrow = G.get(s, G.ESCROW);
             paid = _min(paid, escrow);
             G.put(s, G.ESCROW, escrow - paid);
+            _credit(msg.sender, paid);
         }
         G.put(s, G.COST, G.get(s, G.COST) + paid);
-        _store(game, move, s, _start(payload));
-        if (nodes) _credit(msg.sender, paid);
     }
 
     /// @dev The clock of the side that has the turn now, with the block space that its open games take.
@@ -400,10 +409,13 @@ contract DisputeArena is Verdicts {
     }
 
     /// @dev What the transaction so far, `tail` and its calldata cost, in token units. The calldata is counted as if no
-    /// byte were zero; the larger of execution price and calldata floor (EIP-7623) is taken.
-    function _price(uint256 gasAtStart, uint256 tail) private view returns (uint256) {
-        uint256 used = 21_000 + 16 * msg.data.length + (gasAtStart - gasleft()) + tail;
-        uint256 floor = 21_000 + 40 * msg.data.length;
+    /// byte were zero; the larger of execution price and calldata floor (EIP-7623) is taken. Bytes behind what the move
+    /// brings are its sender's own affair.
+    /// @param brings Bytes of state and payload.
+    function _price(uint256 gasAtStart, uint256 tail, uint256 brings) private view returns (uint256) {
+        uint256 size = _min(msg.data.length, brings + AROUND_DATA);
+        uint256 used = 21_000 + 16 * size + (gasAtStart - gasleft()) + tail;
+        uint256 floor = 21_000 + 40 * size;
         if (used < floor) used = floor;
         return (used * _min(tx.gasprice, block.basefee + TIP_CAP) * TOKEN_PER_ETHER) / 1e18;
     }

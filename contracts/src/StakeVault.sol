@@ -33,6 +33,8 @@ abstract contract StakeVault is IStakeVault {
     uint256 public constant MAX_GAMES = type(uint8).max;
     /// @dev One open game in the slot of an account.
     uint256 private constant GAME = 1 << 128;
+    /// @dev Set by `deposit` and `fund`: the slot of a party is never empty again, so that no move pays for a new one.
+    uint256 private constant KNOWN = 1 << 255;
 
     /// @notice The token of stakes, bonds and payments of this deployment; it must not charge on transfer.
     IERC20 public immutable TOKEN;
@@ -41,7 +43,7 @@ abstract contract StakeVault is IStakeVault {
 
     /// @inheritdoc IStakeVault
     uint256 public burned;
-    /// @dev One slot: credit 128 bits, games that the account has opened and that are not resolved 32.
+    /// @dev One slot: credit 128 bits, games that the account has opened and that are not resolved 32; the highest bit: KNOWN.
     mapping(address account => uint256) private _accounts;
     mapping(address node => uint256) private _nodes;
     mapping(address node => Exit) private _exits;
@@ -79,6 +81,7 @@ abstract contract StakeVault is IStakeVault {
         if (amount > MAX_STAKE - n.stake) revert BadParameter("amount", amount);
         n.stake += amount;
         _store(msg.sender, n);
+        _accounts[msg.sender] |= KNOWN;
         emit Deposited(msg.sender, amount);
         _pull(amount);
     }
@@ -90,12 +93,13 @@ abstract contract StakeVault is IStakeVault {
 
     /// @inheritdoc IStakeVault
     function openedBy(address account) public view returns (uint256) {
-        return _accounts[account] >> 128;
+        return uint32(_accounts[account] >> 128);
     }
 
     /// @inheritdoc IStakeVault
     function fund(uint256 amount) external {
         if (amount > type(uint128).max) revert BadParameter("amount", amount);
+        _accounts[msg.sender] |= KNOWN;
         _credit(msg.sender, amount);
         emit Funded(msg.sender, amount);
         _pull(amount);
@@ -217,6 +221,11 @@ abstract contract StakeVault is IStakeVault {
         uint256 credit = creditOf(account);
         if (credit < amount) revert Insufficient(account, credit, amount);
         _accounts[account] -= amount;
+    }
+
+    /// @dev Whether the account's slot is empty, so that a credit makes it.
+    function _isEmpty(address account) internal view returns (bool) {
+        return _accounts[account] == 0;
     }
 
     /// @dev The vault never holds more than 2^128-1 token units (`_pull`), so that credits do not reach the games beside them.

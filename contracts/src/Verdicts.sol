@@ -14,8 +14,11 @@ abstract contract Verdicts is IDisputeArena, ClaimBook {
     uint256 private constant MARKS = 3;
     /// @dev Sizes of what the last state and the job leave: a verdict, and what it holds (SPEC 08 §2.2, 09 §4.4).
     uint256 internal constant VERDICT = G.MONEY + 36;
-    uint256 private constant HELD = 100;
+    uint256 private constant HELD = 116;
 
+    /// @notice D0 in seconds: how long after the first refutation of a case a commit is still that of a winner who may be
+    /// repaid out of its slash.
+    uint256 public immutable REPLY_TIME;
     uint256 public immutable REWARD_DELAY;
     uint256 public immutable REFUND_FACTOR;
 
@@ -23,8 +26,8 @@ abstract contract Verdicts is IDisputeArena, ClaimBook {
     mapping(bytes32 game => bytes32) public slots;
     mapping(bytes32 caseId => uint256) private _verdicts;
 
-    constructor(uint256 rewardDelay, uint256 refundFactor) {
-        (REWARD_DELAY, REFUND_FACTOR) = (rewardDelay, refundFactor);
+    constructor(uint256 replyTime, uint256 rewardDelay, uint256 refundFactor) {
+        (REPLY_TIME, REWARD_DELAY, REFUND_FACTOR) = (replyTime, rewardDelay, refundFactor);
     }
 
     /// @inheritdoc IDisputeArena
@@ -51,8 +54,8 @@ abstract contract Verdicts is IDisputeArena, ClaimBook {
         emit Resolved(game, caseId, G.LOST, voided, 0, 0, "");
     }
 
-    /// @dev The first refutation of a case slashes; a later one repays costs out of free stake, and takes over what is held
-    /// if its commit was earlier.
+    /// @dev The first refutation of a case slashes; a later one repays costs out of free stake, then out of what is held, and
+    /// takes over what is held if its commit was earlier.
     function _refute(bytes32 game, bytes32 caseId, bytes calldata verdict, bytes calldata held, bool voided) private {
         uint256 slot = _verdicts[caseId];
         bool first = slot & REFUTED == 0;
@@ -68,37 +71,45 @@ abstract contract Verdicts is IDisputeArena, ClaimBook {
         } else if (slot & ~MARKS == 0) {
             _nothing(caseId, held);
         } else {
-            keeps = _takeOver(caseId, slot, verdict, held);
+            uint256 rest;
+            (keeps, rest) = _takeOver(caseId, slot, verdict, held, cost - costs);
+            costs += rest;
         }
         _keep(caseId, slot, keeps, voided);
         _leave(address(uint160(G.peek(verdict, G.OPENER))), G.peek(verdict, G.ESCROW) + costs);
         emit Resolved(game, caseId, G.REFUTED, voided, slashed, costs, keeps);
     }
 
-    /// @dev What the first refutation holds for `settle` (SPEC 09 §4.4): winner, committedAt, settleAt, slashed, cost, user,
-    /// price.
+    /// @dev What the first refutation holds for `settle` (SPEC 09 §4.4): winner, committedAt, settleAt, slashed, cost, left,
+    /// user, price.
     function _hold(bytes calldata verdict, uint256 slashed) private view returns (bytes memory held) {
+        uint256 cost = G.peek(verdict, G.COST);
         held = abi.encodePacked(
             uint160(G.peek(verdict, G.OPENER)),
             uint32(G.peek(verdict, G.COMMITTED_AT)),
             uint64(block.timestamp + REWARD_DELAY),
             uint128(slashed),
-            uint128(G.peek(verdict, G.COST)),
+            uint128(cost),
+            uint128(slashed / 2 - _min(cost, slashed / 2)),
             verdict[G.MONEY:]
         );
     }
 
-    /// @dev An earlier commit that wins in time is the winner of what is held.
-    function _takeOver(bytes32 caseId, uint256 slot, bytes calldata verdict, bytes calldata held)
+    /// @dev What free stake did not repay of a later winner's cost comes out of the half that is not burned, before refund and
+    /// reward; not for a commit that came when everybody knew. An earlier commit that wins in time is the winner of the rest.
+    function _takeOver(bytes32 caseId, uint256 slot, bytes calldata verdict, bytes calldata held, uint256 missing)
         private
         view
-        returns (bytes memory keeps)
+        returns (bytes memory keeps, uint256 costs)
     {
         uint256 pos = _checkHeld(caseId, slot, held);
-        keeps = held;
-        uint256 committedAt = G.peek(verdict, G.COMMITTED_AT);
-        if (block.timestamp > Packed.uintAt(pos + 24, 8) || committedAt >= Packed.uintAt(pos + 20, 4)) return keeps;
-        keeps = bytes.concat(bytes20(uint160(G.peek(verdict, G.OPENER))), bytes4(uint32(committedAt)), held[24:]);
+        (uint256 settleAt, uint256 left) = (Packed.uintAt(pos + 24, 8), Packed.uintAt(pos + 64, 16));
+        (bytes24 winner, uint256 committedAt) = (bytes24(held), G.peek(verdict, G.COMMITTED_AT));
+        if (committedAt + REWARD_DELAY <= settleAt + REPLY_TIME) costs = _min(missing, left);
+        if (block.timestamp <= settleAt && committedAt < Packed.uintAt(pos + 20, 4)) {
+            winner = bytes24(uint192((G.peek(verdict, G.OPENER) << 32) | committedAt));
+        }
+        keeps = bytes.concat(winner, held[24:64], bytes16(uint128(left - costs)), held[80:]);
     }
 
     function _keep(bytes32 caseId, uint256 slot, bytes memory held, bool voided) private {
@@ -123,18 +134,14 @@ abstract contract Verdicts is IDisputeArena, ClaimBook {
         (voided, refuted, held) = (slot & VOIDED != 0, slot & REFUTED != 0, bytes32(slot & ~MARKS));
     }
 
-    /// @notice How a slash is split (SPEC 09 §4): at most half is paid out, in the order costs, refund, reward.
-    function split(uint256 slashed, uint256 cost, uint256 price)
+    /// @notice How what is left of the half of a slash that is not burned is split (SPEC 09 §4.4): refund, then reward.
+    function split(uint256 slashed, uint256 cost, uint256 left, uint256 price)
         public
         view
-        returns (uint256 costs, uint256 refund, uint256 reward)
+        returns (uint256 refund, uint256 reward)
     {
-        uint256 left = slashed / 2;
-        costs = _min(cost, left);
-        left -= costs;
         refund = _min(REFUND_FACTOR * price, left);
-        left -= refund;
-        reward = _min(3 * cost + slashed / 5, left);
+        reward = _min(3 * cost + slashed / 5, left - refund);
     }
 
     /// @inheritdoc IDisputeArena
@@ -145,12 +152,12 @@ abstract contract Verdicts is IDisputeArena, ClaimBook {
         uint256 settleAt = Packed.uintAt(pos + 24, 8);
         if (block.timestamp <= settleAt) revert NothingToSettle(caseId, settleAt);
         _verdicts[caseId] = slot & MARKS;
-        uint256 slashed = Packed.uintAt(pos + 32, 16);
-        (uint256 costs, uint256 refund, uint256 reward) =
-            split(slashed, Packed.uintAt(pos + 48, 16), Packed.uintAt(pos + 84, 16));
-        uint256 burnt = slashed - costs - refund - reward;
+        (uint256 slashed, uint256 left) = (Packed.uintAt(pos + 32, 16), Packed.uintAt(pos + 64, 16));
+        (uint256 refund, uint256 reward) =
+            split(slashed, Packed.uintAt(pos + 48, 16), left, Packed.uintAt(pos + 100, 16));
+        uint256 burnt = slashed - slashed / 2 + left - refund - reward;
         address winner = address(uint160(Packed.uintAt(pos, 20)));
-        _credit(address(uint160(Packed.uintAt(pos + 64, 20))), refund);
+        _credit(address(uint160(Packed.uintAt(pos + 80, 20))), refund);
         _credit(winner, reward);
         burned += burnt;
         emit Settled(caseId, winner, refund, reward, burnt);

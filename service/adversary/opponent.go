@@ -52,10 +52,11 @@ type Means struct {
 // serves, so that every descent happens.
 type Hand struct {
 	Receipt *receipt.Receipt
-	Salt    uint64  // several games about one claim differ in it
-	Step    *uint32 // opens at this step; nil: where its own computation differs
-	Blind   bool    // picks the first of everything
-	Stops   bool    // moves no more once the game is open
+	Batch   *dispute.Inclusion // the evidence; nil: the signature of the receipt
+	Salt    uint64             // several games about one claim differ in it
+	Step    *uint32            // opens at this step; nil: where its own computation differs
+	Blind   bool               // picks the first of everything
+	Stops   bool               // moves no more once the game is open
 }
 
 // Opponent is an attacker's hand in games: it opens them and plays the opener's side. Create it with
@@ -91,7 +92,7 @@ func (o *Opponent) Deal(ctx context.Context, h Hand) error {
 		return err
 	}
 	open := &dispute.OpenMove{Opener: o.m.Account, Salt: claim.Keccak([]byte("attack"), []byte(fmt.Sprint(h.Salt))), MaxBond: o.m.MaxBond,
-		Claim: r.Claim, Request: r.Request, Sampler: trace.Settings(&r.Sampler), Header: o.m.Manifest.Header, Signature: r.Signature}
+		Claim: r.Claim, Request: r.Request, Sampler: trace.Settings(&r.Sampler), Header: o.m.Manifest.Header, Batch: h.Batch, Signature: r.Signature}
 	own := dispute.NewOwn(o.m.Manifest, job, a, r.Claim.Count, func(t int) (*trace.Step, error) { return o.m.View.Step(job, t, nil) })
 	if h.Step != nil {
 		open.T = *h.Step

@@ -158,10 +158,23 @@ func applyTimeout(s State, env Env) (State, Effect, error) {
 		next.Flags |= FlagVoid
 	case turn == Node && env.Now > s.Deadline && s.Flags&FlagVoid == 0:
 		next.Flags |= FlagVoid
-		return next, Effect{Void: true}, nil
 	default:
 		return s, Effect{}, fmt.Errorf("%w: %d, until %d", ErrEarly, env.Now, s.Deadline)
 	}
-	wind(&next, env)
-	return next, Effect{Over: true, Void: next.Flags&^s.Flags&FlagVoid != 0}, nil
+	effect := Effect{Over: next.Phase.Turn() == Nobody, Void: next.Flags&^s.Flags&FlagVoid != 0}
+	if err := meter(&next, other(s.Phase.Turn()), env.Gas, &effect); err != nil {
+		return s, Effect{}, err
+	}
+	if effect.Over {
+		wind(&next, env)
+	}
+	return next, effect, nil
+}
+
+// other is the side that a timeout of a turn is a move of.
+func other(turn Side) Side {
+	if turn == Node {
+		return Opener
+	}
+	return Node
 }

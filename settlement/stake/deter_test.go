@@ -22,7 +22,7 @@ func TestLeastStakeDetersTheCheatThatRefutesItself(t *testing.T) {
 		}
 		params := devnet()
 		loses := func(s Amount) bool { // in the mean: num/den of what is burned, against the gain
-			cut := params.Split(s, s, s) // costs and refund as high as can be
+			cut := params.Split(&Held{Slashed: s, Cost: s, Price: s}) // costs take the half that is not burned
 			lost, err := cut.Burned.Mul(p.Num)
 			if err != nil {
 				t.Fatal(err)

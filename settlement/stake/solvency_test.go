@@ -137,10 +137,10 @@ func (w *world) end(t *rapid.T) {
 	if first && (paid.Slashed != g.hold || paid.Slashed.Cmp(g.sure) < 0 || !w.n.Jailed) {
 		t.Fatalf("the first refutation of %+v takes %s of the %s that its game held", g.at, paid.Slashed, g.hold)
 	}
-	if !first && paid.Slashed != paid.Costs {
-		t.Fatalf("a later refutation takes %+v", paid)
+	if !first && (paid.Costs.Cmp(cost) > 0 || paid.Slashed.Cmp(paid.Costs) > 0) {
+		t.Fatalf("a later refutation that cost %s takes %+v", cost, paid)
 	}
-	w.purse, w.held = add(t, w.purse, paid.Costs), add(t, w.held, paid.Slashed.Less(paid.Costs))
+	w.purse, w.held = add(t, w.purse, paid.Costs), add(t, w.held, paid.Slashed).Less(paid.Costs)
 }
 
 func (w *world) settle(t *rapid.T) {
@@ -155,6 +155,9 @@ func (w *world) settle(t *rapid.T) {
 		_, cut, err := w.p.Settle(v, w.now)
 		if err != nil {
 			continue
+		}
+		if cut.Burned.Cmp(h.Slashed.Less(h.Slashed.Div(2))) < 0 {
+			t.Fatalf("%s of %s burn", cut.Burned, h.Slashed)
 		}
 		w.held = w.held.Less(add(t, cut.Refund, cut.Reward, cut.Burned))
 		w.purse, w.burned = add(t, w.purse, cut.Refund, cut.Reward), add(t, w.burned, cut.Burned)

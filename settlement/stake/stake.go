@@ -7,7 +7,7 @@
 // decided. SPEC 08 §5, §6, 09.
 //
 //	bond, err := p.Bond(node.Games, work, baseFee)
-//	cut := p.Split(slashed, cost, price)
+//	cut := p.Split(held)
 package stake
 
 import (
@@ -91,21 +91,17 @@ func (p *Params) Repay(gas, calldata, gasPrice, baseFee uint64) (Amount, error) 
 	return claim.AmountFromBig(used.Div(used, big.NewInt(1e18)))
 }
 
-// Cut is a slash divided. Costs go to the opener, Refund to the user, Reward to the earliest
-// winning committer after a delay.
-type Cut struct{ Costs, Refund, Reward, Burned Amount }
+// Cut is what a verdict held, divided. Refund goes to the user, Reward to the earliest winning
+// committer after a delay.
+type Cut struct{ Refund, Reward, Burned Amount }
 
-// Split divides a slash: at most half is paid out, in the order costs, refund (at most K times the
-// price), reward (3 times the costs and a fifth of the slash). SPEC 09 §4.
-func (p *Params) Split(slashed, cost, price Amount) Cut {
-	left := slashed.Div(2)
+// Split divides what a verdict holds: what is left of the half that is not burned, in the order refund
+// (at most K times the price), reward (3 times the costs and a fifth of the slash). SPEC 09 §4.4.
+func (p *Params) Split(h *Held) Cut {
 	var c Cut
-	c.Costs = cost.Min(left)
-	left = left.Less(c.Costs)
-	c.Refund = saturate(price.Mul(p.RefundFactor)).Min(left)
-	left = left.Less(c.Refund)
-	c.Reward = saturate(saturate(cost.Mul(3)).Add(slashed.Div(5))).Min(left)
-	c.Burned = slashed.Less(c.Costs).Less(c.Refund).Less(c.Reward)
+	c.Refund = saturate(h.Price.Mul(p.RefundFactor)).Min(h.Left)
+	c.Reward = saturate(saturate(h.Cost.Mul(3)).Add(h.Slashed.Div(5))).Min(h.Left.Less(c.Refund))
+	c.Burned = h.Rests().Less(c.Refund).Less(c.Reward)
 	return c
 }
 

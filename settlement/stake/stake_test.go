@@ -41,15 +41,15 @@ func TestSlashIsConservedAndHalfBurned(t *testing.T) {
 		p := devnet()
 		p.RefundFactor = rapid.Uint64Range(1, 1000).Draw(t, "K")
 		slashed, cost, price := amount(t, "slashed"), amount(t, "cost"), amount(t, "price")
-		c := p.Split(slashed, cost, price)
-		if add(t, c.Costs, c.Refund, c.Reward, c.Burned) != slashed {
+		costs := cost.Min(slashed.Div(2))
+		later := amount(t, "later").Min(slashed.Div(2).Less(costs)) // what later winners were repaid out of it
+		h := Held{Slashed: slashed, Cost: cost, Left: slashed.Div(2).Less(costs).Less(later), Price: price}
+		c := p.Split(&h)
+		if add(t, costs, later, h.Rests()) != slashed || add(t, c.Refund, c.Reward, c.Burned) != h.Rests() {
 			t.Fatalf("%+v of %s", c, slashed)
 		}
 		if c.Burned.Cmp(slashed.Less(slashed.Div(2))) < 0 {
 			t.Fatalf("burned %s of %s", c.Burned, slashed)
-		}
-		if c.Costs.Cmp(cost) > 0 || slashed.Div(2).Cmp(cost) >= 0 && c.Costs != cost {
-			t.Fatalf("costs %s of %s", c.Costs, cost)
 		}
 		if c.Reward.Cmp(saturate(saturate(cost.Mul(3)).Add(slashed.Div(5)))) > 0 {
 			t.Fatalf("reward %s", c.Reward)
@@ -158,7 +158,7 @@ func TestEarliestCommitGetsTheReward(t *testing.T) {
 		t.Fatal(err)
 	}
 	who, cut, err := p.Settle(&v, 100+p.RewardDelay+1)
-	want := Cut{Costs: claim.Units(1), Reward: claim.Units(203), Burned: claim.Units(796)}
+	want := Cut{Reward: claim.Units(203), Burned: claim.Units(796)}
 	if err != nil || who != (claim.Address{3}) || cut != want {
 		t.Fatalf("%x gets %+v, %v", who[:1], cut, err)
 	}
@@ -199,5 +199,45 @@ func TestRepay(t *testing.T) {
 	}
 	if got, _ := p.Repay(0, 1000, 9e9, 1e9); got != claim.Units(61_000*2*3) {
 		t.Errorf("calldata floor: %s", got)
+	}
+}
+
+// Where the stake was one reserve and a partner of the liar refutes first, who wins later is repaid out
+// of what is held, up to the half that burns; not for a commit of a time when all knew. SPEC 09 §4.5.
+func TestLaterWinnersAreRepaidOutOfWhatRests(t *testing.T) {
+	p := devnet()
+	n := Node{Stake: claim.Units(1000)}
+	var v Verdict
+	win := func(at uint32, cost, now uint64) Paid {
+		hold, err := n.Open(claim.Units(1000), Amount{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		paid, err := p.Refute(&v, &n, Win{Opener: claim.Address{byte(at)}, CommittedAt: at, Hold: hold, Cost: claim.Units(cost), Price: claim.Units(2)}, now, 60)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return paid
+	}
+	late := uint32(100 + p.ReplyTime)
+	for _, x := range []struct {
+		at        uint32
+		cost, now uint64
+		want      Paid
+		left      uint64
+	}{
+		{50, 100, 100, Paid{claim.Units(1000), claim.Units(100)}, 400},
+		{60, 70, 101, Paid{Amount{}, claim.Units(70)}, 330},
+		{late, 30, 200, Paid{Amount{}, claim.Units(30)}, 300},
+		{late + 1, 30, 200, Paid{}, 300},
+		{70, 500, 210, Paid{Amount{}, claim.Units(300)}, 0},
+		{71, 1, 211, Paid{}, 0},
+	} {
+		if got := win(x.at, x.cost, x.now); got != x.want || v.Held.Left != claim.Units(x.left) {
+			t.Fatalf("committed at %d: %+v and %s left, want %+v and %d", x.at, got, v.Held.Left, x.want, x.left)
+		}
+	}
+	if _, cut, err := p.Settle(&v, v.Held.SettleAt+1); err != nil || cut != (Cut{Burned: claim.Units(500)}) {
+		t.Fatalf("%+v, %v", cut, err)
 	}
 }

@@ -27,7 +27,8 @@ interface IStakeVault {
     /// @notice Adds to the sender's stake, which is at most 2^88-1. Stake ends by `requestUnbond` and `withdrawStake`.
     function deposit(uint256 amount) external;
 
-    /// @notice Adds to the sender's credit, from which bonds are taken.
+    /// @notice Adds to the sender's credit, from which bonds are taken. With 0 it makes the account's slot, which costs less
+    /// than a first credit in a game: for who will send moves of a node.
     function fund(uint256 amount) external;
 
     /// @notice Announces that `amount` of the sender's stake shall leave; replaces an earlier announcement and starts the

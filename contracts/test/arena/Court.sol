@@ -168,16 +168,16 @@ contract Court is GraphWorld {
         }
     }
 
-    /// @notice Slash without the costs that were paid at once.
+    /// @notice The half that burns, and what is left of the other.
     function _heldBy(bytes memory keeps) private pure returns (uint256) {
         if (keeps.length == 0) return 0;
         uint256 slashed;
-        uint256 cost;
+        uint256 left;
         assembly {
             slashed := shr(128, mload(add(keeps, 64)))
-            cost := shr(128, mload(add(keeps, 80)))
+            left := shr(128, mload(add(keeps, 96)))
         }
-        return slashed - (cost < slashed / 2 ? cost : slashed / 2);
+        return slashed - slashed / 2 + left;
     }
 
     function solvent() external view {

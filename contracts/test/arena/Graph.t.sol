@@ -405,7 +405,8 @@ contract GraphTest is GraphWorld {
         uint256 before = arena.creditOf(opener);
         _resolve();
         uint256 slashed = RESERVE + VALUE;
-        (uint256 costs, uint256 refund, uint256 reward) = arena.split(slashed, cost, PRICE);
+        uint256 costs = cost;
+        (uint256 refund, uint256 reward) = arena.split(slashed, cost, slashed / 2 - cost, PRICE);
         check(costs > 0 && refund == 3 * PRICE && reward > 0, "every part is paid");
         same(arena.creditOf(opener), before + escrow + costs, "escrow and costs");
         (uint128 stake,,,,,, bool jailed) = arena.nodes(node);
@@ -418,7 +419,7 @@ contract GraphTest is GraphWorld {
         _fails(stranger, call, IDisputeArena.NothingToSettle.selector, "at D3");
         vm.warp(block.timestamp + 1);
         bytes memory other = bytes.concat(held);
-        other[99] ^= 0x01; // price
+        other[115] ^= 0x01; // price
         _fails(stranger, abi.encodeCall(arena.settle, (id, other)), IDisputeArena.WrongHeld.selector, "price");
         arena.settle(id, held);
         same(arena.creditOf(user), refund, "user");
@@ -475,15 +476,8 @@ contract GraphTest is GraphWorld {
         check(address(bytes20(held)) == honest, "the earlier commit takes the reward over");
         vm.warp(block.timestamp + 601);
         arena.settle(_case(claim, 0), held);
-        (,, uint256 reward) = arena.split(RESERVE + VALUE, uint128(_heldCost()), PRICE);
+        (, uint256 reward) = arena.split(RESERVE + VALUE, _heldNumber(48), _heldNumber(64), PRICE);
         same(arena.creditOf(opener), before + cost + reward, "reward");
-    }
-
-    /// @dev The cost of the game that came first.
-    function _heldCost() private view returns (uint256 cost) {
-        for (uint256 i = 48; i < 64; ++i) {
-            cost = (cost << 8) | uint8(held[i]);
-        }
     }
 
     function testClaimThatIsFalseOnItsFaceIsRefutedByItsOpening() public {

@@ -27,6 +27,8 @@ interface VmLogs {
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
     function lastCallGas() external returns (Gas memory);
+    function snapshotState() external returns (uint256);
+    function revertToState(uint256 id) external returns (bool);
 
     struct Gas {
         uint64 gasLimit;
@@ -333,6 +335,13 @@ abstract contract World is Check {
     }
 
     // ---- money
+
+    /// @dev 16 bytes of what is held: at 32 slashed, at 48 the cost of the game that came first, at 64 what is left.
+    function _heldNumber(uint256 at) internal view returns (uint256 value) {
+        for (uint256 i = at; i < at + 16; ++i) {
+            value = (value << 8) | uint8(held[i]);
+        }
+    }
 
     /// @notice What the vault owes adds up to what it holds; `held` is what the arena holds.
     function _solvent(uint256 held) internal view {
