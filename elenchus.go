@@ -193,6 +193,10 @@ func compute(ctx context.Context, man *manifest.Manifest, job decode.Job, claime
 	if err := job.Check(man.Model); err != nil {
 		return nil, nil, err
 	}
+	job, err := trace.Bound(man.Model, job)
+	if err != nil {
+		return nil, nil, err
+	}
 	chain := trace.NewChain(&man.Header, &job)
 	run, err := decode.New(man.Model, job, split, decode.Hooks{Step: func(_ int, y decode.Yield, kv *machine.Cache) { chain.Append(y, kv) }})
 	if err != nil {

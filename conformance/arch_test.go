@@ -28,7 +28,7 @@ var floors = map[string][]string{
 // ranks order the packages of the pure floors: imports within a floor go to a lower rank.
 var ranks = map[string]int{
 	"compute/tensor": 0, "compute/kernel": 1, "compute/opset": 2, "compute/graph": 3, "compute/machine": 4,
-	"compute/model": 5, "compute/decode": 6, "compute/grammar": 6, "compute/train": 6,
+	"compute/model": 5, "compute/grammar": 5, "compute/decode": 6, "compute/train": 6,
 	"compute/ucd": -2, "compute/pattern": -1, "compute/tokenizer": 0, "compute/template": 1,
 	"commitment/merkle": 0, "commitment/manifest": 1, "commitment/claim": 1, "commitment/trace": 2, "commitment/receipt": 3,
 	"settlement/ledger": 0, "settlement/stake": 1, "settlement/dispute": 2, "settlement/stepproof": 3, "settlement/validity": 3,

@@ -312,12 +312,12 @@ var conditions = []condition{
 	{"greedy", all(opset.Token), func(e *example) bool { return e.c.Temperature == 0 && e.x[1][0] > 0 }},
 	{"sampled", all(opset.Token), func(e *example) bool { return e.c.Temperature != 0 && e.x[1][0] > 0 }},
 	{"nothing to sample", all(opset.Token), func(e *example) bool { return e.c.Temperature != 0 && e.x[1][0] == 0 }},
-	{"no stop ids", all(opset.StopOp), func(e *example) bool { return e.c.StopCount == 0 && len(e.x) == 2 }},
+	{"no stop ids", all(opset.StopOp), func(e *example) bool { return e.c.StopCount == 0 && len(e.x) == 3 }},
 	{"64 stop ids", all(opset.StopOp), func(e *example) bool { return e.c.StopCount == 64 }},
 	{"is a stop id", all(opset.StopOp), func(e *example) bool { return e.value == opset.FinishEnd && e.c.StopCount > 1 }},
 	{"a stop string is complete", all(opset.StopOp), func(e *example) bool { return e.value == opset.FinishString }},
 	{"a stop id before a stop string", all(opset.StopOp), func(e *example) bool {
-		return e.value == opset.FinishEnd && len(e.x) == 3 && e.x[2][0] == opset.StopDone
+		return e.value == opset.FinishEnd && len(e.x) == 4 && e.x[2][0] == opset.StopDone
 	}},
 	{"length", all(opset.StopOp), func(e *example) bool { return e.value == opset.FinishLength }},
 	{"length exactly", all(opset.StopOp), func(e *example) bool {

@@ -83,7 +83,7 @@ func checkVectors(t *testing.T, op opset.Code, path string) {
 
 func conditionsOf(op opset.Code) []condition {
 	var out []condition
-	for _, c := range slices.Concat(conditions, encoding, spelling) {
+	for _, c := range slices.Concat(conditions, encoding, spelling, ruling) {
 		if c.ops == nil || slices.Contains(c.ops, op) {
 			out = append(out, c)
 		}

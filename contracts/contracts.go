@@ -38,6 +38,7 @@ func Evaluators() []Evaluator {
 		{"FamilyEvaluator", []uint8{50, 51, 52}},
 		{"SelectionEvaluator", []uint8{29, 30, 31, 32, 33}},
 		{"StringsEvaluator", []uint8{34}},
+		{"GrammarEvaluator", []uint8{35, 36}},
 		{"RowsEvaluator", []uint8{80, 81, 82, 83, 84, 85, 86, 87, 88}},
 		{"EncoderEvaluator", []uint8{89, 90, 91, 92, 93, 94, 95, 96, 97, 98}},
 	}

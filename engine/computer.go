@@ -35,6 +35,8 @@ type Computer struct {
 	Prefix *PrefixCache
 	// Together, when set, lets answers of this computer that are made at the same time share passes.
 	Together *Together
+	// Grammars, when set, keeps the tables of grammars; others may share it.
+	Grammars *Grammars
 	// Plain turns guesses off: every step is computed when its token is known.
 	Plain bool
 	// Report, when set, is told what each answer cost.
@@ -125,6 +127,10 @@ func (c *Computer) begin(job decode.Job) (*running, error) {
 	if err := job.Check(c.Manifest.Model); err != nil {
 		return nil, err
 	}
+	job, err := c.Grammars.Bind(c.Manifest, job)
+	if err != nil {
+		return nil, err
+	}
 	r := &running{c: c, job: job, chain: trace.NewChain(&c.Manifest.Header, &job), batch: c.Batch}
 	hooks := decode.Hooks{Tensor: c.Tamper, Step: func(t int, y decode.Yield, kv *machine.Cache) {
 		if t < len(r.leaves) {
@@ -142,7 +148,6 @@ func (c *Computer) begin(job decode.Job) (*running, error) {
 	if c.Flip != nil {
 		r.batch = 1 // a later position of the batch must see the disturbed cache, as in Step
 	}
-	var err error
 	r.run, err = decode.New(c.Manifest.Model, job, c.Split, hooks)
 	return r, err
 }
@@ -200,6 +205,9 @@ func (c *Computer) Step(job decode.Job, t int, known []int32) (_ *trace.Step, er
 	var flip func(t int, kv *machine.Cache)
 	if c.Flip != nil {
 		flip = func(t int, kv *machine.Cache) { c.Flip(job, t, kv) }
+	}
+	if job, err = c.Grammars.Bind(c.Manifest, job); err != nil {
+		return nil, err
 	}
 	return trace.Replay(c.Manifest, job, t, known, c.Split, c.Tamper, flip)
 }

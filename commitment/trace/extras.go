@@ -15,7 +15,10 @@ func Settings(s *decode.Sampler) claim.Sampler {
 
 // Lists are the roots behind the settings.
 func Lists(s *decode.Sampler) claim.Lists {
-	l := claim.Lists{Grammar: s.Grammar}
+	l := claim.Lists{}
+	if s.Grammar != nil {
+		l.Grammar = s.Grammar.Root
+	}
 	if len(s.Bias) > 0 {
 		l.Bias = BiasTree(s.Bias).Root()
 	}

@@ -39,12 +39,17 @@ func Remember(job *decode.Job) *Memory {
 	return m
 }
 
-// remember is the memory after the next step, which yields y and that state of the stop strings.
-func (c *Chain) remember(y, stop uint32) Memory {
+// remember is the memory after the next step, which yields y.
+func (c *Chain) remember(y *decode.Yield) Memory {
 	m := c.memories[len(c.memories)-1]
-	m.Stop = stop
+	if c.stops {
+		m.Stop = y.Stop
+	}
+	if c.grammar {
+		m.Grammar = GrammarState(y.Grammar)
+	}
 	if c.counter != nil {
-		c.counter.add(y)
+		c.counter.add(uint32(y.Y))
 		m.Counts = c.counter.table.Root()
 	}
 	return m
@@ -90,6 +95,12 @@ func CountTable(read, drawn []int32) *merkle.Table {
 		c.count(uint32(id), false)
 	}
 	return c.table
+}
+
+// GrammarState is a state of a grammar as memories hold it: big-endian, behind zeros.
+func GrammarState(state uint32) (h merkle.Hash) {
+	binary.BigEndian.PutUint32(h[len(h)-4:], state)
+	return h
 }
 
 // BiasTree is the tree of a bias, kind 8 of SPEC 02 §1.2.

@@ -69,6 +69,8 @@ type Chain struct {
 	states    []State
 	memories  []Memory // of the states, nil if the request remembers nothing
 	counter   *counter // nil if nothing looks at counts
+	stops     bool     // the request has stop strings
+	grammar   bool     // it has a grammar
 	hashes    []merkle.Hash
 	positions []merkle.Hash
 	pieces    []merkle.Hash // scratch: one position's rows
@@ -81,6 +83,7 @@ func NewChain(h *manifest.Header, job *decode.Job) *Chain {
 	c := &Chain{h: h, states: []State{first}, hashes: []merkle.Hash{first.Hash()}, kv: make([][]merkle.Hash, int(h.DPos)+1)}
 	if m := Remember(job); m != nil {
 		c.memories, c.counter = []Memory{*m}, newCounter(job)
+		c.stops, c.grammar = len(job.Sampler.Stops) > 0, job.Sampler.Grammar != nil
 	}
 	return c
 }
@@ -97,7 +100,7 @@ func (c *Chain) AppendLeaf(y decode.Yield, leaf merkle.Hash) merkle.Hash {
 	root := c.grow(leaf, t)
 	s := State{Step: uint32(t) + 1, Y: uint32(y.Y), F: uint8(y.F), KV: root, Prev: c.hashes[t]}
 	if c.memories != nil {
-		m := c.remember(s.Y, y.Stop)
+		m := c.remember(&y)
 		s.Aux = m.Hash()
 		c.memories = append(c.memories, m)
 	}

@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -23,6 +24,7 @@ type Step struct {
 	Job       decode.Job
 	Prev, Now State // graph model: zero
 	memories  [2]Memory
+	grammar   *merkle.Wide  // made when it is asked for
 	counts    *merkle.Table // of S_{t-1}, made when it is asked for
 	positions []merkle.Hash
 	cache     *machine.Cache
@@ -45,6 +47,10 @@ const replayPass = 16
 func Replay(man *manifest.Manifest, job decode.Job, t int, known []int32, split machine.Split, tamper Tamper,
 	flip func(t int, kv *machine.Cache)) (*Step, error) {
 	if err := job.Check(man.Model); err != nil {
+		return nil, err
+	}
+	job, err := Bound(man.Model, job)
+	if err != nil {
 		return nil, err
 	}
 	s := &Step{man: man, Job: job, split: split, tamper: tamper, stages: map[int]*Stage{}}
@@ -86,6 +92,7 @@ func Replay(man *manifest.Manifest, job decode.Job, t int, known []int32, split 
 	if chain.memories != nil {
 		s.memories = [2]Memory{chain.memories[t], chain.memories[t+1]}
 		s.Ctx.StopState = s.memories[0].Stop
+		s.Ctx.GrammarState = binary.BigEndian.Uint32(s.memories[0].Grammar[28:])
 	}
 	for _, x := range chain.states[min(len(job.Prompt), t+1) : t+1] {
 		s.Ctx.Drawn = append(s.Ctx.Drawn, int32(x.Y))
@@ -294,6 +301,14 @@ func leaves(b []byte, leaf int, from, to uint64) []byte {
 	return out
 }
 
+// grammarTree is the tree over the token table of the request.
+func (s *Step) grammarTree() *merkle.Wide {
+	if s.grammar == nil {
+		s.grammar = merkle.NewWide(s.Ctx.GrammarTable)
+	}
+	return s.grammar
+}
+
 // Opening is a range of leaves with the siblings that lead to its root.
 type Opening struct {
 	Leaves   []byte
@@ -328,6 +343,9 @@ func (st *Stage) Open(d *opset.Descriptor, tensorIndex int, r opset.Read) (Openi
 		return Opening{c.Leaves(a, b), c.Siblings(a, b)}, nil
 	case opset.Strings:
 		return openBytes(st.step.Job.Sampler.StopTable(), r.Leaf, a, b), nil
+	case opset.Grammar:
+		w := st.step.grammarTree()
+		return Opening{w.Leaves(a, b), w.Siblings(a, b)}, nil
 	case opset.Bias:
 		c := BiasTree(st.step.Job.Sampler.Bias)
 		return Opening{c.Leaves(a, b), c.Siblings(a, b)}, nil

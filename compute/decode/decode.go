@@ -54,8 +54,11 @@ func (j *Job) Check(m *model.Model) error {
 	if err := j.Sampler.Check(); err != nil {
 		return fmt.Errorf("%w: %w", ErrJob, err)
 	}
-	if (j.Sampler.Counts() || len(j.Sampler.Bias) > 0) && !penalises(m) {
+	if (j.Sampler.Counts() || len(j.Sampler.Bias) > 0) && !draws(m, opset.Penalise) {
 		return fmt.Errorf("%w: the model has no penalties and no bias; import it again", ErrJob)
+	}
+	if err := j.checkGrammar(m); err != nil {
+		return err
 	}
 	if n := len(j.Sampler.Bias); n > 0 && int(j.Sampler.Bias[n-1].ID) >= m.Vocab {
 		return fmt.Errorf("%w: a bias of id %d, the vocabulary has %d", ErrJob, j.Sampler.Bias[n-1].ID, m.Vocab)
@@ -68,15 +71,28 @@ func (j *Job) Check(m *model.Model) error {
 	return nil
 }
 
-// penalises says whether the logits of a model pass through penalties and bias: models that were imported
-// before there were any do not. Of a model of which only the outline is at hand nothing is known: the job is
+// checkGrammar says whether the model can keep to the grammar of the job, if it has one.
+func (j *Job) checkGrammar(m *model.Model) error {
+	switch {
+	case j.Sampler.Grammar == nil:
+		return nil
+	case !draws(m, opset.Mask):
+		return fmt.Errorf("%w: the model knows no grammars; import it again", ErrJob)
+	case len(j.StopIDs) == 0:
+		return fmt.Errorf("%w: an answer that keeps to a grammar ends with a stop id, and there is none", ErrJob)
+	}
+	return nil
+}
+
+// draws says whether the logits of a model pass through an operation: those of models that were imported
+// before there was one do not. Of a model of which only the outline is at hand nothing is known: the job is
 // checked again when the whole is.
-func penalises(m *model.Model) bool {
+func draws(m *model.Model, op opset.Code) bool {
 	if len(m.Stages) == 0 {
 		return true
 	}
 	for i := range m.Stages[m.Layers+1].Ops {
-		if m.Stages[m.Layers+1].Ops[i].Op == opset.Penalise {
+		if m.Stages[m.Layers+1].Ops[i].Op == op {
 			return true
 		}
 	}
@@ -97,6 +113,8 @@ type Yield struct {
 	Y    int32  // y_t
 	F    int32  // f_t
 	Stop uint32 // state of the stop strings, 0 without them and in the prompt
+
+	Grammar uint32 // state of the grammar, 0 without one and in the prompt
 }
 
 // Run is one generation. It is not safe for concurrent use.
@@ -111,6 +129,7 @@ type Run struct {
 	t         int // next step
 	yPrev     int32
 	stop      uint32 // state of the stop strings after the last step
+	grammar   uint32 // that of the grammar
 	f         int32
 	out       []int32
 	work      Work
@@ -136,6 +155,9 @@ func New(m *model.Model, job Job, split machine.Split, hooks Hooks) (*Run, error
 	if err := job.Check(m); err != nil {
 		return nil, err
 	}
+	if g := job.Sampler.Grammar; g != nil && g.Table == nil {
+		return nil, fmt.Errorf("%w: the grammar is not bound to the tokens of the model", ErrJob)
+	}
 	n := min(m.TMax, len(job.Prompt)+int(job.MaxNew))
 	r := &Run{m: m, job: job, hooks: hooks, yPrev: job.Prompt[0], cache: machine.NewCache(m.Layers, n, m.DKV), positions: n}
 	r.ctx = Context(m, &job)
@@ -145,13 +167,17 @@ func New(m *model.Model, job Job, split machine.Split, hooks Hooks) (*Run, error
 
 // Context is the part of the operations' context that does not change from step to step.
 func Context(m *model.Model, job *Job) opset.Context {
-	return opset.Context{
+	c := opset.Context{
 		M: uint32(len(job.Prompt)), MaxNew: job.MaxNew, TMax: uint32(m.TMax), Temperature: job.Temperature,
 		Seed: job.Seed, StopCount: uint8(len(job.StopIDs)), Prompt: job.Prompt, StopIDs: job.StopIDs,
 		TopK: job.Sampler.TopK, TopP: job.Sampler.TopP, MinP: job.Sampler.MinP, Repetition: job.Sampler.Repetition,
 		Presence: job.Sampler.Presence, Frequency: job.Sampler.Frequency, Biased: len(job.Sampler.Bias) > 0, Biases: job.Sampler.Bias,
 		StopLens: job.Sampler.StopLengths(), StopTable: job.Sampler.StopTable(),
 	}
+	if g := job.Sampler.Grammar; g != nil {
+		c.Grammared, c.GrammarTable = true, g.Table
+	}
+	return c
 }
 
 // Done says whether the answer is complete.
@@ -211,7 +237,7 @@ func (r *Run) Advance(batch int) error { return r.pass.Advance([]*Run{r}, batch)
 func (r *Run) at(t int) opset.Context {
 	c := r.ctx
 	c.T = uint32(t)
-	c.YPrev, c.StopState = r.yPrev, r.stop
+	c.YPrev, c.StopState, c.GrammarState = r.yPrev, r.stop, r.grammar
 	if t < len(r.job.Prompt) {
 		c.YPrev = r.job.Prompt[t]
 	}
@@ -239,7 +265,8 @@ func (r *Run) block(batch int) []opset.Context {
 			break
 		}
 		next := r.at(r.t + len(c))
-		next.YPrev, next.StopState = id, r.head().NextStop(&c[len(c)-1], id)
+		last := &c[len(c)-1]
+		next.YPrev, next.StopState, next.GrammarState = id, r.head().NextStop(last, id), r.head().NextGrammar(last, id)
 		if next.Counted() {
 			drawn = append(drawn, id)
 			next.Drawn = drawn
@@ -255,7 +282,7 @@ func (r *Run) head() *machine.Stage { return &r.m.Stages[r.m.Layers+1] }
 
 // complete ends step t.
 func (r *Run) complete(t int, y Yield) {
-	r.yPrev, r.f, r.stop, r.t = y.Y, y.F, y.Stop, t+1
+	r.yPrev, r.f, r.stop, r.grammar, r.t = y.Y, y.F, y.Stop, y.Grammar, t+1
 	if r.hooks.Step != nil {
 		r.hooks.Step(t, y, r.cache)
 	}
@@ -264,25 +291,27 @@ func (r *Run) complete(t int, y Yield) {
 // emit ends the EMIT step of c from the head's tensors and says whether the step of next, if there
 // is one, was computed from what came out.
 func (r *Run) emit(c *opset.Context, t []*tensor.Tensor, next *opset.Context) bool {
-	y := Yield{t[len(t)-2].I32[0], t[len(t)-1].I32[0], uint32(t[len(t)-3].I32[0])}
+	n := len(t)
+	y := Yield{t[n-2].I32[0], t[n-1].I32[0], uint32(t[n-3].I32[0]), uint32(t[n-4].I32[0])}
 	r.out = append(r.out, y.Y)
 	if r.Logits != nil {
 		r.Logits(int(c.T), r.logits(r.m.Layers+1, t))
 	}
 	r.complete(int(c.T), y)
-	good := next != nil && y.F == opset.FinishRun && next.YPrev == y.Y && next.StopState == y.Stop
+	good := next != nil && y.F == opset.FinishRun && next.YPrev == y.Y && next.StopState == y.Stop &&
+		next.GrammarState == y.Grammar
 	if good {
 		r.work.Accepted++
 	}
 	return good
 }
 
-// logits are those of the model, before penalties and bias.
+// logits are those of the model, before penalties, bias and grammar.
 func (r *Run) logits(s int, t []*tensor.Tensor) []int32 {
 	for i := range r.m.Stages[s].Ops {
 		if o := &r.m.Stages[s].Ops[i]; o.Op == opset.ArgKey {
 			x := o.Src[0].Index
-			if before := &r.m.Stages[s].Ops[x]; before.Op == opset.Penalise {
+			for before := &r.m.Stages[s].Ops[x]; before.Op == opset.Penalise || before.Op == opset.Mask; before = &r.m.Stages[s].Ops[x] {
 				x = before.Src[0].Index
 			}
 			return t[x].I32

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"elenchus/compute/decode"
+	"elenchus/compute/grammar"
 	"elenchus/compute/model"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
@@ -209,7 +210,7 @@ func TestSettingsHaveOneEncoding(t *testing.T) {
 		"presence": func(s *decode.Sampler) { s.Presence = math.MinInt32 }, "frequency": func(s *decode.Sampler) { s.Frequency = -decode.MaxPenalty - 1 },
 		"bias of 0": func(s *decode.Sampler) { s.Bias = []opset.TokenBias{{ID: 1}} }, "descending": func(s *decode.Sampler) { s.Bias = []opset.TokenBias{{ID: 2, Value: 1}, {ID: 1, Value: 1}} },
 		"twice": func(s *decode.Sampler) { s.Bias = []opset.TokenBias{{ID: 2, Value: 1}, {ID: 2, Value: 1}} }, "id": func(s *decode.Sampler) { s.Bias = []opset.TokenBias{{ID: opset.DenseCount, Value: 1}} },
-		"value": func(s *decode.Sampler) { s.Bias = []opset.TokenBias{{ID: 2, Value: decode.MaxBiasValue + 1}} }, "grammar": func(s *decode.Sampler) { s.Grammar[0] = 1 },
+		"value": func(s *decode.Sampler) { s.Bias = []opset.TokenBias{{ID: 2, Value: decode.MaxBiasValue + 1}} }, "grammar": func(s *decode.Sampler) { s.Grammar = &grammar.Grammar{Source: []byte{0}} },
 		"nothing": func(s *decode.Sampler) { *s = decode.Sampler{} },
 	} {
 		c := s

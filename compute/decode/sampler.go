@@ -1,11 +1,13 @@
 package decode
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 
+	"elenchus/compute/grammar"
 	"elenchus/compute/opset"
 )
 
@@ -20,7 +22,7 @@ type Sampler struct {
 	Frequency  int32             // taken from them for each time, Q16
 	Bias       []opset.TokenBias // added to logits, by ascending id, at most MaxBias
 	Stops      []string          // texts that end the answer, at most MaxStops
-	Grammar    [32]byte          // root of the grammar that the answer keeps to, 0 none
+	Grammar    *grammar.Grammar  // what the answer keeps to, nil none
 }
 
 // ErrSampler marks settings that are out of range or not canonical.
@@ -43,7 +45,12 @@ func (s *Sampler) None() bool { return s.Equal(&Sampler{}) }
 
 // Equal says whether two settings are the same.
 func (s *Sampler) Equal(o *Sampler) bool {
-	return s.numbers() == o.numbers() && s.Grammar == o.Grammar && slices.Equal(s.Bias, o.Bias) && slices.Equal(s.Stops, o.Stops)
+	return s.numbers() == o.numbers() && s.sameGrammar(o) && slices.Equal(s.Bias, o.Bias) && slices.Equal(s.Stops, o.Stops)
+}
+
+func (s *Sampler) sameGrammar(o *Sampler) bool {
+	a, b := s.Grammar, o.Grammar
+	return a == b || a != nil && b != nil && a.Root == b.Root && bytes.Equal(a.Source, b.Source)
 }
 
 // numbers are the settings without lists, in the order of their encoding.
@@ -69,8 +76,8 @@ func (s *Sampler) Check() error {
 		return fmt.Errorf("%w: presence penalty %d/2^16 is beyond %d", ErrSampler, s.Presence, MaxPenalty>>16)
 	case max(s.Frequency, -s.Frequency) > MaxPenalty || s.Frequency == -1<<31:
 		return fmt.Errorf("%w: frequency penalty %d/2^16 is beyond %d", ErrSampler, s.Frequency, MaxPenalty>>16)
-	case s.Grammar != [32]byte{}:
-		return fmt.Errorf("%w: a grammar; this version has none", ErrSampler)
+	case s.Grammar != nil && s.Grammar.Root == [32]byte{}:
+		return fmt.Errorf("%w: a grammar without the root of its table", ErrSampler)
 	}
 	if err := s.checkStops(); err != nil {
 		return err
@@ -142,7 +149,11 @@ func (s *Sampler) Encode() []byte {
 	for _, e := range s.Stops {
 		b = append(append(b, uint8(len(e))), e...)
 	}
-	return append(b, s.Grammar[:]...)
+	if s.Grammar == nil {
+		return append(b, make([]byte, 32)...)
+	}
+	b = append(b, s.Grammar.Root[:]...)
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(s.Grammar.Source))), s.Grammar.Source...)
 }
 
 // DecodeSampler reads exactly what Encode writes of settings that are valid and not all off. The
@@ -165,7 +176,9 @@ func DecodeSampler(b []byte) (Sampler, error) {
 	for range n {
 		s.Stops = append(s.Stops, string(r.take(int(r.uint(1)))))
 	}
-	copy(s.Grammar[:], r.take(len(s.Grammar)))
+	if err := r.grammar(&s); err != nil {
+		return Sampler{}, err
+	}
 	if r.bad || len(r.b) != 0 {
 		return Sampler{}, fmt.Errorf("%w: %d bytes are not settings", ErrSampler, len(b))
 	}
@@ -175,6 +188,22 @@ func DecodeSampler(b []byte) (Sampler, error) {
 	return s, s.Check()
 }
 
+// grammar reads the root of a grammar's table and, unless it is 0, the automaton.
+func (r *settingsReader) grammar(s *Sampler) error {
+	var g grammar.Grammar
+	if copy(g.Root[:], r.take(len(g.Root))); r.bad || g.Root == [32]byte{} {
+		return nil
+	}
+	if g.Source = r.take(int(r.u32())); r.bad {
+		return nil
+	}
+	if _, err := grammar.Decode(g.Source); err != nil {
+		return fmt.Errorf("%w: %w", ErrSampler, err)
+	}
+	s.Grammar = &g
+	return nil
+}
+
 // settingsReader takes bytes from the front; after one that is not there it reads zeros and bad stands.
 type settingsReader struct {
 	b   []byte
@@ -182,7 +211,7 @@ type settingsReader struct {
 }
 
 func (r *settingsReader) take(n int) []byte {
-	if r.bad || n > len(r.b) {
+	if r.bad || n < 0 || n > len(r.b) {
 		r.bad = true
 		return nil
 	}

@@ -134,7 +134,7 @@ var bounds = [...]func(v *stage, d *opset.Descriptor, at func(int) int) (own, in
 		return n, n
 	},
 	opset.Keep:      func(_ *stage, _ *opset.Descriptor, at func(int) int) (int, int) { return at(0), 0 },
-	opset.StopState: atMost(24), opset.PromptOp: nil,
+	opset.StopState: atMost(24), opset.PromptOp: nil, opset.Mask: atMost(31), opset.GrammarState: atMost(31),
 	// |x * r| <= 2^61 with r <= 2^30; presence, frequency times a count of 31 bits, and a bias.
 	opset.Penalise: func(*stage, *opset.Descriptor, func(int) int) (int, int) { return 31, 62 },
 	opset.Order:    atMost(8), opset.Slot: atMost(8), opset.Gather: passes, opset.Share: shareBits,
@@ -196,7 +196,7 @@ func (v *stage) worst(d *opset.Descriptor) (Cost, error) {
 			key.Src[k].Index = uint8(k + 1) // tell the reads apart
 		}
 	}
-	c := opset.Context{TMax: v.positions(), M: v.positions(), StopCount: opset.MaxStop, StopLens: opset.MostStopLens, Biased: true, Repetition: 1}
+	c := opset.Context{TMax: v.positions(), M: v.positions(), StopCount: opset.MaxStop, StopLens: opset.MostStopLens, Biased: true, Repetition: 1, Grammared: true}
 	cost, err := Worst(&key, c, len(v.p.Stages))
 	for k := range key.Src {
 		key.Src[k].Index = 0

@@ -70,6 +70,8 @@ func TestEachInvariantRejectsAlone(t *testing.T) {
 		}},
 		{graph.ErrToken, false, 3, opset.Token, 1, func(ds []opset.Descriptor, i int) { ds[i].Src[0] = ds[i].Src[1] }},
 		{graph.ErrToken, false, 3, opset.StopOp, 0, func(ds []opset.Descriptor, i int) { ds[i].Src[2] = ds[i].Src[0] }},
+		{graph.ErrToken, false, 3, opset.StopOp, 0, func(ds []opset.Descriptor, i int) { ds[i].Src[3] = ds[i].Src[2] }},
+		{graph.ErrToken, false, 3, opset.GrammarState, 0, func(ds []opset.Descriptor, i int) { ds[i].P[0]-- }},
 		{graph.ErrToken, false, 3, opset.StopState, 0, func(ds []opset.Descriptor, i int) { ds[i].P[0]-- }},
 		{graph.ErrWeights, false, 3, opset.StopState, 0, func(ds []opset.Descriptor, i int) { ds[i].P[1]-- }},
 		{graph.ErrNorm, false, 1, opset.NormApply, 1, func(ds []opset.Descriptor, i int) { ds[i].Src[0].Index = 0 }},

@@ -77,7 +77,8 @@ func (v *stage) state() error {
 			ok = v.p.Token && v.n == 0
 		case opset.RoPE:
 			ok = v.layer() && d.P[5] == int64(v.p.TMax)
-		case opset.Temper, opset.Draw, opset.Token, opset.Penalise, opset.Rank, opset.Hist, opset.Digit, opset.Keep, opset.StopState:
+		case opset.Temper, opset.Draw, opset.Token, opset.Penalise, opset.Rank, opset.Hist, opset.Digit, opset.Keep, opset.StopState,
+			opset.Mask, opset.GrammarState:
 			ok = v.emit()
 		}
 		if !ok {

@@ -184,7 +184,7 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 	},
 	opset.StopOp: func(*opset.Descriptor) signature {
 		one := on(aTensor, i32, fixed(1))
-		return signature{vec(1), []operand{one, {kinds: []uint8{opset.Stop}}, one}, nil}
+		return signature{vec(1), []operand{one, {kinds: []uint8{opset.Stop}}, one, one}, nil}
 	},
 	opset.StopState: stopState,
 	opset.PromptOp: func(*opset.Descriptor) signature {
@@ -222,6 +222,14 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 		s := single(d, i32, span{1, opset.DenseCount})
 		s.operands = append(s.operands, operand{kinds: []uint8{opset.Counts}}, operand{kinds: []uint8{opset.Bias}})
 		return s
+	},
+	opset.Mask: func(d *opset.Descriptor) signature {
+		s := single(d, i32, span{1, opset.DenseCount})
+		s.operands = append(s.operands, operand{kinds: []uint8{opset.Grammar}})
+		return s
+	},
+	opset.GrammarState: func(*opset.Descriptor) signature {
+		return signature{vec(1), []operand{on(aTensor, i32, fixed(1)), {kinds: []uint8{opset.Grammar}}}, []span{{1, opset.DenseCount}}}
 	},
 	opset.Rank: func(d *opset.Descriptor) signature {
 		s := signature{vec(1), nil, []span{width, {opset.ByCount, opset.ByWeight}}}

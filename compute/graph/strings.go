@@ -1,15 +1,14 @@
 package graph
 
 import (
-	"errors"
 	"fmt"
 
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
 )
 
-// Stop strings: the bytes of tokens are a model tensor, the state after a token is a tensor of EMIT.
-// SPEC 02 §4 op 34.
+// Stop strings and grammars: the bytes of tokens are a model tensor, the states after a token are tensors
+// of EMIT. SPEC 02 §4 op 34, 36.
 
 // maxTextBytes bounds the bytes of all tokens.
 const maxTextBytes = maxPositions * opset.TokenBytes
@@ -22,11 +21,11 @@ func stopState(d *opset.Descriptor) signature {
 	}
 }
 
-// ends checks the last three tensors of EMIT: the state of the stop strings after a token, that token
-// once more, and its finish code with that state. Outputs are the last two.
+// ends checks the last four tensors of EMIT: the states of the grammar and of the stop strings after a
+// token, that token once more, and its finish code with those states. Outputs are the last two.
 func (v *stage) ends() error {
 	n := len(v.ds)
-	if n < 5 {
+	if n < 6 {
 		return fmt.Errorf("ends after %d tensors", n)
 	}
 	state, y, f := &v.ds[n-3], &v.ds[n-2], &v.ds[n-1]
@@ -36,8 +35,17 @@ func (v *stage) ends() error {
 	if state.Op != opset.StopState || f.Src[2] != (opset.Source{Kind: opset.Tensor, Index: uint8(n - 3)}) {
 		return fmt.Errorf("the finish code is not made with the state of the stop strings, but with %s", state.Op)
 	}
-	if over := int(state.Src[0].Index); over >= n-3 || v.ds[over] != *y {
-		return errors.New("the state of the stop strings is not that after the token")
+	grammar := &v.ds[n-4]
+	if grammar.Op != opset.GrammarState || f.Src[3] != (opset.Source{Kind: opset.Tensor, Index: uint8(n - 4)}) {
+		return fmt.Errorf("the finish code is not made with the state of the grammar, but with %s", grammar.Op)
+	}
+	for _, s := range []*opset.Descriptor{state, grammar} {
+		if over := int(s.Src[0].Index); over >= n-4 || v.ds[over] != *y {
+			return fmt.Errorf("%s is not over the token", s.Op)
+		}
+	}
+	if grammar.P[0] != int64(v.p.Vocab) {
+		return fmt.Errorf("a grammar over %d tokens, the vocabulary has %d", grammar.P[0], v.p.Vocab)
 	}
 	if state.P[0] != int64(v.p.Vocab) {
 		return fmt.Errorf("bytes of %d tokens, the vocabulary has %d", state.P[0], v.p.Vocab)

@@ -159,7 +159,7 @@ func readsOf(d *opset.Descriptor, c *opset.Context, index, k uint64) ([]opset.Re
 // leads says whether bytes of an operation decide the place of a later read.
 func leads(c opset.Code) bool {
 	switch c {
-	case opset.Select, opset.Gather, opset.RowMatMul, opset.RowResult, opset.EmbedRows:
+	case opset.Mask, opset.GrammarState, opset.Select, opset.Gather, opset.RowMatMul, opset.RowResult, opset.EmbedRows:
 		return true
 	}
 	return false

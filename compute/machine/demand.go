@@ -29,6 +29,8 @@ func (b *batch) passes(o *Op) bool {
 	switch {
 	case o.Op == opset.Penalise:
 		return b.every(func(c *opset.Context) bool { return !c.Counted() && !c.Biased })
+	case o.Op == opset.Mask:
+		return b.every(func(c *opset.Context) bool { return !c.Grammared })
 	case o.Op != opset.Keep:
 		return false
 	case o.P[1] == opset.ByCount:

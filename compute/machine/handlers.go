@@ -70,26 +70,28 @@ var handlers = [...]func(*call){
 	opset.Position: func(r *call) {
 		kernel.Embed(r.out.I32, r.src(0).I8, r.src(1).I32, min(int(r.c.T), int(r.op.P[0])-1), int(r.op.P[1]))
 	},
-	opset.Penalise:  penalise,
-	opset.Rank:      rank,
-	opset.Hist:      hist,
-	opset.Digit:     digit,
-	opset.Keep:      keep,
-	opset.StopState: func(r *call) { r.out.I32[0] = stopState(r.op, r.c, r.src(0).I32[0]) },
-	opset.Order:     func(r *call) { kernel.Order(r.out.I32, r.src(0).I32) },
-	opset.Slot:      func(r *call) { kernel.Slot(r.out.I32, r.src(0).I32) },
-	opset.Gather:    func(r *call) { kernel.Gather(r.out.I32, r.src(0).I32, r.src(1).I32) },
-	opset.Share:     share,
-	opset.RowMatMul: rowMatMul,
-	opset.RowResult: rowResult,
-	opset.RowScale:  func(r *call) { kernel.RowScale(r.out.I64, r.src(0).I64) },
-	opset.RowQuant:  func(r *call) { kernel.RowQuant(r.out.I16, r.src(0).I32, r.src(1).I64, int(r.op.P[1])) },
-	opset.Combine:   func(r *call) { kernel.Combine(r.out.I32, r.src(0).I32, r.src(1).I32, r.op.P[2]) },
-	opset.EmbedRows: embedRows,
-	opset.Live:      liveRows,
-	opset.RowScore:  rowScore,
-	opset.RowMix:    rowMix,
-	opset.Turn:      func(r *call) { kernel.Turn(r.out.I32, r.src(0).I32, r.src(1).I32) },
+	opset.Penalise:     penalise,
+	opset.Rank:         rank,
+	opset.Hist:         hist,
+	opset.Digit:        digit,
+	opset.Keep:         keep,
+	opset.StopState:    func(r *call) { r.out.I32[0] = stopState(r.op, r.c, r.src(0).I32[0]) },
+	opset.Mask:         mask,
+	opset.GrammarState: func(r *call) { r.out.I32[0] = nextGrammar(r.op, r.c, r.src(0).I32[0]) },
+	opset.Order:        func(r *call) { kernel.Order(r.out.I32, r.src(0).I32) },
+	opset.Slot:         func(r *call) { kernel.Slot(r.out.I32, r.src(0).I32) },
+	opset.Gather:       func(r *call) { kernel.Gather(r.out.I32, r.src(0).I32, r.src(1).I32) },
+	opset.Share:        share,
+	opset.RowMatMul:    rowMatMul,
+	opset.RowResult:    rowResult,
+	opset.RowScale:     func(r *call) { kernel.RowScale(r.out.I64, r.src(0).I64) },
+	opset.RowQuant:     func(r *call) { kernel.RowQuant(r.out.I16, r.src(0).I32, r.src(1).I64, int(r.op.P[1])) },
+	opset.Combine:      func(r *call) { kernel.Combine(r.out.I32, r.src(0).I32, r.src(1).I32, r.op.P[2]) },
+	opset.EmbedRows:    embedRows,
+	opset.Live:         liveRows,
+	opset.RowScore:     rowScore,
+	opset.RowMix:       rowMix,
+	opset.Turn:         func(r *call) { kernel.Turn(r.out.I32, r.src(0).I32, r.src(1).I32) },
 	opset.RowCenter: func(r *call) {
 		kernel.RowCenter(r.out.I32, r.src(0).I32, r.src(1).I64, int(r.op.P[1]))
 	},
@@ -241,6 +243,10 @@ func token(r *call) {
 
 func stop(r *call) {
 	y := r.src(0).I32[0]
+	if r.src(3).I32[0] == opset.GrammarDead {
+		r.out.I32[0] = opset.FinishGrammar
+		return
+	}
 	for _, id := range r.c.StopIDs {
 		if id == y {
 			r.out.I32[0] = opset.FinishEnd

@@ -287,9 +287,9 @@ var trials = map[opset.Code]func(r *rand.Rand, z *trial){
 		z.c.StopIDs = drawn(r, tensor.I32, int(span(r, 0, 64)), 2).I32
 		z.c.StopCount = uint8(len(z.c.StopIDs))
 		z.c.T, z.c.M, z.c.MaxNew, z.c.TMax = uint32(span(r, 0, 9)), uint32(span(r, 1, 9)), uint32(span(r, 1, 9)), uint32(span(r, 1, 9))
-		z.src[2] = drawn(r, tensor.I32, 1, 1)
+		z.src[2], z.src[3] = drawn(r, tensor.I32, 1, 1), drawn(r, tensor.I32, 1, 2)
 	},
-	opset.StopState: stopStateTrial,
+	opset.StopState: stopStateTrial, opset.Mask: maskTrial, opset.GrammarState: grammarTrial,
 	opset.PromptOp: func(r *rand.Rand, z *trial) {
 		z.d.Dims, z.d.Src[0] = vec(1), opset.Source{Kind: opset.Prompt}
 		z.c.Prompt = drawn(r, tensor.I32, int(span(r, 1, 40)), 31).I32
@@ -449,6 +449,8 @@ func (z *trial) fetch(op *Op, f *frame) opset.Fetch {
 			for i, b := range z.c.StopTable {
 				x.I8[i] = int8(b)
 			}
+		case opset.Grammar:
+			return z.fetchTable(r)
 		case opset.KV:
 			return z.fetchKV(r)
 		case opset.Counts, opset.Bias:

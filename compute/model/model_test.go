@@ -51,7 +51,7 @@ func TestLlamaStages(t *testing.T) {
 	}
 	ends(0, opset.Embed)
 	ends(1, opset.Add)
-	ends(2, opset.Token, opset.StopState, opset.Token, opset.StopOp)
+	ends(2, opset.Token, opset.GrammarState, opset.StopState, opset.Token, opset.StopOp)
 	ends(3, opset.PromptOp)
 	for i, st := range m.Stages {
 		in := st.Ops[0]

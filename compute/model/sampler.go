@@ -14,12 +14,14 @@ type sampler struct {
 	text   *Text
 }
 
-// finish appends penalties and bias, temperature, weights, top-k, top-p and min-p, the draw, stop
-// strings, token and finish code.
+// finish appends penalties and bias, the mask of the grammar, temperature, weights, top-k, top-p and
+// min-p, the draw, grammar, stop strings, token and finish code.
 func (s *sampler) finish(logits int) {
 	one := [2]int{1, 1}
 	logits = s.add(opset.Penalise, tensor.I32, vec(s.vocab), []int64{int64(s.vocab)}, logits)
 	s.ops[logits].Src[1], s.ops[logits].Src[2] = opset.Source{Kind: opset.Counts}, opset.Source{Kind: opset.Bias}
+	logits = s.add(opset.Mask, tensor.I32, vec(s.vocab), []int64{int64(s.vocab)}, logits)
+	s.ops[logits].Src[1] = opset.Source{Kind: opset.Grammar}
 	key := s.reduce(opset.ArgKey, opset.Max, one, s.vocab, logits, tensor.I32)
 	z := s.add(opset.Temper, tensor.I32, vec(s.vocab), []int64{int64(s.vocab), s.temper}, logits)
 	top := s.reduce(opset.Max, opset.Max, one, s.vocab, z, tensor.I32)
@@ -36,10 +38,12 @@ func (s *sampler) finish(logits int) {
 	s.end(key, total, s.choose(sums, r))
 }
 
-// end appends the state of the stop strings, token and finish code. The state is that after the
-// token, which is made twice so that the stage ends in token and finish code.
+// end appends the states of grammar and stop strings, token and finish code. The states are those after
+// the token, which is made twice so that the stage ends in token and finish code.
 func (s *sampler) end(key, total, drawn int) {
 	y := s.add(opset.Token, tensor.I32, vec(1), nil, key, total, drawn)
+	grammar := s.add(opset.GrammarState, tensor.I32, vec(1), []int64{int64(s.vocab)}, y)
+	s.ops[grammar].Src[1] = opset.Source{Kind: opset.Grammar}
 	state := s.add(opset.StopState, tensor.I32, vec(1), []int64{int64(s.vocab), int64(s.text.Bytes.Len())}, y)
 	s.root(state, 1, opset.RootB, s.text.Places)
 	s.root(state, 2, opset.RootA, s.text.Bytes)
@@ -48,6 +52,7 @@ func (s *sampler) end(key, total, drawn int) {
 	f := s.add(opset.StopOp, tensor.I32, vec(1), nil, y)
 	s.ops[f].Src[1] = opset.Source{Kind: opset.Stop}
 	s.ops[f].Src[2] = opset.Source{Kind: opset.Tensor, Index: uint8(state)}
+	s.ops[f].Src[3] = opset.Source{Kind: opset.Tensor, Index: uint8(grammar)}
 }
 
 // sums are w and the levels of its sums, the last of which is one element.

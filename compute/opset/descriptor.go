@@ -21,24 +21,29 @@ const DescriptorSize = 192
 
 // Source kinds, SPEC 02 §1.2.
 const (
-	None    = 0 // unused
-	Tensor  = 1 // tensor Index of the stage
-	RootA   = 2 // model tensor with root A
-	RootB   = 3 // model tensor with root B
-	KV      = 4 // KV tree of the state before
-	Prompt  = 5 // prompt ids
-	Stop    = 6 // stop ids
-	Counts  = 7 // count tree of the state before
-	Bias    = 8 // bias tree of the request
-	Strings = 9 // stop strings of the request
+	None    = 0  // unused
+	Tensor  = 1  // tensor Index of the stage
+	RootA   = 2  // model tensor with root A
+	RootB   = 3  // model tensor with root B
+	KV      = 4  // KV tree of the state before
+	Prompt  = 5  // prompt ids
+	Stop    = 6  // stop ids
+	Counts  = 7  // count tree of the state before
+	Bias    = 8  // bias tree of the request
+	Strings = 9  // stop strings of the request
+	Grammar = 10 // token table of the request's grammar
 )
 
 // MaxKind is the greatest source kind.
-const MaxKind = Strings
+const MaxKind = Grammar
 
 // DenseCount is the number of i32 elements of the count and the bias tree, whatever the vocabulary:
 // their depth is a constant of contracts. SPEC 02 §4.8.
 const DenseCount = 1 << 20
+
+// GrammarCount is the number of i32 elements of the tree over a token table, however many the table has:
+// its depth is a constant of contracts. SPEC 02 §4.11.
+const GrammarCount = 1 << 22
 
 // LeafBytes is the leaf size of trace tensors and id lists, KVLeafBytes that of KV rows.
 const (
@@ -152,16 +157,20 @@ type Context struct {
 	Presence, Frequency int32  // Q16, in units of the logits
 	StopLens            uint32 // bytes of the four stop strings, the first in the lowest byte
 	StopState           uint32 // of the stop strings in the state before
+	Grammared           bool   // the request has a grammar
+	GrammarState        uint32 // of the grammar in the state before
 
 	// The lists behind the sources of these kinds, for whoever computes whole tensors; Element reads
 	// them through fetch, and Encode leaves them out. len(Prompt) is M and len(StopIDs) is StopCount;
 	// Drawn are the ids drawn before this step, which with Prompt give the counts; Biases ascend by
-	// id; StopTable has StopTableSize bytes or none.
-	Prompt    []int32
-	StopIDs   []int32
-	Drawn     []int32
-	Biases    []TokenBias
-	StopTable []byte
+	// id; StopTable has StopTableSize bytes or none; GrammarTable is the token table without the zeros
+	// behind it, at most GrammarCount elements.
+	Prompt       []int32
+	StopIDs      []int32
+	Drawn        []int32
+	Biases       []TokenBias
+	StopTable    []byte
+	GrammarTable []int32
 }
 
 // TokenBias is what is added to the logit of a token, Q16.
@@ -184,7 +193,10 @@ func (c *Context) Encode() [ContextSize]byte {
 	if c.Biased {
 		b[33] = 1
 	}
-	for i, v := range []uint32{c.TopK, c.TopP, c.MinP, c.Repetition, uint32(c.Presence), uint32(c.Frequency), c.StopLens, c.StopState} {
+	if c.Grammared {
+		b[34] = 1
+	}
+	for i, v := range []uint32{c.TopK, c.TopP, c.MinP, c.Repetition, uint32(c.Presence), uint32(c.Frequency), c.StopLens, c.StopState, c.GrammarState} {
 		binary.BigEndian.PutUint32(b[36+4*i:], v)
 	}
 	return b

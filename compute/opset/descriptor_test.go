@@ -33,10 +33,10 @@ func TestEncodings(t *testing.T) {
 		t.Errorf("read back as %+v, %v", again, err)
 	}
 	c := opset.Context{T: 1, M: 2, YPrev: -1, MaxNew: 3, TMax: 4, Temperature: 5, Seed: 6, StopCount: 7, Prompt: []int32{9},
-		Biased: true, TopK: 8, TopP: 9, MinP: 10, Repetition: 11, Presence: -2, Frequency: 12, StopLens: 13, StopState: 14}
+		Biased: true, TopK: 8, TopP: 9, MinP: 10, Repetition: 11, Presence: -2, Frequency: 12, StopLens: 13, StopState: 14, Grammared: true, GrammarState: 15}
 	e := c.Encode()
-	if got := hex.EncodeToString(e[:]); got != "0000000100000002ffffffff000000030000000400000005"+"0000000000000006"+"07010000"+
-		"00000008000000090000000a0000000bfffffffe0000000c0000000d0000000e"+strings.Repeat("00", 12) {
+	if got := hex.EncodeToString(e[:]); got != "0000000100000002ffffffff000000030000000400000005"+"0000000000000006"+"07010100"+
+		"00000008000000090000000a0000000bfffffffe0000000c0000000d0000000e0000000f"+strings.Repeat("00", 8) {
 		t.Errorf("context is %s", got)
 	}
 }
@@ -60,7 +60,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"element type 5", func(b []byte) []byte { b[1] = 5; return b }},
 		{"leafBytes 128", func(b []byte) []byte { binary.BigEndian.PutUint16(b[2:], 128); return b }},
 		{"dim with c = 0", func(b []byte) []byte { b[27] = 0; return b }},
-		{"source kind 10", func(b []byte) []byte { b[32] = 10; return b }},
+		{"source kind 11", func(b []byte) []byte { b[32] = 11; return b }},
 		{"index of a source that is no tensor", func(b []byte) []byte { b[33] = 1; return b }},
 	} {
 		if _, err := opset.Decode(c.change(bytes.Clone(enc[:]))); !errors.Is(err, opset.ErrDescriptor) {

@@ -88,7 +88,10 @@ func stop(e *env, _ uint64) *big.Int {
 		end = slices.Contains(e.read(e.d.Src[1], tensor.I32, LeafBytes, n, 0, n), y)
 	}
 	state := e.one(e.d.Src[2], tensor.I32, 1, 0)
+	grammar := e.one(e.d.Src[3], tensor.I32, 1, 0)
 	switch {
+	case grammar == GrammarDead:
+		return b64(FinishGrammar)
 	case end:
 		return b64(FinishEnd)
 	case state == StopDone:

@@ -173,10 +173,10 @@ func TestStopRule(t *testing.T) {
 	c := opset.Context{T: 9, M: 4, MaxNew: 7, TMax: 11, StopCount: 2}
 	stops := i32(8, 5)
 	stop := func(c opset.Context, y int64) int64 {
-		return eval(t, opset.StopOp, tensor.I32, 1, nil, c, 0, i32(y), stops, i32(0))
+		return eval(t, opset.StopOp, tensor.I32, 1, nil, c, 0, i32(y), stops, i32(0), i32(0))
 	}
 	done := func(c opset.Context, y int64) int64 {
-		return eval(t, opset.StopOp, tensor.I32, 1, nil, c, 0, i32(y), stops, i32(opset.StopDone))
+		return eval(t, opset.StopOp, tensor.I32, 1, nil, c, 0, i32(y), stops, i32(opset.StopDone), i32(0))
 	}
 	last, full := c, c
 	last.T = 10 // t+2-m = 8 >= 7, and t+2 > tMax as well
@@ -200,7 +200,7 @@ func TestStopRule(t *testing.T) {
 		t.Errorf("a stop string gives %d, with an end id %d", a, b)
 	}
 	c.StopCount = 0 // no list, no read
-	if got := eval(t, opset.StopOp, tensor.I32, 1, nil, c, 0, i32(5), i32(9), i32(0)); got != opset.FinishLength {
+	if got := eval(t, opset.StopOp, tensor.I32, 1, nil, c, 0, i32(5), i32(9), i32(0), i32(0)); got != opset.FinishLength {
 		t.Errorf("without stop ids: %d", got)
 	}
 }

@@ -26,8 +26,11 @@ func Sample(r *rand.Rand, op opset.Code) (opset.Descriptor, opset.Context, uint6
 		s.penalties(&c)
 	}
 	d := s.descriptor(op)
-	if op == opset.StopState {
+	switch op {
+	case opset.StopState:
 		s.strings(&c)
+	case opset.Mask, opset.GrammarState:
+		s.grammar(&c)
 	}
 	return d, c, s.index(&d, &c)
 }
@@ -114,7 +117,8 @@ var shapes = [...]func(*sampler, *opset.Descriptor){
 	opset.Penalise: (*sampler).penalise,
 	opset.Rank:     (*sampler).rank, opset.Hist: (*sampler).hist, opset.Digit: (*sampler).digit, opset.Keep: (*sampler).keep,
 	opset.StopState: (*sampler).stopState,
-	opset.Order:     (*sampler).order, opset.Slot: (*sampler).slot, opset.Gather: (*sampler).gather, opset.Share: (*sampler).share,
+	opset.Mask:      (*sampler).mask, opset.GrammarState: (*sampler).grammarState,
+	opset.Order: (*sampler).order, opset.Slot: (*sampler).slot, opset.Gather: (*sampler).gather, opset.Share: (*sampler).share,
 	opset.RowMatMul: (*sampler).rowMatMul, opset.RowResult: (*sampler).rowResult, opset.RowScale: (*sampler).single,
 	opset.RowQuant: (*sampler).rowQuant, opset.Combine: (*sampler).combine,
 	opset.EmbedRows: (*sampler).embedRows, opset.Live: (*sampler).live, opset.RowScore: (*sampler).rowScore, opset.RowMix: (*sampler).rowMix,
@@ -267,6 +271,7 @@ func (s *sampler) token(d *opset.Descriptor) {
 
 func (s *sampler) stop(d *opset.Descriptor) {
 	d.Src[1], d.Src[2] = of(opset.Stop), opset.Source{Kind: opset.Tensor, Index: 11}
+	d.Src[3] = opset.Source{Kind: opset.Tensor, Index: 12}
 }
 
 func (s *sampler) prompt(d *opset.Descriptor) { d.Src[0] = of(opset.Prompt) }

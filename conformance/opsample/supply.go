@@ -68,7 +68,8 @@ func types(d *opset.Descriptor) []tensor.DType {
 		opset.RoPE: {i32, i32, i32}, opset.Score: {i16, i16}, opset.Exp2Op: {i32, i64}, opset.Transpose: {i16},
 		opset.Mix: {i32, i16}, opset.DivOp: {i64, i64}, opset.Temper: {i32}, opset.Draw: {i64},
 		opset.MatMulBlock: {i16, i8}, opset.MatMulG4: {i16, i8}, opset.EmbedBlock: {i8, i32},
-		opset.Token: {i64, i64, i64}, opset.StopOp: {i32, i32, i32}, opset.StopState: {i32, i32, i8, i8}, opset.PromptOp: {i32},
+		opset.Token: {i64, i64, i64}, opset.StopOp: {i32, i32, i32, i32}, opset.StopState: {i32, i32, i8, i8}, opset.PromptOp: {i32},
+		opset.Mask: {i32, i32, i32}, opset.GrammarState: {i32, i32, i32},
 		opset.HeadNorm: {i32, i32}, opset.Activate: {i32}, opset.Center: {i32, i64}, opset.Position: {i8, i32},
 		opset.Penalise: {i32, i32, i32}, opset.Rank: {i64}, opset.Hist: {i32, i64}, opset.Digit: {i64, i64}, opset.Keep: {i32, i64},
 		opset.Order: {i32}, opset.Slot: {i32}, opset.Gather: {i32, i32}, opset.RowScale: {i64}, opset.RowQuant: {i32, i64},
@@ -141,6 +142,9 @@ func (s *Supply) value(k, i int, t tensor.DType) int64 {
 		return int64(s.rng.IntN(7)) - 3
 	}
 	if v, ok := s.spelled(k, i); ok {
+		return v
+	}
+	if v, ok := s.ruled(k); ok {
 		return v
 	}
 	if s.exponent(k, i) {

@@ -119,7 +119,7 @@ func context(text string) (c opset.Context, err error) {
 		T: u(0), M: u(1), YPrev: int32(u(2)), MaxNew: u(3), TMax: u(4), Temperature: u(5),
 		Seed: binary.BigEndian.Uint64(b[24:]), StopCount: b[32], Biased: b[33] == 1,
 		TopK: u(9), TopP: u(10), MinP: u(11), Repetition: u(12), Presence: int32(u(13)), Frequency: int32(u(14)),
-		StopLens: u(15), StopState: u(16),
+		StopLens: u(15), StopState: u(16), Grammared: b[34] == 1, GrammarState: u(17),
 	}
 	if again := c.Encode(); !bytes.Equal(again[:], b) {
 		return c, fmt.Errorf("%w: context does not end in zero bytes", ErrVector)

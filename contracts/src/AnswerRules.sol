@@ -163,6 +163,7 @@ contract AnswerRules is IAnswerRules {
         if (r.kind == Descriptors.COUNTS && p.memories != 0) return Packed.word(p.memories + 32);
         if (r.kind == Descriptors.BIAS && p.lists != 0) return Packed.word(p.lists);
         if (r.kind == Descriptors.STRINGS && p.lists != 0) return Packed.word(p.lists + 32);
+        if (r.kind == Descriptors.GRAMMAR && p.lists != 0) return Packed.word(p.lists + 64);
         revert BadRead(r.kind);
     }
 
@@ -178,10 +179,12 @@ contract AnswerRules is IAnswerRules {
             uint64(Job.seed(job)),
             uint8(Job.stopCount(job)),
             p.lists != 0 && Packed.word(p.lists) != 0, // biased
-            uint16(0)
+            p.lists != 0 && Packed.word(p.lists + 64) != 0, // grammared
+            uint8(0)
         );
-        uint256 stop = p.memories == 0 ? 0 : Packed.uintAt(p.memories + 64, 4);
-        return abi.encodePacked(head, tail, uint224(Job.settings(job)), uint32(stop), bytes12(0));
+        (uint256 stop, uint256 grammar) = (0, 0);
+        if (p.memories != 0) (stop, grammar) = (Packed.uintAt(p.memories + 64, 4), Packed.uintAt(p.memories + 96, 4));
+        return abi.encodePacked(head, tail, uint224(Job.settings(job)), uint32(stop), uint32(grammar), bytes8(0));
     }
 
     /// @dev `size` bytes, little-endian, two's complement.

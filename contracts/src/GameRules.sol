@@ -231,6 +231,7 @@ contract GameRules is IGameRules {
         }
         G.setFlag(s, G.MEMORY);
         if (Job.stopLengths(job) != 0) G.setFlag(s, G.STOPS);
+        if (grammar != 0) G.setFlag(s, G.GRAMMAR);
         kept = Recall.kept(G.word(s, G.KV_ROOT), m);
         aux = Recall.aux(m.counts, m.stop, m.grammar);
         auxAfter = Recall.aux(m.countsAfter, m.stopAfter, m.grammarAfter);
@@ -390,22 +391,28 @@ contract GameRules is IGameRules {
         } else {
             States.same(Packed.word(roots + 32 * (count - 2)), y);
             States.same(last, Trees.leafOfI32(int32(uint32(G.get(s, G.F)))));
-            if (G.flag(s, G.STOPS)) return _stops(s, roots, count, pos, end);
+            if (G.flag(s, G.STOPS | G.GRAMMAR)) return _machines(s, roots, count, pos, end);
         }
         return pos;
     }
 
-    /// @dev The third last tensor of EMIT is the state of the stop strings in S_t.
-    function _stops(bytes memory s, uint256 roots, uint256 count, uint256 pos, uint256 end)
+    /// @dev The third last tensor of EMIT is the state of the stop strings in S_t, the fourth last that of the grammar.
+    function _machines(bytes memory s, uint256 roots, uint256 count, uint256 pos, uint256 end)
         private
         view
         returns (uint256 next)
     {
         next = Packed.take(pos, Recall.SIZE, end);
-        if (count < 3) revert BadStage(0, count, 0, 0);
+        if (count < 4) revert BadStage(0, count, 0, 0);
         States.same(Packed.hash(pos, Recall.SIZE), G.word(s, G.KV_ROOT));
-        bytes32 state = Trees.leafOfI32(int32(uint32(Packed.uintAt(pos + 100, 4))));
-        States.same(Packed.word(roots + 32 * (count - 3)), state);
+        if (G.flag(s, G.STOPS)) _state(Packed.uintAt(pos + 100, 4), roots + 32 * (count - 3));
+        if (G.flag(s, G.GRAMMAR)) _state(uint256(Packed.word(pos + 104)), roots + 32 * (count - 4));
+    }
+
+    /// @dev A state of 32 bits is the one element of the tensor whose root stands at `root`.
+    function _state(uint256 state, uint256 root) private view {
+        States.same(bytes32(state >> 32), 0);
+        States.same(Packed.word(root), Trees.leafOfI32(int32(uint32(state))));
     }
 
     /// @dev The stage's K and V rows are those of its layer in the position leaf of t.

@@ -242,6 +242,8 @@ func readTypes(d *opset.Descriptor) []tensor.DType {
 		return []tensor.DType{i16, i8}
 	case opset.Row:
 		return []tensor.DType{i64, i32, i64}
+	case opset.StopOp:
+		return []tensor.DType{i32, i32, i32, i32}
 	case opset.Quant, opset.Exp2Op, opset.Center, opset.RowCenter, opset.RowQuant, opset.RowSquares, opset.Hist, opset.Keep:
 		return []tensor.DType{i32, i64}
 	case opset.Score:

@@ -68,7 +68,9 @@ func (e *env) stop(uint64) Num {
 		}
 	}
 	done := e.equal(e.one(e.src(2), tensor.I32, 1, 0), e.lit(opset.StopDone))
-	return e.pick(other, e.pick(done, e.lit(opset.FinishString), e.lit(opset.Limit(e.c))), e.lit(opset.FinishEnd))
+	dead := e.equal(e.one(e.src(3), tensor.I32, 1, 0), e.lit(opset.GrammarDead))
+	ended := e.pick(other, e.pick(done, e.lit(opset.FinishString), e.lit(opset.Limit(e.c))), e.lit(opset.FinishEnd))
+	return e.pick(dead, e.lit(opset.FinishGrammar), ended)
 }
 
 func (e *env) prompt(uint64) Num {

@@ -123,7 +123,7 @@ func shapeOf(code opset.Code, z size) (opset.Descriptor, opset.Context) {
 		d.P = [11]int64{int64(z.heads * z.hd), int64(z.hd), int64(z.hd), 8, 1, 1 << z.dPos}
 	case opset.Score, opset.Exp2Op, opset.Transpose, opset.Mix, opset.DivOp:
 		z.attention(&d, dkv)
-	case opset.Select, opset.Penalise, opset.Rank, opset.Hist, opset.Digit, opset.Keep, opset.Draw, opset.Token, opset.StopState, opset.StopOp, opset.PromptOp:
+	case opset.Select, opset.Penalise, opset.Rank, opset.Hist, opset.Digit, opset.Keep, opset.Draw, opset.Token, opset.StopState, opset.Mask, opset.GrammarState, opset.StopOp, opset.PromptOp:
 		sampling(&d, &c)
 	case opset.Order, opset.Slot, opset.Gather, opset.Share, opset.RowMatMul, opset.RowResult, opset.RowScale, opset.RowQuant,
 		opset.Combine:
@@ -149,9 +149,18 @@ func sampling(d *opset.Descriptor, c *opset.Context) {
 		selection(d)
 	case opset.StopState:
 		stopStrings(d, c)
+	case opset.Mask, opset.GrammarState:
+		d.P, d.Src[1] = [11]int64{vocabulary}, opset.Source{Kind: opset.Grammar}
+		c.Grammared, c.GrammarState = true, 1000
+		if d.Dims = vec(1); d.Op == opset.Mask {
+			d.Dims = vec(vocabulary)
+		}
 	default:
 		d.Dims = vec(1)
 		d.Src[1].Kind, d.Src[2] = opset.Stop, opset.Source{Kind: opset.Tensor, Index: 5}
+		if d.Op == opset.StopOp {
+			d.Src[3] = opset.Source{Kind: opset.Tensor, Index: 6}
+		}
 	}
 }
 

@@ -197,6 +197,6 @@ func context(b []byte) opset.Context {
 		T: u(0), M: u(1), YPrev: int32(u(2)), MaxNew: u(3), TMax: u(4), Temperature: u(5),
 		Seed: binary.BigEndian.Uint64(b[24:]), StopCount: b[32], Biased: b[33] == 1,
 		TopK: u(9), TopP: u(10), MinP: u(11), Repetition: u(12), Presence: int32(u(13)), Frequency: int32(u(14)),
-		StopLens: u(15), StopState: u(16),
+		StopLens: u(15), StopState: u(16), Grammared: b[34] == 1, GrammarState: u(17),
 	}
 }

@@ -45,6 +45,7 @@ func TestOneElementLieIsRefutedAtThatElement(t *testing.T) {
 	greedy := tokenJob(12)
 	greedy.Temperature = 0
 	greedy.Sampler.Stops = []string{"abba!", "b?", "aabab\n"} // none of which is ever complete
+	keep(t, man, &greedy)
 	refuteAll(t, man, tokenJob(11), r, refuted)
 	refuteAll(t, man, greedy, r, refuted)
 	for s := range man.Model.Stages {

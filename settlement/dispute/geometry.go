@@ -1,6 +1,8 @@
 package dispute
 
 import (
+	"encoding/binary"
+
 	"elenchus/commitment/merkle"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
@@ -104,10 +106,14 @@ func (s *State) context(j *Job) opset.Context { return j.Context(s.T, int32(s.YP
 // stops says whether the stage in hand makes a state of stop strings that S_t holds.
 func (s *State) stops() bool { return s.head() && !s.absorb() && s.Flags&FlagStops != 0 }
 
+// masks says whether the stage in hand makes a state of a grammar that S_t holds.
+func (s *State) masks() bool { return s.head() && !s.absorb() && s.Flags&FlagGrammar != 0 }
+
 // context is what the operation of the answer may see.
 func (m *AnswerMove) context(s *State) opset.Context {
 	c := s.context(&m.Job)
 	c.Biased, c.StopState = m.Lists.Bias != Hash{}, m.Memory.Before.Stop
+	c.Grammared, c.GrammarState = m.Lists.Grammar != Hash{}, binary.BigEndian.Uint32(m.Memory.Before.Grammar[28:])
 	return c
 }
 

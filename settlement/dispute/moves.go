@@ -106,7 +106,7 @@ type Tensors struct {
 	PositionLeaf Hash
 	PositionPath []Hash
 	LayerPath    []Hash
-	Memory       Memory // only for EMIT of a request with stop strings
+	Memory       Memory // only for EMIT of a request with stop strings or a grammar
 }
 
 // PickTensor names an element, or a tensor to descend into.

@@ -191,7 +191,7 @@ func decodeTensors(s *State, r *reader) Move {
 		m.PositionPath = r.path(s.boundaryCount())
 		m.LayerPath = r.hashes(uint64(s.DLayer))
 	}
-	if s.stops() {
+	if s.stops() || s.masks() {
 		m.Memory = r.memory()
 	}
 	return m

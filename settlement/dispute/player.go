@@ -182,7 +182,7 @@ func tensorsMove(s *State, j Job, own Knowledge, step Step, trace Trace) (Move, 
 	if at, ok := s.outputBoundary(); ok {
 		m.LastPath = treePath(list, int(at))
 	}
-	if s.stops() {
+	if s.stops() || s.masks() {
 		if m.Memory, _, err = recalled(s, &j, own); err != nil {
 			return nil, err
 		}

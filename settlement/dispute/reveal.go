@@ -58,6 +58,9 @@ func (s *State) keep(m *Reveal, k *Memory) {
 	if m.Job.Sampler.StopLengths != 0 {
 		s.Flags |= FlagStops
 	}
+	if m.Lists.Grammar != (Hash{}) {
+		s.Flags |= FlagGrammar
+	}
 }
 
 func revealGraph(s *State, m *Reveal) error {

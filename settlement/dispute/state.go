@@ -65,7 +65,7 @@ const (
 )
 
 // flags are all of them.
-const flags = 1<<7 - 1
+const flags = 1<<8 - 1
 
 // Turn is the side that must move in phase p. In Answer and Demand anyone may, and the deadline is the node's.
 func (p Phase) Turn() Side {
@@ -80,13 +80,14 @@ func (p Phase) Turn() Side {
 
 // Flags of a state. SPEC 08 §2.
 const (
-	FlagVoid      uint8 = 1  // the node missed D1: the claim is unpaid, the game goes on
-	FlagDescended uint8 = 2  // Subtree is the leaf that holds the element
-	FlagGraph     uint8 = 4  // graph model
-	FlagAbsorb    uint8 = 8  // step t reads the prompt and draws nothing
-	FlagMemory    uint8 = 16 // KV is the hash of a Memory
-	FlagStops     uint8 = 32 // the request has stop strings
-	FlagDemand    uint8 = 64 // the game asks for the batch of the claim; GraphRoot is the claim's digest
+	FlagVoid      uint8 = 1   // the node missed D1: the claim is unpaid, the game goes on
+	FlagDescended uint8 = 2   // Subtree is the leaf that holds the element
+	FlagGraph     uint8 = 4   // graph model
+	FlagAbsorb    uint8 = 8   // step t reads the prompt and draws nothing
+	FlagMemory    uint8 = 16  // KV is the hash of a Memory
+	FlagStops     uint8 = 32  // the request has stop strings
+	FlagDemand    uint8 = 64  // the game asks for the batch of the claim; GraphRoot is the claim's digest
+	FlagGrammar   uint8 = 128 // the request has a grammar
 )
 
 // State is a running game. The arena keeps only keccak of its encoding, and of a Verdict once the

@@ -1,10 +1,13 @@
 package dispute
 
 import (
+	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/merkle"
+	"elenchus/commitment/trace"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
 )
@@ -58,27 +61,47 @@ func checkFirst(s *State, m *Tensors) error {
 }
 
 func checkLast(s *State, m *Tensors) error {
-	n := len(m.Roots)
 	if at, ok := s.outputBoundary(); ok {
-		return s.inBoundaries(at, m.Roots[n-1], m.LastPath)
+		return s.inBoundaries(at, m.Roots[len(m.Roots)-1], m.LastPath)
 	}
-	want := []Hash{idLeaf(s.Y)}
-	if !s.absorb() {
-		want = append(want, idLeaf(uint32(s.F)))
+	if s.absorb() {
+		return endIn(m.Roots, idLeaf(s.Y))
+	}
+	if err := endIn(m.Roots, idLeaf(s.Y), idLeaf(uint32(s.F))); err != nil || !s.stops() && !s.masks() {
+		return err
+	}
+	return s.checkStatesOf(m)
+}
+
+// checkStatesOf says that the third last tensor of EMIT is the state of the stop strings in S_t, and the
+// fourth last that of the grammar, where the request has them.
+func (s *State) checkStatesOf(m *Tensors) error {
+	n := len(m.Roots)
+	if err := s.checkKept(&m.Memory); err != nil {
+		return err
 	}
 	if s.stops() {
-		if err := s.checkKept(&m.Memory); err != nil {
+		if err := endIn(m.Roots[:max(n-2, 0)], idLeaf(m.Memory.Stop)); err != nil {
 			return err
 		}
-		want = append([]Hash{idLeaf(m.Memory.Stop)}, want...)
 	}
-	if len(want) > n {
-		return fmt.Errorf("%w: a head of %d tensors", ErrStage, n)
+	if !s.masks() {
+		return nil
 	}
-	for i, h := range want {
-		if m.Roots[n-len(want)+i] != h {
-			return fmt.Errorf("%w: the last tensors of the head are not those of the state", ErrOpening)
-		}
+	state := binary.BigEndian.Uint32(m.Memory.Grammar[28:])
+	if m.Memory.Grammar != trace.GrammarState(state) {
+		return fmt.Errorf("%w: a state of the grammar of more than 32 bits", ErrOpening)
+	}
+	return endIn(m.Roots[:max(n-3, 0)], idLeaf(state))
+}
+
+// endIn says that roots end in those of the state.
+func endIn(roots []Hash, want ...Hash) error {
+	if len(want) > len(roots) {
+		return fmt.Errorf("%w: a head without the tensors of the state", ErrStage)
+	}
+	if !slices.Equal(roots[len(roots)-len(want):], want) {
+		return fmt.Errorf("%w: the last tensors of the head are not those of the state", ErrOpening)
 	}
 	return nil
 }
@@ -232,6 +255,8 @@ func rootOf(s *State, m *AnswerMove, d *opset.Descriptor, q opset.Read, o *ReadO
 		return m.Lists.Bias, nil
 	case opset.Strings:
 		return m.Lists.Stop, nil
+	case opset.Grammar:
+		return m.Lists.Grammar, nil
 	case opset.Prompt:
 		return m.Job.PromptRoot, nil
 	case opset.Stop:

@@ -14,6 +14,7 @@ import (
 	"elenchus/compute/decode"
 	"elenchus/compute/machine"
 	"elenchus/compute/model"
+	"elenchus/compute/model/modeltest"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
 )
@@ -86,6 +87,18 @@ func run(t testing.TB, man *manifest.Manifest, job decode.Job, tamper trace.Tamp
 
 func tokenJob(seed uint64) decode.Job {
 	return decode.Job{Prompt: []int32{5, 17, 290, 4}, StopIDs: []int32{2, 9}, MaxNew: 3, Temperature: 1 << 16, Seed: seed}
+}
+
+// keep gives a job a grammar of the letters that tokens of drawn models have.
+func keep(t testing.TB, man *manifest.Manifest, job *decode.Job) {
+	t.Helper()
+	v, err := trace.Vocabulary(man.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if job.Sampler.Grammar, err = trace.BindGrammar(v, modeltest.Letters(3), job.StopIDs); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // tokenWorld is the claim of a node that tells the lie (nil: none) about a token job.

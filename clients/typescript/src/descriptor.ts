@@ -29,7 +29,7 @@ export function fromBytes(t: DType, b: Uint8Array): Ints {
 
 if (new Uint8Array(new Uint16Array([1]).buffer)[0] !== 1) throw new Error("this machine is big-endian, which is not supported");
 
-export const KIND = { none: 0, tensor: 1, rootA: 2, rootB: 3, kv: 4, prompt: 5, stop: 6, count: 7, bias: 8, strings: 9 } as const;
+export const KIND = { none: 0, tensor: 1, rootA: 2, rootB: 3, kv: 4, prompt: 5, stop: 6, count: 7, bias: 8, strings: 9, grammar: 10 } as const;
 
 export interface Dim { c: number; k: number }
 export interface Source { kind: number; index: number }
@@ -82,18 +82,23 @@ export interface Context {
   frequency: number;
   stopLens: number;
   stopState: number;
+  grammared: number;
+  grammarState: number;
 }
 
 export function decodeContext(b: Uint8Array): Context {
   const r = new Reader(b, "context");
   const t = r.u32(), m = r.u32(), yPrev = r.u32(), maxNew = r.u32(), tMax = r.u32(), temperature = r.u32();
-  const seed = r.u64(), stopCount = r.u8(), biased = r.u8();
-  r.zeros(2);
+  const seed = r.u64(), stopCount = r.u8(), biased = r.u8(), grammared = r.u8();
+  r.zeros(1);
   const topK = r.u32(), topP = r.u32(), minP = r.u32(), repetition = r.u32(), presence = r.i32(), frequency = r.i32();
-  const stopLens = r.u32(), stopState = r.i32();
-  r.zeros(12);
+  const stopLens = r.u32(), stopState = r.i32(), grammarState = r.u32();
+  r.zeros(8);
   r.end();
-  return { t, m, yPrev, maxNew, tMax, temperature, seed, stopCount, biased, topK, topP, minP, repetition, presence, frequency, stopLens, stopState };
+  return {
+    t, m, yPrev, maxNew, tMax, temperature, seed, stopCount, biased, grammared, topK, topP, minP, repetition, presence, frequency,
+    stopLens, stopState, grammarState,
+  };
 }
 
 /** Number of positions attended. SPEC 02 §1.4. */

@@ -149,11 +149,31 @@ const digit: Operation = (j) => (index) => {
 const stop: Operation = (j) => () => {
   const y = j.get(0, 3, 0)[0], c = j.c;
   const ends = c.stopCount > 0 ? j.get(1, 3, 0, Math.min(c.stopCount, 64)) : [];
-  const state = j.get(2, 3, 0)[0];
+  const state = j.get(2, 3, 0)[0], grammar = j.get(3, 3, 0)[0];
+  if (grammar === -1n) return 6n;
   if (ends.includes(y)) return 1n;
   if (state === -1n) return 2n;
   if (c.t + 2 - c.m >= c.maxNew) return 3n;
   return c.t + 2 > c.tMax ? 4n : 0n;
+};
+
+/** The entry of token i in the row of the grammar's state. SPEC 02 §4.11. */
+function entry(j: Job, i: number): bigint {
+  const last = 2 ** 22 - 1, c = Number(j.get(1, 3, Math.min(i, last))[0]);
+  return j.get(1, 3, Math.min(Math.max(1, j.n(0)) + (j.c.grammarState >>> 0) + Math.max(0, c), last))[0];
+}
+
+const mask: Operation = (j) => (i) => {
+  const x = j.get(0, 3, i)[0];
+  if (j.c.grammared !== 1) return x;
+  return entry(j, i) > 0n ? max(x, -(1n << 30n)) : -(1n << 31n);
+};
+
+const grammarState: Operation = (j) => () => {
+  if (j.c.grammared !== 1) return 0n;
+  if (j.c.grammarState >>> 0 === 0xffffffff) return -1n;
+  const y = Number(j.get(0, 3, 0)[0]);
+  return max(0n, entry(j, y >= 0 && y < Math.max(1, j.n(0)) ? y : 0)) - 1n;
 };
 
 /** Stop strings, SPEC 02 §4.10. */
@@ -271,6 +291,8 @@ const operations: Record<number, Operation> = {
   28: (j) => () => j.get(0, 3, Math.min(j.c.t + 1, j.c.m - 1))[0],
   29: penalise,
   34: stopState,
+  35: mask,
+  36: grammarState,
   30: (j) => () => {
     if (j.n(1) === 0) return BigInt(j.c.topK === 0 || j.c.topK > j.n(0) ? j.n(0) : j.c.topK);
     const z = max(0n, j.get(0, 4, 0)[0]), p = BigInt(j.c.topP), one = 1n << 30n;

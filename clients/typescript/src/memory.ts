@@ -1,5 +1,6 @@
 // What states remember beside tokens and rows: docs/spec/06-trace.md §3.5 and §3.6.
 import { be, equal, keccak256, sha256, utf8 } from "./bytes.js";
+import type { Grammar } from "./grammar.js";
 import { leafHash, nodeHash, root } from "./trees.js";
 
 /** Settings of the sampler; 0 is off. SPEC 05 §4.8. */
@@ -12,17 +13,21 @@ export interface Settings {
   frequency: number;
   bias: [id: number, value: number][];
   strings: Uint8Array[]; // that end the answer: up to 4 of 1 to 64 bytes
+  grammar?: Grammar; // that the answer keeps to
 }
+
+const none = new Uint8Array(32);
 
 export const off: Settings = { topK: 0, topP: 0, minP: 0, repetition: 0, presence: 0, frequency: 0, bias: [], strings: [] };
 
 const numbers = (s: Settings): number[] => [s.topK, s.topP, s.minP, s.repetition, s.presence, s.frequency];
 
-export const isOff = (s: Settings): boolean => numbers(s).every((v) => v === 0) && s.bias.length === 0 && s.strings.length === 0;
+export const isOff = (s: Settings): boolean => numbers(s).every((v) => v === 0) && s.bias.length === 0 && s.strings.length === 0 && s.grammar === undefined;
 
 export const sameSettings = (a: Settings, b: Settings): boolean =>
   numbers(a).every((v, i) => v === numbers(b)[i]) && a.bias.length === b.bias.length && a.bias.every(([id, v], i) => id === b.bias[i][0] && v === b.bias[i][1]) &&
-  a.strings.length === b.strings.length && a.strings.every((x, i) => equal(x, b.strings[i]));
+  a.strings.length === b.strings.length && a.strings.every((x, i) => equal(x, b.strings[i])) &&
+  (a.grammar === undefined) === (b.grammar === undefined) && equal(a.grammar?.source ?? none, b.grammar?.source ?? none);
 
 /** Whether the draw looks at how often tokens have occurred. */
 export const counts = (s: Settings): boolean => s.repetition !== 0 || s.presence !== 0 || s.frequency !== 0;
@@ -68,8 +73,6 @@ export function biasTable(s: Settings): Table {
   return t;
 }
 
-const none = new Uint8Array(32);
-
 /** Lengths of the stop strings, the first in the lowest byte. */
 export const stopLens = (s: Settings): number => s.strings.reduce((n, x, i) => n + x.length * 2 ** (8 * i), 0);
 
@@ -81,17 +84,18 @@ export function stopTable(s: Settings): Uint8Array {
 }
 
 /** AUX of a state: 0 if the request has nothing to remember. SPEC 06 §3.5. */
-export function aux(s: Settings, table: Table | undefined, stopState: number): Uint8Array {
-  if (table === undefined && s.strings.length === 0) return none;
-  return sha256(new Uint8Array([3]), table?.root() ?? none, be(stopState >>> 0, 4), none);
+export function aux(s: Settings, table: Table | undefined, stopState: number, grammarState: number): Uint8Array {
+  if (table === undefined && s.strings.length === 0 && s.grammar === undefined) return none;
+  return sha256(new Uint8Array([3]), table?.root() ?? none, be(stopState >>> 0, 4), be(grammarState >>> 0, 32));
 }
 
 /** What a request signs of its settings. SPEC 07 §2.1. */
 export function extras(s: Settings): Uint8Array {
   if (isOff(s)) return none;
   const bias = s.bias.length === 0 ? none : biasTable(s).root(), strings = s.strings.length === 0 ? none : root(stopTable(s), 64);
-  const lists = s.bias.length + s.strings.length === 0 ? none
-    : keccak256(keccak256(utf8("Lists(bytes32 biasRoot,bytes32 stopRoot,bytes32 grammarRoot)")), bias, strings, none);
+  const grammar = s.grammar?.root ?? none;
+  const lists = s.bias.length + s.strings.length === 0 && s.grammar === undefined ? none
+    : keccak256(keccak256(utf8("Lists(bytes32 biasRoot,bytes32 stopRoot,bytes32 grammarRoot)")), bias, strings, grammar);
   const type = "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency,uint32 stopLengths,bytes32 lists)";
   return keccak256(keccak256(utf8(type)), ...numbers(s).map((v) => be(BigInt.asUintN(256, BigInt(v)), 32)), be(stopLens(s), 32), lists);
 }

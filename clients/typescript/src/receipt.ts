@@ -1,6 +1,7 @@
 // Receipts and their checks: docs/spec/07-claim.md §8 and §9.
 import { base64url, concat, equal, fromBase64url, hex, InputError, Reader } from "./bytes.js";
 import { type Claim, claimDigest, claimID, type Domain, readClaim, readRequest, type Request, requestDigest, signer } from "./claim.js";
+import { decodeAutomaton, type Grammar } from "./grammar.js";
 import { parseJson } from "./json.js";
 import { type Model } from "./model.js";
 import { extras, isOff, off, sameSettings, type Settings } from "./memory.js";
@@ -36,14 +37,23 @@ export function parseReceipt(text: string): Receipt {
   return { domain, request, claim, signature, prompt, stop, output, settings };
 }
 
+/** The root of a grammar's table and, unless it is 0, the automaton. */
+function readGrammar(r: Reader): Grammar | undefined {
+  const root = r.bytes(32);
+  if (root.every((x) => x === 0)) return undefined;
+  const source = r.bytes(r.u32(2 ** 17, "bytes of an automaton"));
+  decodeAutomaton(source);
+  return { root, source };
+}
+
 /** Settings as receipts have them. SPEC 07 §8, 05 §4.8. */
 function readSettings(r: Reader): Settings {
   const topK = r.u32(), topP = r.u32(2 ** 30 - 1, "topP"), minP = r.u32(2 ** 30, "minP"), repetition = r.u32(2 ** 20, "repetition");
   const presence = r.i32(), frequency = r.i32(), bias: Settings["bias"] = [];
   for (let n = r.u16(); n > 0; n--) bias.push([r.u32(2 ** 20 - 1, "biased id"), r.i32()]);
   const strings = Array.from({ length: r.u8() }, () => r.bytes(r.u8()));
-  r.zeros(32);
-  const s = { topK, topP, minP, repetition, presence, frequency, bias, strings };
+  const grammar = readGrammar(r);
+  const s: Settings = { topK, topP, minP, repetition, presence, frequency, bias, strings, ...(grammar === undefined ? {} : { grammar }) };
   const most = 2 ** 20, ascends = bias.every(([id, v], i) => v !== 0 && Math.abs(v) <= 2 ** 24 && (i === 0 || id > bias[i - 1][0]));
   const apart = strings.every((x, i) => x.length > 0 && x.length <= 64 && !strings.slice(0, i).some((y) => equal(x, y)));
   if (strings.length > 4 || !apart) r.fail("stop strings that are none");

@@ -1,7 +1,8 @@
 // Runs models and commits to what they did: docs/spec/05-decode.md and docs/spec/06-trace.md.
-import { be, sha256 } from "./bytes.js";
+import { be, equal, InputError, sha256 } from "./bytes.js";
 import { type Context, countOf, type DType, fromBytes, type Ints, KIND, make, toBytes } from "./descriptor.js";
 import { elements, type Data } from "./elements.js";
+import { bind, tableRoot } from "./grammar.js";
 import { GRAPH, type Header, type Model, type Op, TOKEN } from "./model.js";
 import { aux, biasTable, counts, type Settings, Table, stopLens, stopTable } from "./memory.js";
 import { depth, leaves, nodeHash, root, rootOf, zero } from "./trees.js";
@@ -102,7 +103,9 @@ class Run {
   private readonly count: Table | undefined;
   private readonly bias: Table;
   private readonly strings: Int8Array;
+  private readonly grammar: Int32Array;
   private stopState = 0;
+  private grammarState = 0;
   finish = 0;
   constructor(private readonly m: Model, private readonly job: Job) {
     this.cache = new Cache(m.header);
@@ -111,12 +114,13 @@ class Run {
     this.y = job.prompt[0];
     this.bias = biasTable(job.settings);
     this.strings = new Int8Array(stopTable(job.settings).buffer);
+    this.grammar = tableOf(job, m);
     this.count = counts(job.settings) ? new Table() : undefined;
     this.count?.set(this.y, 1);
     this.previous = this.state(0, 0, new Uint8Array(32));
   }
   private state(next: number, f: number, previous: Uint8Array): Uint8Array {
-    return sha256(new Uint8Array([2]), be(next, 4), be(this.y >>> 0, 4), be(f, 1), this.cache.root(), aux(this.job.settings, this.count, this.stopState), previous);
+    return sha256(new Uint8Array([2]), be(next, 4), be(this.y >>> 0, 4), be(f, 1), this.cache.root(), aux(this.job.settings, this.count, this.stopState, this.grammarState), previous);
   }
   private context(t: number): Context {
     const j = this.job, s = j.settings;
@@ -124,6 +128,7 @@ class Run {
       t, m: j.prompt.length, yPrev: this.y, maxNew: j.maxNew, tMax: this.m.header.tMax, temperature: j.temperature, seed: j.seed,
       stopCount: j.stop.length, biased: s.bias.length > 0 ? 1 : 0, topK: s.topK, topP: s.topP, minP: s.minP,
       repetition: s.repetition, presence: s.presence, frequency: s.frequency, stopLens: stopLens(s), stopState: this.stopState,
+      grammared: s.grammar === undefined ? 0 : 1, grammarState: this.grammarState,
     };
   }
   private outside(kind: number, type: DType, first: number, n: number): Ints {
@@ -132,6 +137,7 @@ class Run {
       case KIND.prompt: return this.ids.subarray(first, first + n);
       case KIND.count: return Int32Array.of(this.count?.at(first) ?? 0);
       case KIND.bias: return Int32Array.of(this.bias.at(first));
+      case KIND.grammar: return Int32Array.of(this.grammar[first] ?? 0);
       case KIND.strings: return this.strings.subarray(first, first + n);
       case KIND.stop: return this.ends.subarray(first, first + n);
     }
@@ -157,11 +163,21 @@ class Run {
     if (!absorb) {
       this.output.push(this.y);
       this.stopState = this.job.settings.strings.length > 0 ? Number(head[head.length - 3][0]) : 0;
+      this.grammarState = this.job.settings.grammar !== undefined ? Number(head[head.length - 4][0]) : 0;
     }
     this.count?.set(this.y, absorb ? this.count.at(this.y) | 1 : this.count.at(this.y) + 2);
     this.previous = this.state(t + 1, this.finish, this.previous);
     this.states.push(this.previous);
   }
+}
+
+/** The token table of a job's grammar, whose root must be the one that was signed. */
+function tableOf(job: Job, m: Model): Int32Array {
+  const g = job.settings.grammar;
+  if (g === undefined) return new Int32Array(0);
+  const table = bind(g, m, job.stop);
+  if (!equal(tableRoot(table), g.root)) throw new InputError("the root that was signed is not that of the grammar's table");
+  return table;
 }
 
 /** Answers a job and commits to every step. emit sees each id as it is drawn. */
@@ -185,6 +201,7 @@ export function evaluate(m: Model, input: Ints): { output: Ints; outputRoot: Uin
   const c: Context = {
     t: 0, m: 0, yPrev: 0, maxNew: 0, tMax: 0, temperature: 0, seed: 0n, stopCount: 0, biased: 0,
     topK: 0, topP: 0, minP: 0, repetition: 0, presence: 0, frequency: 0, stopLens: 0, stopState: 0,
+    grammared: 0, grammarState: 0,
   };
   let x = input;
   for (const ops of m.stages) {

@@ -17,7 +17,8 @@ contract SamplerEvaluator is Evaluator {
     int256 private constant STRING = 2;
     int256 private constant LENGTH = 3;
     int256 private constant CONTEXT = 4;
-    /// @dev State of the stop strings once one is complete.
+    int256 private constant REFUSED = 6;
+    /// @dev State of the stop strings once one is complete, of a grammar after a token that it refuses.
     int256 private constant DONE = -1;
     /// @dev Most stop ids of a request.
     uint256 private constant MAX_STOP = 64;
@@ -90,6 +91,7 @@ contract SamplerEvaluator is Evaluator {
         uint256 n = _min(Descriptors.stopCount(c), MAX_STOP);
         bool end = n != 0 && NumbersVector.find32(_take(f, d, 1, Numbers.I32, n, 0, n), n, y) < n;
         int256 state = _one(f, d, 2, Numbers.I32, 1, 0);
+        if (_one(f, d, 3, Numbers.I32, 1, 0) == DONE) return REFUSED;
         if (end) return END;
         if (state == DONE) return STRING;
         int256 next = int256(f.t) + 2;

@@ -23,6 +23,7 @@ library Descriptors {
     uint8 internal constant COUNTS = 7;
     uint8 internal constant BIAS = 8;
     uint8 internal constant STRINGS = 9;
+    uint8 internal constant GRAMMAR = 10;
 
     function requireLengths(bytes calldata d, bytes calldata context) internal pure {
         if (d.length != LENGTH || context.length != CONTEXT_LENGTH) revert WrongLength(d.length, context.length);
@@ -177,6 +178,16 @@ library Descriptors {
     /// @notice Context: state of the stop strings before the step.
     function stopState(bytes calldata c) internal pure returns (uint256) {
         return _u32(c, 64);
+    }
+
+    /// @notice Context: state of the grammar before the step.
+    function grammarState(bytes calldata c) internal pure returns (uint256) {
+        return _u32(c, 68);
+    }
+
+    /// @notice Context: whether the request has a grammar.
+    function grammared(bytes calldata c) internal pure returns (bool) {
+        return uint8(c[34]) == 1;
     }
 
     /// @notice Context: whether the request has a bias tree.

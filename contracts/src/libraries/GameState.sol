@@ -76,6 +76,7 @@ library GameState {
     uint256 internal constant MEMORY = 16;
     uint256 internal constant STOPS = 32;
     uint256 internal constant DEMAND = 64;
+    uint256 internal constant GRAMMAR = 128;
 
     /// @dev Phases 1, 2, 5, 7, 9, 11, 13, 15, 18 as bits.
     uint256 private constant NODES_PHASES = 0x4AAA6;
