@@ -7,6 +7,7 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
 )
 
 // MaxText bounds the text of a receipt in bytes: three lists of 2^20 ids take less.
@@ -156,7 +157,7 @@ func settings(r *receipt.Receipt) Group {
 		{s.Frequency != 0, "frequency penalty", fraction(int64(s.Frequency), 16), "for each time they were drawn"},
 		{len(s.Bias) > 0, "bias", fmt.Sprintf("%d tokens", len(s.Bias)), "added to their logits"},
 		{len(s.Stops) > 0, "stop strings", fmt.Sprintf("%q", s.Stops), "the answer ends where one occurs"},
-		{s.Grammar != [32]byte{}, "grammar", fmt.Sprintf("%x", s.Grammar), "root of what the answer must keep to"},
+		{s.Grammar != nil, "grammar", fmt.Sprintf("root %x", trace.Lists(s).Grammar), "the answer keeps to it"},
 	} {
 		if x.on {
 			rows = append(rows, Row{x.name, x.value, x.means})
