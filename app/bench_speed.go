@@ -3,8 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +17,6 @@ import (
 	"time"
 
 	"elenchus/commitment/manifest"
-	"elenchus/compute/decode"
 	"elenchus/compute/kernel"
 	"elenchus/engine"
 	"elenchus/importer"
@@ -35,7 +32,12 @@ type SpeedOptions struct {
 	Contexts []int // decode: positions before the first token; prefill: positions of the prompt
 	Tokens   int   // decode: tokens drawn
 	Batch    int   // prompt positions per pass
+	Turns    int   // how often everything is measured, in turns; 0: once
 	Progress func(done, all int)
+	// Begin, when set, is called before each measurement, and End with its row: whoever measures
+	// something else in turns waits there.
+	Begin func() error
+	End   func(SpeedRow) error
 }
 
 // Speed is the result of BenchSpeed.
@@ -52,15 +54,19 @@ type Speed struct {
 	PeakRSS     int64      `json:"peak_rss_bytes"` // from the opening of the file on, 0 where it is not known
 }
 
-// SpeedRow is one measurement. Rates of decode are of the median token; its bytes are the weights
-// and the rows of the cache that a token reads. The DRAM rate is measured between rows, reading
-// 128 MiB a thread. The digest is of all logits and is the same for all kernels and threads.
+// SpeedRow is one measurement, or the medians of several. Rates of decode are of the median token, the
+// rate by processor time, of all threads together, of all tokens; bytes are the weights and the rows of
+// the cache that a token reads. What is timed commits to each position as a node does. The DRAM rate is
+// measured between rows, reading 128 MiB a thread. The digest is of all logits and is the same for all
+// kernels and threads; it is made where nothing is timed.
 type SpeedRow struct {
 	Kernel    string  `json:"kernel"`
 	Threads   int     `json:"threads"`
 	Context   int     `json:"context"`
 	Tokens    int     `json:"tokens"`
 	Rate      float64 `json:"tokens_per_second"`
+	CPURate   float64 `json:"tokens_per_cpu_second"` // 0 where processor time is not known
+	Commit    float64 `json:"commitment_share"`      // of the time
 	GBs       float64 `json:"gb_per_second"`
 	DRAM      float64 `json:"dram_gb_per_second"`
 	DRAMShare float64 `json:"dram_share"`
@@ -148,87 +154,6 @@ func fits(need int64) error {
 	return nil
 }
 
-// measure goes through kernels, then threads, then contexts; one packed model is held at a time.
-func (s *Speed) measure(ctx context.Context, z *gasShape, man *manifest.Manifest, sets []kernel.Set, o *SpeedOptions) error {
-	all, done := len(sets)*len(o.Threads)*len(o.Contexts), 0
-	digests := map[int]string{}
-	for _, set := range sets {
-		pool := engine.NewPool(0)
-		fast := engine.Prepare(man, set, pool.Split)
-		pool.Close()
-		for _, threads := range o.Threads {
-			for _, at := range o.Contexts {
-				row := SpeedRow{Kernel: set.Name(), Threads: threads, Context: at, DRAM: s.readRate(threads)}
-				if err := row.run(ctx, z, fast, s.WeightBytes, o); err != nil {
-					return err
-				}
-				s.Rows = append(s.Rows, row)
-				if digests[at] == "" {
-					digests[at] = row.Digest
-				}
-				if digests[at] != row.Digest {
-					return fmt.Errorf("%w: %s with %d threads at %d gives %s, not %s", ErrDigest, row.Kernel, threads, at, row.Digest, digests[at])
-				}
-				if done++; o.Progress != nil {
-					o.Progress(done, all)
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// run measures one row of a model whose tokens read so many bytes of weights.
-func (r *SpeedRow) run(ctx context.Context, z *gasShape, man *manifest.Manifest, weights int64, o *SpeedOptions) error {
-	pool := engine.NewPool(r.Threads)
-	defer pool.Close()
-	job := decode.Job{MaxNew: uint32(max(1, o.Tokens))}
-	for i := range max(1, r.Context) {
-		job.Prompt = append(job.Prompt, int32(i*7919%z.vocab))
-	}
-	if o.Prefill {
-		job.MaxNew = 1
-	}
-	run, err := decode.New(man.Model, job, pool.Split, decode.Hooks{})
-	if err != nil {
-		return err
-	}
-	sum := sha256.New()
-	run.Logits = func(_ int, l []int32) { _ = binary.Write(sum, binary.LittleEndian, l) }
-	var times []time.Duration
-	begin := time.Now()
-	for !run.Done() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		start := time.Now()
-		if err := run.Advance(o.Batch); err != nil {
-			return err
-		}
-		if len(run.Output()) > 0 {
-			times = append(times, time.Since(start))
-		}
-	}
-	r.Digest = fmt.Sprintf("%x", sum.Sum(nil))
-	if o.Prefill {
-		r.Tokens = len(job.Prompt)
-		r.rates(z, float64(r.Tokens)/time.Since(begin).Seconds())
-		return nil
-	}
-	slices.Sort(times)
-	r.Tokens = len(times)
-	r.rates(z, 1/times[len(times)/2].Seconds())
-	row := int64(4 * z.kvHeads * z.headDim * z.layers)
-	bytes := float64(weights + row*int64(len(job.Prompt)+len(times)/2))
-	r.GBs = r.Rate * bytes / 1e9
-	r.DRAMShare = r.GBs / r.DRAM
-	return nil
-}
-
-func (r *SpeedRow) rates(z *gasShape, rate float64) {
-	r.Rate, r.GOPs = rate, rate*2*float64(z.matrices())/1e9
-}
-
 // readRate is readRate beside which the peak of memory does not count.
 func (s *Speed) readRate(threads int) float64 {
 	s.PeakRSS = max(s.PeakRSS, peakRSS())
@@ -293,9 +218,10 @@ func peakRSS() int64 {
 func WriteSpeed(w io.Writer, s *Speed) error {
 	fmt.Fprintf(w, "%s of shape %s, %s, %.0f MB read per token; this processor has %s\n\n", s.Bench, s.Shape, s.Weights, float64(s.WeightBytes)/1e6, strings.Join(s.CPU, " "))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "kernel\tthreads\tcontext\ttokens/s\tGOP/s\tGB/s\tDRAM GB/s\tshare\tdigest\t")
+	fmt.Fprintln(t, "kernel\tthreads\tcontext\ttokens/s\ta CPU second\tGOP/s\tGB/s\tDRAM GB/s\tshare\tcommitment\tdigest\t")
 	for _, r := range s.Rows {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%.1f\t%.0f\t%.1f\t%.1f\t%.0f%%\t%.8s\t\n", r.Kernel, r.Threads, r.Context, r.Rate, r.GOPs, r.GBs, r.DRAM, 100*r.DRAMShare, r.Digest)
+		fmt.Fprintf(t, "%s\t%d\t%d\t%.1f\t%.1f\t%.0f\t%.1f\t%.1f\t%.0f%%\t%.2f%%\t%.8s\t\n", r.Kernel, r.Threads, r.Context,
+			r.Rate, r.CPURate, r.GOPs, r.GBs, r.DRAM, 100*r.DRAMShare, 100*r.Commit, r.Digest)
 	}
 	if err := t.Flush(); err != nil {
 		return err

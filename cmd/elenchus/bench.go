@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -48,12 +49,16 @@ func benchGasCommand() *cobra.Command {
 // benchSpeedCommand is bench decode or, without a number of tokens to draw, bench prefill.
 func benchSpeedCommand(name, short string, contexts []int, least int) *cobra.Command {
 	o := app.SpeedOptions{Prefill: least == 0}
-	var asJSON bool
+	var asJSON, wait bool
 	c := &cobra.Command{
 		Use: name, Short: short, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if slices.Min(o.Contexts) < 0 || o.Tokens < least || slices.Max(o.Contexts) > 1<<17 || slices.Min(o.Threads) < 0 || o.Batch < 1 {
-				return fmt.Errorf("%w: --context %v, --threads %v, --batch %d: want 0 to 131072, at least 0, at least 1", errUsage, o.Contexts, o.Threads, o.Batch)
+			if slices.Min(o.Contexts) < 0 || o.Tokens < least || slices.Max(o.Contexts) > 1<<17 || slices.Min(o.Threads) < 0 || o.Batch < 1 || o.Turns < 1 {
+				return fmt.Errorf("%w: --context %v, --threads %v, --batch %d, --turns %d: want 0 to 131072, at least 0, at least 1, at least 1",
+					errUsage, o.Contexts, o.Threads, o.Batch, o.Turns)
+			}
+			if wait {
+				takeTurns(c, &o)
 			}
 			ctx, stop := untilStopped(c)
 			defer stop()
@@ -77,9 +82,24 @@ func benchSpeedCommand(name, short string, contexts []int, least int) *cobra.Com
 	p.IntSliceVar(&o.Threads, "threads", []int{0}, "numbers of threads; 0: one for each processor")
 	p.IntSliceVar(&o.Contexts, "context", contexts, "positions before what is timed; for prefill, positions of the prompt")
 	p.IntVar(&o.Batch, "batch", 64, "prompt positions per pass")
+	p.IntVar(&o.Turns, "turns", 1, "how often to measure everything, in turns; medians are printed")
+	p.BoolVar(&wait, "wait", false, "read a line before each measurement and print it as a line of JSON, for who measures something else in turns")
 	p.BoolVar(&asJSON, "json", false, "print one JSON object")
 	if least > 0 {
 		p.IntVar(&o.Tokens, "tokens", 32, "tokens to draw")
 	}
 	return c
+}
+
+// takeTurns lets each measurement begin with a line of the standard input and end with one of output.
+func takeTurns(c *cobra.Command, o *app.SpeedOptions) {
+	in, out := bufio.NewReader(c.InOrStdin()), json.NewEncoder(c.OutOrStdout())
+	o.Begin = func() error {
+		_, err := in.ReadString('\n')
+		if err != nil {
+			return fmt.Errorf("%w: --wait wants a line for each measurement: %w", errUsage, err)
+		}
+		return nil
+	}
+	o.End = func(r app.SpeedRow) error { return out.Encode(r) }
 }
