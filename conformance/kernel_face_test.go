@@ -122,7 +122,7 @@ func linearFace(s *kernel.Set, t tensor.DType, x []int16, w []int8, mant, exp in
 	for range faceRows {
 		scale = append(scale, mant, exp)
 	}
-	return packedFace(s, kernel.NewPacked(faceRows, len(x), scale), t, x, w, shift)
+	return packedFace(s, kernel.NewPacked(faceRows, len(x), scale, nil), t, x, w, shift)
 }
 
 const faceRows = 9
@@ -166,7 +166,7 @@ func blockFace(s *kernel.Set, d *opset.Descriptor, reads [][]int64) []int64 {
 		for range faceRows {
 			scale = append(scale, 1, int32(shift))
 		}
-		for _, v := range packedFace(s, kernel.NewPackedBlocks(faceRows, len(x), b, scale), tensor.I32, x, w, 0) {
+		for _, v := range packedFace(s, kernel.NewPackedBlocks(faceRows, len(x), b, scale, nil), tensor.I32, x, w, 0) {
 			if v != want {
 				return []int64{v}
 			}

@@ -71,7 +71,7 @@ func Prepare(man *manifest.Manifest, set kernel.Set, split machine.Split) *manif
 	if man.Backing != nil {
 		split = releasing(split, man.Backing)
 	}
-	m.Stages = machine.Prepare(m.Stages, set, split)
+	m.Stages = machine.Prepare(m.Stages, set, split, huge(PackedBytes(man)))
 	out.Model = &m
 	return &out
 }

@@ -9,13 +9,13 @@ import "elenchus/compute/tensor"
 // 16 rows. So everything is read once, in order. SPEC 02 §5.
 
 // NewPackedBlocks is NewPacked for weights of layout b.
-func NewPackedBlocks(n, k int, b tensor.Blocks, scale []int32) *Packed {
+func NewPackedBlocks(n, k int, b tensor.Blocks, scale []int32, room Room) *Packed {
 	if n < 1 || k < 1 || k > maxPackedK || len(scale) != 2*n || !b.Valid() {
 		return nil
 	}
 	p := &Packed{N: n, K: k, layout: b}
 	rows := p.Blocks() * Block
-	p.w, p.base = make([]int8, p.Blocks()*p.runBytes()), make([]int64, rows)
+	p.w, p.base = room.take(p.Blocks()*p.runBytes()), make([]int64, rows)
 	p.setScales(scale)
 	return p
 }

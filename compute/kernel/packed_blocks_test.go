@@ -65,7 +65,7 @@ func (p *blockProduct) plain(i int, t tensor.DType) *tensor.Tensor {
 
 func compareBlocks(t *testing.T, s kernel.Set, p *blockProduct, cut int) {
 	t.Helper()
-	packed := kernel.NewPackedBlocks(p.n, p.k, p.b, p.scale)
+	packed := kernel.NewPackedBlocks(p.n, p.k, p.b, p.scale, nil)
 	for _, d := range []tensor.DType{tensor.I32, tensor.I16} {
 		got := p.pack(s, packed, d, cut)
 		for i := range p.x {
@@ -142,7 +142,7 @@ func BenchmarkLinearBlocks(b *testing.B) {
 	for _, m := range []int{1, 64} {
 		for _, layout := range []int{2, 3, 6, 7} {
 			p := drawBlocks(r, 1536, 576, m, layout)
-			packed := kernel.NewPackedBlocks(p.n, p.k, p.b, p.scale)
+			packed := kernel.NewPackedBlocks(p.n, p.k, p.b, p.scale, nil)
 			for _, s := range fast(b) {
 				b.Run(fmt.Sprintf("%s/%+v/%d", s.Name(), p.b, m), func(b *testing.B) {
 					b.SetBytes(int64(p.n * p.k * m))

@@ -111,7 +111,7 @@ func (p *product) plain(i int, t tensor.DType) *tensor.Tensor {
 }
 
 func (p *product) fast(s kernel.Set, t tensor.DType, cut int) []*tensor.Tensor {
-	return p.pack(s, kernel.NewPacked(p.n, p.k, p.scale), t, cut)
+	return p.pack(s, kernel.NewPacked(p.n, p.k, p.scale, nil), t, cut)
 }
 
 // pack fills the packed matrix in two parts, then multiplies in two.
@@ -183,7 +183,7 @@ func FuzzLinear(f *testing.F) {
 
 // Shapes beyond the proven bounds are not packed.
 func TestPackedRefusesWhatItCannotTake(t *testing.T) {
-	if kernel.NewPacked(1, 1<<16+1, make([]int32, 2)) != nil || kernel.NewPacked(0, 4, nil) != nil || kernel.NewPacked(2, 4, make([]int32, 2)) != nil {
+	if kernel.NewPacked(1, 1<<16+1, make([]int32, 2), nil) != nil || kernel.NewPacked(0, 4, nil, nil) != nil || kernel.NewPacked(2, 4, make([]int32, 2), nil) != nil {
 		t.Error("packed a matrix of 65,537 columns, of no rows or of too few scales")
 	}
 }
@@ -193,7 +193,7 @@ func BenchmarkLinear(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, z := range []struct{ n, k, m int }{{1536, 576, 1}, {32768, 2048, 1}, {1536, 576, 64}, {8192, 2048, 64}, {2048, 8192, 64}} {
 		p := drawProduct(r, z.n, z.k, z.m)
-		packed := kernel.NewPacked(p.n, p.k, p.scale)
+		packed := kernel.NewPacked(p.n, p.k, p.scale, nil)
 		packed.Fill(p.w, p.padded, 0, packed.Blocks())
 		stride := packed.Stride()
 		for _, s := range fast(b) {

@@ -18,8 +18,8 @@ type linear struct {
 // Prepare makes stages ready for a set of kernels: each product whose partial sums only its rows
 // read is computed together with them, from packed weights. The stages share ops' tensors with
 // those given, which stay as they are. What is computed is the same; what somebody observes is
-// computed the plain way.
-func Prepare(stages []Stage, set kernel.Set, split Split) []Stage {
+// computed the plain way. Packed weights lie in room; split and room may be nil.
+func Prepare(stages []Stage, set kernel.Set, split Split, room kernel.Room) []Stage {
 	if split == nil {
 		split = Serial
 	}
@@ -30,7 +30,7 @@ func Prepare(stages []Stage, set kernel.Set, split Split) []Stage {
 		for r := range out[i].Ops {
 			out[i].Ops[r].fast = nil
 			if !set.Plain() {
-				out[i].Ops[r].fast = prepare(out[i].Ops, r, made, split)
+				out[i].Ops[r].fast = prepare(out[i].Ops, r, made, split, room)
 			}
 		}
 	}
@@ -38,7 +38,7 @@ func Prepare(stages []Stage, set kernel.Set, split Split) []Stage {
 }
 
 // prepare packs the weights of op r if it is the rows of a product that nothing else reads.
-func prepare(ops []Op, r int, made map[[2]*tensor.Tensor][]*kernel.Packed, split Split) *linear {
+func prepare(ops []Op, r int, made map[[2]*tensor.Tensor][]*kernel.Packed, split Split, room kernel.Room) *linear {
 	o := &ops[r]
 	if o.Op != opset.Row && o.Op != opset.RowResult || o.Src[0].Kind != opset.Tensor || o.B == nil {
 		return nil
@@ -50,7 +50,7 @@ func prepare(ops []Op, r int, made map[[2]*tensor.Tensor][]*kernel.Packed, split
 	}
 	key := [2]*tensor.Tensor{m.A, o.B}
 	if made[key] == nil {
-		made[key] = pack(m, o, split)
+		made[key] = pack(m, o, split, room)
 	}
 	if made[key] == nil {
 		return nil
@@ -71,7 +71,7 @@ func packs(m, o *Op) bool {
 
 // pack brings the weights of product m and the scales of its rows o into the order of kernels, nil if
 // they do not take them.
-func pack(m, o *Op, split Split) []*kernel.Packed {
+func pack(m, o *Op, split Split, room kernel.Room) []*kernel.Packed {
 	n, k, padded, scale := 1, int(m.P[0]), m.A.Shape[1]*m.A.Shape[2], o.B.I32
 	if m.Op == opset.RowMatMul {
 		n = int(m.P[2])
@@ -79,9 +79,9 @@ func pack(m, o *Op, split Split) []*kernel.Packed {
 	rows := m.A.Shape[0] / n
 	var out []*kernel.Packed
 	for e := range n {
-		p := kernel.NewPacked(rows, k, scale[2*e*rows:2*(e+1)*rows])
+		p := kernel.NewPacked(rows, k, scale[2*e*rows:2*(e+1)*rows], room)
 		if b, ok := m.Layout(); ok {
-			p = kernel.NewPackedBlocks(rows, k, b, scale)
+			p = kernel.NewPackedBlocks(rows, k, b, scale, room)
 		}
 		if p == nil {
 			return nil

@@ -15,7 +15,7 @@ func TestPreparedProductsMakeNoPartialSums(t *testing.T) {
 	for name, c := range map[string]modeltest.Config{"dense": modeltest.Tiny(), "blocks": modeltest.Blocks(), "experts": modeltest.Experts()} {
 		m := modeltest.Llama(1, c)
 		for _, set := range machine.Sets() {
-			s := machine.Prepare(m.Stages, set, nil)[1]
+			s := machine.Prepare(m.Stages, set, nil, nil)[1]
 			w, ctx := &machine.Workspace{}, &opset.Context{M: 1, MaxNew: 1, TMax: uint32(c.TMax), Prompt: []int32{1}}
 			shape := s.Ops[0].Shape(ctx)
 			in := tensor.New(s.Ops[0].Type, int(shape[0]), int(shape[1]), int(shape[2]))
