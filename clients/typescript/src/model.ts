@@ -2,6 +2,7 @@
 import { be, concat, equal, hex, InputError, Reader, sha256 } from "./bytes.js";
 import { decodeDescriptor, type Descriptor, descriptorSize, type DType, fromBytes, type Ints, KIND, sizeOf, toBytes } from "./descriptor.js";
 import { depth, leafHash, root, rootOf, zero } from "./trees.js";
+import { type Program, validate } from "./validate.js";
 
 export const TOKEN = 1, GRAPH = 2;
 
@@ -109,7 +110,7 @@ export function graphRoot(stages: Op[][]): Uint8Array {
   return level[0];
 }
 
-/** Checks roots and digests against the header. It does not check the invariants of SPEC 03 §4. */
+/** Checks roots and digests against the header. */
 function check(m: Model): void {
   const known = new Map<Tensor, Uint8Array>(), none = new Uint8Array(32);
   const rootOfTensor = (t: Tensor | undefined): Uint8Array => {
@@ -131,7 +132,10 @@ function check(m: Model): void {
   if (!equal(sha256(ends), m.header.stop)) throw new InputError("model: other end ids than the header says");
 }
 
-/** Reads a model file and checks that its contents have the id of its header. SPEC 04 §5. */
+/** What the invariants of SPEC 03 §4 are about. */
+export const programOf = (m: Model): Program => ({ ...m.header, token: m.header.kind === TOKEN, stages: m.stages.map((ops) => ops.map((o) => o.d)) });
+
+/** Reads a model file and checks that its contents have the id of its header, and the invariants of validate.ts. SPEC 04 §5. */
 export function openModel(b: Uint8Array): Model {
   const r = new Reader(b, "model file");
   r.tag("elenchus/modelfile/1");
@@ -141,8 +145,10 @@ export function openModel(b: Uint8Array): Model {
   const endIDs = Array.from({ length: r.u32(64, "number of end ids") }, () => r.u32(0x7fffffff, "end id"));
   const stages = readStages(r, header);
   r.end();
+  if (endIDs.some((id, i) => i > 0 && id <= endIDs[i - 1])) throw new InputError("model: end ids are not ascending");
   const m = { id: hex(sha256(header.bytes)), name, header, tokenizer, template, endIDs, stages };
   check(m);
+  validate(programOf(m));
   return m;
 }
 

@@ -1,6 +1,6 @@
 // Runs models and commits to what they did: docs/spec/05-decode.md and docs/spec/06-trace.md.
 import { be, equal, InputError, sha256 } from "./bytes.js";
-import { type Context, countOf, type DType, fromBytes, type Ints, KIND, make, toBytes } from "./descriptor.js";
+import { type Context, countOf, type DType, fromBytes, type Ints, KIND, make, sizeOf, toBytes } from "./descriptor.js";
 import { elements, type Data } from "./elements.js";
 import { bind, tableRoot } from "./grammar.js";
 import { GRAPH, type Header, type Model, type Op, TOKEN } from "./model.js";
@@ -43,7 +43,7 @@ class Cache {
   read(first: number, n: number): Int16Array {
     const width = 2 ** this.h.dRow * 256, leaf = Math.floor(first / width), at = first - leaf * width;
     const isV = leaf % 2, layer = Math.floor(leaf / 2) % 2 ** this.h.dLayer, pos = Math.floor(leaf / 2 ** (this.h.dLayer + 1));
-    return this.rows[pos][2 * layer + isV].subarray(at, at + n);
+    return part(this.rows[pos]?.[2 * layer + isV], 2, at, n) as Int16Array;
   }
   /** Hashes the rows of a position, which are all there, into the tree. */
   append(pos: number): void {
@@ -68,6 +68,14 @@ class Cache {
   }
 }
 
+/** Elements of a source of a type; whatever a model says, no read leaves what is there. */
+function part(x: Ints | undefined, type: DType, first: number, n: number): Ints {
+  if (x === undefined || x.BYTES_PER_ELEMENT !== sizeOf(type) || !Number.isSafeInteger(first) || !Number.isSafeInteger(n) || first < 0 || n < 0 || first + n > x.length) {
+    throw new InputError(`model: elements ${first} to ${first + n} of a source of ${x?.length ?? 0} are read`);
+  }
+  return x.subarray(first, first + n) as Ints;
+}
+
 /** Computes a stage from its input; the result holds all its tensors. */
 function runStage(ops: Op[], c: Context, input: Ints, outside: (kind: number, type: DType, first: number, n: number) => Ints): Ints[] {
   const tensors: Ints[] = [input];
@@ -76,17 +84,22 @@ function runStage(ops: Op[], c: Context, input: Ints, outside: (kind: number, ty
     const data: Data = {
       read(kind, index, type, first, n) {
         switch (kind) {
-          case KIND.tensor: return tensors[index].subarray(first, first + n) as Ints;
-          case KIND.rootA: return o.a!.data.subarray(first, first + n) as Ints;
-          case KIND.rootB: return o.b!.data.subarray(first, first + n) as Ints;
+          case KIND.tensor: return part(tensors[index], type, first, n);
+          case KIND.rootA: return part(o.a?.data, type, first, n);
+          case KIND.rootB: return part(o.b?.data, type, first, n);
         }
         return outside(kind, type, first, n);
       },
     };
-    const n = countOf(o.d, c.t), out = make(o.d.type, n), f = elements(o.d, c, data);
-    if (out instanceof BigInt64Array) for (let k = 0; k < n; k++) out[k] = f(k);
-    else for (let k = 0; k < n; k++) out[k] = Number(f(k));
-    tensors.push(out);
+    try {
+      const n = countOf(o.d, c.t), out = make(o.d.type, n), f = elements(o.d, c, data);
+      if (out instanceof BigInt64Array) for (let k = 0; k < n; k++) out[k] = f(k);
+      else for (let k = 0; k < n; k++) out[k] = Number(f(k));
+      tensors.push(out);
+    } catch (e) {
+      if (e instanceof InputError) throw e;
+      throw new InputError(`model: operation ${o.d.op} with these parameters: ${e instanceof Error ? e.message : String(e)}`);
+    }
   }
   return tensors;
 }
@@ -134,12 +147,12 @@ class Run {
   private outside(kind: number, type: DType, first: number, n: number): Ints {
     switch (kind) {
       case KIND.kv: return this.cache.read(first, n);
-      case KIND.prompt: return this.ids.subarray(first, first + n);
+      case KIND.prompt: return part(this.ids, type, first, n);
       case KIND.count: return Int32Array.of(this.count?.at(first) ?? 0);
       case KIND.bias: return Int32Array.of(this.bias.at(first));
       case KIND.grammar: return Int32Array.of(this.grammar[first] ?? 0);
-      case KIND.strings: return this.strings.subarray(first, first + n);
-      case KIND.stop: return this.ends.subarray(first, first + n);
+      case KIND.strings: return part(this.strings, type, first, n);
+      case KIND.stop: return part(this.ends, type, first, n);
     }
     throw new Error(`source kind ${kind} with type ${type} is not implemented here`);
   }
@@ -205,7 +218,7 @@ export function evaluate(m: Model, input: Ints): { output: Ints; outputRoot: Uin
   };
   let x = input;
   for (const ops of m.stages) {
-    const tensors = runStage(ops, c, x, (_kind, _type, first, n) => input.subarray(first, first + n) as Ints);
+    const tensors = runStage(ops, c, x, (_kind, type, first, n) => part(input, type, first, n));
     x = tensors[tensors.length - 1];
   }
   return { output: x, outputRoot: root(toBytes(x), 64) };
