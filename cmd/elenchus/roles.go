@@ -11,7 +11,6 @@ import (
 	"elenchus/app"
 	"elenchus/commitment/claim"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 )
 
@@ -167,37 +166,5 @@ func gatewayCommand() *cobra.Command {
 	c.Flags().StringVar(&pay.To, "pay-to", "", "address to be paid at, no other gateway's (default: the account of --key)")
 	c.Flags().BoolVar(&f.AllowPull, "allow-pull", false, "let clients have models of a hub (HF_ENDPOINT) fetched into this user's store: POST /api/pull")
 	c.Flags().BoolVar(&o.Strict, "strict", false, "refuse requests with unknown fields instead of ignoring and listing them")
-	return c
-}
-
-func chainCommand() *cobra.Command {
-	r, logs := &app.ChainRole{}, logFlags{}
-	var fund []string
-	c := &cobra.Command{
-		Use: "chain", Short: "Run the embedded chain", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			for _, a := range fund {
-				if !common.IsHexAddress(a) {
-					return fmt.Errorf("--fund %q is not an address", a)
-				}
-				r.Alloc = append(r.Alloc, common.HexToAddress(a))
-			}
-			var err error
-			if r.Log, err = logs.log(c); err != nil {
-				return err
-			}
-			r.Ready = c.OutOrStdout()
-			ctx, stop := untilStopped(c)
-			defer stop()
-			return r.Run(ctx)
-		},
-	}
-	c.Flags().StringVar(&r.Dir, "dir", "", "data directory")
-	c.Flags().Uint16Var(&r.Port, "port", 0, "port of the JSON-RPC server on 127.0.0.1; 0 picks one")
-	c.Flags().StringVar(&r.Fork, "fork", "osaka", "rules of the chain: osaka or amsterdam")
-	c.Flags().StringVar(&r.Metrics, "metrics", "", metricsUsage)
-	logs.add(c)
-	c.Flags().StringSliceVar(&fund, "fund", nil, "address that owns ether at genesis (repeatable)")
-	_ = c.MarkFlagRequired("dir") // it exists
 	return c
 }

@@ -2,11 +2,12 @@
 pragma solidity 0.8.37;
 
 import {IClaimBook} from "./interfaces/IClaimBook.sol";
+import {Guarded} from "./Guarded.sol";
 import {StakeVault} from "./StakeVault.sol";
 
 /// @title Batches of claims; see IClaimBook
 /// @dev A batch is one slot: count 16 bits, until 40, posted 40, cover 128. It never changes until it is released.
-abstract contract ClaimBook is IClaimBook, StakeVault {
+abstract contract ClaimBook is IClaimBook, StakeVault, Guarded {
     uint256 public constant MAX_CLAIMS = 8192;
 
     /// @notice Token units that every claim of a batch reserves, whatever its value.
@@ -26,6 +27,8 @@ abstract contract ClaimBook is IClaimBook, StakeVault {
         if (count == 0 || count > MAX_CLAIMS) revert BadCount(count);
         if (until < block.timestamp + WINDOW) revert WindowTooShort(until, block.timestamp + WINDOW);
         if (until > type(uint40).max || cover > type(uint128).max) revert BadBatch(cover, until);
+        // A node that defends itself must be able to show a batch (SPEC 08 §4.10).
+        if (_paused(block.timestamp) && _gamesAgainst(msg.sender) == 0) revert Paused(pause.until);
         bytes32 key = keyOf(msg.sender, root);
         if (_batches[key] != 0) revert AlreadyPosted(key);
         _batches[key] = count | (until << 16) | (block.timestamp << 56) | (cover << 96);

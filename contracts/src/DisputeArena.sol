@@ -5,6 +5,7 @@ import {IDisputeArena} from "./interfaces/IDisputeArena.sol";
 import {IAnswerRules, IGameRules, IOpenRules} from "./interfaces/IRules.sol";
 import {INodeRegistry} from "./interfaces/INodeRegistry.sol";
 import {ClaimBook} from "./ClaimBook.sol";
+import {Guarded} from "./Guarded.sol";
 import {StakeVault} from "./StakeVault.sol";
 import {Verdicts} from "./Verdicts.sol";
 import {Digests} from "./libraries/Digests.sol";
@@ -48,6 +49,7 @@ contract DisputeArena is Verdicts {
         StakeVault(token, p.unbonding)
         ClaimBook(p.reserve, p.window)
         Verdicts(p.replyTime, p.rewardDelay, p.refundFactor)
+        Guarded(p.guardian)
     {
         Profiles.check(p);
         (PROFILE, FORCED_INCLUSION, SPACE_RATE) = (p.profile, p.forcedInclusion, p.spaceRate);
@@ -131,6 +133,8 @@ contract DisputeArena is Verdicts {
         if (G.get(s, G.PHASE) == G.INCLUSION) {
             uint256 batchBy = Packed.uintAt(_start(payload) + 185, 8);
             if (time <= batchBy) revert TooEarly(time, batchBy);
+            // What a pause held up is demanded when the node had time to post it.
+            if (batchBy >= pause.from && time <= uint256(pause.until) + WINDOW / 2) revert Paused(pause.until);
         }
         _authorize(address(uint160(G.get(s, G.OPENER))), game, payload, signature);
         G.put(s, G.COMMITTED_AT, time);

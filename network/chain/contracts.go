@@ -27,6 +27,8 @@ type Addresses struct {
 	Open     common.Address `json:"openRules"`
 	Game     common.Address `json:"gameRules"`
 	Answer   common.Address `json:"answerRules"`
+
+	Directory common.Address `json:"directory,omitzero"` // zero: nobody announces arenas
 }
 
 const (
@@ -148,6 +150,16 @@ func (k *Contracts) checkCode(ctx context.Context) error {
 		if err := sameCode(name, code); err != nil {
 			return fmt.Errorf("%s at %v: %w", name, at, err)
 		}
+	}
+	if k.at.Directory == (common.Address{}) {
+		return nil
+	}
+	code, err := k.c.Code(ctx, k.at.Directory)
+	if err == nil {
+		err = sameCode(directoryName, code)
+	}
+	if err != nil {
+		return fmt.Errorf("%s at %v: %w", directoryName, k.at.Directory, err)
 	}
 	return nil
 }

@@ -14,13 +14,14 @@ import (
 
 // Names of the artifacts that a deployment consists of, beside the evaluators.
 const (
-	tokenName    = "TestToken"
-	registryName = "NodeRegistry"
-	arenaName    = "DisputeArena"
-	stepsName    = "StepVerifier"
-	openName     = "OpenRules"
-	gameName     = "GameRules"
-	answerName   = "AnswerRules"
+	tokenName     = "TestToken"
+	registryName  = "NodeRegistry"
+	arenaName     = "DisputeArena"
+	stepsName     = "StepVerifier"
+	openName      = "OpenRules"
+	gameName      = "GameRules"
+	answerName    = "AnswerRules"
+	directoryName = "Directory" // a deployment may lack it
 )
 
 // bindings are the interfaces of the embedded contracts.
@@ -32,7 +33,7 @@ type bindings struct {
 
 func newBindings() (*bindings, error) {
 	b := &bindings{of: map[string]abi.ABI{}, errors: map[[4]byte]abi.Error{}, events: map[common.Hash]abi.Event{}}
-	names := []string{tokenName, registryName, arenaName, stepsName, openName, gameName, answerName}
+	names := []string{tokenName, registryName, arenaName, stepsName, openName, gameName, answerName, directoryName}
 	for _, e := range contracts.Evaluators() {
 		names = append(names, e.Name)
 	}

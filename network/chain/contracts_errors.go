@@ -35,6 +35,8 @@ var (
 	ErrGames = errors.New("too many games are open against the node")
 	// ErrKey: the key was named before, or is not in use.
 	ErrKey = errors.New("key is not in the state for this")
+	// ErrPaused: the guardian holds up new claims, or may not do so now.
+	ErrPaused = errors.New("new claims are paused")
 	// ErrSignature: a signature has not the one valid form.
 	ErrSignature = errors.New("signature is malformed")
 )
@@ -53,7 +55,7 @@ var sentinels = map[string]error{
 	"Taken": ErrTaken, "NoCommit": ErrNoCommit, "OutOfTime": ErrOpenTime, "WindowOver": ErrWindow, "BondTooHigh": ErrBond,
 	"Insufficient": ErrFunds, "TransferFailed": ErrFunds, "Locked": ErrLocked, "Jailed": ErrJailed,
 	"AlreadyPosted": ErrBatch, "NoBatch": ErrBatch, "NotReleasable": ErrBatch, "BadCount": ErrBatch, "WindowTooShort": ErrBatch,
-	"TooManyGames": ErrGames, "BadBatch": ErrBatch, "NothingToSettle": ErrSettle, "WrongHeld": ErrHeld, "BadSignature": ErrSignature,
+	"TooManyGames": ErrGames, "Paused": ErrPaused, "BadPause": ErrPaused, "NotGuardian": ErrPaused, "BadBatch": ErrBatch, "NothingToSettle": ErrSettle, "WrongHeld": ErrHeld, "BadSignature": ErrSignature,
 }
 
 // ExplainedError is a revert with the custom error that the contract raised. It matches the

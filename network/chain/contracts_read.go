@@ -221,6 +221,9 @@ func (k *Contracts) readParams(ctx context.Context) (DeployParams, error) {
 		return p, err
 	}
 	p.Profile = stake.Profile(profile.Lo)
+	if p.Guardian, err = read[common.Address](ctx, k, arenaName, k.at.Arena, "GUARDIAN"); err != nil {
+		return p, err
+	}
 	for _, f := range []struct {
 		method string
 		small  *uint64

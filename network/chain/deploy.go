@@ -128,6 +128,9 @@ func (d *deployer) all(ctx context.Context, p DeployParams) (Addresses, error) {
 	at.Answer = d.create(ctx, answerName, at.Steps)
 	d.wait(ctx)
 	at.Arena = d.create(ctx, arenaName, ArenaArguments(at.Token, p, at.Registry, at.Open, at.Game, at.Answer)...)
+	if p.Governor != (common.Address{}) {
+		at.Directory = d.create(ctx, directoryName, p.Governor, new(big.Int).SetUint64(p.Delay))
+	}
 	d.wait(ctx)
 	return at, d.err
 }
@@ -144,9 +147,10 @@ func ArenaArguments(token common.Address, p DeployParams, registry, open, game, 
 		WorstGas                                                                                  uint64
 		WorkFee                                                                                   *big.Int
 		RefundFactor                                                                              uint64
+		Guardian                                                                                  common.Address
 	}{uint8(p.Profile), p.Unbonding, p.Reserve.Big(), p.Window, p.ReplyTime, p.Grace, p.ForcedInclusion, p.Rate, p.SpaceRate,
 		p.RewardDelay, p.PriceCap, p.TipCap,
-		p.TokenPerEther.Big(), p.WorstGas, p.WorkFee.Big(), p.RefundFactor},
+		p.TokenPerEther.Big(), p.WorstGas, p.WorkFee.Big(), p.RefundFactor, p.Guardian},
 		[4]common.Address{registry, open, game, answer}}
 }
 
@@ -173,14 +177,14 @@ func (d *deployer) create(ctx context.Context, name string, args ...any) common.
 	}
 	d.plan = append(d.plan, Planned{name, at, len(code) != 0, len(data)})
 	if len(code) == 0 {
-		d.send(ctx, sentTx{name: name, at: at}, &Factory, new(big.Int), append(d.salt[:], data...))
+		d.send(ctx, sentTx{name: "deploy " + name, at: at}, &Factory, new(big.Int), append(d.salt[:], data...))
 	}
 	return at
 }
 
 // pay sends ether.
 func (d *deployer) pay(ctx context.Context, to common.Address, wei *big.Int) {
-	d.send(ctx, sentTx{name: "payment for the deployment proxy"}, &to, wei, nil)
+	d.send(ctx, sentTx{name: "pay for the deployment proxy"}, &to, wei, nil)
 }
 
 // send estimates, signs and sends; after an earlier error, and in a plan, it does nothing.
@@ -193,7 +197,7 @@ func (d *deployer) send(ctx context.Context, what sentTx, to *common.Address, we
 		err = d.c.eth.SendTransaction(ctx, tx)
 	}
 	if err != nil {
-		d.err = fmt.Errorf("deploy %s: %w", what.name, err)
+		d.err = fmt.Errorf("%s: %w", what.name, err)
 		return
 	}
 	d.nonce++
@@ -240,18 +244,18 @@ func (d *deployer) mined(ctx context.Context, tx sentTx) error {
 			if code, err := d.c.Code(ctx, tx.at); err == nil && len(code) != 0 {
 				return nil // somebody else was faster; the code of an address cannot be another's
 			}
-			return fmt.Errorf("deploy %s: transaction %v failed after %d gas", tx.name, tx.hash, r.GasUsed)
+			return fmt.Errorf("%s: transaction %v failed after %d gas", tx.name, tx.hash, r.GasUsed)
 		case err == nil:
 			if n := r.BlockNumber.Uint64(); d.first == 0 || n < d.first {
 				d.first = n
 			}
 			return nil
 		case !errors.Is(err, ErrNotMined):
-			return fmt.Errorf("deploy %s: %w", tx.name, err)
+			return fmt.Errorf("%s: %w", tx.name, err)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("deploy %s: transaction %v: %w", tx.name, tx.hash, ctx.Err())
+			return fmt.Errorf("%s: transaction %v: %w", tx.name, tx.hash, ctx.Err())
 		case <-tick.C:
 		}
 	}

@@ -16,6 +16,9 @@ type DeployParams struct {
 	stake.Params
 	Token     common.Address // the ERC-20 of all stakes; zero deploys a test token that anyone may mint
 	Registrar common.Address // may add evaluators for new operations; zero: nobody
+	Guardian  common.Address // may hold up new claims for a while; zero: nobody
+	Governor  common.Address // announces later arenas in a directory of the deployment; zero: there is none
+	Delay     uint64         // least seconds from an announcement to the change
 	Salt      [32]byte       // keeps deployments of the same parameters apart; part of every address
 }
 

@@ -75,7 +75,7 @@ func (d *deployer) needFactory(ctx context.Context) {
 	}
 	if d.err == nil {
 		d.err = d.c.eth.SendTransaction(ctx, tx)
-		d.sent = append(d.sent, sentTx{name: "deployment proxy", hash: tx.Hash(), at: Factory})
+		d.sent = append(d.sent, sentTx{name: "create the deployment proxy", hash: tx.Hash(), at: Factory})
 	}
 	d.wait(ctx)
 	if d.err != nil {

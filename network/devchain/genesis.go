@@ -3,12 +3,16 @@ package devchain
 import (
 	"math/big"
 
-	"elenchus/network/chain"
-
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/params"
 )
+
+// proxy is the deterministic deployment proxy, which most public chains have; see package chain.
+var proxy = common.HexToAddress("0x4e59b44847b379578588920cA78FbF26c0B4956C")
+
+const proxyCode = "7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3"
 
 // genesis returns the first block: rules of the fork, system contracts,
 // precompiles that exist as accounts, the deployment proxy that public chains have,
@@ -17,7 +21,7 @@ import (
 func genesis(o Options) *core.Genesis {
 	g := core.DeveloperGenesisBlock(GasLimit, nil)
 	g.Config = chainConfig(o)
-	g.Alloc[chain.Factory] = types.Account{Nonce: 1, Code: chain.FactoryCode(), Balance: new(big.Int)}
+	g.Alloc[proxy] = types.Account{Nonce: 1, Code: common.FromHex(proxyCode), Balance: new(big.Int)}
 	for a, wei := range o.Alloc {
 		account := g.Alloc[a]
 		account.Balance = new(big.Int).Set(wei)

@@ -67,6 +67,7 @@ interface IDisputeArena {
     /// @param worstGas Gas of all replies in the longest branch of a game.
     /// @param workFee Token units per position of re-execution, part of the bond.
     /// @param refundFactor K: a refuted claim's user gets at most K times the price.
+    /// @param guardian Who may hold up new claims; zero: nobody.
     struct Params {
         uint8 profile;
         uint64 unbonding;
@@ -84,6 +85,7 @@ interface IDisputeArena {
         uint64 worstGas;
         uint128 workFee;
         uint64 refundFactor;
+        address guardian;
     }
 
     /// @notice Locks half a base bond of the sender's credit behind a hidden challenge (SPEC 08 §4, move 1).

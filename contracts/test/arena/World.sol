@@ -63,6 +63,7 @@ abstract contract World is Check {
     address internal node;
     address internal opener;
     address internal stranger = address(0x577A);
+    address internal constant GUARDIAN = address(0x6A4D);
     address internal user = address(0x05E2);
 
     TestToken internal token;
@@ -110,6 +111,7 @@ abstract contract World is Check {
         p.worstGas = 2_500_000;
         p.workFee = 1e15;
         p.refundFactor = 3;
+        p.guardian = GUARDIAN;
     }
 
     function _steps() private returns (StepVerifier) {
