@@ -165,19 +165,11 @@ type ChainStatus struct {
 // Status looks at a deployment: its code, its wiring and what the chain computes are checked, its parameters
 // and who may do what are read.
 func (l *ChainLookup) Status(ctx context.Context) (*ChainStatus, error) {
-	c, err := chain.Dial(ctx, l.RPC, l.At.ChainID)
+	k, head, err := l.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
-	k, err := chain.Load(ctx, c, l.At)
-	if err != nil {
-		return nil, err
-	}
-	head, err := c.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
+	defer k.Client().Close()
 	p := k.Params()
 	s := &ChainStatus{
 		ChainID: l.At.ChainID, Block: head.Number, Time: moment(head.Time), BaseFee: head.BaseFee.String(), Arena: l.At.Arena.Hex(),
@@ -191,7 +183,7 @@ func (l *ChainLookup) Status(ctx context.Context) (*ChainStatus, error) {
 		return nil, err
 	}
 	s.Burned = burned.String()
-	if err := errors.Join(s.power(ctx, k, head), s.test(ctx, c, head, p)); err != nil {
+	if err := errors.Join(s.power(ctx, k, head), s.test(ctx, k.Client(), head, p)); err != nil {
 		return nil, err
 	}
 	s.OK = len(s.Problems) == 0
@@ -295,15 +287,11 @@ func (l *ChainLookup) Change(ctx context.Context, key KeyFile) error {
 
 // govern sends a transaction and waits until it is mined.
 func (l *ChainLookup) govern(ctx context.Context, file KeyFile, order func(*chain.Contracts) (chain.Intent, error)) error {
-	c, err := chain.Dial(ctx, l.RPC, l.At.ChainID)
+	k, _, err := l.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	k, err := chain.Load(ctx, c, l.At)
-	if err != nil {
-		return err
-	}
+	defer k.Client().Close()
 	i, err := order(k)
 	if err != nil {
 		return err

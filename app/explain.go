@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"elenchus/compute/opset"
-	"elenchus/network/chain"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 )
@@ -42,19 +41,11 @@ const (
 
 // Disputes lists the games of a deployment, in the order in which they were opened.
 func (l *ChainLookup) Disputes(ctx context.Context) ([]Dispute, error) {
-	c, err := chain.Dial(ctx, l.RPC, l.At.ChainID)
+	k, head, err := l.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
-	k, err := chain.Load(ctx, c, l.At)
-	if err != nil {
-		return nil, err
-	}
-	head, err := c.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
+	defer k.Client().Close()
 	var games ledger.Games
 	err = l.each(ctx, k, head.Number, func(f ledger.Fact) error {
 		games.Apply(f)

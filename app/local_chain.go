@@ -26,6 +26,25 @@ type ChainLookup struct {
 	Peers *peer.Client // nil: one of its own
 }
 
+// open dials the chain and checks the deployment; the caller closes the client.
+func (l *ChainLookup) open(ctx context.Context) (*chain.Contracts, chain.Head, error) {
+	c, err := chain.Dial(ctx, l.RPC, l.At.ChainID)
+	if err != nil {
+		return nil, chain.Head{}, err
+	}
+	k, err := chain.Load(ctx, c, l.At)
+	if err != nil {
+		c.Close()
+		return nil, chain.Head{}, err
+	}
+	head, err := c.Head(ctx)
+	if err != nil {
+		c.Close()
+		return nil, chain.Head{}, err
+	}
+	return k, head, nil
+}
+
 // DefaultDeployment is the file that `up` writes below a state directory, "" being the user's.
 func DefaultDeployment(state string) (string, error) {
 	var err error
@@ -42,19 +61,11 @@ const lookupRange = 2000
 // the one with the claim. Claims of a batch come from the node's registered address and are
 // believed only if they lead to the root on the chain.
 func (l *ChainLookup) Lookup(ctx context.Context, r *receipt.Receipt) (*receipt.Chain, error) {
-	c, err := chain.Dial(ctx, l.RPC, l.At.ChainID)
+	k, head, err := l.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
-	k, err := chain.Load(ctx, c, l.At)
-	if err != nil {
-		return nil, err
-	}
-	head, err := c.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
+	defer k.Client().Close()
 	out := &receipt.Chain{Domain: k.Domain(), Now: head.Time, Window: k.Params().Window}
 	if out.Domain != r.Domain {
 		return out, nil
