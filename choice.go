@@ -40,9 +40,9 @@ func (f fields) chosen() uint32 {
 }
 
 // answer reads the response. Where the request asked for an echo, the prompt is taken off.
-func (o *Options) answer() (*Answer, error) {
-	a, err := readResponse(o.Response, o.Choice)
-	if err != nil || o.Request == nil {
+func (o *Options) answer(d Dialect) (*Answer, error) {
+	a, err := readAnswer(d, o.Response, o.Choice)
+	if err != nil || o.Request == nil || d != Completions {
 		return a, err
 	}
 	var f fields

@@ -51,29 +51,12 @@ func readRequest(b []byte, choice int) (*receipt.Asked, error) {
 	if err := f.choose(choice); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"input", "instructions", "system", "options", "stop_sequences"} {
-		if f.has(name) {
-			return nil, fmt.Errorf("%w: request: %s is of a dialect that is not read here: only chat completions and completions are", ErrInput, name)
-		}
-	}
 	a := &receipt.Asked{}
 	if err := f.prompt(a); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"max_tokens", "max_completion_tokens"} {
-		var n json.Number
-		if err := f.read(name, &n); err != nil {
-			return nil, err
-		}
-		if n == "" {
-			continue
-		}
-		v, err := strconv.ParseUint(n.String(), 10, 32)
-		if err != nil || v < 1 || v > math.MaxInt32 || a.MaxNew != nil && uint64(*a.MaxNew) != v {
-			return nil, fmt.Errorf("%w: request: %s is %s", ErrInput, name, n)
-		}
-		most := uint32(v)
-		a.MaxNew = &most
+	if err := f.limit(a, "max_tokens", "max_completion_tokens"); err != nil {
+		return nil, err
 	}
 	if f.has("elenchus_date") {
 		var text string
@@ -87,6 +70,26 @@ func readRequest(b []byte, choice int) (*receipt.Asked, error) {
 		a.Date = &date
 	}
 	return a, f.sampler(a)
+}
+
+// limit reads the most tokens of the answer from the fields that say so, which must agree.
+func (f fields) limit(a *receipt.Asked, names ...string) error {
+	for _, name := range names {
+		var n json.Number
+		if err := f.read(name, &n); err != nil {
+			return err
+		}
+		if n == "" {
+			continue
+		}
+		v, err := strconv.ParseUint(n.String(), 10, 32)
+		if err != nil || v < 1 || v > math.MaxInt32 || a.MaxNew != nil && uint64(*a.MaxNew) != v {
+			return fmt.Errorf("%w: request: %s is %s", ErrInput, name, n)
+		}
+		most := uint32(v)
+		a.MaxNew = &most
+	}
+	return nil
 }
 
 func (f fields) sampler(a *receipt.Asked) error {
@@ -316,7 +319,7 @@ func content(raw json.RawMessage) (string, error) {
 		return "", err
 	}
 	for _, p := range parts {
-		if p.Type != "text" {
+		if p.Type != "text" && p.Type != "input_text" && p.Type != "output_text" {
 			return "", fmt.Errorf("a part of type %q, only text is known", p.Type)
 		}
 		text += p.Text
@@ -333,7 +336,8 @@ type Answer struct {
 	Request, Response []byte
 
 	odds   []logprob
-	choice int // which one this is
+	parsed bool // the arguments of calls came as values of JSON, not as the text that the model wrote
+	choice int  // which one this is
 }
 
 // errNoChoices marks a response of another dialect of the gateway.
@@ -450,6 +454,9 @@ func FindChoice(b []byte, choice int) (string, error) {
 	}
 	if a, err := readResponse(b, choice); err == nil && a.Receipt != "" {
 		return a.Receipt, nil
+	}
+	if text, ok := vectorReceipt(b, choice); ok {
+		return text, nil
 	}
 	const name = `"elenchus_receipt"` // in a text of the model its quotes would be escaped
 	if i := strings.LastIndex(text, name); i >= 0 {

@@ -64,11 +64,6 @@ func TestOtherDialects(t *testing.T) {
 			t.Errorf("%s is read as a chat completion: %v", response, err)
 		}
 	}
-	for _, field := range []string{`"input":"x"`, `"instructions":"x"`, `"system":"x"`, `"options":{}`, `"stop_sequences":[]`} {
-		if _, err := readRequest([]byte(`{"messages":[{"role":"user","content":"q"}],`+field+`}`), 0); !errors.Is(err, ErrInput) {
-			t.Errorf("%s is read as a chat completion: %v", field, err)
-		}
-	}
 }
 
 // Stop strings are read as the gateway reads them, so that verify finds the settings that were signed.
@@ -137,14 +132,14 @@ func TestChoices(t *testing.T) {
 func TestEcho(t *testing.T) {
 	o := Options{Request: []byte(`{"prompt":["a","bc"],"echo":true}`), Response: []byte(`{"choices":[{"text":"ax"},{"index":1,"text":"bcx"}]}`)}
 	for o.Choice = range 2 {
-		if a, err := o.answer(); err != nil || a.Text != "x" {
+		if a, err := o.answer(Completions); err != nil || a.Text != "x" {
 			t.Errorf("choice %d: %+v, %v", o.Choice, a, err)
 		}
 	}
 	o.Choice = 0
 	for _, request := range []string{`{"prompt":"b","echo":true}`, `{"prompt":[1],"echo":true}`, `{"prompt":"a","echo":1}`} {
 		o.Request = []byte(request)
-		if _, err := o.answer(); !errors.Is(err, ErrInput) {
+		if _, err := o.answer(Completions); !errors.Is(err, ErrInput) {
 			t.Errorf("%s: %v", request, err)
 		}
 	}

@@ -91,6 +91,8 @@ type Options struct {
 	// Request is the JSON body that was sent to the gateway, Response what came back (JSON or the
 	// lines of a stream). Either may be nil.
 	Request, Response []byte
+	// Dialect is that of both; "" finds out.
+	Dialect Dialect
 	// Choice is the choice of the response that the receipt is about; 0 is the first one.
 	Choice int
 	// ExpectOutput is the text that the answer should have; nil: any.
@@ -108,21 +110,21 @@ func Verify(ctx context.Context, text string, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := receipt.Facts{NoModel: o.NoModel}
+	f, d := receipt.Facts{NoModel: o.NoModel}, o.dialect(r)
 	if o.ExpectOutput != nil {
 		f.Answers = append(f.Answers, *o.ExpectOutput)
 	}
 	if o.Request != nil {
-		if f.Asked, err = readRequest(o.Request, o.Choice); err != nil {
+		if f.Asked, err = readAs(d, o.Request, o.Choice); err != nil {
 			return nil, err
 		}
 	}
 	a := &Answer{}
-	if o.Response != nil {
-		if a, err = o.answer(); err != nil {
+	if o.Response != nil && d != Embeddings {
+		if a, err = o.answer(d); err != nil {
 			return nil, err
 		}
-		f.Answers, f.Calls = append(f.Answers, a.Text), a.Calls
+		f.Answers, f.Calls, f.Parsed = append(f.Answers, a.Text), a.Calls, a.parsed
 	}
 	odds, err := o.model(ctx, r, &f, alternatives(a.odds))
 	if err != nil {
@@ -137,6 +139,13 @@ func Verify(ctx context.Context, text string, o Options) (*Report, error) {
 		return nil, err
 	}
 	report := receipt.Verify(r, f)
+	if o.Response != nil && d == Embeddings {
+		check, err := checkVector(r, o.Response, o.Choice, o.Model)
+		if err != nil {
+			return nil, err
+		}
+		report.Checks = append(report.Checks, check)
+	}
 	if len(a.odds) > 0 {
 		report.Checks = append(report.Checks, checkOdds(a.odds, odds, r.Stop, f.Model))
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"io"
 
@@ -68,7 +69,8 @@ func (b *Backend) Embed(ctx context.Context, j gateway.EmbedJob) (gateway.Vector
 			s.failed(err)
 			continue // a vector is sent whole: another node can still give it
 		}
-		return gateway.Vector{Values: engine.Floats(out, m.tmpl.Unit()), Method: byEncoder, Receipt: text}, nil
+		want := r.Digest(b.Domain)
+		return gateway.Vector{Values: engine.Floats(out, m.tmpl.Unit()), Method: byEncoder, Receipt: text, ReceiptID: hex.EncodeToString(want[:])}, nil
 	}
 }
 

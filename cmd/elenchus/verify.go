@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"elenchus"
 	"elenchus/app"
 	"elenchus/commitment/receipt"
+	"elenchus/compute/decode"
 
 	"github.com/spf13/cobra"
 )
@@ -21,6 +24,7 @@ const maxReceipt = 64 << 20
 type verifyFlags struct {
 	local
 	model, rpc, deployment, request, response, expect string
+	dialect                                           string
 	threads, choice                                   int
 }
 
@@ -45,6 +49,7 @@ Exit codes: 0 everything that was asked holds, 1 something is false, 2 something
 	p.StringVar(&f.request, "request", "", "file with the JSON body that you sent")
 	p.StringVar(&f.response, "response", "", "file with what came back: JSON or the lines of a stream")
 	p.StringVar(&f.expect, "expect-output", "", "text that the answer should have")
+	p.StringVar(&f.dialect, "dialect", "", "that of request and response: "+dialects()+" (default: as both look)")
 	p.IntVar(&f.choice, "choice", 0, "the choice of the response to check: 0 is the first one")
 	p.IntVar(&f.threads, "threads", 0, "threads; 0: one for each processor")
 	return c
@@ -85,6 +90,15 @@ func (f *verifyFlags) verify(c *cobra.Command, path string) error {
 	return exitOf(rep.Outcome())
 }
 
+// dialects lists what --dialect takes.
+func dialects() string {
+	var out []string
+	for _, d := range elenchus.Dialects() {
+		out = append(out, string(d))
+	}
+	return strings.Join(out, ", ")
+}
+
 // exitOf is nil for what holds.
 func exitOf(o elenchus.Outcome) error {
 	if code := app.VerifyExit(o); code != 0 {
@@ -94,7 +108,10 @@ func exitOf(o elenchus.Outcome) error {
 }
 
 func (f *verifyFlags) options(c *cobra.Command, r *receipt.Receipt) (*elenchus.Options, error) {
-	o := &elenchus.Options{Choice: f.choice}
+	o := &elenchus.Options{Choice: f.choice, Dialect: elenchus.Dialect(f.dialect)}
+	if f.dialect != "" && !slices.Contains(elenchus.Dialects(), o.Dialect) {
+		return nil, fmt.Errorf("%w: --dialect %s: use %s", errUsage, f.dialect, dialects())
+	}
 	if c.Flags().Changed("expect-output") {
 		o.ExpectOutput = &f.expect
 	}
@@ -189,6 +206,7 @@ type statement struct {
 	Temperature uint32 `json:"temperature_q16"`
 	Seed        uint64 `json:"seed"`
 	MaxNew      uint32 `json:"max_new"`
+	Sampler     string `json:"sampler"` // what else changes the draw, in words
 	StateRoot   string `json:"state_root"`
 	Prompt      string `json:"prompt,omitempty"`
 	Output      string `json:"output,omitempty"`
@@ -200,12 +218,24 @@ func verdictOf(rep *elenchus.Report) verdict {
 	v := verdict{Outcome: rep.Outcome().String(), Statement: statement{
 		Claim: fmt.Sprintf("%x", rep.ID), Node: fmt.Sprintf("0x%x", k.Node), Model: fmt.Sprintf("%x", q.Model), ChainID: r.Domain.ChainID,
 		Arena: fmt.Sprintf("0x%x", r.Domain.Arena), PromptIDs: len(r.Prompt), OutputIDs: len(r.Output), Finish: k.Finish,
-		Temperature: q.Temperature, Seed: q.Seed, MaxNew: q.MaxNew, StateRoot: fmt.Sprintf("%x", k.StateRoot), Prompt: rep.Prompt, Output: rep.Output,
+		Temperature: q.Temperature, Seed: q.Seed, MaxNew: q.MaxNew, Sampler: r.Sampler.Words(), StateRoot: fmt.Sprintf("%x", k.StateRoot), Prompt: rep.Prompt, Output: rep.Output,
 	}}
 	for _, c := range rep.Checks {
 		v.Checks = append(v.Checks, verdictCheck{c.Name, c.Outcome.String(), c.Detail})
 	}
 	return v
+}
+
+// finishWords says what a finish code of a state means. SPEC 06 §4.
+func finishWords(code uint8) string {
+	words := map[uint8]string{
+		1: "the model ended it", 2: "a stop string was complete", 3: "it had as many tokens as were asked for", 4: "the context was full",
+		5: "it was cancelled",
+	}
+	if text := words[code]; text != "" {
+		return text
+	}
+	return "unknown"
 }
 
 func printReport(w io.Writer, rep *elenchus.Report) {
@@ -219,7 +249,9 @@ func printReport(w io.Writer, rep *elenchus.Report) {
 	if rep.Receipt.Request.Graph() {
 		fmt.Fprintf(w, "        by a vector of %d elements\n\n", s.OutputIDs)
 	} else {
-		fmt.Fprintf(w, "        at temperature %d/65536, seed %d, at most %d tokens, finish code %d\n\n", s.Temperature, s.Seed, s.MaxNew, s.Finish)
+		fmt.Fprintf(w, "        at temperature %s, seed %d, at most %d tokens; sampler settings: %s\n", decode.Fixed(int64(s.Temperature), 16), s.Seed,
+			s.MaxNew, s.Sampler)
+		fmt.Fprintf(w, "        it ended with finish code %d: %s\n\n", s.Finish, finishWords(s.Finish))
 	}
 	for _, c := range rep.Checks {
 		fmt.Fprintf(w, "%-10s %-8s %s\n", c.Name, c.Outcome, c.Detail)

@@ -57,6 +57,7 @@ type Facts struct {
 	Asked   *Asked          // what the user asked
 	Answers []string        // texts of the answer that the user was given or expects, without calls of tools
 	Calls   []template.Call // that the user was given; looked at if the user showed tools
+	Parsed  bool            // arguments of Calls came as values of JSON: white space between their parts does not count
 	Chain   *Chain
 	NoChain string
 }

@@ -1,6 +1,8 @@
 package receipt
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -203,13 +205,18 @@ func request(r *Receipt, f *Facts, s *side, err error) (Outcome, string) {
 	case q.MaxNew != most:
 		return False, fmt.Sprintf("the node was asked for at most %d tokens, the user wanted %d", q.MaxNew, most)
 	case q.Temperature != temperature:
-		return False, fmt.Sprintf("the node was given temperature %d/65536, the user wanted %d/65536", q.Temperature, temperature)
+		return False, fmt.Sprintf("the node was given temperature %s, the user wanted %s", degrees(q.Temperature), degrees(temperature))
 	case a.Seed != nil && q.Seed != *a.Seed:
 		return False, fmt.Sprintf("the node was given seed %d, the user wanted %d", q.Seed, *a.Seed)
 	case !r.Sampler.Equal(&a.Sampler):
-		return False, fmt.Sprintf("the node was given the sampler settings %+v, the user wanted %+v", r.Sampler, a.Sampler)
+		return False, fmt.Sprintf("the node was given the sampler settings %s; the user wanted %s", r.Sampler.Words(), a.Sampler.Words())
 	}
 	return Holds, "the node was asked what the user asked" + dated
+}
+
+// degrees is a temperature as people write it, with its exact value where that is shorter than it seems.
+func degrees(q16 uint32) string {
+	return fmt.Sprintf("%s (%d/65536)", decode.Fixed(int64(q16), 16), q16)
 }
 
 // wrongEnd says how the finish of a claim and the id that completes a stop string contradict, "" if
@@ -243,7 +250,7 @@ func text(f *Facts, s *side, err error, output, ending string) (Outcome, string)
 	}
 	if f.Asked != nil && len(f.Asked.Tools) > 0 {
 		var calls []template.Call
-		if output, calls = s.tmpl.Syntax().Parse(output); !slices.Equal(calls, f.Calls) {
+		if output, calls = s.tmpl.Syntax().Parse(output); !sameCalls(calls, f.Calls, f.Parsed) {
 			return False, fmt.Sprintf("the answer calls tools %d times, the output ids do so %d times, or otherwise", len(f.Calls), len(calls))
 		}
 	}
@@ -253,6 +260,18 @@ func text(f *Facts, s *side, err error, output, ending string) (Outcome, string)
 		}
 	}
 	return Holds, "the answer is the text of the output ids"
+}
+
+// sameCalls compares calls; of parsed ones white space between the parts of their arguments does not count.
+func sameCalls(own, given []template.Call, parsed bool) bool {
+	return slices.EqualFunc(own, given, func(x, y template.Call) bool {
+		if !parsed {
+			return x == y
+		}
+		var a, b bytes.Buffer
+		return x.Name == y.Name && json.Compact(&a, []byte(x.Arguments)) == nil && json.Compact(&b, []byte(y.Arguments)) == nil &&
+			bytes.Equal(a.Bytes(), b.Bytes())
+	})
 }
 
 // part shows where two texts part.

@@ -37,9 +37,10 @@ type EmbedJob struct {
 
 // Vector is the vector of a text.
 type Vector struct {
-	Values  []float32
-	Method  string // how it was made, for people
-	Receipt string // canonical base64url text; empty if nobody claims it: Unverified then
+	Values    []float32
+	Method    string // how it was made, for people
+	Receipt   string // canonical base64url text; empty if nobody claims it: Unverified then
+	ReceiptID string // that names the receipt; see Stream
 }
 
 // embedRequest is a decoded body of POST /v1/embeddings.
@@ -111,7 +112,11 @@ func (g *Gateway) embed(w http.ResponseWriter, r *http.Request) (*embeddingList,
 	if err != nil {
 		return nil, err
 	}
-	return list, charge.collect(ctx, w)
+	if err := charge.collect(ctx, w); err != nil {
+		return nil, err
+	}
+	g.keepVectors(w, vectors)
+	return list, nil
 }
 
 // embedJobs are the jobs of a request, each checked against the model, and the tokens in all.
@@ -179,6 +184,7 @@ type embedding struct {
 	Index     int    `json:"index"`
 	Embedding any    `json:"embedding"` // []float32, or base64 of them, little-endian
 	Receipt   string `json:"elenchus_receipt,omitempty"`
+	ReceiptID string `json:"elenchus_receipt_id,omitempty"`
 }
 
 // embeddingList is the answer.
@@ -214,7 +220,7 @@ func listVectors(m Model, req *embedRequest, vectors []Vector, used int) (*embed
 			}
 			raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(x))
 		}
-		out.Data[i] = embedding{Object: "embedding", Index: i, Embedding: v.Values, Receipt: v.Receipt}
+		out.Data[i] = embedding{Object: "embedding", Index: i, Embedding: v.Values, Receipt: v.Receipt, ReceiptID: v.ReceiptID}
 		if req.base64 {
 			out.Data[i].Embedding = base64.StdEncoding.EncodeToString(raw)
 		}

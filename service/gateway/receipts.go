@@ -21,6 +21,18 @@ func (g *Gateway) keepReceipt(r *run, s *strand) {
 	}
 }
 
+// keepVectors makes the receipts of vectors available under their ids; that of a lone one is named in a header, too.
+func (g *Gateway) keepVectors(w http.ResponseWriter, vectors []Vector) {
+	for _, v := range vectors {
+		if v.ReceiptID != "" && v.Receipt != "" {
+			g.receipts.put(owner(w), v.ReceiptID, v.Receipt, len(v.ReceiptID)+len(v.Receipt))
+		}
+	}
+	if len(vectors) == 1 && vectors[0].ReceiptID != "" {
+		w.Header().Set("X-Elenchus-Receipt-Id", vectors[0].ReceiptID)
+	}
+}
+
 // showReceipt answers GET /v1/receipts/{id} with the text of the receipt, to the key that asked for the answer alone; people's
 // browsers are sent to its page.
 func (g *Gateway) showReceipt(w http.ResponseWriter, r *http.Request) {

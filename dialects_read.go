@@ -1,0 +1,240 @@
+package elenchus
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"elenchus/commitment/receipt"
+	"elenchus/compute/template"
+)
+
+// responses reads the body of POST /v1/responses; limit is the field that bounds the answer. SPEC 16 §6.
+func (f fields) responses(a *receipt.Asked) (limit string, err error) {
+	if f.has("previous_response_id") {
+		return "", errors.New("it goes on from an earlier response, whose turns are not in it: send and keep the whole conversation")
+	}
+	var k talk
+	var text, instructions string
+	var items []json.RawMessage
+	if json.Unmarshal(f["input"], &text) == nil {
+		k.say(template.User, text)
+	} else if err := f.read("input", &items); err != nil {
+		return "", err
+	}
+	for i, raw := range items {
+		if err := readItem(&k, raw); err != nil {
+			return "", fmt.Errorf("input[%d]: %w", i, err)
+		}
+	}
+	if err := f.read("instructions", &instructions); err != nil {
+		return "", err
+	}
+	if instructions != "" {
+		for len(k) > 0 && k[0].Role == template.System {
+			instructions, k = instructions+"\n\n"+k[0].Content, k[1:]
+		}
+		k = append(talk{{Role: template.System, Content: instructions}}, k...)
+	}
+	a.Messages = k
+	return "max_output_tokens", f.functions(a, func(name string) string {
+		if name == "type" || name == "strict" {
+			return ""
+		}
+		return name
+	})
+}
+
+// readItem reads one item of an input.
+func readItem(k *talk, raw json.RawMessage) error {
+	it := struct {
+		Type, Role, Name, Arguments string
+		Content, Output             json.RawMessage
+	}{Type: "message", Arguments: "{}"}
+	if err := json.Unmarshal(raw, &it); err != nil {
+		return err
+	}
+	switch it.Type {
+	case "function_call":
+		k.call(template.Call{Name: it.Name, Arguments: it.Arguments})
+		return nil
+	case "function_call_output":
+		text, err := content(it.Output)
+		k.say(template.Tool, text)
+		return err
+	}
+	text, err := content(it.Content)
+	k.say(roleOf(it.Role), text)
+	return err
+}
+
+// anthropic reads the body of POST /v1/messages. SPEC 16 §7.
+func (f fields) anthropic(a *receipt.Asked) (limit string, err error) {
+	var k talk
+	var turns []struct {
+		Role    string          `json:"role"`
+		Content json.RawMessage `json:"content"`
+	}
+	if f.has("system") {
+		text, err := content(f["system"])
+		if err != nil {
+			return "", fmt.Errorf("system: %w", err)
+		}
+		if text != "" {
+			k.say(template.System, text)
+		}
+	}
+	if err := f.read("messages", &turns); err != nil {
+		return "", err
+	}
+	for i, t := range turns {
+		if err := readBlocks(&k, t.Role, t.Content); err != nil {
+			return "", fmt.Errorf("messages[%d]: %w", i, err)
+		}
+	}
+	a.Messages = k
+	if f.has("stop_sequences") {
+		f["stop"] = f["stop_sequences"]
+	}
+	return "max_tokens", f.functions(a, func(name string) string {
+		switch name {
+		case "input_schema":
+			return "parameters"
+		case "name", "description":
+			return name
+		}
+		return ""
+	})
+}
+
+// block is one block of a message.
+type block struct {
+	Type, Text, Name string
+	Input, Content   json.RawMessage
+}
+
+// readBlocks reads a message of text or of blocks: results before the text of a user, calls after that of an assistant.
+func readBlocks(k *talk, role string, raw json.RawMessage) error {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		k.say(role, text)
+		return nil
+	}
+	var blocks []block
+	if err := json.Unmarshal(raw, &blocks); err != nil {
+		return err
+	}
+	said, rest := false, false
+	flush := func() {
+		if !rest || text != "" {
+			k.say(role, text)
+		}
+		text, said = "", true
+	}
+	for _, b := range blocks {
+		switch b.Type {
+		case "text":
+			text += b.Text
+		case "tool_use":
+			if !said {
+				flush()
+			}
+			rest = true
+			k.call(template.Call{Name: b.Name, Arguments: objectOr(b.Input)})
+		case "tool_result":
+			rest = true
+			result := ""
+			if len(b.Content) > 0 {
+				var err error
+				if result, err = content(b.Content); err != nil {
+					return err
+				}
+			}
+			k.say(template.Tool, result)
+		default:
+			return fmt.Errorf("a block of type %q is not known", b.Type)
+		}
+	}
+	if !said {
+		flush()
+	}
+	return nil
+}
+
+// ollamaChat reads the body of POST /api/chat. SPEC 16 §8.
+func (f fields) ollamaChat(a *receipt.Asked) (limit string, err error) {
+	var turns []struct {
+		Role    string `json:"role"`
+		Content string `json:"content"`
+		Calls   []struct {
+			Function struct {
+				Name      string          `json:"name"`
+				Arguments json.RawMessage `json:"arguments"`
+			} `json:"function"`
+		} `json:"tool_calls"`
+	}
+	if err := f.read("messages", &turns); err != nil {
+		return "", err
+	}
+	var k talk
+	for _, t := range turns {
+		k.say(roleOf(t.Role), t.Content)
+		for _, c := range t.Calls {
+			k.call(template.Call{Name: c.Function.Name, Arguments: objectOr(c.Function.Arguments)})
+		}
+	}
+	a.Messages = k
+	if err := f.tools(a); err != nil {
+		return "", err
+	}
+	return "max_tokens", f.options()
+}
+
+// ollamaGenerate reads the body of POST /api/generate. SPEC 16 §8.
+func (f fields) ollamaGenerate(a *receipt.Asked) (limit string, err error) {
+	var prompt string
+	var raw bool
+	if err := errors.Join(f.read("prompt", &prompt), f.read("raw", &raw)); err != nil {
+		return "", err
+	}
+	if raw {
+		a.Text = &prompt
+		return "max_tokens", f.options()
+	}
+	var k talk
+	if f.has("system") {
+		text, err := content(f["system"])
+		if err != nil {
+			return "", fmt.Errorf("system: %w", err)
+		}
+		if text != "" {
+			k.say(template.System, text)
+		}
+	}
+	k.say(template.User, prompt)
+	a.Messages = k
+	return "max_tokens", f.options()
+}
+
+// options puts the options of Ollama where the other dialects have them.
+func (f fields) options() error {
+	var o fields
+	if err := f.read("options", &o); err != nil {
+		return err
+	}
+	for _, name := range []string{"temperature", "seed", "top_k", "top_p", "min_p", "presence_penalty", "frequency_penalty", "stop", "max_tokens",
+		"repetition_penalty", "logit_bias", "max_completion_tokens"} {
+		delete(f, name) // beside the options they mean nothing
+		if o.has(name) && !strings.HasPrefix(name, "max_") && name != "repetition_penalty" && name != "logit_bias" {
+			f[name] = o[name]
+		}
+	}
+	if o.has("repeat_penalty") {
+		f["repetition_penalty"] = o["repeat_penalty"]
+	}
+	if o.has("num_predict") && o["num_predict"][0] != '-' {
+		f["max_tokens"] = o["num_predict"]
+	}
+	return nil
+}
