@@ -23,7 +23,9 @@ func (s *Sampler) Words() string {
 	add(s.Frequency != 0, "frequency penalty %s", Fixed(int64(s.Frequency), 16))
 	add(len(s.Bias) > 0, "bias of %s", biases(s))
 	add(len(s.Stops) > 0, "stop strings %q", s.Stops)
-	add(s.Grammar != [32]byte{}, "grammar %x", s.Grammar)
+	if s.Grammar != nil {
+		out = append(out, fmt.Sprintf("the grammar %x", s.Grammar.Root))
+	}
 	if len(out) == 0 {
 		return "none"
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"elenchus/compute/decode"
+	"elenchus/compute/grammar"
 	"elenchus/compute/opset"
 )
 
@@ -19,7 +20,7 @@ func TestWords(t *testing.T) {
 		{decode.Sampler{Stops: []string{"END", "\n"}}, `stop strings ["END" "\n"]`},
 		{decode.Sampler{Bias: []opset.TokenBias{{ID: 1, Value: -6553600}, {ID: 2, Value: 65536}, {ID: 3}, {ID: 4}, {ID: 5}}},
 			"bias of token 1 by -100, token 2 by 1, token 3 by 0, token 4 by 0 and 1 more"},
-		{decode.Sampler{Grammar: [32]byte{31: 7}}, "grammar 0000000000000000000000000000000000000000000000000000000000000007"},
+		{decode.Sampler{Grammar: &grammar.Grammar{Root: [32]byte{31: 7}}}, "the grammar 0000000000000000000000000000000000000000000000000000000000000007"},
 	} {
 		if got := c.s.Words(); got != c.want {
 			t.Errorf("%+v is %q, want %q", c.s, got, c.want)
