@@ -99,6 +99,12 @@ contract DisputeArena is Verdicts {
         _openSlot(game, o, s, _start(payload));
     }
 
+    /// @inheritdoc IDisputeArena
+    function spare(bytes32 caseId) external {
+        if (msg.sender != address(REGISTRY)) revert NotParty(msg.sender, address(REGISTRY));
+        _spare(caseId);
+    }
+
     /// @dev The batch that a payload of open names as its evidence, all zero if it names none.
     function _named(uint256 pos)
         private

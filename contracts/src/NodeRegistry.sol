@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {INodeRegistry} from "./interfaces/INodeRegistry.sol";
+import {INodeRegistry, IPlantArena} from "./interfaces/INodeRegistry.sol";
 
-/// @title Endpoints, keys and delegates; see INodeRegistry
+/// @title Endpoints, keys, delegates and planted faults; see INodeRegistry
 contract NodeRegistry is INodeRegistry {
+    /// @inheritdoc INodeRegistry
+    mapping(bytes32 veil => uint256 time) public veiledAt;
+    /// @inheritdoc INodeRegistry
+    mapping(address arena => mapping(bytes32 caseId => uint256 time)) public shownAt;
+
     /// @inheritdoc INodeRegistry
     mapping(address party => mapping(address delegate => bool allowed)) public isDelegate;
 
@@ -46,5 +51,27 @@ contract NodeRegistry is INodeRegistry {
     function setDelegate(address delegate, bool allowed) external {
         isDelegate[msg.sender][delegate] = allowed;
         emit Delegate(msg.sender, delegate, allowed);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function plant(bytes32[] calldata veils) external {
+        for (uint256 i = 0; i < veils.length; ++i) {
+            if (veiledAt[veils[i]] != 0) continue; // somebody else laid it: it covers its node's claim all the same
+            veiledAt[veils[i]] = block.timestamp;
+            emit Planted(msg.sender, veils[i]);
+        }
+    }
+
+    /// @inheritdoc INodeRegistry
+    function showPlant(address arena, bytes32 root, bytes32 claimId, bytes32 salt) external returns (bytes32 caseId) {
+        uint256 veiled = veiledAt[keccak256(abi.encodePacked(msg.sender, claimId, salt))];
+        bytes32 batch = keccak256(abi.encodePacked(msg.sender, root));
+        (,, uint40 posted,) = IPlantArena(arena).batches(batch);
+        uint256 lead = IPlantArena(arena).WINDOW();
+        if (veiled == 0 || posted == 0 || veiled + lead >= posted) revert NotPlanted(veiled, posted, lead);
+        caseId = keccak256(abi.encodePacked(claimId, batch));
+        if (shownAt[arena][caseId] == 0) shownAt[arena][caseId] = block.timestamp;
+        emit PlantShown(msg.sender, arena, caseId, claimId);
+        IPlantArena(arena).spare(caseId);
     }
 }

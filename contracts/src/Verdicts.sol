@@ -112,6 +112,12 @@ abstract contract Verdicts is IDisputeArena, ClaimBook {
         keeps = bytes.concat(winner, held[24:64], bytes16(uint128(left - costs)), held[80:]);
     }
 
+    /// @dev A case that its node declared false beforehand (SPEC 11 §5): no refutation of it is the first.
+    function _spare(bytes32 caseId) internal {
+        _verdicts[caseId] |= REFUTED;
+        emit Spared(caseId);
+    }
+
     function _keep(bytes32 caseId, uint256 slot, bytes memory held, bool voided) private {
         uint256 marks = (slot & MARKS) | REFUTED | (voided ? VOIDED : 0);
         _verdicts[caseId] = held.length == 0 ? marks : (uint256(keccak256(held)) & ~MARKS) | marks;

@@ -29,6 +29,8 @@ type Addresses struct {
 	Answer   common.Address `json:"answerRules"`
 
 	Directory common.Address `json:"directory,omitzero"` // zero: nobody announces arenas
+	Beacon    common.Address `json:"beacon,omitzero"`    // zero: no audits
+	Audits    common.Address `json:"audits,omitzero"`
 }
 
 const (
@@ -73,10 +75,14 @@ func DecodeAddresses(b []byte) (Addresses, error) {
 
 // named are the addresses under the names of their artifacts.
 func (a Addresses) named() map[string]common.Address {
-	return map[string]common.Address{
+	out := map[string]common.Address{
 		tokenName: a.Token, registryName: a.Registry, arenaName: a.Arena,
 		stepsName: a.Steps, openName: a.Open, gameName: a.Game, answerName: a.Answer,
 	}
+	if a.Audits != (common.Address{}) || a.Beacon != (common.Address{}) {
+		out[beaconName], out[auditsName] = a.Beacon, a.Audits
+	}
+	return out
 }
 
 // Contracts is one deployment on one chain: it reads it, names its errors, watches its logs and
@@ -166,19 +172,24 @@ func (k *Contracts) checkCode(ctx context.Context) error {
 
 // checkWiring compares who names whom, and the domain of signatures.
 func (k *Contracts) checkWiring(ctx context.Context) error {
-	for _, w := range []struct {
+	type wire struct {
 		contract string
 		at       common.Address
 		method   string
 		want     common.Address
-	}{
+	}
+	wires := []wire{
 		{answerName, k.at.Answer, "STEPS", k.at.Steps},
 		{arenaName, k.at.Arena, "TOKEN", k.at.Token},
 		{arenaName, k.at.Arena, "REGISTRY", k.at.Registry},
 		{arenaName, k.at.Arena, "OPEN_RULES", k.at.Open},
 		{arenaName, k.at.Arena, "GAME_RULES", k.at.Game},
 		{arenaName, k.at.Arena, "ANSWER_RULES", k.at.Answer},
-	} {
+	}
+	if k.HasAudits() {
+		wires = append(wires, wire{auditsName, k.at.Audits, "ARENA", k.at.Arena}, wire{auditsName, k.at.Audits, "BEACON", k.at.Beacon})
+	}
+	for _, w := range wires {
 		got, err := read[common.Address](ctx, k, w.contract, w.at, w.method)
 		if err != nil {
 			return err

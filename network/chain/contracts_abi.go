@@ -33,7 +33,9 @@ type bindings struct {
 
 func newBindings() (*bindings, error) {
 	b := &bindings{of: map[string]abi.ABI{}, errors: map[[4]byte]abi.Error{}, events: map[common.Hash]abi.Event{}}
-	names := []string{tokenName, registryName, arenaName, stepsName, openName, gameName, answerName, directoryName}
+	names := []string{
+		tokenName, registryName, arenaName, stepsName, openName, gameName, answerName, directoryName, beaconName, auditsName,
+	}
 	for _, e := range contracts.Evaluators() {
 		names = append(names, e.Name)
 	}
@@ -50,7 +52,7 @@ func newBindings() (*bindings, error) {
 		for _, e := range a.Errors {
 			b.errors[[4]byte(e.ID[:4])] = e
 		}
-		if name == arenaName || name == registryName {
+		if name == arenaName || name == registryName || name == beaconName || name == auditsName {
 			for _, e := range a.Events {
 				b.events[e.ID] = e
 			}

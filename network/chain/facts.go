@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum"
@@ -42,7 +43,7 @@ type FactBatch struct {
 // stakes that are better read) are left out.
 func (k *Contracts) Watch(ctx context.Context, o FactOptions, report func(context.Context, FactBatch) error) error {
 	w := WatchOptions{From: o.From, Depth: o.Depth, Interval: o.Interval, MaxRange: o.MaxRange,
-		Query: Query{Addresses: []common.Address{k.at.Arena, k.at.Registry}}}
+		Query: Query{Addresses: k.sources()}}
 	if w.From == 0 {
 		w.From = k.at.Block
 	}
@@ -67,6 +68,15 @@ func (k *Contracts) Watch(ctx context.Context, o FactOptions, report func(contex
 		}
 		return report(ctx, out)
 	})
+}
+
+// sources are the contracts whose logs are facts.
+func (k *Contracts) sources() []common.Address {
+	out := []common.Address{k.at.Arena, k.at.Registry}
+	if k.HasAudits() {
+		out = append(out, k.at.Beacon, k.at.Audits)
+	}
+	return out
 }
 
 // timeOf asks for the time of a log's block where the node did not send it with the log, until ctx
@@ -95,9 +105,7 @@ func (k *Contracts) timeOf(ctx context.Context, l types.Log, pause time.Duration
 // other contracts. The time of the block is 0 if the node does not send it with logs. The error
 // matches ErrLog.
 func (k *Contracts) Fact(l types.Log) (f ledger.Fact, ok bool, err error) {
-	switch l.Address {
-	case k.at.Arena, k.at.Registry:
-	default:
+	if !slices.Contains(k.sources(), l.Address) {
 		return f, false, nil
 	}
 	if len(l.Topics) == 0 {
@@ -115,6 +123,9 @@ func (k *Contracts) Fact(l types.Log) (f ledger.Fact, ok bool, err error) {
 		return f, false, fmt.Errorf("%w: %s: %w", ErrLog, e.Name, err)
 	}
 	decode, ok := decoders[e.Name]
+	if !ok {
+		decode, ok = auditDecoders[e.Name]
+	}
 	if !ok {
 		return f, false, nil
 	}

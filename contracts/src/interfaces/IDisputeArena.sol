@@ -51,6 +51,9 @@ interface IDisputeArena {
     /// @notice What a verdict held is paid: `refund` to the user, `reward` to the winner; `burnt` of it is burned.
     event Settled(bytes32 indexed caseId, address indexed winner, uint256 refund, uint256 reward, uint256 burnt);
 
+    /// @notice The case was declared false by its node, which had veiled it as a planted fault (SPEC 11 §5).
+    event Spared(bytes32 indexed caseId);
+
     /// @param profile Kind of chain, which sets the ranges of the others (SPEC 09 §6): 0 devnet, 1 l2, 2 l1.
     /// @param unbonding U: seconds between the announcement and the payment of stake.
     /// @param reserve r: token units that every claim of a batch reserves.
@@ -124,6 +127,9 @@ interface IDisputeArena {
 
     /// @notice Pays what the verdict on a case holds: refund, reward, and what is burned (SPEC 09 §5).
     function settle(bytes32 caseId, bytes calldata held) external;
+
+    /// @notice Marks a case as refuted without a slash; the registry alone calls it, for planted faults.
+    function spare(bytes32 caseId) external;
 
     /// @notice The slot: 0, a commit (block number << 64 | block time), or the hash of the state or of the verdict.
     function slots(bytes32 game) external view returns (bytes32);

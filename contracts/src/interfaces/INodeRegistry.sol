@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+/// @title What the registry asks of an arena for planted faults
+interface IPlantArena {
+    function WINDOW() external view returns (uint256);
+    function batches(bytes32 key) external view returns (uint16 count, uint40 until, uint40 posted, uint128 cover);
+    function spare(bytes32 caseId) external;
+}
+
 /// @title Where nodes are reached and who may move for whom
 /// @notice Holds no value. Endpoints and keys are events; only delegates are state, because the arena asks for them.
 interface INodeRegistry {
@@ -12,6 +19,13 @@ interface INodeRegistry {
     /// @notice The key is not in use.
     error KeyUnused(address key);
 
+    /// @notice No veil covers the claim, or it was not laid more than a window before the batch was posted.
+    error NotPlanted(uint256 veiled, uint256 posted, uint256 lead);
+
+    /// @notice The node has veiled a fault that it will plant.
+    event Planted(address indexed node, bytes32 veil);
+    /// @notice The claim of that case was false on purpose.
+    event PlantShown(address indexed node, address indexed arena, bytes32 indexed caseId, bytes32 claimId);
     /// @notice From now on `key` signs claims in the node's name.
     event KeyAdded(address indexed node, address indexed key);
     /// @notice The key signs no more; what it signed is evidence for commits until `time` + U (SPEC 07 §3.1).
@@ -41,4 +55,19 @@ interface INodeRegistry {
     function setDelegate(address delegate, bool allowed) external;
 
     function isDelegate(address party, address delegate) external view returns (bool);
+
+    /// @notice Veils faults that the sender will plant (SPEC 11 §5): each keccak(node | claim id | salt). A claim that was not
+    /// veiled more than a window W before its batch was posted is a lie like any other, so that no answer to a waiting user can be
+    /// taken back as a plant.
+    function plant(bytes32[] calldata veils) external;
+
+    /// @notice Shows that a claim in a batch of the sender was planted: from then on it counts as refuted in the arena, and
+    /// whoever refutes it slashes nobody.
+    function showPlant(address arena, bytes32 root, bytes32 claimId, bytes32 salt) external returns (bytes32 caseId);
+
+    /// @notice When a veil was laid, 0: never.
+    function veiledAt(bytes32 veil) external view returns (uint256 time);
+
+    /// @notice When a case was shown to be planted, 0: never.
+    function shownAt(address arena, bytes32 caseId) external view returns (uint256 time);
 }

@@ -1,0 +1,109 @@
+package ledger
+
+import (
+	"fmt"
+
+	"elenchus/commitment/claim"
+)
+
+// BeaconRound is a round of the beacon that was checked.
+type BeaconRound struct {
+	Round uint64
+	Seed  Hash
+}
+
+// AuditEntered is a batch of which Drawn claims are audited. SPEC 11 §1.3.
+type AuditEntered struct {
+	Node  Address
+	Root  Hash
+	Drawn uint16
+}
+
+// AuditRevealed is what an auditor says of the claim that a draw of a batch gave. SPEC 11 §4.4.
+type AuditRevealed struct {
+	Audit     Hash
+	Auditor   Address
+	Node      Address
+	Root      Hash
+	Draw      uint16
+	Verdict   uint8
+	Case      Hash
+	Signature []byte // of the attestation, 65 bytes, where the verdict is true
+}
+
+// AuditClosed is the pay of a place, in token units.
+type AuditClosed struct {
+	Audit   Hash
+	Auditor Address
+	Paid    claim.Amount
+	Burned  claim.Amount
+	Winner  Address
+	Bounty  claim.Amount
+}
+
+func (BeaconRound) event()   {}
+func (AuditEntered) event()  {}
+func (AuditRevealed) event() {}
+func (AuditClosed) event()   {}
+
+// PostRound brings a round of the beacon: x and y of its signature.
+type PostRound struct {
+	Round uint64
+	Point []byte
+}
+
+// AuditPlace names one audit: a place of a draw of a batch.
+type AuditPlace struct {
+	Node  Address
+	Root  Hash
+	Draw  uint16
+	Place uint8
+}
+
+// EnterAudits has a batch audited.
+type EnterAudits struct {
+	Node Address
+	Root Hash
+}
+
+// CommitAudit commits to a verdict.
+type CommitAudit struct {
+	AuditPlace
+	Hash Hash
+}
+
+// RevealAudit reveals it.
+type RevealAudit struct {
+	AuditPlace
+	Verdict     uint8
+	Salted      Hash
+	Nonce       Hash
+	Open, Proof []byte
+}
+
+// CloseAudit settles a place. Held is what the arena holds for its case.
+type CloseAudit struct {
+	AuditPlace
+	Case Hash
+	Held []byte
+	Nth  uint8 // 1: a second time, for an attestation that was paid before it was refuted
+}
+
+func (p AuditPlace) key() string {
+	return fmt.Sprintf("audit/%x/%x/%d/%d", p.Node, p.Root, p.Draw, p.Place)
+}
+
+// Key names the round.
+func (o PostRound) Key() string { return fmt.Sprintf("round/%d", o.Round) }
+
+// Key names the batch.
+func (o EnterAudits) Key() string { return fmt.Sprintf("audit/%x/%x/enter", o.Node, o.Root) }
+
+// Key names the place.
+func (o CommitAudit) Key() string { return o.key() + "/commit" }
+
+// Key names the place.
+func (o RevealAudit) Key() string { return o.key() + "/reveal" }
+
+// Key names the place, and which of its two ends.
+func (o CloseAudit) Key() string { return fmt.Sprintf("%s/close/%d", o.key(), o.Nth) }
