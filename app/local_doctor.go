@@ -118,7 +118,7 @@ func findProcessor() Finding {
 		has = []string{"no vector extensions that elenchus knows"}
 	}
 	used := []string{}
-	for _, k := range []string{"generic", "avx2", "avx512", "amx", "neon"} {
+	for _, k := range []string{"generic", "avx2", "avx512", "amx", "neon", "sdot"} {
 		if CheckKernel(k) == nil {
 			used = append(used, k)
 		}

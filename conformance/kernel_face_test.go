@@ -27,7 +27,13 @@ type kernelFace struct {
 
 var i16, i32, i64 = tensor.I16, tensor.I32, tensor.I64
 
-const both, one = "avx2 avx512", "avx512"
+// Sets that have a kernel of their own: all, those of one processor family, or the widest alone.
+const (
+	both    = "avx2 avx512 neon sdot"
+	simple  = "avx512 neon sdot"
+	gathers = "avx2 avx512"
+	one     = "avx512"
+)
 
 var kernelFaces = map[opset.Code]kernelFace{
 	opset.MaxAbs:      {both, nil, reduceFace((*kernel.Set).MaxAbs)},
@@ -41,12 +47,12 @@ var kernelFaces = map[opset.Code]kernelFace{
 	opset.MatMulBlock: {both, []tensor.DType{i16, tensor.I8}, blockFace},
 	opset.MatMulG4:    {both, []tensor.DType{i16, tensor.I8}, blockFace},
 	opset.Row:         {one, []tensor.DType{i64, i32, i64}, rowFace},
-	opset.Add:         {one, []tensor.DType{i32, i32}, addFace},
+	opset.Add:         {simple, []tensor.DType{i32, i32}, addFace},
 	opset.SiLUMul:     {one, []tensor.DType{i32, i32}, siluFace},
-	opset.Quant:       {one, []tensor.DType{i32, i64}, quantFace},
+	opset.Quant:       {simple, []tensor.DType{i32, i64}, quantFace},
 	opset.RoPE:        {one, []tensor.DType{i32, i32, i32}, ropeFace},
 	opset.Score:       {both, []tensor.DType{i16, i16}, scoreFace},
-	opset.Exp2Op:      {both, []tensor.DType{i32, i64}, exp2Face},
+	opset.Exp2Op:      {gathers, []tensor.DType{i32, i64}, exp2Face},
 	opset.Mix:         {both, []tensor.DType{i32, i16}, mixFace},
 	opset.DivOp:       {one, []tensor.DType{i64, i64}, divFace},
 }

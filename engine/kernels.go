@@ -21,7 +21,7 @@ var ErrKernel = errors.New("no such kernel")
 
 // KernelNames are all names of kernels: auto is the fastest that this processor has, generic the
 // plain one. All give the same numbers.
-func KernelNames() []string { return []string{"auto", "generic", "avx2", "avx512", "amx", "neon"} }
+func KernelNames() []string { return []string{"auto", "generic", "avx2", "avx512", "amx", "neon", "sdot"} }
 
 // lacks says, for a set of kernels, what of it this processor has not; "" if nothing.
 func lacks(name string) string {
@@ -33,6 +33,7 @@ func lacks(name string) string {
 		{"avx2", "AVX2", x.HasAVX2},
 		{"avx512", "AVX512F", x.HasAVX512F}, {"avx512", "AVX512BW", x.HasAVX512BW}, {"avx512", "AVX512DQ", x.HasAVX512DQ},
 		{"avx512", "AVX512VL", x.HasAVX512VL}, {"avx512", "AVX512_VNNI", x.HasAVX512VNNI},
+		{"neon", "ASIMD", cpu.ARM64.HasASIMD}, {"sdot", "ASIMDDP", cpu.ARM64.HasASIMDDP},
 	} {
 		if c.set == name && !c.has {
 			return c.feature

@@ -121,7 +121,7 @@ type Set struct {
 // tile is the largest number of tokens that a dot takes at once.
 const tile = 6
 
-// Name is the name of the set: generic, avx2, avx512.
+// Name is the name of the set: generic, avx2, avx512, neon, sdot.
 func (s Set) Name() string {
 	if s.name == "" {
 		return "generic"

@@ -29,6 +29,11 @@ func fast(t testing.TB) []kernel.Set {
 				t.Logf("%s is not tested: this processor lacks it", s.Name())
 				continue
 			}
+		case "sdot":
+			if !cpu.ARM64.HasASIMDDP {
+				t.Logf("%s is not tested: this processor lacks it", s.Name())
+				continue
+			}
 		}
 		if !s.Plain() {
 			out = append(out, s)
