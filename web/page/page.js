@@ -35,6 +35,7 @@ async function check(input) {
   text = find(input);
   if (text === "") return;
   busy("Starting the verifier");
+  const slow = setTimeout(() => busy("Starting the verifier. A gateway that runs from its sources compiles it first: about a minute, once."), 5000);
   try {
     sheet = await ask("describe", { text });
     [result, batch] = [null, null];
@@ -44,6 +45,7 @@ async function check(input) {
     show("intake");
     problem("problem", `This is not a receipt that can be read. ${e.message}`);
   } finally {
+    clearTimeout(slow);
     busy("");
   }
 }
@@ -68,8 +70,15 @@ function verdict() {
   document.title = `${title} · receipt ${sheet.id.slice(0, 8)} · elenchus`;
 }
 
+const leads = {
+  before: "Your browser can compute this answer itself: it loads the model, runs it on the prompt of the receipt, and compares every token and both roots.",
+  after: (seconds) => `Computed here, by the model of the receipt, in ${seconds} s with loading it.`,
+};
+
+const onChain = ["inclusion", "window", "verdict"]; // have a section of their own
+
 function statements() {
-  const merged = sheet.checks.map((c) => result?.checks.find((r) => r.name === c.name && r.outcome !== "unasked") ?? c);
+  const merged = sheet.checks.filter((c) => !onChain.includes(c.name)).map((c) => result?.checks.find((r) => r.name === c.name && r.outcome !== "unasked") ?? c);
   $("checks").replaceChildren(...merged.map(statement));
 }
 
@@ -80,13 +89,14 @@ function field(row) {
 function report() {
   show("intake", false);
   show("report");
-  strip.clear();
+  strip.clear(sheet.first);
+  $("again-lead").textContent = leads.before;
   for (const id of ["difference", "texts", "again-problem", "running"]) show(id, false);
   show("again-actions");
   $("chain-answer").replaceChildren();
   $("fields").replaceChildren(...sheet.groups.map((g, i) => el("details", { open: i === 3 }, el("summary", {}, g.title), el("dl", {}, ...g.rows.map(field)))));
   refresh();
-  $("main").focus({ preventScroll: true });
+  $("verdict-title").focus({ preventScroll: true });
 }
 
 function refresh() {
@@ -113,15 +123,17 @@ function tell(news) {
 }
 
 async function compute(source) {
-  strip.clear();
+  strip.clear(sheet.first);
   problem("again-problem", "");
   show("difference", false);
   show("again-actions", false);
   $("bar").removeAttribute("value");
   $("bar-label").textContent = "Starting";
   show("running");
+  const began = performance.now();
   try {
     result = await ask("compute", { text, ...source }, tell);
+    $("again-lead").textContent = leads.after(((performance.now() - began) / 1000).toFixed(1));
     conclude();
   } catch (e) {
     problem("again-problem", e.message === "stopped" ? "Stopped. Nothing was concluded." : `The answer could not be computed: ${e.message}`);

@@ -4,11 +4,12 @@ import { $, chance, el, percent, show, visible } from "./show.js";
 const most = 4000; // cells; an answer may be longer than anyone looks at
 let tokens = [];
 
-/** Empties the strip. */
-export function clear() {
+/** Empties the strip, but for the ids that are to be computed. */
+export function clear(ids) {
   tokens = [];
-  $("strip").replaceChildren();
-  show("strip-box", false);
+  $("strip").replaceChildren(...ids.map((id) => el("span", { class: "cell pending" }, String(id))));
+  $("strip-hint").textContent = "as ids: their text is the model's";
+  show("strip-box", ids.length > 0);
   show("token", false);
 }
 
@@ -16,9 +17,15 @@ export function clear() {
 export function add(news) {
   for (const t of news) {
     const i = tokens.push(t) - 1;
-    if (i === 0) show("strip-box");
-    if (i < most) $("strip").append(cell(t, i));
-    if (i === most) $("strip").append(el("span", { class: "hint" }, "and more"));
+    if (i === 0) {
+      show("strip-box");
+      $("strip-hint").textContent = "the darker, the likelier; arrow keys walk through them";
+    }
+    const pending = $("strip").children[i];
+    if (i >= most) {
+      if (i === most) $("strip").append(el("span", { class: "hint" }, "and more"));
+    } else if (pending) pending.replaceWith(cell(t, i));
+    else $("strip").append(cell(t, i));
   }
 }
 
@@ -42,7 +49,7 @@ function walk(event, i) {
 
 /** Shows one token: how likely it was and what else could have come. */
 export function choose(i) {
-  const cells = $("strip").querySelectorAll(".cell");
+  const cells = $("strip").querySelectorAll("button.cell");
   cells.forEach((c, j) => {
     c.tabIndex = i === j ? 0 : -1;
     c.setAttribute("aria-selected", String(i === j));

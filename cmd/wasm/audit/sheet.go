@@ -13,6 +13,9 @@ import (
 // MaxText bounds the text of a receipt in bytes: three lists of 2^20 ids take less.
 const MaxText = 20 << 20
 
+// mostFirst bounds the ids of a sheet.
+const mostFirst = 512
+
 // Row is a field of a receipt: its value as it was signed, and what it means.
 type Row struct {
 	Name  string `json:"name"`
@@ -44,6 +47,7 @@ type Sheet struct {
 	Arena   string  `json:"arena"`
 	Prompt  int     `json:"prompt"` // ids
 	Output  int     `json:"output"`
+	First   []int32 `json:"first"` // output ids, as many as are shown
 	Roots   Roots   `json:"roots"`
 	Groups  []Group `json:"groups"`
 	Checks  []Check `json:"checks"`
@@ -79,6 +83,7 @@ func Describe(text string) (*Sheet, error) {
 	return &Sheet{
 		ID: hash(rep.ID), Request: hash(c.RequestDigest), Model: hash(q.Model), Graph: q.Graph(), Node: address(c.Node),
 		Chain: r.Domain.ChainID, Arena: address(r.Domain.Arena), Prompt: len(r.Prompt), Output: len(r.Output),
+		First:  append([]int32{}, r.Output[:min(len(r.Output), mostFirst)]...),
 		Roots:  Roots{hash(q.PromptRoot), hash(q.StopRoot), hash(q.Extras), hash(c.OutputRoot), hash(c.StateRoot)},
 		Groups: []Group{who(r), asked(r), settings(r), asserted(r), times(r)},
 		Checks: checksOf(rep), Outcome: rep.Outcome().String(),
