@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,12 +21,12 @@ import (
 
 // looked is what a person sees of a receipt on the page; see testdata/page.mjs.
 type looked struct {
-	Name                          string
-	Errors, Outside               []string
-	Problem, Before, After, Why   string
-	Tokens, Seals, Broken, Chosen int
-	Difference, Walked, Word      string
-	Wide                          bool
+	Name                            string
+	Errors, Outside                 []string
+	Problem, Before, After, Why     string
+	Tokens, Seals, Broken, Chosen   int
+	Difference, Walked, Word, Chain string
+	Wide                            bool
 }
 
 // page: in Chromium, the page says of the honest node's answer that it holds, of the liar's that it is
@@ -52,7 +55,7 @@ func (o *operated) page(ctx context.Context, t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := map[string]any{"gateway": o.Gateway, "shots": os.Getenv("ELENCHUS_SHOTS"), "cases": []map[string]string{
+	ask := map[string]any{"gateway": o.Gateway, "rpc": crossing(t, o.RPC), "shots": os.Getenv("ELENCHUS_SHOTS"), "cases": []map[string]string{
 		{"name": "honest", "id": id}, {"name": "lie", "receipt": lie}, {"name": "changed", "receipt": changed},
 		{"name": "hostile", "receipt": `<img src=x onerror=alert(1)>`},
 	}}
@@ -81,7 +84,7 @@ func checkLooks(t *testing.T, got []looked, tokens int) {
 		}
 	}
 	if l := got[0]; l.Before != "Signed" || l.After != "Holds" || l.Tokens != tokens || l.Broken != 0 || l.Seals != 8 ||
-		!strings.HasPrefix(l.Walked, "Token 1,") || !strings.Contains(l.Word, "inclusion") {
+		!strings.HasPrefix(l.Walked, "Token 1,") || !strings.Contains(l.Word, "inclusion") || !strings.Contains(l.Chain, "nothing on the chain speaks against") {
 		t.Errorf("an honest answer: %+v", l)
 	}
 	if l := got[1]; l.Before != "Signed" || l.After != "False" || l.Broken == 0 || !strings.Contains(l.Why, "execution") {
@@ -93,6 +96,28 @@ func checkLooks(t *testing.T, got []looked, tokens int) {
 	if l := got[3]; !strings.Contains(l.Problem, "not a receipt") || l.After != "" {
 		t.Errorf("hostile text: %+v", l)
 	}
+}
+
+// crossing is a JSON-RPC address that pages of other origins may ask, as public ones are.
+func crossing(t *testing.T, rpc string) string {
+	t.Helper()
+	at, err := url.Parse(rpc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(at)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Allow-Headers", "Content-Type")
+		if r.Method == http.MethodOptions {
+			return
+		}
+		r.Host = at.Host
+		r.Header.Del("Origin")
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
 }
 
 // chromium is the browser's path, "" without it or without what drives it.

@@ -162,7 +162,7 @@ function difference() {
   const at = result.differ;
   const where = at < 0 ? "Every token is the same; what differs is below." : `The first token that is another one is token ${at}.`;
   return [el("h3", {}, "Where they part"), el("p", {}, where), el("div", { class: "sides" },
-    el("div", {}, el("h4", {}, "The node claims"), el("p", { class: "said bad" }, plain(result.claimed) || visible(""))),
+    el("div", {}, el("h4", {}, sheet.held.output === sheet.roots.output ? "The node claims" : "The receipt says"), el("p", { class: "said bad" }, plain(result.claimed) || visible(""))),
     el("div", {}, el("h4", {}, "The model computes"), el("p", { class: "said good" }, plain(result.output) || visible(""))))];
 }
 

@@ -13,15 +13,16 @@ function node({ name, hash, means, state, children = [] }) {
 export function draw(sheet, result) {
   const check = (name) => sheet.checks.find((c) => c.name === name)?.outcome;
   const held = (name) => (check(name) === "holds" ? "holds" : check(name) === "false" ? "false" : "signed");
-  const same = (mine, theirs) => (!result || !mine ? "signed" : mine === theirs ? "holds" : "false");
-  const { roots } = sheet;
+  const same = (mine, theirs) => (!mine ? "signed" : mine === theirs ? "holds" : "false");
+  const { roots, held: mine } = sheet;
+  const settings = mine.extras === roots.extras && mine.stop === roots.stop;
   const asked = [
     { name: "model", hash: sheet.model, means: "program, weights, tokenizer", state: result ? "holds" : "signed" },
-    { name: "prompt", hash: roots.prompt, means: sheet.graph ? "the input" : `${sheet.prompt} tokens`, state: held("ids") },
-    { name: "settings", hash: /^0*$/.test(roots.extras) ? "" : roots.extras, means: "temperature, seed, limits and the rest", state: held("ids") },
+    { name: "prompt", hash: roots.prompt, means: sheet.graph ? "the input" : `${sheet.prompt} tokens`, state: same(mine.prompt, roots.prompt) },
+    { name: "settings", hash: /^0*$/.test(roots.extras) ? "" : roots.extras, means: "temperature, seed, limits and the rest", state: settings ? "holds" : "false" },
   ];
   const said = [
-    { name: "answer", hash: roots.output, means: sheet.graph ? "the output" : `${sheet.output} tokens`, state: result ? same(result.roots.output, roots.output) : "signed" },
+    { name: "answer", hash: roots.output, means: sheet.graph ? "the output" : `${sheet.output} tokens`, state: mine.output !== roots.output ? "false" : same(result?.roots.output, roots.output) },
   ];
   if (!sheet.graph) {
     said.push({ name: "states", hash: roots.state, means: "the model's memory after each token", state: same(result?.roots.state, roots.state) });
@@ -29,8 +30,8 @@ export function draw(sheet, result) {
   $("tree").replaceChildren(node({
     name: "signature", hash: sheet.node, means: "the node that answers with its stake", state: held("signature"),
     children: [{
-      name: "claim", hash: sheet.id, means: "what it asserts", state: held("ids"),
-      children: [{ name: "request", hash: sheet.request, means: "what was asked", state: held("ids"), children: asked }, ...said],
+      name: "claim", hash: sheet.id, means: "what it asserts", state: held("signature"),
+      children: [{ name: "request", hash: sheet.request, means: "what was asked", state: same(mine.request, sheet.request), children: asked }, ...said],
     }],
   }));
 }

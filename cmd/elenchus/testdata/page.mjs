@@ -23,7 +23,7 @@ for (const [i, { name, receipt, id }] of cases.entries()) {
   out.push(seen);
   page.on("pageerror", (e) => seen.errors.push(e.message));
   page.on("console", (m) => m.type() === "error" && seen.errors.push(m.text()));
-  page.on("request", (r) => !r.url().startsWith(gateway) && seen.outside.push(r.url()));
+  page.on("request", (r) => ![gateway, rpc].some((own) => own && r.url().startsWith(own)) && seen.outside.push(r.url()));
   page.on("dialog", (d) => seen.errors.push(`dialog ${d.message()}`) && d.dismiss());
   await page.goto(id ? `${gateway}/receipts/${id}` : `${gateway}/receipts`, patience);
   if (!id) {

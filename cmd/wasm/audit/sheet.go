@@ -49,9 +49,16 @@ type Sheet struct {
 	Output  int     `json:"output"`
 	First   []int32 `json:"first"` // output ids, as many as are shown
 	Roots   Roots   `json:"roots"`
+	Held    Held    `json:"held"`
 	Groups  []Group `json:"groups"`
 	Checks  []Check `json:"checks"`
 	Outcome string  `json:"outcome"`
+}
+
+// Held are the commitments to what the receipt holds: those that should be signed.
+type Held struct {
+	Roots
+	Request string `json:"request"`
 }
 
 // Roots are the commitments of a claim.
@@ -85,9 +92,22 @@ func Describe(text string) (*Sheet, error) {
 		Chain: r.Domain.ChainID, Arena: address(r.Domain.Arena), Prompt: len(r.Prompt), Output: len(r.Output),
 		First:  append([]int32{}, r.Output[:min(len(r.Output), mostFirst)]...),
 		Roots:  Roots{hash(q.PromptRoot), hash(q.StopRoot), hash(q.Extras), hash(c.OutputRoot), hash(c.StateRoot)},
+		Held:   heldBy(r),
 		Groups: []Group{who(r), asked(r), settings(r), asserted(r), times(r)},
 		Checks: checksOf(rep), Outcome: rep.Outcome().String(),
 	}, nil
+}
+
+// heldBy commits to the ids and settings of a receipt. SPEC 07 §2.
+func heldBy(r *receipt.Receipt) Held {
+	stop := claim.Hash{}
+	if len(r.Stop) > 0 {
+		stop = trace.IDTree(r.Stop).Root()
+	}
+	roots := Roots{
+		Prompt: hash(trace.IDTree(r.Prompt).Root()), Stop: hash(stop), Extras: hash(trace.Settings(&r.Sampler).Extras()), Output: hash(trace.IDTree(r.Output).Root()),
+	}
+	return Held{roots, hash(r.Request.Digest(r.Domain))}
 }
 
 func checksOf(rep *receipt.Report) []Check {
