@@ -44,8 +44,8 @@ type binding struct {
 	work int    // nodes visited
 }
 
-// maxWork bounds the nodes that a table may visit: a second or two.
-const maxWork = 1 << 28
+// maxWork bounds the nodes that a table may visit: about a second.
+const maxWork = 1 << 26
 
 // next calls visit for what a state allows that is not an end.
 func (b *binding) next(s int, visit func(token int32, next int16)) {
