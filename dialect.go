@@ -12,6 +12,7 @@ import (
 
 	"elenchus/commitment/receipt"
 	"elenchus/compute/decode"
+	"elenchus/compute/grammar"
 	"elenchus/compute/template"
 )
 
@@ -133,7 +134,10 @@ func (f fields) settings(s *decode.Sampler) error {
 	if err := f.stops(s); err != nil {
 		return err
 	}
-	return f.bias(s)
+	if err := f.bias(s); err != nil {
+		return err
+	}
+	return f.format(s)
 }
 
 // stops reads stop: a text or a list of them, of which one that is named twice counts once. SPEC 16 §3.7.
@@ -156,6 +160,36 @@ func (f fields) stops(s *decode.Sampler) error {
 	if err := s.Check(); err != nil {
 		return fmt.Errorf("%w: request: stop: %w", ErrInput, err)
 	}
+	return nil
+}
+
+// format reads response_format: the automaton of what it asks for. The root of its table is the model's
+// affair. SPEC 16 §3.8.
+func (f fields) format(s *decode.Sampler) error {
+	var format struct {
+		Type   string `json:"type"`
+		Schema struct {
+			Schema json.RawMessage `json:"schema"`
+		} `json:"json_schema"`
+	}
+	if err := f.read("response_format", &format); err != nil {
+		return err
+	}
+	compile := grammar.Object
+	switch format.Type {
+	case "", "text":
+		return nil
+	case "json_object":
+	case "json_schema":
+		compile = func() (*grammar.Automaton, error) { return grammar.Schema(format.Schema.Schema) }
+	default:
+		return fmt.Errorf("%w: request: response_format of the type %.64q", ErrInput, format.Type)
+	}
+	a, err := compile()
+	if err != nil {
+		return fmt.Errorf("%w: request: response_format: %w", ErrInput, err)
+	}
+	s.Grammar = &grammar.Grammar{Source: a.Encode()}
 	return nil
 }
 

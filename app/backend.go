@@ -52,6 +52,8 @@ type backendModel struct {
 
 	encoder encoderSize
 	card    ModelCard // of which only what the weights say is set
+
+	grammars *grammars
 }
 
 // AddModel makes a model known under a name; its text side is needed to render prompts.
@@ -72,7 +74,7 @@ func (b *Backend) AddModel(name string, man *manifest.Manifest) error {
 	var card ModelCard
 	card.weigh(man)
 	card.Architecture = architecture(man, card.Width)
-	b.models = append(b.models, backendModel{man: light, name: name, tok: tok, tmpl: t, encoder: sizeOfEncoder(man), card: card})
+	b.models = append(b.models, backendModel{man: light, name: name, tok: tok, tmpl: t, encoder: sizeOfEncoder(man), card: card, grammars: &grammars{}})
 	return nil
 }
 

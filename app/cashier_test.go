@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"elenchus/commitment/claim"
+	"elenchus/compute/grammar"
 	"elenchus/compute/template"
 	"elenchus/network/chain"
 	"elenchus/network/devchain"
@@ -323,6 +324,10 @@ func (b shelfBackend) Submit(context.Context, gateway.Job) (gateway.Stream, erro
 		return nil, gateway.ErrUnavailable
 	}
 	return &shelfStream{}, nil
+}
+
+func (shelfCodec) Bind(context.Context, []byte, []int32) (*grammar.Grammar, error) {
+	return nil, gateway.ErrInvalid
 }
 
 type shelfStream struct{ sent bool }

@@ -15,6 +15,7 @@ import (
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
+	"elenchus/compute/grammar"
 	"elenchus/compute/opset"
 	"elenchus/engine"
 	"elenchus/network/peer"
@@ -98,6 +99,10 @@ func (c *tribunal) job(ctx context.Context) (decode.Job, error) {
 	case "wrong-penalty":
 		j.Sampler = decode.Sampler{Repetition: 80000, Presence: 1 << 15, Bias: []opset.TokenBias{{ID: 9, Value: -1 << 16}}}
 	}
+	if c.scene.lie == "wrong-mask" {
+		j.StopIDs, j.Sampler.Grammar = []int32{2}, pairs()
+		return trace.Bound(c.man.Model, j)
+	}
 	if c.scene.lie != "padding" {
 		return j, nil
 	}
@@ -107,6 +112,12 @@ func (c *tribunal) job(ctx context.Context) (decode.Job, error) {
 	}
 	j.StopIDs = []int32{a.Outputs[len(a.Outputs)/2]}
 	return j, nil
+}
+
+// pairs is a grammar of texts of pairs of the letters a and b.
+func pairs() *grammar.Grammar {
+	a := grammar.Automaton{States: []grammar.State{{Accept: true, Edges: []grammar.Edge{{Lo: 'a', Hi: 'b', Next: 1}}}, {Edges: []grammar.Edge{{Lo: 'a', Hi: 'b', Next: 0}}}}}
+	return &grammar.Grammar{Source: a.Encode()}
 }
 
 // ask puts the user's job to a node over HTTP and returns the receipt.

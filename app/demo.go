@@ -235,6 +235,10 @@ func clip(s string) string {
 	return s
 }
 
+// demoSchema is what answers of the demo with a grammar look like.
+const demoSchema = `{"type":"object","properties":{"title":{"type":"string","maxLength":12},"age":{"type":"integer","minimum":1,"maximum":99}},
+"required":["title","age"]}`
+
 // chat is one request to the gateway, as any client makes it.
 func (d *demo) chat(ctx context.Context, prompt string) (text, rec string, err error) {
 	fields := map[string]any{
@@ -246,6 +250,9 @@ func (d *demo) chat(ctx context.Context, prompt string) (text, rec string, err e
 	case "none", "griefer", "wrong-penalty": // what is honest is so with every setting
 		fields["repetition_penalty"], fields["presence_penalty"], fields["frequency_penalty"] = 1.2, 0.5, 0.25
 		fields["logit_bias"] = map[string]float64{"300": -1.5, "301": 0.5}
+	}
+	if d.o.Attack == "wrong-mask" {
+		fields["response_format"] = map[string]any{"type": "json_schema", "json_schema": map[string]any{"name": "story", "schema": json.RawMessage(demoSchema)}}
 	}
 	if d.o.Attack == "none" || d.o.Attack == "wrong-stop" { // strings that lie across tokens
 		fields["stop"] = []string{"e ", ", a", "zebra"}

@@ -177,7 +177,7 @@ func together(ctx context.Context, tasks ...func(context.Context) error) error {
 
 // computer is the honest computer of a model; a nil pool means one thread.
 func computer(man *manifest.Manifest, pool *engine.Pool) *engine.Computer {
-	c := &engine.Computer{Manifest: man}
+	c := &engine.Computer{Manifest: man, Grammars: &engine.Grammars{}}
 	if pool != nil {
 		c.Split = pool.Split
 	}

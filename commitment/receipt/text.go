@@ -8,6 +8,7 @@ import (
 
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
+	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	program "elenchus/compute/model"
 	"elenchus/compute/opset"
@@ -208,8 +209,13 @@ func request(r *Receipt, f *Facts, s *side, err error) (Outcome, string) {
 		return False, fmt.Sprintf("the node was given temperature %s, the user wanted %s", degrees(q.Temperature), degrees(temperature))
 	case a.Seed != nil && q.Seed != *a.Seed:
 		return False, fmt.Sprintf("the node was given seed %d, the user wanted %d", q.Seed, *a.Seed)
-	case !r.Sampler.Equal(&a.Sampler):
-		return False, fmt.Sprintf("the node was given the sampler settings %s; the user wanted %s", r.Sampler.Words(), a.Sampler.Words())
+	}
+	wanted, why := s.wanted(r, a)
+	switch {
+	case why != "":
+		return False, why
+	case !r.Sampler.Equal(&wanted):
+		return False, fmt.Sprintf("the node was given the sampler settings %s; the user wanted %s", r.Sampler.Words(), wanted.Words())
 	}
 	return Holds, "the node was asked what the user asked" + dated
 }
@@ -217,6 +223,28 @@ func request(r *Receipt, f *Facts, s *side, err error) (Outcome, string) {
 // degrees is a temperature as people write it, with its exact value where that is shorter than it seems.
 func degrees(q16 uint32) string {
 	return fmt.Sprintf("%s (%d/65536)", decode.Fixed(int64(q16), 16), q16)
+}
+
+// wanted are the settings that the user asked for. A grammar has the root that its table has over the tokens of
+// the model; one that was not asked for, or not kept to, is told in words, since its bytes say little.
+func (s *side) wanted(r *Receipt, a *Asked) (wanted decode.Sampler, why string) {
+	wanted = a.Sampler
+	switch got := r.Sampler.Grammar; {
+	case got == nil && wanted.Grammar == nil:
+		return wanted, ""
+	case got == nil:
+		return wanted, "the node was given no grammar, the user asked for one"
+	case wanted.Grammar == nil || !bytes.Equal(got.Source, wanted.Grammar.Source):
+		return wanted, "the node was given another grammar than the user asked for"
+	}
+	job, err := trace.Bound(s.man.Model, decode.Job{StopIDs: r.Stop, Sampler: wanted})
+	if err != nil {
+		return wanted, "the grammar: " + err.Error()
+	}
+	if job.Sampler.Grammar.Root != r.Sampler.Grammar.Root {
+		return wanted, "the root in the request is not that of the table of the grammar that the user asked for"
+	}
+	return job.Sampler, ""
 }
 
 // wrongEnd says how the finish of a claim and the id that completes a stop string contradict, "" if

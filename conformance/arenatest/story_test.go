@@ -167,7 +167,7 @@ func TestLyingNodesAreRefuted(t *testing.T) {
 	man := bind(t)
 	honest := engine.Computer{Manifest: man}
 	for _, name := range adversary.Names() {
-		for seed := range uint64(max(1, map[string]int{"byte": 6, "wrong-stop": 2}[name])) {
+		for seed := range uint64(max(1, map[string]int{"byte": 6, "wrong-stop": 2, "wrong-mask": 2}[name])) {
 			t.Run(fmt.Sprintf("%s %d", name, seed), func(t *testing.T) {
 				asked := job()
 				switch name {
@@ -183,6 +183,12 @@ func TestLyingNodesAreRefuted(t *testing.T) {
 					asked.StopIDs = []int32{a.Outputs[3]}
 				case "wrong-stop":
 					asked.Sampler.Stops = [][]string{{"bbab", "aaab", "?"}, {"bbab?", "?"}}[seed]
+				case "wrong-mask":
+					asked.StopIDs, asked.Sampler.Grammar = []int32{2}, modeltest.Letters(3)
+				}
+				asked, err := trace.Bound(man.Model, asked)
+				if err != nil {
+					t.Fatal(err)
 				}
 				want, finish, err := honest.Generate(t.Context(), asked, nil)
 				if err != nil {

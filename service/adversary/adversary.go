@@ -28,7 +28,7 @@ import (
 
 // Names lists the attacks of a node, in the order of the documentation.
 func Names() []string {
-	return []string{"model-swap", "wrong-token", "truncated", "bad-kv", "needle", "byte", "silent", "biased-sampling", "wrong-penalty", "wrong-stop", "withhold",
+	return []string{"model-swap", "wrong-token", "truncated", "bad-kv", "needle", "byte", "silent", "biased-sampling", "wrong-penalty", "wrong-stop", "wrong-mask", "withhold",
 		"padding", "poisoned-weights"}
 }
 
@@ -77,6 +77,8 @@ func (a *Attack) Computer(honest engine.Computer) Computer {
 		c.Tamper = repeats(honest)
 	case "wrong-stop":
 		c.Tamper = a.misread(honest)
+	case "wrong-mask":
+		c.Tamper = a.unmask(honest)
 	case "byte":
 		return a.flipped(honest)
 	case "wrong-token":
@@ -193,6 +195,53 @@ func (a *Attack) misread(c engine.Computer) trace.Tamper {
 			x.I32[0] = to
 		}
 	}
+}
+
+// unmask lies about a grammar at the first token: with an even seed it draws one that is refused, and goes on as
+// if nothing had happened; with an odd one it refuses the likeliest of several that are allowed.
+func (a *Attack) unmask(c engine.Computer) trace.Tamper {
+	s := c.Manifest.Emit()
+	ops := c.Manifest.Model.Stages[s].Ops
+	mask := slices.IndexFunc(ops, func(o machine.Op) bool { return o.Op == opset.Mask })
+	a.Note = "draws a token that the grammar refuses"
+	if a.Seed%2 == 1 {
+		a.Note = "refuses the likeliest token that the grammar allows"
+	}
+	return func(stage int, ctx *opset.Context, index int, x *tensor.Tensor) {
+		switch {
+		case stage != s || !ctx.Grammared || ctx.T+1 != ctx.M:
+		case index == mask && a.Seed%2 == 0:
+			x.I32[refused(x.I32, ctx.Seed)] = 64 << 16 // more than any logit
+		case index == mask:
+			x.I32[likeliest(x.I32)] = opset.MaskRefused
+		case index == len(ops)-4 && x.I32[0] == opset.GrammarDead:
+			x.I32[0] = 0
+		}
+	}
+}
+
+// refused is one of the tokens that a mask refuses, the last one if it refuses none.
+func refused(logits []int32, seed uint64) int {
+	var all []int
+	for id, v := range logits {
+		if v == opset.MaskRefused {
+			all = append(all, id)
+		}
+	}
+	if len(all) == 0 {
+		return len(logits) - 1
+	}
+	return all[seed%uint64(len(all))]
+}
+
+// likeliest is the token with the greatest logit.
+func likeliest(logits []int32) (best int) {
+	for id, v := range logits {
+		if v > logits[best] {
+			best = id
+		}
+	}
+	return best
 }
 
 // edited changes output ids after an honest run: the states stay honest.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"elenchus/commitment/manifest"
+	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/model/modeltest"
 	"elenchus/engine"
@@ -53,6 +54,13 @@ func asked(t *testing.T, c engine.Computer, attack string) decode.Job {
 		j.Sampler = decode.Sampler{Repetition: 80000, Presence: 1 << 15}
 	case "wrong-stop":
 		j.Sampler.Stops = []string{"b", "?"}
+	case "wrong-mask":
+		j.StopIDs = []int32{2}
+		j.Sampler.Grammar = modeltest.Letters(3)
+		var err error
+		if j, err = trace.Bound(c.Manifest.Model, j); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return j
 }

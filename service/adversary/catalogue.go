@@ -79,6 +79,7 @@ func liesOfNodes() []Card {
 		lie("biased-sampling", "draws from the likely tokens that it prefers", "an answer of its choice"),
 		lie("wrong-penalty", "draws as if nothing had been said before, whatever penalties were asked for", "an answer of its choice"),
 		lie("wrong-stop", "goes on behind a stop string, as if it had not been drawn", "an answer of its choice"),
+		lie("wrong-mask", "draws a token that the grammar of the request refuses", "an answer of its choice"),
 		lie("withhold", "lies and serves neither claims, states, tensors nor batches", "a lie that nobody can locate"),
 		lie("padding", "goes on behind the end of the answer", "the price of the tokens behind the end"),
 		lie("poisoned-weights", "serves the model with one row of weights changed", "a back door in a known model"),

@@ -122,7 +122,7 @@ func finishReason(code FinishCode) (string, error) {
 	switch code {
 	case FinishEOS, FinishStop:
 		return "stop", nil
-	case FinishLength, FinishContext:
+	case FinishLength, FinishContext, FinishGrammar:
 		return "length", nil
 	case FinishCancelled:
 		return "", fmt.Errorf("%w: the job was cancelled before it was complete", ErrUnavailable)

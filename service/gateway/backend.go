@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"elenchus/compute/decode"
+	"elenchus/compute/grammar"
 	"elenchus/compute/template"
 )
 
@@ -53,6 +54,9 @@ type Codec interface {
 	Piece(id int32) string
 	// NewDecoder starts the text of one answer; afterPrompt are the ids it continues.
 	NewDecoder(afterPrompt []int32) Decoder
+	// Bind makes a grammar of an automaton for the tokens of the model, where an answer ends with one of the ids. An error
+	// blames the request.
+	Bind(ctx context.Context, automaton []byte, ends []int32) (*grammar.Grammar, error)
 }
 
 // Decoder turns ids into text one by one. One goroutine uses it.
@@ -94,6 +98,7 @@ const (
 	FinishLength    FinishCode = 3 // MaxNew tokens were produced
 	FinishContext   FinishCode = 4 // the context is full
 	FinishCancelled FinishCode = 5 // the job was cancelled
+	FinishGrammar   FinishCode = 6 // the grammar allows no token
 )
 
 // Event is one step of an answer: a produced token while Finish is 0, else the end of the answer.

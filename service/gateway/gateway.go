@@ -71,6 +71,7 @@ type Gateway struct {
 
 	responses *keeper
 	receipts  *shelf[string]
+	grammars  *shelf[[]byte] // automata by what they were compiled from
 }
 
 // New returns a gateway in front of b. It fails on an API key that is too short to be one.
@@ -85,6 +86,7 @@ func New(b Backend, o Options) (*Gateway, error) {
 	}
 	g.options.Keys, g.options.Accounts = nil, nil
 	g.receipts = newShelf[string](maxReceipts, maxReceiptBytes, g.options.Now)
+	g.grammars = newShelf[[]byte](maxGrammars, maxGrammarBytes, g.options.Now)
 	g.responses = &keeper{newShelf[keptResponse](maxResponses, maxResponseBytes, g.options.Now)}
 	g.mux = g.routes()
 	return g, nil

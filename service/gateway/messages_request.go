@@ -20,7 +20,7 @@ func messageReaders() map[string]reader {
 		"thinking":           readThinking,
 		"service_tier":       only(`"auto" or "standard_only"`, `"auto"`, `"standard_only"`),
 		"mcp_servers":        only("an empty list", `[]`),
-		"output_config":      only("an empty object", `{}`),
+		"output_config":      readOutputConfig,
 		"container":          only("null"),
 		"context_management": only("null"),
 	} {

@@ -15,7 +15,7 @@ func ollamaReaders() map[string]reader {
 		"options":      readOptions(),
 		"provider":     readProvider,
 		"verification": readVerification,
-		"format":       only("an empty string", `""`),
+		"format":       readOllamaFormat,
 		"think":        only("false", `false`),
 		"logprobs":     readLogprobs,
 		"top_logprobs": readTopLogprobs,

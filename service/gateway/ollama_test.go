@@ -59,7 +59,7 @@ var refusedOllama = []refusal{
 	{"call without result", "chat", withOllama(`[` + ollamaF + `]`), 400, "", "ends before the result"},
 	{"result without call", "chat", withOllama(`[{"role":"tool","content":"r"}]`), 400, "", "no call is open"},
 	{"result of another call", "chat", withOllama(`[` + ollamaF + `,{"role":"tool","content":"r","tool_call_id":"z"}]`), 400, "", "the next result is that of"},
-	{"format", "chat", `{"model":"toy/bytes","format":"json"}`, 400, "", "format is not supported"},
+	{"format", "chat", `{"model":"toy/bytes","format":"yaml"}`, 400, "", "format is not supported"},
 	{"think", "chat", `{"model":"toy/bytes","think":true}`, 400, "", "think is not supported"},
 	{"logprobs", "generate", `{"model":"toy/bytes","prompt":"a","logprobs":1}`, 400, "", "logprobs must be true or false"},
 	{"top_logprobs", "generate", `{"model":"toy/bytes","prompt":"a","top_logprobs":1}`, 400, "", "top_logprobs needs logprobs"},

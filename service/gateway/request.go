@@ -56,6 +56,7 @@ type request struct {
 	hasSeed        bool
 	date           template.Date // that the template may print; the gateway's own where the client names none
 	sampler        decode.Sampler
+	format         format
 	stream         bool
 	usage          usageChoice
 	ignored        []string // fields that had no effect
@@ -345,18 +346,6 @@ func readStreamOptions(r *request, m member) *failure {
 		default:
 			r.ignore("stream_options." + o.name)
 		}
-	}
-	return nil
-}
-
-func readResponseFormat(_ *request, m member) *failure {
-	format, f := members(m.value, m.name)
-	if f != nil {
-		f.Param = &m.name
-		return f
-	}
-	if len(format) != 1 || format[0].name != "type" || string(format[0].value) != `"text"` {
-		return unsupported(m.name, `{"type":"text"}`)
 	}
 	return nil
 }

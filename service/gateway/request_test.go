@@ -150,7 +150,7 @@ var refusedBodies = []refusal{
 
 // refusedValues are values of parameters that would change the answer.
 var refusedValues = map[string]string{
-	"tool_choice": `"required"`, "functions": `[{}]`, "response_format": `{"type":"json_object"}`,
+	"tool_choice": `"required"`, "functions": `[{}]`, "response_format": `{"type":"grammar"}`,
 	"modalities": `["audio"]`, "reasoning_effort": `"high"`, "web_search_options": `{}`,
 }
 

@@ -63,9 +63,7 @@ type reasoning struct {
 }
 
 type textConfig struct {
-	Format struct {
-		Type string `json:"type"`
-	} `json:"format"`
+	Format json.RawMessage `json:"format"`
 }
 
 type responseUsage struct {
@@ -130,7 +128,7 @@ func newResponse(h *head) *response {
 		Temperature: echo("temperature", "1"), ToolChoice: echo("tool_choice", `"auto"`), Tools: echo("tools", "[]"), TopP: echo("top_p", "1"),
 		TopLogprobs: h.request.topLogprobs, Truncation: "disabled", User: echo("user", "null"), Metadata: echo("metadata", "{}"), Fingerprint: h.model.ID,
 	}
-	a.Text.Format.Type = "text"
+	a.Text.Format = h.request.formatOf()
 	if f.previous != "" {
 		a.Previous = &f.previous
 	}

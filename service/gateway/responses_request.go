@@ -126,7 +126,7 @@ func readTextConfig(r *request, m member) *failure {
 	return inside(m.value, m.name, func(name string, m member) *failure {
 		switch name {
 		case "format":
-			return readResponseFormat(r, m)
+			return readFlatFormat(r, m)
 		case "verbosity":
 			return only(`"medium"`, `"medium"`)(r, m)
 		}

@@ -67,7 +67,7 @@ var refusedResponses = []refusal{
 	{"responses: metadata of wrong type", "responses", `{` + askStart + `,"metadata":{"a":1}}`, 400, "metadata.a", "must be a string"},
 	{"responses: instructions of wrong type", "responses", `{` + askStart + `,"instructions":[]}`, 400, "instructions", "must be a string"},
 	{"responses: reasoning", "responses", `{` + askStart + `,"reasoning":{"effort":"high"}}`, 400, "reasoning.effort", "not supported"},
-	{"responses: JSON answer", "responses", `{` + askStart + `,"text":{"format":{"type":"json_object"}}}`, 400, "text.format", "not supported"},
+	{"responses: JSON answer", "responses", `{` + askStart + `,"text":{"format":{"type":"grammar"}}}`, 400, "text.format", "not supported"},
 	{"responses: verbosity", "responses", `{` + askStart + `,"text":{"verbosity":"low"}}`, 400, "text.verbosity", "not supported"},
 	{"responses: truncation", "responses", `{` + askStart + `,"truncation":"auto"}`, 400, "truncation", "not supported"},
 	{"responses: background", "responses", `{` + askStart + `,"background":true}`, 400, "background", "not supported"},

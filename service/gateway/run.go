@@ -54,6 +54,9 @@ func (g *Gateway) start(ctx context.Context, w http.ResponseWriter, d *dialect, 
 		g.options.Entropy(p[:])
 		req.seed = binary.BigEndian.Uint64(p[:])
 	}
+	if err := g.bind(ctx, codec, m, req); err != nil {
+		return nil, err
+	}
 	prompts, err := d.encode(codec, req)
 	if err != nil {
 		return nil, err

@@ -103,6 +103,9 @@ func sdkAnswers(job Job) []Event {
 	case modelID("endless"):
 		return says(strings.Repeat("x", 1<<16), FinishLength)(job)
 	}
+	if job.Sampler.Grammar != nil {
+		return constrained(job)
+	}
 	if len(job.Sampler.Stops) > 0 {
 		return stopped("héllo")(job)
 	}

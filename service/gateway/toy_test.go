@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"elenchus/compute/decode"
+	"elenchus/compute/grammar"
 	"elenchus/compute/template"
 	"elenchus/compute/tokenizer"
 )
@@ -65,6 +66,17 @@ func (toyCodec) Piece(id int32) string {
 		return ""
 	}
 	return string([]byte{byte(id)})
+}
+
+// Bind makes a table over the bytes, and no root of it.
+func (toyCodec) Bind(_ context.Context, automaton []byte, ends []int32) (*grammar.Grammar, error) {
+	a, err := grammar.Decode(automaton)
+	if err != nil {
+		return nil, err
+	}
+	v := grammar.NewVocabulary(toyEOS+1, func(id int) []byte { return []byte(toyCodec{}.Piece(int32(id))) })
+	table, err := v.Table(a, ends)
+	return &grammar.Grammar{Source: automaton, Root: [32]byte{1}, Table: table}, err
 }
 
 func (toyCodec) NewDecoder([]int32) Decoder {

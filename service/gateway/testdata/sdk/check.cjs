@@ -124,7 +124,7 @@ async function errors() {
   await fails('down', OpenAI.InternalServerError, create({ model: 'down' }), 'unavailable');
   const e = await fails('n', OpenAI.BadRequestError, create({ n: 17 }), 'invalid_value');
   assert.equal(e.param, 'n');
-  await fails('format', OpenAI.BadRequestError, create({ response_format: { type: 'json_object' } }), 'unsupported_parameter');
+  await fails('format', OpenAI.BadRequestError, create({ response_format: { type: 'grammar' } }), 'unsupported_parameter');
   const late = await fails('failure inside a stream', OpenAI.APIError, create({ model: 'late', stream: true }).then(collect));
   assert.match(late.message, /no node is available/);
 }

@@ -2,8 +2,10 @@
 
 The gateway is the one that sdk_test.go starts: model toy/bytes answers "héllo", busy, down and late fail."""
 import sys
+import typing
 
 import openai
+import pydantic
 
 base, key = sys.argv[1], sys.argv[2]
 client = openai.OpenAI(base_url=base, api_key=key, max_retries=0)
@@ -120,7 +122,7 @@ fails("busy", openai.RateLimitError, lambda: create(**{**chat, "model": "busy"})
 fails("down", openai.InternalServerError, lambda: create(**{**chat, "model": "down"}), "unavailable")
 e = fails("n", openai.BadRequestError, lambda: create(n=17, **chat), "invalid_value")
 equal("n: param", e.param, "n")
-fails("format", openai.BadRequestError, lambda: create(response_format={"type": "json_object"}, **chat), "unsupported_parameter")
+fails("format", openai.BadRequestError, lambda: create(response_format={"type": "grammar"}, **chat), "unsupported_parameter")
 fails("forced tool", openai.BadRequestError,
       lambda: create(tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}], tool_choice="required", **chat))
 fails("long prompt", openai.BadRequestError,
@@ -173,4 +175,19 @@ equal("stopped stream", "".join(c.choices[0].delta.content or "" for c in chunks
 cut = client.completions.create(model="toy/bytes", prompt="a", stop="\u00e9l", temperature=0)
 equal("stopped text", (cut.choices[0].text, cut.choices[0].finish_reason), ("h", "stop"))
 fails("five stop strings", openai.BadRequestError, lambda: client.chat.completions.create(**chat, stop=list("abcde")))
+
+# answers of a schema, by the helpers of the SDK: they send the schema of a class and read the answer into it
+class Place(pydantic.BaseModel):
+    name: typing.Literal["Rome"]
+    height: typing.Literal[37]
+    river: typing.Optional[typing.Literal["Tiber"]]
+
+
+parsed = client.chat.completions.parse(response_format=Place, **chat).choices[0].message.parsed
+equal("parsed", (type(parsed), parsed.name, parsed.height), (Place, "Rome", 37))
+with client.chat.completions.stream(response_format=Place, **chat) as stream:
+    equal("parsed stream", stream.get_final_completion().choices[0].message.parsed, parsed)
+equal("parsed response", client.responses.parse(model="toy/bytes", input="hi", text_format=Place).output_parsed, parsed)
+fails("schema", openai.BadRequestError, lambda: client.chat.completions.create(
+    response_format={"type": "json_schema", "json_schema": {"name": "s", "schema": {"not": {}}}}, **chat), "invalid_value")
 print("ok openai-python", openai.__version__)

@@ -52,6 +52,6 @@ stranger = ollama.Client(host=base, headers={"Authorization": "Bearer not-the-ke
 fails("wrong key", lambda: stranger.list(), 401)
 fails("no such model", lambda: client.chat(**{**ask, "model": "x"}), 404, "does not exist")
 fails("busy", lambda: client.chat(**{**ask, "model": "busy"}), 429)
-fails("format", lambda: client.chat(format="json", **ask), 400, "format")
+fails("format", lambda: client.chat(format="yaml", **ask), 400, "format")
 fails("failure inside a stream", lambda: list(client.chat(stream=True, **{**ask, "model": "late"})), -1, "no node is available")
 print("ok ollama-python")

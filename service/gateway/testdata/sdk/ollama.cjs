@@ -38,7 +38,7 @@ async function join(stream, piece) {
   assert.equal((await client.pull({ model: 'toy/bytes' })).status, 'success');
   await assert.rejects(client.pull({ model: 'who/tiny' }), (e) => e.status_code === 403 && /--allow-pull/.test(e.message));
   await assert.rejects(client.chat({ ...ask, model: 'x' }), (e) => e.status_code === 404 && /does not exist/.test(e.message));
-  await assert.rejects(client.chat({ ...ask, format: 'json' }), (e) => e.status_code === 400);
+  await assert.rejects(client.chat({ ...ask, format: 'yaml' }), (e) => e.status_code === 400);
   await assert.rejects(client.chat({ ...ask, model: 'late', stream: true }).then((s) => join(s, () => '')), /no node is available/);
   await assert.rejects(new Ollama({ host }).list(), (e) => e.status_code === 401);
   console.log('ok ollama-node');
