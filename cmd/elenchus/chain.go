@@ -11,12 +11,13 @@ import (
 	"elenchus/app"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/spf13/cobra"
 )
 
 func chainCommand() *cobra.Command {
 	r, logs := &app.ChainRole{}, logFlags{}
-	var fund []string
+	var fund, fundKeys []string
 	c := &cobra.Command{
 		Use: "chain", Short: "Run the embedded chain; deploy contracts to any chain and look after them", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -25,6 +26,13 @@ func chainCommand() *cobra.Command {
 					return fmt.Errorf("--fund %q is not an address", a)
 				}
 				r.Alloc = append(r.Alloc, common.HexToAddress(a))
+			}
+			for _, path := range fundKeys {
+				key, err := app.NewKey(path)
+				if err != nil {
+					return fmt.Errorf("--fund-key: %w", err)
+				}
+				r.Alloc = append(r.Alloc, crypto.PubkeyToAddress(key.PublicKey))
 			}
 			var err error
 			if r.Log, err = logs.log(c); err != nil {
@@ -42,6 +50,7 @@ func chainCommand() *cobra.Command {
 	c.Flags().StringVar(&r.Metrics, "metrics", "", metricsUsage)
 	logs.add(c)
 	c.Flags().StringSliceVar(&fund, "fund", nil, "address that owns ether at genesis (repeatable)")
+	c.Flags().StringSliceVar(&fundKeys, "fund-key", nil, "key file whose account owns ether at genesis, made if it is not there (repeatable)")
 	_ = c.MarkFlagRequired("dir") // it exists
 	c.AddCommand(chainDeployCommand(), chainStatusCommand(), chainPauseCommand(), chainAnnounceCommand(), chainChangeCommand())
 	return c

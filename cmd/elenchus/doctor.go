@@ -11,10 +11,13 @@ import (
 
 func doctorCommand() *cobra.Command {
 	l, o := &local{}, app.DoctorOptions{}
-	ports := []int{8080, 8545}
+	ports, ready := []int{8080, 8545}, ""
 	c := &cobra.Command{
 		Use: "doctor", Short: "Say what this machine can do, what is missing and how to fix it", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if ready != "" {
+				return app.AskReady(c.Context(), ready)
+			}
 			o.Dir, o.Ports = l.dir, ports
 			if o.Dir == "" {
 				var err error
@@ -46,6 +49,7 @@ func doctorCommand() *cobra.Command {
 	}
 	l.add(c)
 	c.Flags().IntSliceVar(&ports, "port", ports, "ports on 127.0.0.1 that should be free (repeatable)")
+	c.Flags().StringVar(&ready, "ready", "", "base URL of a role's --metrics or of a gateway: ask it alone whether it is ready, for health checks")
 	c.Flags().StringVar(&o.Model, "model", "", "model that a node here would serve: is it there, does it fit")
 	c.Flags().StringVar(&o.RPC, "rpc", "", "JSON-RPC address of a chain: does it answer, does its clock agree with this one")
 	c.Flags().StringVar(&o.Deployment, "deployment", "", "file with the addresses of the contracts (default: that of elenchus up)")
