@@ -89,9 +89,12 @@ func (c *court) deployAll() error {
 		name string
 		args func() []any
 	}{
-		{"TestToken", nil}, {"NodeRegistry", nil}, {"OpenRules", nil}, {"GameRules", nil},
+		{"TestToken", nil}, {"NodeRegistry", nil}, {"OpenRules", nil}, {"Poseidon", nil},
+		{"GameRules", func() []any { return []any{at("Poseidon")} }},
+		{"ProofVerifier", func() []any { return []any{courtAccount("prover")} }},
 		{"StepVerifier", func() []any { return []any{common.Address{}, ops, evaluators} }},
-		{"AnswerRules", func() []any { return []any{at("StepVerifier")} }},
+		{"ProofRules", func() []any { return []any{at("StepVerifier"), at("ProofVerifier"), at("Poseidon")} }},
+		{"AnswerRules", func() []any { return []any{at("StepVerifier"), at("ProofRules")} }},
 		{"DisputeArena", func() []any {
 			return chain.ArenaArguments(at("TestToken"), p, at("NodeRegistry"), at("OpenRules"), at("GameRules"), at("AnswerRules"))
 		}},

@@ -23,13 +23,18 @@ type rules struct {
 	*judge
 	game, answer, open       abi.ABI
 	gameAt, answerAt, openAt common.Address
+	proofs, verifier         abi.ABI
+	proofsAt, verifierAt     common.Address
 }
 
 func newRules(t testing.TB) *rules {
 	t.Helper()
 	r := &rules{judge: newJudge(t)}
-	r.game, r.gameAt = r.deploy(t, "GameRules")
-	r.answer, r.answerAt = r.deploy(t, "AnswerRules", r.step)
+	_, poseidon := r.deploy(t, "Poseidon")
+	r.verifier, r.verifierAt = r.deploy(t, "ProofVerifier", common.Address{})
+	r.game, r.gameAt = r.deploy(t, "GameRules", poseidon)
+	r.proofs, r.proofsAt = r.deploy(t, "ProofRules", r.step, r.verifierAt, poseidon)
+	r.answer, r.answerAt = r.deploy(t, "AnswerRules", r.step, r.proofsAt)
 	r.open, r.openAt = r.deploy(t, "OpenRules")
 	return r
 }
@@ -47,7 +52,7 @@ func (r *rules) play(t testing.TB, move uint8, state, payload []byte) (next []by
 	}
 	out, _, err := runtime.Call(at, input, r.cfg)
 	if err != nil {
-		return nil, refusal(out, face, r.abi, r.registry)
+		return nil, refusal(out, face, r.proofs, r.verifier, r.abi, r.registry)
 	}
 	values, err := face.Unpack(method, out)
 	if err != nil {

@@ -154,7 +154,7 @@ func decode(r *reader) (m *Manifest, name string, err error) {
 		return nil, "", err
 	}
 	read := descriptors(mod)
-	got, err := Bind(mod)
+	got, err := BindAs(mod, want.Class)
 	if err != nil {
 		return nil, "", err
 	}

@@ -16,6 +16,7 @@ import (
 	"fmt"
 
 	"elenchus/commitment/merkle"
+	"elenchus/commitment/poseidon"
 	"elenchus/compute/model"
 )
 
@@ -47,6 +48,33 @@ func ParseID(s string) (ID, error) {
 	return id, nil
 }
 
+// Class says how the leaves of weights, tensors and rows are hashed, and so how disputes are answered.
+// The zero value is the public class.
+type Class uint8
+
+// The classes. Answers about a confidential model are proofs, which show nothing of its leaves. SPEC 10 §6.
+const (
+	Public       Class = 0
+	Confidential Class = 1
+)
+
+// String is the name of the class.
+func (c Class) String() string {
+	if c == Confidential {
+		return "confidential"
+	}
+	return "public"
+}
+
+// Hasher is the hash of leaves of weights, tensors and rows. Lists of ids and tables of a request have
+// merkle.Leaf in every class.
+func (c Class) Hasher() merkle.Hasher {
+	if c == Confidential {
+		return poseidon.Leaf
+	}
+	return merkle.Leaf
+}
+
 // Header is the fixed part of a model. SPEC 06 §1.1.
 type Header struct {
 	Kind      uint16
@@ -56,6 +84,7 @@ type Header struct {
 	DPos      uint8
 	DLayer    uint8
 	DRow      uint8
+	Class     Class
 	Graph     merkle.Hash
 	Tokenizer [32]byte
 	Template  [32]byte
@@ -71,7 +100,7 @@ func (h *Header) Encode() [HeaderSize]byte {
 	binary.BigEndian.PutUint32(b[20:], h.Vocab)
 	binary.BigEndian.PutUint32(b[24:], h.TMax)
 	binary.BigEndian.PutUint16(b[28:], h.Layers)
-	b[30], b[31], b[32] = h.DPos, h.DLayer, h.DRow
+	b[30], b[31], b[32], b[33] = h.DPos, h.DLayer, h.DRow, byte(h.Class)
 	copy(b[64:], h.Graph[:])
 	copy(b[96:], h.Tokenizer[:])
 	copy(b[128:], h.Template[:])
@@ -95,7 +124,7 @@ func DecodeHeader(b []byte) (Header, error) {
 	h.Vocab = binary.BigEndian.Uint32(b[20:])
 	h.TMax = binary.BigEndian.Uint32(b[24:])
 	h.Layers = binary.BigEndian.Uint16(b[28:])
-	h.DPos, h.DLayer, h.DRow = b[30], b[31], b[32]
+	h.DPos, h.DLayer, h.DRow, h.Class = b[30], b[31], b[32], Class(b[33])
 	copy(h.Graph[:], b[64:])
 	copy(h.Tokenizer[:], b[96:])
 	copy(h.Template[:], b[128:])
@@ -126,6 +155,9 @@ func (h *Header) check() error {
 	}
 	if token && (int(h.DPos) != merkle.Depth(uint64(h.TMax)) || int(h.DLayer) != merkle.Depth(uint64(h.Layers)) || h.DRow > 16) {
 		return fmt.Errorf("%w: KV depths %d, %d, %d", ErrModel, h.DPos, h.DLayer, h.DRow)
+	}
+	if h.Class > Confidential || !token && h.Class != Public {
+		return fmt.Errorf("%w: class %d of kind %d: confidential models are token models", ErrModel, h.Class, h.Kind)
 	}
 	if !token && (h.Vocab != 0 || h.TMax != 0 || h.DPos != 0 || h.DLayer != 0 || h.DRow != 0) {
 		return fmt.Errorf("%w: a graph model has neither vocabulary nor positions", ErrModel)

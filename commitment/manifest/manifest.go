@@ -32,26 +32,29 @@ type Backing interface {
 // Bind checks that the model is one that honest nodes can defend, then computes roots, graph tree
 // and header. The model is owned by the manifest from then on. Errors match ErrModel or those of
 // package graph.
-func Bind(m *model.Model) (*Manifest, error) {
+func Bind(m *model.Model) (*Manifest, error) { return BindAs(m, Public) }
+
+// BindAs is Bind of a model of a class. Only token models can be confidential.
+func BindAs(m *model.Model, class Class) (*Manifest, error) {
 	if err := validate(m); err != nil {
 		return nil, err
 	}
-	roots := map[*tensor.Tensor]merkle.Hash{}
+	hash, roots := class.Hasher(), map[*tensor.Tensor]merkle.Hash{}
 	for s := range m.Stages {
 		ops := m.Stages[s].Ops
 		for i := range ops {
 			o := &ops[i]
 			o.RootA, o.RootB = merkle.Hash{}, merkle.Hash{}
 			if o.A != nil {
-				o.RootA = rootOf(roots, o.A, leafOf(o.A))
+				o.RootA = rootOf(hash, roots, o.A)
 			}
 			if o.B != nil {
-				o.RootB = rootOf(roots, o.B, leafOf(o.B))
+				o.RootB = rootOf(hash, roots, o.B)
 			}
 		}
 	}
 	man := &Manifest{Model: m}
-	man.Header = Header{Kind: uint16(m.Kind), Layers: uint16(m.Layers), Template: digest(m.Template), Stop: StopDigest(m.EndIDs)}
+	man.Header = Header{Kind: uint16(m.Kind), Class: class, Layers: uint16(m.Layers), Template: digest(m.Template), Stop: StopDigest(m.EndIDs)}
 	if m.Kind == model.KindToken {
 		man.Vocab, man.TMax = uint32(m.Vocab), uint32(m.TMax)
 		man.DPos = uint8(merkle.Depth(uint64(m.TMax)))
@@ -118,10 +121,10 @@ func leafOf(t *tensor.Tensor) int {
 	return opset.LeafBytes
 }
 
-func rootOf(known map[*tensor.Tensor]merkle.Hash, t *tensor.Tensor, leaf int) merkle.Hash {
+func rootOf(hash merkle.Hasher, known map[*tensor.Tensor]merkle.Hash, t *tensor.Tensor) merkle.Hash {
 	h, ok := known[t]
 	if !ok {
-		h = hashes(t, leaf)
+		h = hashes(hash, t, leafOf(t))
 		known[t] = h
 	}
 	return h
@@ -129,13 +132,13 @@ func rootOf(known map[*tensor.Tensor]merkle.Hash, t *tensor.Tensor, leaf int) me
 
 // hashes is the root over all of a tensor, whose bytes are never in memory as a whole: a model may
 // take most of it.
-func hashes(t *tensor.Tensor, leaf int) merkle.Hash {
+func hashes(hash merkle.Hasher, t *tensor.Tensor, leaf int) merkle.Hash {
 	step := min(t.Len(), leaf*(1<<8)) // elements of 1 to 8 bytes: whole leaves
 	leaves := make([]merkle.Hash, 0, merkle.Leaves(uint64(t.Len())*uint64(t.Type.Size()), leaf))
 	b := make([]byte, 0, step*t.Type.Size())
 	for i := 0; i < t.Len(); i += step {
 		b = t.Append(b[:0], i, min(i+step, t.Len()))
-		leaves = append(leaves, merkle.LeafHashes(leaf, b)...)
+		leaves = append(leaves, hash.Leaves(leaf, b)...)
 	}
 	return merkle.RootOf(leaves, merkle.Depth(uint64(len(leaves))))
 }

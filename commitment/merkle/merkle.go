@@ -81,13 +81,24 @@ var zeros = func() (z [MaxDepth + 1]Hash) {
 }()
 
 // LeafHashes hashes the leaves of data, the last one padded with zero bytes.
-func LeafHashes(leafBytes int, data []byte) []Hash {
-	n := Leaves(uint64(len(data)), leafBytes)
-	out := make([]Hash, n)
+func LeafHashes(leafBytes int, data []byte) []Hash { return Hasher(Leaf).Leaves(leafBytes, data) }
+
+// Hasher hashes one whole leaf: Leaf, or that of another class of models. SPEC 10 §4.1.
+type Hasher func(leaf []byte) Hash
+
+// Leaves is LeafHashes by h.
+func (h Hasher) Leaves(leafBytes int, data []byte) []Hash {
+	out := make([]Hash, Leaves(uint64(len(data)), leafBytes))
 	for i := range out {
-		out[i] = Leaf(padded(leafBytes, data, uint64(i)))
+		out[i] = h(padded(leafBytes, data, uint64(i)))
 	}
 	return out
+}
+
+// Tree is BytesTree by h.
+func (h Hasher) Tree(leafBytes int, data []byte) *Tree {
+	l := h.Leaves(leafBytes, data)
+	return NewTree(l, Depth(uint64(len(l))), 0)
 }
 
 func padded(leafBytes int, data []byte, i uint64) []byte {
@@ -159,10 +170,7 @@ func NewTree(hashes []Hash, depth, base int) *Tree {
 }
 
 // BytesTree builds the tree over data in leaves of leafBytes.
-func BytesTree(leafBytes int, data []byte) *Tree {
-	l := LeafHashes(leafBytes, data)
-	return NewTree(l, Depth(uint64(len(l))), 0)
-}
+func BytesTree(leafBytes int, data []byte) *Tree { return Hasher(Leaf).Tree(leafBytes, data) }
 
 // Depth is the number of levels above level 0.
 func (t *Tree) Depth() int { return len(t.Levels) - 1 }

@@ -151,13 +151,13 @@ func positionPieces(dst []merkle.Hash, buf []byte, h *manifest.Header, cache *ma
 	for l := range int(h.Layers) {
 		for v, rows := range [2][]int16{cache.K[l], cache.V[l]} {
 			row := rows[t*cache.DKV : (t+1)*cache.DKV]
-			rowPieces(dst[(2*l+v)*per:(2*l+v+1)*per], buf, row)
+			rowPieces(h.Class.Hasher(), dst[(2*l+v)*per:(2*l+v+1)*per], buf, row)
 		}
 	}
 	return dst
 }
 
-func rowPieces(dst []merkle.Hash, buf []byte, row []int16) {
+func rowPieces(hash merkle.Hasher, dst []merkle.Hash, buf []byte, row []int16) {
 	const each = opset.KVLeafBytes / 2
 	for q := range dst {
 		dst[q] = merkle.Hash{}
@@ -169,7 +169,7 @@ func rowPieces(dst []merkle.Hash, buf []byte, row []int16) {
 			binary.LittleEndian.PutUint16(buf[2*i:], uint16(x))
 		}
 		clear(buf[2*len(piece):])
-		dst[q] = merkle.Leaf(buf)
+		dst[q] = hash(buf)
 	}
 }
 
@@ -232,7 +232,7 @@ func ScalarLeaf(v int32) merkle.Hash {
 	return merkle.Root(opset.LeafBytes, IDBytes([]int32{v}))
 }
 
-// TensorTree is the tree over a tensor.
-func TensorTree(x *tensor.Tensor, leaf int) *merkle.Tree {
-	return merkle.BytesTree(leaf, x.Bytes(0, x.Len()))
+// TensorTree is the tree over a tensor of a model whose leaves are hashed by hash.
+func TensorTree(hash merkle.Hasher, x *tensor.Tensor, leaf int) *merkle.Tree {
+	return hash.Tree(leaf, x.Bytes(0, x.Len()))
 }

@@ -172,7 +172,7 @@ func (s *Step) Head() int {
 func (s *Step) Boundaries() []merkle.Hash {
 	out := make([]merkle.Hash, len(s.bounds))
 	for i, x := range s.bounds {
-		out[i] = TensorTree(x, opset.LeafBytes).Root()
+		out[i] = TensorTree(s.man.Class.Hasher(), x, opset.LeafBytes).Root()
 	}
 	return out
 }
@@ -271,7 +271,7 @@ func (s *Step) Stage(n int) (*Stage, error) {
 // Tree is the tree over tensor i.
 func (st *Stage) Tree(i int) *merkle.Tree {
 	if st.trees[i] == nil {
-		st.trees[i] = TensorTree(st.Tensors[i], int(st.op(i).Leaf))
+		st.trees[i] = TensorTree(st.step.man.Class.Hasher(), st.Tensors[i], int(st.op(i).Leaf))
 	}
 	return st.trees[i]
 }
@@ -328,21 +328,22 @@ func (st *Stage) Open(d *opset.Descriptor, tensorIndex int, r opset.Read) (Openi
 		if r.Kind == opset.RootB {
 			w = o.B
 		}
-		return openTensor(w, r.Leaf, a, b), nil
+		return openBytes(st.step.man.Class.Hasher(), w.Bytes(0, w.Len()), r.Leaf, a, b), nil
 	case opset.KV:
 		return st.step.openKV(r)
 	case opset.Prompt:
 		if !st.step.Token() {
-			return openTensor(st.step.bounds[0], r.Leaf, a, b), nil
+			x := st.step.bounds[0]
+			return openBytes(st.step.man.Class.Hasher(), x.Bytes(0, x.Len()), r.Leaf, a, b), nil
 		}
-		return openBytes(IDBytes(st.step.Job.Prompt), r.Leaf, a, b), nil
+		return openBytes(merkle.Leaf, IDBytes(st.step.Job.Prompt), r.Leaf, a, b), nil
 	case opset.Stop:
-		return openBytes(IDBytes(st.step.Job.StopIDs), r.Leaf, a, b), nil
+		return openBytes(merkle.Leaf, IDBytes(st.step.Job.StopIDs), r.Leaf, a, b), nil
 	case opset.Counts:
 		c := st.step.Counts()
 		return Opening{c.Leaves(a, b), c.Siblings(a, b)}, nil
 	case opset.Strings:
-		return openBytes(st.step.Job.Sampler.StopTable(), r.Leaf, a, b), nil
+		return openBytes(merkle.Leaf, st.step.Job.Sampler.StopTable(), r.Leaf, a, b), nil
 	case opset.Grammar:
 		w := st.step.grammarTree()
 		return Opening{w.Leaves(a, b), w.Siblings(a, b)}, nil
@@ -353,12 +354,8 @@ func (st *Stage) Open(d *opset.Descriptor, tensorIndex int, r opset.Read) (Openi
 	return Opening{}, fmt.Errorf("%w: source kind %d of %s", ErrTrace, r.Kind, d.Op)
 }
 
-func openTensor(w *tensor.Tensor, leaf int, a, b uint64) Opening {
-	return openBytes(w.Bytes(0, w.Len()), leaf, a, b)
-}
-
-func openBytes(data []byte, leaf int, a, b uint64) Opening {
-	return Opening{leaves(data, leaf, a, b), merkle.BytesTree(leaf, data).Siblings(0, a, b)}
+func openBytes(hash merkle.Hasher, data []byte, leaf int, a, b uint64) Opening {
+	return Opening{leaves(data, leaf, a, b), hash.Tree(leaf, data).Siblings(0, a, b)}
 }
 
 // openKV opens row pieces of one earlier position in KV_{t-1}.

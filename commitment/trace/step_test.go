@@ -303,7 +303,7 @@ func TestGraphRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := s.Boundaries()
-	if len(b) != man.Boundaries() || b[0] != trace.TensorTree(in, 64).Root() || b[len(b)-1] != trace.TensorTree(s.Output(), 64).Root() {
+	if len(b) != man.Boundaries() || b[0] != trace.TensorTree(merkle.Leaf, in, 64).Root() || b[len(b)-1] != trace.TensorTree(merkle.Leaf, s.Output(), 64).Root() {
 		t.Errorf("%d boundaries from %x to %x", len(b), b[0], b[len(b)-1])
 	}
 	for n := range man.Stages() {

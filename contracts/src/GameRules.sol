@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IPoseidon} from "./interfaces/IPoseidon.sol";
 import {IGameRules} from "./interfaces/IRules.sol";
 import {Descriptors} from "./libraries/Descriptors.sol";
 import {GameState as G} from "./libraries/GameState.sol";
@@ -16,6 +17,13 @@ contract GameRules is IGameRules {
     uint256 private constant DESCEND = type(uint64).max;
     uint256 private constant KV_STAGE = type(uint16).max;
     uint256 private constant CANCELLED = 5;
+
+    /// @notice Hashes leaves of ids of confidential models.
+    IPoseidon public immutable POSEIDON;
+
+    constructor(address poseidon) {
+        POSEIDON = IPoseidon(poseidon);
+    }
 
     /// @inheritdoc IGameRules
     function step(uint8 move, bytes calldata state, bytes calldata payload) external view returns (bytes memory s) {
@@ -75,7 +83,7 @@ contract GameRules is IGameRules {
         if (outputs) {
             G.put(s, G.PHASE, G.OUTPUTS);
         } else if (phase == G.TENSOR_PICK) {
-            G.put(s, G.PHASE, level == 0 ? G.RAW : G.TENSOR_DUE);
+            G.put(s, G.PHASE, level == 0 ? _bottom(s) : G.TENSOR_DUE);
         } else if (level != 0) {
             G.put(s, G.PHASE, G.STATES);
         } else {
@@ -115,7 +123,8 @@ contract GameRules is IGameRules {
         pos = Packed.take(pos, 2, end);
         uint256 size = 1 << (G.get(s, G.ELEMENT_TYPE) - 1);
         uint256 perLeaf = G.get(s, G.LEAF_BYTES) / size;
-        if (number >= perLeaf) revert OutOfRange(number, perLeaf);
+        // LEVEL: how many elements of the leaf in hand were proven already (SPEC 08 §4.11); else 0.
+        if (number >= perLeaf || number < G.get(s, G.LEVEL)) revert OutOfRange(number, perLeaf);
         uint256 index = G.get(s, G.INDEX) * perLeaf + number;
         uint256 count = G.get(s, G.TOTAL) / size;
         if (index >= count) revert OutOfRange(index, count);
@@ -369,7 +378,7 @@ contract GameRules is IGameRules {
         (uint256 stage, uint256 layers) = (G.get(s, G.STAGE), G.get(s, G.LAYERS));
         if (G.flag(s, G.GRAPH)) return _boundary(s, root, stage, pos, end);
         if (stage == 0) {
-            States.same(root, Trees.leafOfI32(int32(uint32(G.get(s, G.Y_PREV)))));
+            States.same(root, _leafOf(s, G.get(s, G.Y_PREV)));
             return pos;
         }
         return _boundary(s, root, stage > layers ? layers : stage - 1, pos, end);
@@ -385,15 +394,27 @@ contract GameRules is IGameRules {
         bytes32 last = Packed.word(roots + 32 * (count - 1));
         if (G.flag(s, G.GRAPH)) return _boundary(s, last, stage + 1, pos, end);
         if (stage <= layers) return _boundary(s, last, stage, pos, end);
-        bytes32 y = Trees.leafOfI32(int32(uint32(G.get(s, G.Y))));
+        bytes32 y = _leafOf(s, G.get(s, G.Y));
         if (G.flag(s, G.ABSORB)) {
             States.same(last, y);
         } else {
             States.same(Packed.word(roots + 32 * (count - 2)), y);
-            States.same(last, Trees.leafOfI32(int32(uint32(G.get(s, G.F)))));
+            States.same(last, _leafOf(s, G.get(s, G.F)));
             if (G.flag(s, G.STOPS | G.GRAMMAR)) return _machines(s, roots, count, pos, end);
         }
         return pos;
+    }
+
+    /// @dev Hash of the leaf of a tensor i32 [1], as leaves of the model are hashed (SPEC 10 §6.2).
+    function _leafOf(bytes memory s, uint256 v) private view returns (bytes32) {
+        if (!G.confidential(s)) return Trees.leafOfI32(int32(uint32(v)));
+        uint256 le = ((v & 0xff) << 24) | ((v & 0xff00) << 8) | ((v >> 8) & 0xff00) | (v >> 24);
+        return POSEIDON.leaf(bytes32(le << 224), 0);
+    }
+
+    /// @dev Where the children of a withheld tensor end: with its bytes, or for a confidential model without.
+    function _bottom(bytes memory s) private pure returns (uint256) {
+        return G.confidential(s) ? G.ELEMENT_PICK : G.RAW;
     }
 
     /// @dev The third last tensor of EMIT is the state of the stop strings in S_t, the fourth last that of the grammar.
@@ -405,14 +426,14 @@ contract GameRules is IGameRules {
         next = Packed.take(pos, Recall.SIZE, end);
         if (count < 4) revert BadStage(0, count, 0, 0);
         States.same(Packed.hash(pos, Recall.SIZE), G.word(s, G.KV_ROOT));
-        if (G.flag(s, G.STOPS)) _state(Packed.uintAt(pos + 100, 4), roots + 32 * (count - 3));
-        if (G.flag(s, G.GRAMMAR)) _state(uint256(Packed.word(pos + 104)), roots + 32 * (count - 4));
+        if (G.flag(s, G.STOPS)) _state(s, Packed.uintAt(pos + 100, 4), roots + 32 * (count - 3));
+        if (G.flag(s, G.GRAMMAR)) _state(s, uint256(Packed.word(pos + 104)), roots + 32 * (count - 4));
     }
 
     /// @dev A state of 32 bits is the one element of the tensor whose root stands at `root`.
-    function _state(uint256 state, uint256 root) private view {
+    function _state(bytes memory s, uint256 state, uint256 root) private view {
         States.same(bytes32(state >> 32), 0);
-        States.same(Packed.word(root), Trees.leafOfI32(int32(uint32(state))));
+        States.same(Packed.word(root), _leafOf(s, state));
     }
 
     /// @dev The stage's K and V rows are those of its layer in the position leaf of t.
@@ -466,6 +487,6 @@ contract GameRules is IGameRules {
         G.put(s, G.ELEMENT_TYPE, Descriptors.elementType(d));
         G.put(s, G.LEVEL, level);
         G.putWord(s, G.SUBTREE, target);
-        G.put(s, G.PHASE, level == 0 ? G.RAW : G.TENSOR_DUE);
+        G.put(s, G.PHASE, level == 0 ? _bottom(s) : G.TENSOR_DUE);
     }
 }

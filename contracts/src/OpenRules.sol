@@ -94,7 +94,10 @@ contract OpenRules is IOpenRules {
         for (uint256 i = 30; i < 33; ++i) {
             if (Packed.uintAt(h + i, 1) > MAX_HEIGHT) revert BadHeader("depth", Packed.uintAt(h + i, 1));
         }
+        if (Packed.uintAt(h + 24, 1) != 0) revert BadHeader("positions", Packed.uintAt(h + 24, 4));
         p.graph = kind == 2;
+        uint256 class = Packed.uintAt(h + 33, 1);
+        if (class > 1 || (p.graph && class != 0)) revert BadHeader("class", class);
         (bytes32 field, uint256 value) = p.graph ? _graphFace(p) : _tokenFace(p);
         if (p.t == ON_ITS_FACE) {
             if (field == 0) revert BadStep(p.t, 0);
@@ -272,6 +275,7 @@ contract OpenRules is IOpenRules {
         G.putWord(s, G.GRAPH_ROOT, Packed.word(h + 64));
         G.putWord(s, G.JOB_HASH, jobHash);
         if (p.graph) G.setFlag(s, G.GRAPH);
+        G.put(s, G.CLASS, Packed.uintAt(h + 33, 1));
     }
 
     /// @dev What the game is about: one step, a tree to descend, or nothing any more.

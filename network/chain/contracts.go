@@ -17,7 +17,7 @@ import (
 
 // Addresses are the contracts of one deployment. The zero value names none and is illegal.
 type Addresses struct {
-	Version  int            `json:"version"` // of this record: 2
+	Version  int            `json:"version"` // of this record: 3
 	ChainID  uint64         `json:"chainId"`
 	Block    uint64         `json:"block"` // the first block that can hold their logs
 	Token    common.Address `json:"token"`
@@ -27,6 +27,9 @@ type Addresses struct {
 	Open     common.Address `json:"openRules"`
 	Game     common.Address `json:"gameRules"`
 	Answer   common.Address `json:"answerRules"`
+	Proofs   common.Address `json:"proofRules"`
+	Verifier common.Address `json:"proofVerifier"`
+	Poseidon common.Address `json:"poseidon"`
 
 	Directory common.Address `json:"directory,omitzero"` // zero: nobody announces arenas
 	Beacon    common.Address `json:"beacon,omitzero"`    // zero: no audits
@@ -34,7 +37,7 @@ type Addresses struct {
 }
 
 const (
-	addressesVersion = 2
+	addressesVersion = 3
 	maxAddresses     = 4 << 10 // bytes of the record
 )
 
@@ -78,6 +81,7 @@ func (a Addresses) named() map[string]common.Address {
 	out := map[string]common.Address{
 		tokenName: a.Token, registryName: a.Registry, arenaName: a.Arena,
 		stepsName: a.Steps, openName: a.Open, gameName: a.Game, answerName: a.Answer,
+		proofsName: a.Proofs, verifierName: a.Verifier, poseidonName: a.Poseidon,
 	}
 	if a.Audits != (common.Address{}) || a.Beacon != (common.Address{}) {
 		out[beaconName], out[auditsName] = a.Beacon, a.Audits
@@ -180,6 +184,11 @@ func (k *Contracts) checkWiring(ctx context.Context) error {
 	}
 	wires := []wire{
 		{answerName, k.at.Answer, "STEPS", k.at.Steps},
+		{answerName, k.at.Answer, "PROOFS", k.at.Proofs},
+		{proofsName, k.at.Proofs, "STEPS", k.at.Steps},
+		{proofsName, k.at.Proofs, "VERIFIER", k.at.Verifier},
+		{proofsName, k.at.Proofs, "POSEIDON", k.at.Poseidon},
+		{gameName, k.at.Game, "POSEIDON", k.at.Poseidon},
 		{arenaName, k.at.Arena, "TOKEN", k.at.Token},
 		{arenaName, k.at.Arena, "REGISTRY", k.at.Registry},
 		{arenaName, k.at.Arena, "OPEN_RULES", k.at.Open},

@@ -22,6 +22,9 @@ const (
 	gameName      = "GameRules"
 	answerName    = "AnswerRules"
 	directoryName = "Directory" // a deployment may lack it
+	proofsName    = "ProofRules"
+	verifierName  = "ProofVerifier"
+	poseidonName  = "Poseidon"
 )
 
 // bindings are the interfaces of the embedded contracts.
@@ -34,7 +37,7 @@ type bindings struct {
 func newBindings() (*bindings, error) {
 	b := &bindings{of: map[string]abi.ABI{}, errors: map[[4]byte]abi.Error{}, events: map[common.Hash]abi.Event{}}
 	names := []string{
-		tokenName, registryName, arenaName, stepsName, openName, gameName, answerName, directoryName, beaconName, auditsName,
+		tokenName, registryName, arenaName, stepsName, openName, gameName, answerName, proofsName, verifierName, poseidonName, directoryName, beaconName, auditsName,
 	}
 	for _, e := range contracts.Evaluators() {
 		names = append(names, e.Name)

@@ -17,7 +17,7 @@ type Answer struct {
 	Target []byte   // the leaf of the claimed tensor that holds the element
 	Leaves [][]byte // of each read: those that cover it
 	Value  int64    // what the definition gives
-	Equal  bool     // the claimed element is the value
+	Equal  bool     // the claimed element is the value, and its leaf is zero behind the tensor
 }
 
 // PrepareAnswer evaluates element i of d by definition from what open supplies: for each read, the
@@ -43,12 +43,21 @@ func PrepareAnswer(d *opset.Descriptor, c *opset.Context, i uint64, target []byt
 	}
 	a.Unit, a.Value = x.Unit, x.Value
 	a.Equal = tensor.Element(d.Type, target, a.within()) == x.Value
+	for _, v := range target[a.used()*d.Type.Size():] {
+		a.Equal = a.Equal && v == 0
+	}
 	return a, nil
 }
 
 // within is the element's place in its leaf.
 func (u *Unit) within() int {
 	return int(u.Index % uint64(int(u.Descriptor.Leaf)/u.Descriptor.Type.Size()))
+}
+
+// used is how many elements of the tensor lie in the element's leaf: the rest of it is padding.
+func (u *Unit) used() int {
+	perLeaf := uint64(u.Descriptor.Leaf) / uint64(u.Descriptor.Type.Size())
+	return int(min(perLeaf, u.Descriptor.Count(&u.Context)-u.Index/perLeaf*perLeaf))
 }
 
 // Cells is the number of elements that the unit reads.
@@ -71,8 +80,8 @@ func (u *Unit) leafCount() (all int, each []int) {
 }
 
 // answerStatement is the circuit of an answer. Its public inputs in order: the binding, which no
-// constraint opens; 1 if the claimed element is the value of the definition, else 0; the hash of the
-// target's leaf; those of the leaves of every read.
+// constraint opens; 1 if the claimed element is the value of the definition and its leaf is zero
+// behind the tensor, else 0; the hash of the target's leaf; those of the leaves of every read.
 type answerStatement struct {
 	Bind   frontend.Variable   `gnark:",public"`
 	Equal  frontend.Variable   `gnark:",public"`
@@ -172,7 +181,11 @@ func (s *answerStatement) Define(api frontend.API) error {
 	if b.err != nil {
 		return b.err
 	}
-	api.AssertIsEqual(s.Equal, b.equal(v, target[s.unit.within()]))
+	equal := b.equal(v, target[s.unit.within()])
+	for _, x := range target[s.unit.used():] {
+		equal = b.and(equal, b.equal(x, b.lit(0)))
+	}
+	api.AssertIsEqual(s.Equal, equal)
 	if from.k != len(s.unit.Reads) || len(from.cells) != 0 || len(from.hashes) != 0 {
 		return fmt.Errorf("%w: %d reads, the circuit makes %d", ErrUnit, len(s.unit.Reads), from.k)
 	}

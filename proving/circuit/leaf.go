@@ -4,30 +4,12 @@ import (
 	"fmt"
 	"math/big"
 
+	"elenchus/commitment/poseidon"
 	"elenchus/compute/tensor"
 
-	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
-	"github.com/consensys/gnark-crypto/ecc/bn254/fr/poseidon2"
 	"github.com/consensys/gnark/frontend"
 	permutation "github.com/consensys/gnark/std/permutation/poseidon2"
 )
-
-// Leaves of the confidential class are hashed by a sponge over Poseidon2 with one element of
-// capacity, which begins as the length of the leaf. Words of 24 bytes, so that no element of a
-// tensor lies in two. SPEC 10 §4.
-const (
-	wordBytes = 24
-	fullRound = 8
-)
-
-// sponge is the width of the sponge for a leaf of n bytes and its partial rounds: 4 where the leaf is
-// one block of it, else 16.
-func sponge(n int) (width, partial int) {
-	if n <= 3*wordBytes {
-		return 4, 56
-	}
-	return 16, 57
-}
 
 // maxLeaf is the largest leaf of the op set in bytes.
 const maxLeaf = tensor.MaxBlockLeaf
@@ -38,33 +20,13 @@ func LeafHash(leaf []byte) (h [32]byte, err error) {
 	if len(leaf) == 0 || len(leaf) > maxLeaf || len(leaf)%64 != 0 {
 		return h, fmt.Errorf("%w: leaf of %d bytes", ErrUnit, len(leaf))
 	}
-	width, partial := sponge(len(leaf))
-	p := poseidon2.NewPermutation(width, fullRound, partial)
-	state := make([]fr.Element, width)
-	state[0].SetInt64(int64(len(leaf)))
-	for at := 0; at < len(leaf); {
-		for k := 1; k < width && at < len(leaf); k++ {
-			var word [32]byte
-			chunk := leaf[at:min(at+wordBytes, len(leaf))]
-			for i, v := range chunk {
-				word[31-i] = v
-			}
-			var e fr.Element
-			e.SetBytes(word[:])
-			state[k].Add(&state[k], &e)
-			at += len(chunk)
-		}
-		if err := p.Permutation(state); err != nil {
-			return h, err
-		}
-	}
-	return state[1].Bytes(), nil
+	return poseidon.Leaf(leaf), nil
 }
 
 // leafHash is LeafHash of elements of a type that fill a leaf of n bytes.
 func (b *build) leafHash(x []Num, t tensor.DType, n int) frontend.Variable {
-	width, partial := sponge(n)
-	p, err := permutation.NewPoseidon2FromParameters(b.api, width, fullRound, partial)
+	width, partial := poseidon.Sponge(n)
+	p, err := permutation.NewPoseidon2FromParameters(b.api, width, poseidon.FullRounds, partial)
 	if err != nil || len(x)*t.Size() != n {
 		b.fail(fmt.Errorf("%w: leaf of %d elements of %s for %d bytes: %v", ErrUnit, len(x), t, n, err))
 		return 0
@@ -74,7 +36,7 @@ func (b *build) leafHash(x []Num, t tensor.DType, n int) frontend.Variable {
 		state[i] = 0
 	}
 	state[0] = n
-	per := wordBytes / t.Size()
+	per := poseidon.WordBytes / t.Size()
 	for at := 0; at < len(x); {
 		for k := 1; k < width && at < len(x); k++ {
 			end := min(at+per, len(x))

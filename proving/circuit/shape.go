@@ -27,6 +27,7 @@ func (u *Unit) Shape() [32]byte {
 		}
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(u.within()))
+	b = binary.BigEndian.AppendUint32(b, uint32(u.used()))
 	for _, v := range append(u.constants(), u.Places...) {
 		b = binary.BigEndian.AppendUint64(b, v)
 	}
@@ -72,6 +73,8 @@ func (u *Unit) constants() []uint64 {
 		return []uint64{uint64(c.TopK), uint64(c.TopP)}
 	case opset.Keep:
 		return []uint64{uint64(c.MinP)}
+	case opset.StopState:
+		return []uint64{uint64(c.StopLens), uint64(c.StopState)}
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"elenchus/commitment/claim"
-	"elenchus/commitment/merkle"
 	"elenchus/compute/opset"
 )
 
@@ -79,7 +78,7 @@ func answer(s *State, m AnswerMove, trace Trace, roots []Hash, find func(*opset.
 	m.Descriptor, m.GraphPath = d.Encode(), paths[s.Tensor]
 	if s.Index >= d.Count(&c) {
 		m.Outside = true
-		return m, nil
+		return answered(s, m)
 	}
 	goal, err := find(d)
 	if err != nil {
@@ -97,7 +96,10 @@ func answer(s *State, m AnswerMove, trace Trace, roots []Hash, find func(*opset.
 		m.Data, m.Reads = append(m.Data, leaves...), append(m.Reads, o)
 		return q.Trim(leaves)
 	})
-	return m, err
+	if err != nil {
+		return nil, err
+	}
+	return answered(s, m)
 }
 
 // openRead opens a read of a stage tensor from the own trace under the posted roots, any other from
@@ -118,14 +120,4 @@ func openRead(trace Trace, d *opset.Descriptor, roots []Hash, q opset.Read) ([]b
 	o := ReadOpening{Tensor: true, Root: roots[q.Index], RootPath: treePath(roots, int(q.Index)),
 		Siblings: tree.SiblingsTo(0, a, b, tree.Depth())}
 	return data[a*uint64(q.Leaf) : b*uint64(q.Leaf)], o, nil
-}
-
-// served checks bytes that the accused served against the root that it posted.
-func checkServed(d *opset.Descriptor, c *opset.Context, root Hash, data []byte) (*merkle.Tree, bool) {
-	leaf := int(d.Leaf)
-	if uint64(len(data)) != merkle.Leaves(d.Bytes(c), leaf)*uint64(leaf) {
-		return nil, false
-	}
-	tree := merkle.BytesTree(leaf, data)
-	return tree, tree.Root() == root
 }

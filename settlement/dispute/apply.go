@@ -20,7 +20,9 @@ type Env struct {
 	Space Space
 	// BatchCount is how many claims the batch has that an include names; 0 if the node never posted it.
 	BatchCount uint32
-	Params     Params
+	// Proofs decides on answers about confidential models; nil refuses them.
+	Proofs Proofs
+	Params Params
 }
 
 // Space is by how many seconds a side's open games lengthen the deadline that a move sets for it. SPEC
@@ -114,6 +116,8 @@ func step(s *State, m Move, env Env, effect *Effect) error {
 		return applyElement(s, m)
 	case AnswerMove:
 		return applyAnswer(s, m, effect)
+	case ProofMove:
+		return applyProof(s, m, env, effect)
 	case Include:
 		return applyInclude(s, m, env)
 	}

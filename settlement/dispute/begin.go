@@ -37,7 +37,7 @@ func Begin(m OpenMove, c Chain) (State, Job, error) {
 	j := m.jobOf(r, cl)
 	s := State{Case: CaseID(cl.ID(c.Domain), m.BatchKey()), Node: cl.Node, Opener: m.Opener, Phase: R1,
 		CommittedAt: uint32(c.CommittedAt), Escrow: c.Escrow, Hold: c.Hold, Cost: c.Gas, JobHash: j.Hash(),
-		GraphRoot: m.Header.Graph, Layers: m.Header.Layers, DLayer: m.Header.DLayer, DRow: m.Header.DRow}
+		GraphRoot: m.Header.Graph, Class: m.Header.Class, Layers: m.Header.Layers, DLayer: m.Header.DLayer, DRow: m.Header.DRow}
 	if m.graph() {
 		s.Flags |= FlagGraph
 	}

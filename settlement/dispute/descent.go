@@ -37,7 +37,7 @@ func applyChild(s *State, m Child) error {
 	s.Level, s.Index, s.Subtree = uint8(d.height), d.first+uint64(m.Number), m.Hash
 	switch {
 	case s.Phase == TensorPick && s.Level == 0:
-		s.Phase = Raw
+		s.Phase = s.bottom()
 	case s.Phase == TensorPick:
 		s.Phase = Tensor
 	case s.Phase == OutputsPick:
@@ -84,7 +84,7 @@ func applyRaw(s *State, m RawLeaf) error {
 func applyElement(s *State, m PickElement) error {
 	total, perLeaf := s.elements()
 	at := s.Index*perLeaf + uint64(m.Element)
-	if uint64(m.Element) >= perLeaf || at >= total {
+	if uint64(m.Element) >= perLeaf || at >= total || m.Element < uint16(s.Level) {
 		return fmt.Errorf("%w: element %d of leaf %d, the tree has %d", ErrRange, m.Element, s.Index, total)
 	}
 	if s.Phase == Element {
@@ -125,6 +125,6 @@ func (s *State) into(d *opset.Descriptor, c *opset.Context, root Hash) {
 	s.Level = uint8(merkle.Depth(merkle.Leaves(s.Total, int(s.Leaf))))
 	s.Phase = Tensor
 	if s.Level == 0 {
-		s.Phase = Raw
+		s.Phase = s.bottom()
 	}
 }

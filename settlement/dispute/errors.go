@@ -22,6 +22,8 @@ var (
 	ErrClaim         = errors.New("claim is malformed for the kind of its model")    // BadClaim
 	ErrEvidence      = errors.New("nothing shows that the node made this claim")     // NoEvidence, NotKey, NotPosted
 	ErrSame          = errors.New("the two claims do not contradict each other")     // NoContradiction
+	ErrConfidential  = errors.New("the model is confidential")                       // ProofWanted
+	ErrProof         = errors.New("the proof does not show what the answer says")    // those of IProofVerifier
 	ErrStep          = errors.New("the claim has no such step")                      // BadStep
 )
 

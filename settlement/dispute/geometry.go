@@ -118,8 +118,8 @@ func (m *AnswerMove) context(s *State) opset.Context {
 }
 
 // idLeaf is the leaf of an i32 [1] tensor. SPEC 08 §7.7.
-func idLeaf(v uint32) Hash {
+func (s *State) idLeaf(v uint32) Hash {
 	var b [opset.LeafBytes]byte
 	b[0], b[1], b[2], b[3] = byte(v), byte(v>>8), byte(v>>16), byte(v>>24)
-	return merkle.Leaf(b[:])
+	return s.hasher()(b[:])
 }

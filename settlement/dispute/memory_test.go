@@ -130,11 +130,11 @@ func (c *collector) stopState() {
 	bounds := []Hash{{4}, {5}, r.PositionLeaf}
 	s.Boundaries = claim.TreeRoot(bounds)
 	m := Tensors{Input: d, InputPath: graph.Siblings(0, 2*descriptorsPerStage, 2*descriptorsPerStage+1),
-		Roots: []Hash{{5}, idLeaf(k.Stop), idLeaf(s.Y), idLeaf(uint32(s.F))}, FirstPath: treePath(bounds, 1), Memory: k}
+		Roots: []Hash{{5}, s.idLeaf(k.Stop), s.idLeaf(s.Y), s.idLeaf(uint32(s.F))}, FirstPath: treePath(bounds, 1), Memory: k}
 	c.name = "stop state"
 	c.move(s, m)
 	other := m
-	other.Roots = append([]Hash{m.Roots[0], idLeaf(k.Stop + 1)}, m.Roots[2:]...)
+	other.Roots = append([]Hash{m.Roots[0], s.idLeaf(k.Stop + 1)}, m.Roots[2:]...)
 	c.refused(s, KindTensors, other.Encode())
 	other = m
 	other.Memory.Before.Stop++

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
 	"elenchus/compute/opset"
 )
@@ -71,6 +72,9 @@ func NextForOpener(s State, j Job, seen []Move, own Knowledge, served Served) (M
 func (s *State) narrow(j Job, seen []Move, tree Tree, data []byte) (Move, error) {
 	if s.Phase == TensorPick || s.Phase == OutputsPick && s.Level > 0 {
 		return s.differing(seen, tree)
+	}
+	if s.Phase == Element && s.Class == manifest.Confidential {
+		return PickElement{Element: uint16(s.Level)}, nil // nobody shows the leaf: its elements are proven in turn
 	}
 	posted, err := last[RawLeaf](seen)
 	if err != nil {
@@ -211,7 +215,7 @@ func servedLie(s *State, d *opset.Descriptor, c *opset.Context, i int, root Hash
 	if !ok {
 		return 0, false
 	}
-	if _, ok := checkServed(d, c, root, data); !ok {
+	if _, ok := s.checkServed(d, c, root, data); !ok {
 		return 0, false
 	}
 	_, mine, err := trace.Tensor(i)
@@ -264,7 +268,7 @@ func answerByOpener(s *State, j Job, seen []Move, trace Trace, served Served) (M
 		if !ok {
 			return target{}, fmt.Errorf("%w: tensor %d was not served", ErrStuck, s.Tensor)
 		}
-		tree, ok := checkServed(d, &c, posted.Roots[s.Tensor], data)
+		tree, ok := s.checkServed(d, &c, posted.Roots[s.Tensor], data)
 		if !ok {
 			return target{}, fmt.Errorf("%w: tensor %d as served is not the posted one", ErrStuck, s.Tensor)
 		}

@@ -3,6 +3,7 @@ package dispute
 import (
 	"fmt"
 
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
 	"elenchus/compute/opset"
 )
@@ -232,8 +233,15 @@ func decodeAnswer(s *State, r *reader) Move {
 		return m
 	}
 	c := s.context(&m.Job)
-	if s.Index >= d.Count(&c) {
-		m.Outside = true
+	m.Outside = s.Index >= d.Count(&c)
+	if s.Class == manifest.Confidential {
+		p := ProofMove{Job: m.Job, Descriptor: m.Descriptor, GraphPath: m.GraphPath, Outside: m.Outside}
+		if m.Outside {
+			return p
+		}
+		return decodeProof(s, r, p, &d)
+	}
+	if m.Outside {
 		return m
 	}
 	m.Lists = r.lists(&m.Job)

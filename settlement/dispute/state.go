@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
 )
 
@@ -64,9 +65,6 @@ const (
 	Opener Side = 2
 )
 
-// flags are all of them.
-const flags = 1<<8 - 1
-
 // Turn is the side that must move in phase p. In Answer and Demand anyone may, and the deadline is the node's.
 func (p Phase) Turn() Side {
 	switch p {
@@ -100,11 +98,12 @@ type State struct {
 	Flags       uint8
 	CommittedAt uint32
 	Escrow      claim.Amount
-	Hold        claim.Amount // stake that the game reserves for its slash
-	Cost        claim.Amount // what the opener has paid so far
-	Deadline    uint64       // unix seconds; D1 on the node's turn
-	Last        uint64       // D2 on the node's turn, 0 on the opener's
-	T           uint32
+	Hold        claim.Amount   // stake that the game reserves for its slash
+	Cost        claim.Amount   // what the opener has paid so far
+	Deadline    uint64         // unix seconds; D1 on the node's turn
+	Last        uint64         // D2 on the node's turn, 0 on the opener's
+	Class       manifest.Class // of the model
+	T           uint32         // below 2^24
 	Layers      uint16
 	DLayer      uint8
 	DRow        uint8
@@ -132,7 +131,7 @@ func (s *State) Encode() []byte {
 	escrow, hold, cost := s.Escrow.Bytes(), s.Hold.Bytes(), s.Cost.Bytes()
 	w := &writer{b: make([]byte, 0, StateSize)}
 	w.hash(s.Case).bytes(s.Node[:]).bytes(s.Opener[:]).u8(uint8(s.Phase)).u8(s.Flags).u32(s.CommittedAt)
-	w.bytes(escrow[:]).bytes(hold[:]).bytes(cost[:]).u64(s.Deadline).u64(s.Last).u32(s.T)
+	w.bytes(escrow[:]).bytes(hold[:]).bytes(cost[:]).u64(s.Deadline).u64(s.Last).u32(uint32(s.Class)<<24 | s.T)
 	w.u16(s.Layers).u8(s.DLayer).u8(s.DRow).hash(s.GraphRoot)
 	w.u16(s.Stage).u8(s.Tensor).u8(s.Level).u8(s.Count).u8(s.F).u32(s.YPrev).u32(s.Y)
 	w.u64(s.Index).u64(s.Total).u16(s.Leaf).u8(s.Type)
@@ -159,7 +158,9 @@ func DecodeState(b []byte) (State, error) {
 // head reads the first headSize bytes of a state.
 func (r *reader) head(s *State) {
 	r.money(s)
-	s.Deadline, s.Last, s.T = r.u64(), r.u64(), r.u32()
+	s.Deadline, s.Last = r.u64(), r.u64()
+	at := r.u32()
+	s.Class, s.T = manifest.Class(at>>24), at&(1<<24-1)
 	s.Layers, s.DLayer, s.DRow, s.GraphRoot = r.u16(), r.u8(), r.u8(), r.hash()
 }
 
@@ -172,7 +173,8 @@ func (r *reader) money(s *State) {
 
 // canonical says ErrBadState for a state that no game can be in.
 func (s *State) canonical() error {
-	if s.Level > merkle.MaxDepth || s.Phase < States || s.Phase > Demand || s.Flags > flags {
+	// Where leaves are proven Level counts elements.
+	if s.Level > merkle.MaxDepth && s.Class == manifest.Public || s.Class > manifest.Confidential || s.Phase < States || s.Phase > Demand {
 		return fmt.Errorf("%w: phase %d, flags %d, level %d", ErrBadState, s.Phase, s.Flags, s.Level)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
 	"elenchus/commitment/trace"
 	"elenchus/compute/opset"
@@ -54,7 +55,7 @@ func checkFirst(s *State, m *Tensors) error {
 	if at, ok := s.inputBoundary(); ok {
 		return s.inBoundaries(at, m.Roots[0], m.FirstPath)
 	}
-	if want := idLeaf(s.YPrev); m.Roots[0] != want {
+	if want := s.idLeaf(s.YPrev); m.Roots[0] != want {
 		return fmt.Errorf("%w: input is %x, want the leaf of id %d", ErrOpening, m.Roots[0][:8], s.YPrev)
 	}
 	return nil
@@ -65,9 +66,9 @@ func checkLast(s *State, m *Tensors) error {
 		return s.inBoundaries(at, m.Roots[len(m.Roots)-1], m.LastPath)
 	}
 	if s.absorb() {
-		return endIn(m.Roots, idLeaf(s.Y))
+		return endIn(m.Roots, s.idLeaf(s.Y))
 	}
-	if err := endIn(m.Roots, idLeaf(s.Y), idLeaf(uint32(s.F))); err != nil || !s.stops() && !s.masks() {
+	if err := endIn(m.Roots, s.idLeaf(s.Y), s.idLeaf(uint32(s.F))); err != nil || !s.stops() && !s.masks() {
 		return err
 	}
 	return s.checkStatesOf(m)
@@ -81,7 +82,7 @@ func (s *State) checkStatesOf(m *Tensors) error {
 		return err
 	}
 	if s.stops() {
-		if err := endIn(m.Roots[:max(n-2, 0)], idLeaf(m.Memory.Stop)); err != nil {
+		if err := endIn(m.Roots[:max(n-2, 0)], s.idLeaf(m.Memory.Stop)); err != nil {
 			return err
 		}
 	}
@@ -92,7 +93,7 @@ func (s *State) checkStatesOf(m *Tensors) error {
 	if m.Memory.Grammar != trace.GrammarState(state) {
 		return fmt.Errorf("%w: a state of the grammar of more than 32 bits", ErrOpening)
 	}
-	return endIn(m.Roots[:max(n-3, 0)], idLeaf(state))
+	return endIn(m.Roots[:max(n-3, 0)], s.idLeaf(state))
 }
 
 // endIn says that roots end in those of the state.
@@ -139,6 +140,9 @@ func applyPick(s *State, m PickTensor) error {
 }
 
 func applyAnswer(s *State, m AnswerMove, effect *Effect) error {
+	if s.Class == manifest.Confidential {
+		return fmt.Errorf("%w: an answer about this model is a proof and shows no leaf", ErrConfidential)
+	}
 	if m.Job.Hash() != s.JobHash {
 		return fmt.Errorf("%w: it hashes to %x, want %x", ErrBadJob, m.Job.Hash(), s.JobHash)
 	}

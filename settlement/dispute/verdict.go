@@ -50,7 +50,7 @@ func DecodeVerdict(b []byte) (Verdict, error) {
 	r := &reader{b: b}
 	var s State
 	r.money(&s)
-	if s.Phase != Refuted && s.Phase != Lost || s.Flags > flags {
+	if s.Phase != Refuted && s.Phase != Lost {
 		return Verdict{}, fmt.Errorf("%w: a verdict in phase %d with flags %d", ErrBadState, s.Phase, s.Flags)
 	}
 	return s.Verdict(&Job{User: r.address(), Price: r.amount()}), nil

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Read} from "./IStepVerifier.sol";
+
 /// @title The rules of the game without clocks and money: pure functions from state and payload to state
-/// @notice Three stateless contracts, because one would not fit into 24,576 bytes. They hold no value and trust nobody;
+/// @notice Stateless contracts, because one would not fit into 24,576 bytes. They hold no value and trust nobody;
 /// the arena fixes them at construction.
 interface IGameRules {
     /// @notice The child, layer, stage, tensor or element named is not below its bound.
@@ -19,14 +21,38 @@ interface IGameRules {
     function step(uint8 move, bytes calldata state, bytes calldata payload) external view returns (bytes memory next);
 }
 
-interface IAnswerRules {
-    /// @notice The node never posted the batch that the payload names.
-    error NotPosted(bytes32 root);
+interface IAnswer {
     /// @notice A read has a kind that names no source.
     error BadRead(uint256 kind);
 
     /// @notice Move 13, answer.
     function answer(bytes calldata state, bytes calldata payload) external view returns (bytes memory next);
+}
+
+interface IProofRules is IAnswer {
+    /// @notice The model is confidential: answers about it are proofs and show no leaf of it (SPEC 08 §7.11).
+    error ProofWanted();
+    /// @notice A flag is neither 0 nor 1.
+    error BadFlag(uint256 value);
+
+    /// @notice Shape and reads of an element (SPEC 10 §5.1): those of its evaluator on data that are zero but for the
+    /// places, which depend on nothing else.
+    /// @param size Bytes of the leaves that are read.
+    /// @param offset Where in its leaf the first read begins; only with places.
+    /// @param places What the first read names, where the operation follows it: u64 each.
+    function unit(
+        bytes calldata d,
+        bytes memory context,
+        uint64 index,
+        uint256 size,
+        uint256 offset,
+        bytes calldata places
+    ) external view returns (bytes32 shape, Read[] memory reads);
+}
+
+interface IAnswerRules is IAnswer {
+    /// @notice The node never posted the batch that the payload names.
+    error NotPosted(bytes32 root);
 
     /// @notice Move 16, include: the claim of a demand is in the batch that the payload names.
     /// @param count The claims of that batch, 0 if the node never posted it.

@@ -28,7 +28,8 @@ library GameState {
     uint256 internal constant COST = (110 << 6) | 16;
     uint256 internal constant DEADLINE = (126 << 6) | 8;
     uint256 internal constant LAST = (134 << 6) | 8;
-    uint256 internal constant T = (142 << 6) | 4;
+    uint256 internal constant CLASS = (142 << 6) | 1;
+    uint256 internal constant T = (143 << 6) | 3;
     uint256 internal constant LAYERS = (146 << 6) | 2;
     uint256 internal constant D_LAYER = (148 << 6) | 1;
     uint256 internal constant D_ROW = (149 << 6) | 1;
@@ -123,6 +124,15 @@ library GameState {
 
     function flag(bytes memory s, uint256 bit) internal pure returns (bool) {
         return get(s, FLAGS) & bit != 0;
+    }
+
+    /// @notice Whether leaves of the model are hashed for circuits and answers are proofs (SPEC 10 §6).
+    function confidential(bytes memory s) internal pure returns (bool) {
+        return get(s, CLASS) != 0;
+    }
+
+    function clearFlag(bytes memory s, uint256 bit) internal pure {
+        put(s, FLAGS, get(s, FLAGS) & ~bit);
     }
 
     function setFlag(bytes memory s, uint256 bit) internal pure {

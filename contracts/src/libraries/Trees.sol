@@ -131,6 +131,21 @@ library Trees {
         return _ascend(base, a, b, levels, siblings, end);
     }
 
+    /// @notice Root to which leaves [a, b) open whose hashes lie at calldata position `offset`, one after the other.
+    function openHashes(uint256 offset, uint256 a, uint256 b, uint256 levels, uint256 siblings, uint256 end)
+        internal
+        view
+        returns (bytes32 root, uint256 next)
+    {
+        if (a >= b || levels > 64 || b > (uint256(1) << levels)) revert RangeOutside(a, b, levels);
+        uint256 base;
+        assembly ("memory-safe") {
+            base := add(mload(0x40), shl(5, add(levels, 2)))
+            calldatacopy(base, offset, shl(5, sub(b, a)))
+        }
+        return _ascend(base, a, b, levels, siblings, end);
+    }
+
     /// @notice Root to which the node `hash` with index `index` at level `level` opens (SPEC 01 §2.5).
     function openNode(bytes32 hash, uint256 level, uint256 index, uint256 levels, uint256 siblings, uint256 end)
         internal

@@ -6,6 +6,9 @@ import {Build} from "./Build.sol";
 import {AnswerRules} from "../../src/AnswerRules.sol";
 import {DisputeArena} from "../../src/DisputeArena.sol";
 import {GameRules} from "../../src/GameRules.sol";
+import {Poseidon} from "../../src/Poseidon.sol";
+import {ProofRules} from "../../src/ProofRules.sol";
+import {ProofVerifier} from "../../src/ProofVerifier.sol";
 import {NodeRegistry} from "../../src/NodeRegistry.sol";
 import {OpenRules} from "../../src/OpenRules.sol";
 import {StepVerifier} from "../../src/StepVerifier.sol";
@@ -85,8 +88,14 @@ abstract contract World is Check {
         token = new TestToken();
         address steps = address(_steps());
         registry = new NodeRegistry();
-        address[4] memory modules =
-            [address(registry), address(new OpenRules()), address(new GameRules()), address(new AnswerRules(steps))];
+        address poseidon = address(new Poseidon());
+        address proofs = address(new ProofRules(steps, address(new ProofVerifier(address(this))), poseidon));
+        address[4] memory modules = [
+            address(registry),
+            address(new OpenRules()),
+            address(new GameRules(poseidon)),
+            address(new AnswerRules(steps, proofs))
+        ];
         arena = new DisputeArena(address(token), _params(), modules);
         _endow(node);
         vm.prank(node);

@@ -1,0 +1,76 @@
+// Package poseidon hashes the leaves of confidential models with a function that a circuit can repeat.
+//
+// It stands at the bottom of the commitment floor beside merkle, whose nodes stand above these leaves.
+// Invariants: a hash is a field element of BN254, big-endian, below the order; the length of a leaf is
+// in it. Proofs of answers name leaves by it, and the contract Poseidon computes it for leaves of 64
+// bytes. SPEC 10 §4.1.
+//
+//	h := poseidon.Leaf(make([]byte, 64))
+package poseidon
+
+import (
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr/poseidon2"
+
+	"elenchus/commitment/merkle"
+)
+
+// WordBytes is how many bytes of a leaf one field element takes, so that no element of a tensor lies
+// in two words.
+const WordBytes = 24
+
+// FullRounds is the number of rounds in which every element is raised to the fifth power.
+const FullRounds = 8
+
+// Sponge is the width of the sponge for a leaf of n bytes and its partial rounds: 4 where the leaf is
+// one block of it, else 16.
+func Sponge(n int) (width, partial int) {
+	if n <= 3*WordBytes {
+		return 4, 56
+	}
+	return 16, 57
+}
+
+// permutations are those of the two widths; they are not changed by use.
+var permutations = [...]*poseidon2.Permutation{permutation(3 * WordBytes), permutation(3*WordBytes + 1)}
+
+func permutation(n int) *poseidon2.Permutation {
+	width, partial := Sponge(n)
+	return poseidon2.NewPermutation(width, FullRounds, partial)
+}
+
+// Leaf is the hash of a leaf of any length.
+func Leaf(b []byte) merkle.Hash {
+	width, _ := Sponge(len(b))
+	p := permutations[0]
+	if width != 4 {
+		p = permutations[1]
+	}
+	var room [16]fr.Element
+	state := room[:width]
+	state[0].SetUint64(uint64(len(b)))
+	for {
+		for k := 1; k < width && len(b) > 0; k++ {
+			n := min(WordBytes, len(b))
+			absorb(&state[k], b[:n])
+			b = b[n:]
+		}
+		if err := p.Permutation(state); err != nil {
+			panic("poseidon: " + err.Error()) // the state has the width of its permutation
+		}
+		if len(b) == 0 {
+			return state[1].Bytes()
+		}
+	}
+}
+
+// absorb adds the little-endian number of at most WordBytes bytes.
+func absorb(to *fr.Element, b []byte) {
+	var word [fr.Bytes]byte
+	for i, v := range b {
+		word[fr.Bytes-1-i] = v
+	}
+	var e fr.Element
+	e.SetBytes(word[:])
+	to.Add(to, &e)
+}

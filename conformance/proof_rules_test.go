@@ -1,0 +1,77 @@
+package conformance_test
+
+import (
+	"encoding/binary"
+	"math/big"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+
+	"elenchus/compute/opset"
+	"elenchus/conformance/opsample"
+	"elenchus/proving/circuit"
+
+	"github.com/ethereum/go-ethereum/core/vm/runtime"
+)
+
+// unitOnChain asks ProofRules for the shape of a unit and its reads; name is the error of a refusal.
+func (r *rules) unitOnChain(t testing.TB, u *circuit.Unit) (shape [32]byte, reads int, name string) {
+	t.Helper()
+	size, offset := uint64(0), uint64(0)
+	for i, q := range u.Reads {
+		a, b := q.Leaves()
+		size += (b - a) * uint64(q.Leaf)
+		if i == 0 && len(u.Places) > 0 {
+			offset = q.Lo % uint64(q.Leaf)
+		}
+	}
+	var places []byte
+	for _, v := range u.Places {
+		places = binary.BigEndian.AppendUint64(places, v)
+	}
+	d, c := u.Descriptor.Encode(), u.Context.Encode()
+	input, err := r.proofs.Pack("unit", d[:], c[:], u.Index, new(big.Int).SetUint64(size), new(big.Int).SetUint64(offset), places)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, _, err := runtime.Call(r.proofsAt, input, r.cfg)
+	if err != nil {
+		return shape, 0, refusal(out, r.proofs, r.abi, r.registry)
+	}
+	values, err := r.proofs.Unpack("unit", out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return values[0].([32]byte), reflect.ValueOf(values[1]).Len(), ""
+}
+
+// The contract finds the shape of every unit that has a circuit without its data, as Go does with it.
+// SPEC 10 §5.1.
+func TestShapesOnChain(t *testing.T) {
+	r := newRules(t)
+	for _, op := range opset.Codes() {
+		if op == opset.Input || !circuit.Has(op) {
+			continue
+		}
+		g := rand.New(rand.NewPCG(6, uint64(op)))
+		found := 0
+		for range 60 {
+			d, c, i := opsample.Sample(g, op)
+			x, err := circuit.Prepare(&d, &c, i, opsample.NewSupply(g, &d, opsample.Log).Fetch)
+			if err != nil {
+				continue
+			}
+			shape, reads, name := r.unitOnChain(t, &x.Unit)
+			if name == "PayloadLength" {
+				continue // more data than an answer holds
+			}
+			if name != "" || shape != x.Shape() || reads != len(x.Reads) {
+				t.Fatalf("%s element %d: shape %x with %d reads (%s), want %x with %d\n%+v\n%+v", op, i, shape, reads, name, x.Shape(), len(x.Reads), d, c)
+			}
+			found++
+		}
+		if found == 0 {
+			t.Errorf("%s: no unit was compared", op)
+		}
+	}
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AnswerBase} from "./AnswerBase.sol";
+import {IPoseidon} from "./interfaces/IPoseidon.sol";
+import {IProofVerifier} from "./interfaces/IProofVerifier.sol";
+import {IProofRules} from "./interfaces/IRules.sol";
+import {Read} from "./interfaces/IStepVerifier.sol";
+import {Descriptors} from "./libraries/Descriptors.sol";
+import {GameState as G} from "./libraries/GameState.sol";
+import {Packed} from "./libraries/Packed.sol";
+import {Shapes} from "./libraries/Shapes.sol";
+import {States} from "./libraries/States.sol";
+import {Trees} from "./libraries/Trees.sol";
+
+/// @title Move 13, answer, about a confidential model: a proof, and no leaf of the model (SPEC 08 §7.11, 10 §6)
+/// @notice Shape, reads and hashes of leaves are computed here from descriptor, state and openings; the prover only says
+/// whether the claimed element is the value, and for whom the proof was made.
+contract ProofRules is AnswerBase, IProofRules {
+    /// @dev Numerics version whose keys are used.
+    uint16 private constant VERSION = 1;
+    /// @dev "zk/1": begins what a proof needs, so that an answer that shows leaves is refused by its name.
+    uint256 private constant MARK = 0x7a6b2f31;
+    /// @dev Most bytes of data that an operation reads (SPEC 03 §4).
+    uint256 private constant MAX_DATA = 6144;
+    /// @dev Most indices that an operation follows (SPEC 10 §1.3).
+    uint256 private constant MAX_PLACES = 3;
+
+    /// @notice Decides on proofs, by keys per shape.
+    IProofVerifier public immutable VERIFIER;
+    /// @notice Hashes leaves that are shown: those of lists of ids.
+    IPoseidon public immutable POSEIDON;
+
+    constructor(address steps, address verifier, address poseidon) AnswerBase(steps) {
+        VERIFIER = IProofVerifier(verifier);
+        POSEIDON = IPoseidon(poseidon);
+    }
+
+    /// @notice Judges a proof; see IAnswer.
+    function answer(bytes calldata state, bytes calldata payload) external view returns (bytes memory s) {
+        s = state;
+        if (G.get(s, G.PHASE) != G.ANSWER) revert G.WrongPhase(13, uint8(G.get(s, G.PHASE)));
+        Parse memory p = _parse(s, payload);
+        bool equal = true;
+        if (p.index < p.total / p.size) equal = _prove(s, p, keccak256(state));
+        Packed.done(p.pos, p.end);
+        if (equal) _proven(s, p);
+        else G.put(s, G.PHASE, G.REFUTED);
+    }
+
+    /// @dev What a true element leads to: in a withheld leaf to the elements behind it, else to the end (SPEC 08 §4.11).
+    function _proven(bytes memory s, Parse memory p) private pure {
+        uint256 perLeaf = p.leafBytes / p.size;
+        uint256 next = p.index + 1;
+        if (!G.flag(s, G.DESCENDED) || next % perLeaf == 0 || next >= p.total / p.size) {
+            G.put(s, G.PHASE, G.LOST);
+            return;
+        }
+        G.clearFlag(s, G.DESCENDED);
+        G.put(s, G.LEVEL, next % perLeaf);
+        G.put(s, G.INDEX, p.index / perLeaf);
+        G.put(s, G.PHASE, G.ELEMENT_PICK);
+    }
+
+    /// @dev Whether the claimed element is the value, as the proof shows. `slot` is what the game's slot holds.
+    function _prove(bytes memory s, Parse memory p, bytes32 slot) private view returns (bool equal) {
+        uint256 mark = p.pos;
+        p.pos = Packed.take(mark, 25, p.end);
+        if (Packed.uintAt(mark, 4) != MARK) revert ProofWanted();
+        uint256 flag = Packed.uintAt(mark + 24, 1);
+        if (flag > 1) revert BadFlag(flag);
+        equal = flag == 1;
+        _recall(s, p);
+        bytes32 target = _leaf(s, p);
+        (bytes32 shape, Read[] memory reads) = _unit(s, p);
+        bytes32[] memory leaves = new bytes32[](1 + _count(reads));
+        leaves[0] = target;
+        uint256 n = 1;
+        for (uint256 i = 0; i < reads.length; ++i) {
+            n = _hashes(s, p, reads[i], leaves, n);
+        }
+        uint256 proof = Packed.take(p.pos, 2, p.end);
+        uint256 length = Packed.uintAt(p.pos, 2);
+        p.pos = Packed.take(proof, length, p.end);
+        IProofVerifier.Statement memory about = IProofVerifier.Statement(
+            slot,
+            uint8(Packed.uintAt(p.descriptor, 1)),
+            uint64(p.index),
+            address(uint160(Packed.uintAt(mark + 4, 20))),
+            equal
+        );
+        VERIFIER.verify(VERSION, shape, about, leaves, _slice(proof, length));
+    }
+
+    /// @dev Hash of the target's leaf that holds the element.
+    function _leaf(bytes memory s, Parse memory p) private view returns (bytes32 hash) {
+        if (G.flag(s, G.DESCENDED)) return G.word(s, G.SUBTREE);
+        bytes32 target = _listed(s, p, G.get(s, G.TENSOR));
+        hash = Packed.word(p.pos);
+        uint256 siblings = Packed.take(p.pos, 32, p.end);
+        bytes32 root;
+        (root, p.pos) =
+            Trees.openNode(hash, 0, p.index / (p.leafBytes / p.size), Trees.depth(p.total, p.leafBytes), siblings, p.end);
+        States.same(root, target);
+    }
+
+    /// @dev The unit of the picked element, with size of data, offset and places as the payload names them.
+    function _unit(bytes memory s, Parse memory p) private view returns (bytes32 shape, Read[] memory reads) {
+        uint256 size = Packed.uintAt(p.pos, 4);
+        uint256 count = Packed.uintAt(p.pos + 4, 1);
+        uint256 places = Packed.take(p.pos, count == 0 ? 5 : 7, p.end);
+        p.pos = Packed.take(places, 8 * count, p.end);
+        bytes calldata named = _slice(places, 8 * count);
+        return unit(_slice(p.descriptor, 192), _context(s, p), uint64(p.index), size, Packed.uintAt(places - 2, 2), named);
+    }
+
+    /// @inheritdoc IProofRules
+    function unit(
+        bytes calldata d,
+        bytes memory context,
+        uint64 index,
+        uint256 size,
+        uint256 offset,
+        bytes calldata places
+    ) public view returns (bytes32 shape, Read[] memory reads) {
+        if (size > MAX_DATA || places.length > 8 * MAX_PLACES) revert Packed.PayloadLength(size, MAX_DATA);
+        bytes memory data = new bytes(size);
+        if (places.length != 0) _put(data, offset, uint64(bytes8(places[0:8])));
+        (, reads) = STEPS.verifierOf(Descriptors.op(d)).evaluate(d, context, index, data);
+        if (places.length != 0 && (reads.length == 0 || reads[0].lo % reads[0].leafBytes != offset)) revert BadFlag(offset);
+        (uint256 a, uint256 b, uint256 c) = Descriptors.dims(d, Shapes.time(context));
+        shape = Shapes.shapeOf(d, context, index, a * b * c, reads, places);
+    }
+
+    /// @dev Writes a little-endian number of four bytes, of eight where it is larger.
+    function _put(bytes memory data, uint256 offset, uint256 v) private pure {
+        for (uint256 i = 0; i < 4 || v != 0; ++i) {
+            data[offset + i] = bytes1(uint8(v));
+            v >>= 8;
+        }
+    }
+
+    /// @dev Number of leaves that reads cover.
+    function _count(Read[] memory reads) private pure returns (uint256 n) {
+        for (uint256 i = 0; i < reads.length; ++i) {
+            Read memory r = reads[i];
+            n += (uint256(r.hi) + r.leafBytes - 1) / r.leafBytes - r.lo / r.leafBytes;
+        }
+    }
+
+    /// @dev Opens the leaves of one read by their hashes, or by their bytes where they are ids of the request.
+    function _hashes(bytes memory s, Parse memory p, Read memory r, bytes32[] memory leaves, uint256 n)
+        private
+        view
+        returns (uint256)
+    {
+        bytes32 want = _source(s, p, r);
+        uint256 a = r.lo / r.leafBytes;
+        uint256 b = (uint256(r.hi) + r.leafBytes - 1) / r.leafBytes;
+        uint256 depth = Trees.depth(r.totalBytes, r.leafBytes);
+        uint256 from = p.pos;
+        bytes32 root;
+        if (r.kind < Descriptors.PROMPT) {
+            (root, p.pos) = Trees.openHashes(from, a, b, depth, Packed.take(from, 32 * (b - a), p.end), p.end);
+            for (; a < b; ++a) {
+                leaves[n++] = Packed.word(from);
+                from += 32;
+            }
+        } else {
+            if (r.leafBytes != 64) revert BadRead(r.kind);
+            (root, p.pos) = Trees.openRange(from, 64, a, b, depth, Packed.take(from, 64 * (b - a), p.end), p.end);
+            for (; a < b; ++a) {
+                leaves[n++] = POSEIDON.leaf(Packed.word(from), Packed.word(from + 32));
+                from += 64;
+            }
+        }
+        States.same(root, want);
+        return n;
+    }
+}
