@@ -21,6 +21,7 @@ import (
 	"elenchus/network/devchain"
 	"elenchus/network/peer"
 	"elenchus/service/adversary"
+	"elenchus/service/auditor"
 	"elenchus/service/challenger"
 	"elenchus/settlement/ledger"
 
@@ -70,10 +71,13 @@ type tribunal struct {
 	asked   map[string]*receipt.Receipt // by node
 	watch   *challenger.Challenger
 	mallory adversary.Strategy // guarded by mu
-	errs    chan error
-	acting  context.Context // of the parties //nolint:containedctx // ends before the story's own
-	cancel  context.CancelFunc
-	running sync.WaitGroup
+
+	beacon   rounds // of scenes with audits
+	auditors []*auditor.Auditor
+	errs     chan error
+	acting   context.Context // of the parties //nolint:containedctx // ends before the story's own
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
 
 	beforeMu sync.Mutex // one order at a time is seen before it is mined
 
@@ -99,6 +103,11 @@ func Court(ctx context.Context, o CourtOptions) (*DemoResult, error) {
 	if !ok {
 		return nil, fmt.Errorf("attack %q is not in the kit", o.Attack)
 	}
+	return playCourt(ctx, o, card, sceneOf(o.Attack))
+}
+
+// playCourt plays a card in a scene.
+func playCourt(ctx context.Context, o CourtOptions, card adversary.Card, sc scene) (*DemoResult, error) {
 	if o.Story == nil {
 		o.Story = io.Discard
 	}
@@ -119,7 +128,7 @@ func Court(ctx context.Context, o CourtOptions) (*DemoResult, error) {
 	ctx, end := context.WithTimeout(ctx, o.Within)
 	defer end()
 	acting, cancel := context.WithCancel(ctx)
-	c := &tribunal{o: o, card: card, scene: sceneOf(o.Attack), dir: dir, cancel: cancel, acting: acting, errs: make(chan error, 16),
+	c := &tribunal{o: o, card: card, scene: sc, dir: dir, cancel: cancel, acting: acting, errs: make(chan error, 16),
 		links: map[string]*Link{}, keys: map[string]*ecdsa.PrivateKey{}, nodes: map[string]*served{}, lives: map[string]int{}, asked: map[string]*receipt.Receipt{}}
 	c.demo = &demo{o: DemoOptions{Attack: o.Attack, Story: o.Story}, began: time.Now(), n: &Network{Accounts: map[string]claim.Address{}},
 		receipts: map[claim.Hash]*receipt.Receipt{}, txs: map[claim.Hash]string{}}
@@ -212,6 +221,11 @@ func (c *tribunal) deploy(ctx context.Context) error {
 	if c.n.Addresses, err = chain.Deploy(ctx, client, s, courtParams()); err != nil {
 		return err
 	}
+	if c.scene.audits {
+		if err := c.deployAudits(ctx, client, s); err != nil {
+			return err
+		}
+	}
 	c.k, err = chain.Load(ctx, client, c.n.Addresses)
 	return err
 }
@@ -245,10 +259,9 @@ func (c *tribunal) startWatch(ctx context.Context) error {
 	w, err := challenger.New(challenger.Options{
 		Account: l.account, Secret: claim.Keccak([]byte("court")), Domain: c.k.Domain(), Chain: c.seen(l), Source: peer.New(httpClient()),
 		Models: []challenger.Model{{Manifest: c.man, Computer: &engine.Computer{Manifest: c.man}}}, Dir: filepath.Join(c.dir, "watch"),
-		MaxBond: watchCredit, Log: c.o.Log.With("role", "watch"),
+		MaxBond: watchCredit, Window: courtParams().Window, Log: c.o.Log.With("role", "watch"),
 		Covered: func(ctx context.Context, node claim.Address) bool {
-			a, err := c.k.Account(ctx, node)
-			return err == nil && a.Free().Cmp(c.k.Params().Reserve) >= 0
+			return covered(ctx, c.k, node)
 		},
 	})
 	if err != nil {
@@ -305,6 +318,9 @@ func (c *tribunal) rise() error {
 	errs := []error{c.halt()}
 	if c.watch != nil {
 		errs = append(errs, c.watch.Close())
+	}
+	for _, a := range c.auditors {
+		errs = append(errs, a.Close())
 	}
 	for _, l := range c.links {
 		errs = append(errs, l.Close())

@@ -35,6 +35,7 @@ type scene struct {
 	claims  func(ctx context.Context, c *tribunal) error // asks again before the trial
 	alone   func(ctx context.Context, c *tribunal) error // in place of a trial
 	bursts  bool                                         // the chain is governed while a burst is on
+	audits  bool                                         // the deployment has audits
 }
 
 // sceneOf is the scene of an attack; one that it does not name is a lie of node1 and nothing else.
@@ -64,6 +65,10 @@ func sceneOf(name string) scene {
 		return scene{mallory: griefer, beside: spam}
 	case "hostile-model":
 		return scene{alone: hostile}
+	case "equivocation":
+		return scene{claims: equivocate}
+	case "lazy-auditor":
+		return scene{alone: lazyAuditor, audits: true}
 	}
 	return scene{lie: name}
 }
@@ -167,6 +172,30 @@ func loseState(ctx context.Context, c *tribunal) error {
 		return fmt.Errorf("claims %+v and %+v: want one id and two times", c.first.Claim, again.Claim)
 	}
 	c.say("node1 lost its state and signed the same answer again: claim %x twice", again.Claim.OutputRoot[:4])
+	return nil
+}
+
+// equivocate lets node1 lose its state and answer the same request otherwise; both receipts reach the
+// challenger.
+func equivocate(ctx context.Context, c *tribunal) error {
+	c.first = c.asked["node1"]
+	if err := c.nodes["node1"].stop(); err != nil {
+		return err
+	}
+	c.lives["node1"]++
+	c.scene.lie = "wrong-token"
+	if err := c.startNode(ctx, "node1"); err != nil {
+		return err
+	}
+	again, err := c.ask(ctx, "node1")
+	if err != nil {
+		return err
+	}
+	if again.ID() == c.first.ID() || again.Claim.RequestDigest != c.first.Claim.RequestDigest {
+		return fmt.Errorf("claims %+v and %+v: want one request and two answers", c.first.Claim, again.Claim)
+	}
+	c.asked["node1, before"] = c.first
+	c.say("node1 signed two answers to one request")
 	return nil
 }
 

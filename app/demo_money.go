@@ -48,6 +48,12 @@ func (d *demo) wealths(ctx context.Context) (map[string]wealth, error) {
 		if err == nil {
 			sum, err = sum.Add(wallet)
 		}
+		if err == nil && d.k.HasAudits() {
+			var held claim.Amount
+			if held, err = d.k.AuditHoldings(ctx, a); err == nil {
+				sum, err = sum.Add(held)
+			}
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -195,11 +195,10 @@ func (r *Role) Watch(ctx context.Context) error {
 	l.watchOver(face)
 	o := challenger.Options{
 		Account: l.account, Domain: l.Contracts.Domain(), Chain: l, Source: peer.New(http.DefaultClient), Dir: r.Dir,
-		MaxBond: r.Stake, Log: r.Log, CrashPoint: crashPoint(""),
+		MaxBond: r.Stake, Window: l.Contracts.Params().Window, Log: r.Log, CrashPoint: crashPoint(""),
 	}
 	o.Covered = func(ctx context.Context, node claim.Address) bool {
-		a, err := l.Contracts.Account(ctx, node)
-		return err == nil && a.Free().Cmp(l.Contracts.Params().Reserve) >= 0
+		return covered(ctx, l.Contracts, node)
 	}
 	key, err := r.key()
 	if err != nil {

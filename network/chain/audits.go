@@ -114,6 +114,63 @@ func (k *Contracts) AuditDraw(ctx context.Context, p ledger.AuditPlace) (index u
 	return uint32(v.Index.Uint64()), claim.Address(v.Auditor), nil
 }
 
+// AuditStatus is what stands in the slot of a place: 0, 16 for a commit, a verdict, 4 paid, 5 done.
+func (k *Contracts) AuditStatus(ctx context.Context, p ledger.AuditPlace) (uint8, error) {
+	id := sampling.ID(sampling.BatchKey(p.Node, p.Root), p.Draw, p.Place)
+	v, err := read[*big.Int](ctx, k, auditsName, k.at.Audits, "places", id)
+	if err != nil {
+		return 0, err
+	}
+	return uint8(v.Uint64()), nil
+}
+
+// RevealData are opening and proof out of the calldata of a reveal; ok is false for other calldata.
+func (k *Contracts) RevealData(data []byte) (open, proof []byte, ok bool) {
+	m := k.bind.of[auditsName].Methods["reveal"]
+	if len(data) < 4 || [4]byte(data[:4]) != [4]byte(m.ID) {
+		return nil, nil, false
+	}
+	v, err := m.Inputs.Unpack(data[4:])
+	if err != nil || len(v) != 9 {
+		return nil, nil, false
+	}
+	open, ok1 := v[7].([]byte)
+	proof, ok2 := v[8].([]byte)
+	return open, proof, ok1 && ok2
+}
+
+// AuditHoldings are what an account has in audits: its seats' deposits, its credit, and its fees that no
+// place locks, in token units.
+func (k *Contracts) AuditHoldings(ctx context.Context, who claim.Address) (claim.Amount, error) {
+	sum, err1 := k.AuditCredit(ctx, who)
+	fees, err2 := k.AuditFees(ctx, who)
+	if err := errors.Join(err1, err2); err != nil {
+		return sum, err
+	}
+	deposit, err := k.AuditDeposit(ctx, who)
+	if err == nil {
+		sum, err = sum.Add(fees)
+	}
+	if err != nil {
+		return sum, err
+	}
+	return sum.Add(deposit)
+}
+
+// AuditDeposit is what stands behind the seats of an account, in token units.
+func (k *Contracts) AuditDeposit(ctx context.Context, who claim.Address) (sum claim.Amount, err error) {
+	for i := uint64(0); err == nil; i++ {
+		s, ok, failed := k.Seat(ctx, i)
+		if failed != nil || !ok {
+			return sum, failed
+		}
+		if s.Owner == who {
+			sum, err = sum.Add(s.Deposit)
+		}
+	}
+	return sum, err
+}
+
 // AuditFees are what a node has paid in advance for audits, in token units.
 func (k *Contracts) AuditFees(ctx context.Context, node claim.Address) (claim.Amount, error) {
 	return k.amount(ctx, auditsName, k.at.Audits, "fees", common.Address(node))

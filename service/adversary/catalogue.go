@@ -83,6 +83,7 @@ func liesOfNodes() []Card {
 		lie("withhold", "lies and serves neither claims, states, tensors nor batches", "a lie that nobody can locate"),
 		lie("padding", "goes on behind the end of the answer", "the price of the tokens behind the end"),
 		lie("poisoned-weights", "serves the model with one row of weights changed", "a back door in a known model"),
+		lie("equivocation", "signs two answers to one request", "each user an answer of its choice"),
 		with("copycat", "lies; a partner sees every transaction before it is mined and sends the same before it", "r + v, B / 2 for every commit it takes away, gas",
 			"the reward of the honest challenger", "never: the reward goes to the earliest commit that wins, and a commit is bound to its opener (08 §4)"),
 		with("self-slash", "lies; a partner who knows where refutes it before anybody else", "at least (r + v) / 2, gas",
@@ -101,6 +102,8 @@ func attacksOnHonest() []Card {
 		Fates: map[string]Fate{}, Cost: "nothing", Gain: "the stake of who serves one", PaysFrom: "an answer above the gas limit of a block (02 §6)"}
 	resign := on("crash-resign", "makes a node sign the same answer twice, with its state lost in between, and plays both receipts against it",
 		"a slash for two signatures", "a rule of equivocation that compares more than the answer")
+	lazy := on("lazy-auditor", "is drawn to audit a true claim and approves it without computing", "the fee of the audit", "fewer than 2 * F / D of the drawn claims planted or false, where a node gives away all its rows (11 §8.3)")
+	lazy.Cost = "forfeit of the deposit, gas; the deposit D where what it approved is false or planted"
 	flood := on("flood", "opens game after game about one true claim, and stops moving", "a node that is late, and half of its slash", whenSilence)
 	flood.Cost = "B, doubled for every 8 open games, less the gas of the node; 8 * B * (2^(n/8) - 1) for n at a time (09 §7.5)"
 	return []Card{
@@ -111,5 +114,6 @@ func attacksOnHonest() []Card {
 		on("starved-precompile", "sends answers with so little gas that a hash in them fails", "a wrong verdict on a true claim", "a contract that reads what a failed call left"),
 		on("demand-spam", "asks a node that is being challenged for one re-execution after the other", "a node that is late", whenSilence),
 		hostile,
+		lazy,
 	}
 }

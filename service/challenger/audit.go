@@ -42,6 +42,9 @@ func (c *Challenger) auditLoop(ctx context.Context) error {
 		if err := c.auditAll(ctx, waits); err != nil {
 			return err
 		}
+		if err := c.demand(ctx); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -56,13 +59,27 @@ func (c *Challenger) drain(ctx context.Context) error {
 	for {
 		select {
 		case r := <-c.queue:
-			if err := c.audit(ctx, r, nil); err != nil {
+			if err := c.receive(ctx, r); err != nil {
 				return err
 			}
 		default:
 			return nil
 		}
 	}
+}
+
+// receive checks a receipt that was handed over, and waits for its batch.
+func (c *Challenger) receive(ctx context.Context, r *receipt.Receipt) error {
+	if err := c.audit(ctx, r, nil); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	v := c.checked[r.Claim.ID(c.o.Domain)]
+	c.mu.Unlock()
+	if !v.True || r.Claim.BatchBy == ^uint64(0) { // of an attestation nobody promised a batch
+		return nil
+	}
+	return c.await(r)
 }
 
 // auditAll checks the batches that are neither checked nor out of time, of nodes that may be asked.
@@ -138,6 +155,7 @@ func (c *Challenger) auditBatch(ctx context.Context, b ledger.BatchPosted) error
 	if len(rs) != int(b.Count) || claim.TreeRoot(digests) != b.Root {
 		return fmt.Errorf("the %d receipts served are not the %d claims of the batch", len(rs), b.Count)
 	}
+	c.included(digests, b.Until)
 	tree := claim.NewTree(digests)
 	var spoilt error
 	for i, r := range rs {
@@ -170,6 +188,9 @@ func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.
 	c.mu.Unlock()
 	if known || c.store.has(id) || at == nil && !c.covered(ctx, r) {
 		return nil
+	}
+	if done, err := c.contradiction(ctx, r, at); done || err != nil {
+		return err
 	}
 	v, open, err := c.verify(ctx, r, at)
 	if err != nil {

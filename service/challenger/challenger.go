@@ -71,6 +71,8 @@ type Options struct {
 	// Covered says whether a node has stake that a claim outside every batch can be slashed from; nil:
 	// always. Without it, anybody could sign lies that cost only those who refute them.
 	Covered func(ctx context.Context, node claim.Address) bool
+	// Window is W of the arena in seconds: receipts that promise less are refused; 0: whatever they promise.
+	Window uint64
 	// CrashPoint, when set, is called at the named points of a challenge. Tests kill there.
 	CrashPoint func(name string)
 }
@@ -88,7 +90,10 @@ type Challenger struct {
 	urls    map[claim.Address]string
 	batches map[claim.Hash]ledger.BatchPosted // not checked yet
 	played  map[string]bool
-	now     uint64 // time of the head
+	now     uint64                          // time of the head
+	answers map[question][]*receipt.Receipt // the first signed one to each
+	awaited map[claim.Hash]*receipt.Receipt // by digest: without a batch so far
+	inBatch map[claim.Hash]uint64           // by digest: end of the batch that it was read in
 
 	// What follows belongs to the follower alone.
 	games     ledger.Games
@@ -129,9 +134,13 @@ func New(o Options) (*Challenger, error) {
 		o: o, store: st, models: map[[32]byte]*Model{}, queue: make(chan *receipt.Receipt, 1024), checked: map[claim.Hash]Verdict{},
 		urls: map[claim.Address]string{}, batches: map[claim.Hash]ledger.BatchPosted{}, committed: map[claim.Hash]uint64{},
 		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, wake: make(chan struct{}, 1),
+		answers: map[question][]*receipt.Receipt{}, awaited: map[claim.Hash]*receipt.Receipt{}, inBatch: map[claim.Hash]uint64{},
 	}
 	for i := range o.Models {
 		c.models[o.Models[i].Manifest.ID()] = &o.Models[i]
+	}
+	if err := c.recall(); err != nil {
+		return nil, errors.Join(err, st.close())
 	}
 	return c, nil
 }
@@ -171,8 +180,15 @@ func (c *Challenger) Verdicts() map[claim.Hash]Verdict {
 	return out
 }
 
-// Submit takes a receipt to check, as a gateway or a user hands it over.
+// Submit takes a receipt to check, as a gateway or a user hands it over. One whose promises bind nobody
+// is refused.
 func (c *Challenger) Submit(r *receipt.Receipt) error {
+	c.mu.Lock()
+	now := c.now
+	c.mu.Unlock()
+	if why := duties(r, c.o.Window, now); why != "" && now != 0 && r.Claim.BatchBy != ^uint64(0) {
+		return fmt.Errorf("receipt of node %x: %s: do not rely on it", r.Claim.Node, why)
+	}
 	select {
 	case c.queue <- r:
 		c.poke()

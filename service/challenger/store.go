@@ -27,6 +27,7 @@ type store struct{ db *bolt.DB }
 var (
 	bucketGames  = []byte("games")
 	bucketClaims = []byte("claims")
+	bucketKept   = []byte("receipts") // that came without a batch, by digest
 )
 
 func openStore(dir string) (*store, error) {
@@ -41,7 +42,8 @@ func openStore(dir string) (*store, error) {
 	err = db.Update(func(tx *bolt.Tx) error {
 		_, e1 := tx.CreateBucketIfNotExists(bucketGames)
 		_, e2 := tx.CreateBucketIfNotExists(bucketClaims)
-		return errors.Join(e1, e2)
+		_, e3 := tx.CreateBucketIfNotExists(bucketKept)
+		return errors.Join(e1, e2, e3)
 	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -88,6 +90,27 @@ func (s *store) all() (out []record, err error) {
 				return err
 			}
 			out = append(out, r)
+			return nil
+		})
+	})
+	return out, err
+}
+
+// keep stores a receipt by the digest of its claim.
+func (s *store) keep(digest claim.Hash, receipt []byte) error {
+	return s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketKept).Put(digest[:], receipt) })
+}
+
+// drop forgets a receipt that was kept; one that stays is read again and dropped later.
+func (s *store) drop(digest claim.Hash) {
+	_ = s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketKept).Delete(digest[:]) })
+}
+
+// kept are the receipts that were kept.
+func (s *store) kept() (out [][]byte, err error) {
+	err = s.db.View(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketKept).ForEach(func(_, b []byte) error {
+			out = append(out, append([]byte(nil), b...))
 			return nil
 		})
 	})

@@ -1,0 +1,141 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
+	"elenchus/compute/model/modeltest"
+	"elenchus/engine"
+	"elenchus/service/adversary"
+	"elenchus/settlement/ledger"
+	"elenchus/settlement/sampling"
+)
+
+func tinyModel(t *testing.T) *manifest.Manifest {
+	t.Helper()
+	man, err := manifest.Bind(modeltest.Llama(3, modeltest.Tiny()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return man
+}
+
+// holdings are what a party has in audits.
+func (c *tribunal) holdings(ctx context.Context, name string) (deposit, credit claim.Amount, err error) {
+	deposit, err1 := c.k.AuditDeposit(ctx, c.n.Accounts[name])
+	credit, err2 := c.k.AuditCredit(ctx, c.n.Accounts[name])
+	return deposit, credit, errors.Join(err1, err2)
+}
+
+// On an honest day the auditor who computed earns the fee; who invented a tree opens nothing, loses the
+// forfeit, and earns nothing, though the claim is true. SPEC 11 §6.1, §6.3, §8.2.
+func TestHonestDayPaysWhoComputed(t *testing.T) {
+	t.Parallel()
+	sc := sceneOf("lazy-auditor")
+	p := courtAudits()
+	sc.alone = func(ctx context.Context, c *tribunal) error {
+		if err := lazyAuditor(ctx, c); err != nil {
+			return err
+		}
+		if _, credit, err := c.holdings(ctx, "watch"); err != nil || credit != p.Fee {
+			t.Errorf("the auditor has credit %s, want %s: %v", credit, p.Fee, err)
+		}
+		deposit, credit, err := c.holdings(ctx, "mallory")
+		if err != nil || deposit != p.Deposit.Less(p.Forfeit) || !credit.IsZero() {
+			t.Errorf("the lazy one has deposit %s and credit %s: %v", deposit, credit, err)
+		}
+		return nil
+	}
+	card, _ := adversary.Find("lazy-auditor")
+	playAudits(t, card, sc)
+}
+
+func playAudits(t *testing.T, card adversary.Card, sc scene) {
+	t.Helper()
+	var b strings.Builder
+	o := CourtOptions{Attack: card.Name, Seed: 1, Manifest: tinyModel(t), Story: &b, Within: 9 * time.Minute}
+	r, err := playCourt(t.Context(), o, card, sc)
+	if err == nil {
+		err = r.Failure()
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &b)
+	}
+}
+
+// A drawn lie is found by who computes it. Who attests it with the rows that the liar serves loses the
+// whole deposit in a game about its own attestation: half to who refuted it. SPEC 11 §6.1, §6.2, §8.3.
+func TestWhoAttestsALieLosesTheDeposit(t *testing.T) {
+	t.Parallel()
+	card := adversary.Card{Name: "bad-kv", Verdict: adversary.Slashed, Fates: map[string]adversary.Fate{"node1": adversary.Forfeits, "mallory": adversary.Pays}}
+	playAudits(t, card, scene{lie: "bad-kv", audits: true, alone: func(ctx context.Context, c *tribunal) error { return blindAuditor(ctx, t, c) }})
+}
+
+func blindAuditor(ctx context.Context, t *testing.T, c *tribunal) error {
+	if err := c.seats(ctx, "watch", "mallory"); err != nil {
+		return err
+	}
+	lie, err := adversary.New("bad-kv", 0)
+	if err != nil {
+		return err
+	}
+	_, err1 := c.auditor("watch", computer(c.man, nil), true)
+	_, err2 := c.auditor("mallory", lie.Computer(engine.Computer{Manifest: c.man}), false)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	c.do(ctx, c.tick)
+	if _, err := c.ask(ctx, "node1"); err != nil {
+		return err
+	}
+	places, times, err := c.drawn(ctx, "node1")
+	if err != nil {
+		return err
+	}
+	honest, blind := places[c.n.Accounts["watch"]], places[c.n.Accounts["mallory"]]
+	if err := errors.Join(c.comes(ctx, honest, statusCommitted), c.comes(ctx, blind, statusCommitted), c.refutations(ctx, 1)); err != nil {
+		return err
+	}
+	if err := c.skipTo(ctx, times.CommitBy+4); err != nil {
+		return err
+	}
+	// The watcher finds the attestation false and refutes it; then its place is settled, and the find paid.
+	if err := errors.Join(c.refutations(ctx, 2), c.comes(ctx, blind, statusDone), c.comes(ctx, honest, statusDone)); err != nil {
+		return err
+	}
+	p := courtAudits()
+	found, err1 := p.Fee.Add(p.Reward)
+	want, err2 := found.Add(p.Deposit.Div(2))
+	_, credit, err3 := c.holdings(ctx, "watch")
+	deposit, none, err4 := c.holdings(ctx, "mallory")
+	if credit != want || !deposit.IsZero() || !none.IsZero() {
+		t.Errorf("the watcher has %s, want %s; the blind one has deposit %s and credit %s", credit, want, deposit, none)
+	}
+	return errors.Join(err1, err2, err3, err4)
+}
+
+// refutations waits for that many games that ended with a refutation.
+func (c *tribunal) refutations(ctx context.Context, n int) error {
+	return c.until(ctx, func(f ledger.Fact) bool {
+		if e, ok := f.Event.(ledger.Resolved); ok && len(e.Held) > 0 {
+			n--
+		}
+		return n == 0
+	})
+}
+
+// The terms of courts are those that the contract takes.
+func TestTermsOfCourtsAreInRange(t *testing.T) {
+	p, a := courtAudits(), courtParams()
+	if err := p.Check(a.Window, a.ReplyTime+a.Grace, 3); err != nil {
+		t.Error(err)
+	}
+	if p.Fee != sampling.ParamsOf(0).Fee {
+		t.Error("courts pay another fee")
+	}
+}

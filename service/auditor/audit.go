@@ -1,0 +1,256 @@
+package auditor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
+	"elenchus/compute/model"
+	"elenchus/settlement/dispute"
+	"elenchus/settlement/ledger"
+	"elenchus/settlement/sampling"
+
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// audit computes a drawn claim, keeps what it found on disk, and commits to it.
+func (a *Auditor) audit(ctx context.Context, p ledger.AuditPlace, b *batch, index uint32, t sampling.Times) error {
+	id := placeID(p)
+	r, found, err := a.store.get(id)
+	if err != nil {
+		return err
+	}
+	if !found {
+		if r, err = a.judge(ctx, p, b, index); err != nil {
+			return err
+		}
+		r.Posted, r.RevealBy, r.Opening = b.posted, t.RevealBy, t.Opening
+		if err := a.store.put(r); err != nil {
+			return err
+		}
+	}
+	return a.submit(ctx, ledger.CommitAudit{AuditPlace: p, Hash: sampling.Commit(a.me, id, r.Verdict, r.Salted, r.Nonce)})
+}
+
+func placeID(p ledger.AuditPlace) claim.Hash {
+	return sampling.ID(sampling.BatchKey(p.Node, p.Root), p.Draw, p.Place)
+}
+
+// judge fetches and computes a drawn claim. The error is ctx's or the disk's: what cannot be checked is
+// a verdict.
+func (a *Auditor) judge(ctx context.Context, p ledger.AuditPlace, b *batch, index uint32) (record, error) {
+	id := placeID(p)
+	key := crypto.FromECDSA(a.o.Key)
+	rec := record{Audit: id, Place: p, Verdict: sampling.Abstain, Nonce: claim.Keccak([]byte("elenchus/audit/1"), key, id[:])}
+	r, open, why := a.fetch(ctx, b, index)
+	if ctx.Err() != nil {
+		return rec, ctx.Err()
+	}
+	if why != "" {
+		a.say(p, rec.Verdict, why)
+		return rec, nil
+	}
+	raw, err := r.Encode()
+	if err != nil {
+		return rec, err
+	}
+	rec.Receipt, rec.Open = raw, open.Encode()
+	if field, value := open.Face(); field != "" {
+		open.T = dispute.OnItsFace
+		rec.Open, rec.Verdict = open.Encode(), sampling.False
+		a.say(p, rec.Verdict, fmt.Sprintf("%s is %d", field, value))
+		return rec, nil
+	}
+	answer, same, err := a.run(ctx, r)
+	switch {
+	case ctx.Err() != nil:
+		return rec, ctx.Err()
+	case err != nil:
+		a.say(p, rec.Verdict, err.Error())
+		return rec, nil
+	case !same:
+		rec.Verdict = sampling.False
+		a.say(p, rec.Verdict, "computing it gives another answer")
+		a.accuse(r)
+		return rec, nil
+	}
+	salted, err := a.salted(r, answer, id)
+	if err != nil {
+		return rec, err
+	}
+	rec.Verdict, rec.Salted = sampling.True, claim.Hash(salted.Root())
+	a.say(p, rec.Verdict, "")
+	return rec, nil
+}
+
+// fetch is the receipt of the drawn claim and its opening, or why it cannot be judged.
+func (a *Auditor) fetch(ctx context.Context, b *batch, index uint32) (*receipt.Receipt, *dispute.OpenMove, string) {
+	a.mu.Lock()
+	url := a.urls[b.Node]
+	a.mu.Unlock()
+	fetch, cancel := context.WithTimeout(ctx, a.o.FetchWithin)
+	defer cancel()
+	rs, err := a.o.Source.Batch(fetch, url, b.Root)
+	if err != nil {
+		return nil, nil, "the batch is not served: " + err.Error()
+	}
+	digests := make([]claim.Hash, len(rs))
+	for i, r := range rs {
+		digests[i] = r.Claim.Digest(a.o.Domain)
+	}
+	if len(rs) != int(b.Count) || index >= b.Count || claim.TreeRoot(digests) != b.Root {
+		return nil, nil, "what is served is not the batch"
+	}
+	r := rs[index]
+	m, held := a.models[r.Request.Model]
+	settings := trace.Settings(&r.Sampler)
+	switch {
+	case !held:
+		return nil, nil, fmt.Sprintf("model %x is not held here", r.Request.Model)
+	case m.Manifest.Kind != model.KindToken:
+		return nil, nil, "a graph model has no rows"
+	case r.Domain != a.o.Domain || r.Claim.Node != b.Node || r.Claim.RequestDigest != r.Request.Digest(a.o.Domain) || settings.Extras() != r.Request.Extras:
+		return nil, nil, "the claim is not about the request that comes with it"
+	}
+	open := &dispute.OpenMove{Opener: a.me, MaxBond: claim.MaxAmount, Claim: r.Claim, Request: r.Request, Sampler: settings, Header: m.Manifest.Header,
+		Batch: &dispute.Inclusion{Root: b.Root, Index: uint16(index), Path: claim.NewTree(digests).Path(int(index))}}
+	return r, open, ""
+}
+
+// run is the own computation of a claim, and whether it gives what is claimed.
+func (a *Auditor) run(ctx context.Context, r *receipt.Receipt) (*trace.Answer, bool, error) {
+	m, held := a.models[r.Request.Model]
+	if !held {
+		return nil, false, fmt.Errorf("model %x is not held here any more", r.Request.Model)
+	}
+	job := r.Job()
+	if err := job.Check(m.Manifest.Model); err != nil {
+		return nil, false, err
+	}
+	answer, finish, err := m.Computer.Audit(ctx, job, r.Output)
+	if err != nil {
+		return nil, false, err
+	}
+	same := claim.Hash(answer.StateTree().Root()) == r.Claim.StateRoot && slices.Equal(answer.Outputs, r.Output) &&
+		finish == r.Claim.Finish && len(answer.Outputs) == int(r.Claim.Count) && claim.Hash(trace.IDTree(answer.Outputs).Root()) == r.Claim.OutputRoot
+	return answer, same, nil
+}
+
+// salted is the salted tree over the rows of the last state.
+func (a *Auditor) salted(r *receipt.Receipt, answer *trace.Answer, audit claim.Hash) (*trace.Salted, error) {
+	step, err := a.models[r.Request.Model].Computer.Step(r.Job(), len(answer.Hashes)-2, answer.Outputs)
+	if err != nil {
+		return nil, err
+	}
+	return step.Salted(trace.Salt{Auditor: a.me, Audit: audit}), nil
+}
+
+// accuse hands a receipt to the challenger.
+func (a *Auditor) accuse(r *receipt.Receipt) {
+	if a.o.Accuse != nil {
+		a.o.Accuse(r)
+	}
+}
+
+// places reveals what was committed to, and closes what can be closed.
+func (a *Auditor) places(ctx context.Context, head ledger.Head) error {
+	rs, err := a.store.all()
+	if err != nil {
+		return err
+	}
+	for i := range rs {
+		r := &rs[i]
+		a.mu.Lock()
+		seed, open := a.seeds[r.Opening]
+		said, done := a.revealed[r.Audit]
+		times := a.closed[r.Audit]
+		a.mu.Unlock()
+		switch {
+		case !done && open && head.Time <= r.RevealBy:
+			err = a.reveal(ctx, r, seed)
+		case done && times == 0:
+			err = a.close(ctx, r, said, head.Time)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reveal sends the verdict and, where the claim is true, the attestation and the drawn leaf.
+func (a *Auditor) reveal(ctx context.Context, rec *record, seed claim.Hash) error {
+	o := ledger.RevealAudit{AuditPlace: rec.Place, Verdict: rec.Verdict, Salted: rec.Salted, Nonce: rec.Nonce}
+	a.mu.Lock()
+	sent := a.sent[o.Key()]
+	a.mu.Unlock()
+	if sent {
+		return nil
+	}
+	if rec.Verdict != sampling.Abstain {
+		o.Open = rec.Open
+	}
+	if rec.Verdict == sampling.True {
+		proof, err := a.prove(ctx, rec, seed)
+		if err != nil {
+			return errors.Join(ctx.Err(), fmt.Errorf("prove audit %x: %w", rec.Audit, err))
+		}
+		o.Proof = proof.Encode()
+	}
+	return a.submit(ctx, o)
+}
+
+// prove computes the claim again and opens what was drawn.
+func (a *Auditor) prove(ctx context.Context, rec *record, seed claim.Hash) (*sampling.Proof, error) {
+	r, err := receipt.Decode(rec.Receipt)
+	if err != nil {
+		return nil, err
+	}
+	answer, _, err := a.run(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	salted, err := a.salted(r, answer, rec.Audit)
+	if err != nil {
+		return nil, err
+	}
+	c := a.attestation(rec, r)
+	sig, err := claim.Sign(c.Digest(a.o.Domain), a.o.Key)
+	if err != nil {
+		return nil, err
+	}
+	header := &a.models[r.Request.Model].Manifest.Header
+	return sampling.Prove(sig, answer, salted, sampling.Leaf(seed, rec.Audit, header, uint64(len(answer.Hashes)-1)))
+}
+
+// attestation is the claim that stands for the verdict "true".
+func (a *Auditor) attestation(rec *record, r *receipt.Receipt) claim.Claim {
+	return sampling.Attestation(r.Claim, a.me, rec.Posted, rec.RevealBy, a.o.Window)
+}
+
+// close settles an own place once it pays.
+func (a *Auditor) close(ctx context.Context, rec *record, said ledger.AuditRevealed, now uint64) error {
+	o := ledger.CloseAudit{AuditPlace: rec.Place, Case: said.Case}
+	switch said.Verdict {
+	case sampling.True:
+		if now <= rec.RevealBy+a.o.Window+a.o.Window/2 {
+			return nil
+		}
+	case sampling.False:
+		if len(a.cases.Held(said.Case)) == 0 && !a.refuted(said.Case) {
+			return nil
+		}
+	}
+	return a.submit(ctx, o)
+}
+
+// refuted says whether a game about a case ended with its refutation.
+func (a *Auditor) refuted(id claim.Hash) bool {
+	return slices.ContainsFunc(a.games.All(), func(g ledger.Game) bool {
+		return g.Resolved != nil && g.Resolved.Case == id && g.Resolved.Phase == uint8(dispute.Refuted)
+	})
+}
