@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"elenchus/compute/decode"
+	"elenchus/compute/grammar"
 	"elenchus/compute/opset"
 	"elenchus/compute/template"
 )
@@ -44,6 +45,29 @@ func TestToolsOfRequestAndResponse(t *testing.T) {
 	} {
 		if r, err := readResponse([]byte(response), 0); err != nil || !slices.Equal(r.Calls, want) || r.Text != "" {
 			t.Errorf("%s: %+v, %v", response, r, err)
+		}
+	}
+}
+
+// What a request says of the form of an answer is compiled as the gateway compiles it. SPEC 16 §3.8.
+func TestFormatOfRequest(t *testing.T) {
+	const start = `{"messages":[{"role":"user","content":"q"}],"response_format":`
+	want, err := grammar.Schema([]byte(`{"enum":["a", 1]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := readRequest([]byte(start+`{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"enum":["a",1]}}}}`), 0)
+	if err != nil || a.Sampler.Grammar == nil || !slices.Equal(a.Sampler.Grammar.Source, want.Encode()) {
+		t.Errorf("%+v, %v", a, err)
+	}
+	for body, grammared := range map[string]bool{`{"type":"json_object"}}`: true, `{"type":"text"}}`: false, `null}`: false} {
+		if a, err := readRequest([]byte(start+body), 0); err != nil || (a.Sampler.Grammar != nil) != grammared {
+			t.Errorf("%s: %+v, %v", body, a, err)
+		}
+	}
+	for _, body := range []string{`{"type":"yaml"}}`, `{"type":"json_schema","json_schema":{"schema":{"not":{}}}}}`, `{"type":"json_schema"}}`} {
+		if _, err := readRequest([]byte(start+body), 0); !errors.Is(err, ErrInput) {
+			t.Errorf("%s: %v", body, err)
 		}
 	}
 }
