@@ -30,7 +30,8 @@ type looked struct {
 }
 
 // page: in Chromium, the page says of the honest node's answer that it holds, of the liar's that it is
-// false, of a receipt that somebody changed at which token, and of hostile text that it is no receipt.
+// false, of a receipt that somebody changed at which token, and of hostile text that it is no receipt;
+// its verifier of proofs refuses forged ones by their reasons.
 // It loads nothing from elsewhere and needs no mouse.
 func (o *operated) page(ctx context.Context, t *testing.T) {
 	packages, err := filepath.Abs("../../tools/node_modules")
@@ -55,7 +56,11 @@ func (o *operated) page(ctx context.Context, t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := map[string]any{"gateway": o.Gateway, "rpc": crossing(t, o.RPC), "shots": os.Getenv("ELENCHUS_SHOTS"), "cases": []map[string]string{
+	corpus, err := os.ReadFile("../../testvectors/proofs/forged.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := map[string]any{"corpus": json.RawMessage(corpus), "gateway": o.Gateway, "rpc": crossing(t, o.RPC), "shots": os.Getenv("ELENCHUS_SHOTS"), "cases": []map[string]string{
 		{"name": "honest", "id": id}, {"name": "lie", "receipt": lie}, {"name": "changed", "receipt": changed},
 		{"name": "hostile", "receipt": `<img src=x onerror=alert(1)>`},
 	}}
@@ -69,11 +74,22 @@ func (o *operated) page(ctx context.Context, t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	var got []looked
-	if err := json.Unmarshal(out, &got); err != nil || len(got) != 4 {
+	var got struct {
+		Looks  []looked
+		Proofs struct {
+			Cases  int
+			Wrong  []string
+			Millis []float64
+		}
+	}
+	if err := json.Unmarshal(out, &got); err != nil || len(got.Looks) != 4 {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	checkLooks(t, got, len(r.Output))
+	checkLooks(t, got.Looks, len(r.Output))
+	if p := got.Proofs; p.Cases < 20 || len(p.Wrong) > 0 {
+		t.Errorf("of %d proofs these have another verdict: %q", p.Cases, p.Wrong)
+	}
+	t.Logf("verification of one proof in the browser, ms: %.1f", got.Proofs.Millis)
 }
 
 func checkLooks(t *testing.T, got []looked, tokens int) {

@@ -45,7 +45,7 @@ type ChainPlace struct {
 const (
 	pagePath   = "/receipts"
 	pageTime   = 5 * time.Minute  // for a file of a page: it may have to be compiled first
-	chainTime  = 20 * time.Second // for all questions about one receipt
+	chainTime  = time.Minute      // for all questions about one receipt
 	chainAsked = 4                // receipts that are asked about at one time
 )
 
@@ -118,6 +118,7 @@ func (g *Gateway) askChain(w http.ResponseWriter, r *http.Request) {
 		g.fail(w, err)
 		return
 	}
+	allow(http.NewResponseController(w), chainTime+g.options.WriteTimeout)
 	ctx, cancel := context.WithTimeout(r.Context(), chainTime)
 	defer cancel()
 	word, err := g.options.Browser.Chain(ctx, strings.TrimSpace(string(body)))

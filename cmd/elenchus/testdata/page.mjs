@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 const [, , modules, executablePath, input] = process.argv;
 const { chromium } = createRequire(join(modules, "x.js"))("playwright-core");
-const { gateway, rpc, cases, shots } = JSON.parse(input);
+const { gateway, rpc, cases, shots, corpus } = JSON.parse(input);
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
 const patience = { timeout: 240_000 };
 const out = [];
@@ -13,6 +13,28 @@ const out = [];
 async function look(page, name) {
   if (shots) await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
   return page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
+}
+
+/** Verifies a corpus of forged proofs in the page, under its policy: verdicts by case, and milliseconds of the true one. */
+async function verifyCorpus() {
+  const page = await browser.newPage();
+  await page.goto(`${gateway}/receipts`, patience);
+  return page.evaluate(async (corpus) => {
+    await import("/check/wasm_exec.js");
+    const { startProof } = await import("/check/proof.js");
+    const verifyProof = await startProof(globalThis.Go, await WebAssembly.compileStreaming(fetch("/check/proof.wasm")));
+    const hex = (text) => Uint8Array.from(text.match(/../g) ?? [], (x) => parseInt(x, 16));
+    const key = hex(corpus.key);
+    const verify = ({ name, want, proof, ...statement }) => verifyProof(key, statement, hex(proof));
+    const wrong = corpus.cases.filter((c) => verify(c) !== c.want).map((c) => c.name);
+    const truth = corpus.cases.find((c) => c.want === "");
+    const millis = Array.from({ length: 12 }, () => {
+      const start = performance.now();
+      if (verify(truth) !== "") wrong.push("the true one, later");
+      return performance.now() - start;
+    });
+    return { cases: corpus.cases.length, wrong, millis };
+  }, corpus);
 }
 
 for (const [i, { name, receipt, id }] of cases.entries()) {
@@ -62,5 +84,6 @@ for (const [i, { name, receipt, id }] of cases.entries()) {
   }
   await context.close();
 }
+const proofs = await verifyCorpus();
 await browser.close();
-process.stdout.write(JSON.stringify(out));
+process.stdout.write(JSON.stringify({ looks: out, proofs }));
