@@ -44,9 +44,9 @@ type ChainPlace struct {
 
 const (
 	pagePath   = "/receipts"
-	pageTime   = 5 * time.Minute  // for a file of a page: it may have to be compiled first
-	chainTime  = time.Minute      // for all questions about one receipt
-	chainAsked = 4                // receipts that are asked about at one time
+	pageTime   = 5 * time.Minute // for a file of a page: it may have to be compiled first
+	chainTime  = time.Minute     // for all questions about one receipt
+	chainAsked = 4               // receipts that are asked about at one time
 )
 
 // openToAll says whether a path is the same for everyone: pages and their files.
