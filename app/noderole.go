@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -18,10 +19,23 @@ import (
 func (r *Role) serving(man *manifest.Manifest, pool *engine.Pool, rows *engine.PrefixCache) engine.Computer {
 	c := *computer(man, pool)
 	c.Prefix, c.Together = rows, &engine.Together{}
+	if r.Recheck > 0 && r.Attack == "" { // who lies does not ask whether it is true
+		c.Recheck = recheckAt(r.Recheck, rand.Float64)
+	}
 	c.Report = func(w decode.Work) {
 		r.Log.Debug("computed", "passes", w.Passes, "positions", w.Positions, "adopted", w.Adopted, "drafted", w.Drafted, "accepted", w.Accepted)
 	}
 	return c
+}
+
+// recheckAt picks a step of so large a share of answers, by numbers of 0..1 that draw gives.
+func recheckAt(share float64, draw func() float64) func(steps int) int {
+	return func(steps int) int {
+		if draw() >= share {
+			return -1
+		}
+		return int(draw() * float64(steps))
+	}
 }
 
 // Node runs a node until ctx ends.

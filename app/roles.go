@@ -43,6 +43,7 @@ type Role struct {
 	Attack     string       // experiments: what this role does wrong
 	Seed       uint64
 	PrefixMiB  int           // nodes: rows of prompts to keep for later ones; 0: a sixteenth of the free memory, below 0: none
+	Recheck    float64       // nodes: share of answers that are computed again, up to a random step, before they are signed
 	Metrics    string        // address of the operator's face: metrics and readiness; "": none
 	KeepAlive  time.Duration // nodes: how long a model stays in memory after its last use; below 0: loaded at the start, for ever
 	AllowPull  bool          // gateways: fetch models for clients into the user's store

@@ -42,6 +42,10 @@ type Computer struct {
 	// Report, when set, is told what each answer cost.
 	Report func(decode.Work)
 
+	// Recheck, when set, is told how many steps an answer has and names one up to which it is computed
+	// again before it is handed out as done; below 0: none. A difference is ErrRecheck.
+	Recheck func(steps int) int
+
 	// Tamper and Flip disturb the computation on purpose (adversaries, fault injection); both are
 	// functions of their arguments, so that Step repeats what Generate did. With them no rows and
 	// passes are shared and nothing is guessed.
@@ -196,7 +200,11 @@ func (r *running) finish(ctx context.Context, emit func(id int32) error) (*trace
 	if r.c.Report != nil {
 		r.c.Report(r.run.Work())
 	}
-	return r.chain.Answer(r.run.Output()), uint8(r.run.Finish()), nil
+	a := r.chain.Answer(r.run.Output())
+	if err := r.recheck(a); err != nil {
+		return nil, 0, err
+	}
+	return a, uint8(r.run.Finish()), nil
 }
 
 // Step re-executes a job up to step t and keeps that step for openings; see trace.Replay.

@@ -97,6 +97,9 @@ func nodeCommand() *cobra.Command {
 			if err := f.finish(c); err != nil {
 				return err
 			}
+			if !(f.Recheck >= 0 && f.Recheck <= 1) {
+				return fmt.Errorf("%w: --recheck %v: want 0 to 1", errUsage, f.Recheck)
+			}
 			ctx, stop := untilStopped(c)
 			defer stop()
 			return f.Node(ctx)
@@ -107,6 +110,7 @@ func nodeCommand() *cobra.Command {
 	c.Flags().StringVar(&f.stake, "stake", "0", "token units of stake to hold before serving")
 	c.Flags().DurationVar(&f.KeepAlive, "keep-alive", -1, "how long a model stays in memory after its last use; then it is loaded when it is asked for. Below 0: loaded at the start, for ever")
 	c.Flags().IntVar(&f.PrefixMiB, "prefix-cache", 0, "MiB for rows of prompts that later prompts may begin with; 0: a sixteenth of the free memory, below 0: none")
+	c.Flags().Float64Var(&f.Recheck, "recheck", 0.01, "share of answers, 0 to 1, that are computed again up to a random step before they are signed")
 	return c
 }
 

@@ -124,7 +124,7 @@ type Run struct {
 	hooks     Hooks
 	ctx       opset.Context
 	cache     *machine.Cache
-	positions int // that the cache has room for
+	positions int // that the run may reach; the cache grows with it
 	pass      Pass
 	t         int // next step
 	yPrev     int32
@@ -150,6 +150,18 @@ type Work struct {
 	Accepted  int // those of them that were drawn
 }
 
+// cacheStep is the number of positions behind the prompt that a cache begins with.
+const cacheStep = 64
+
+// reserve makes room for position t: half as much again where there is not enough, so that rows are moved
+// few times, and no more than the run may reach. Who asks for many tokens and gets few takes the memory of
+// few.
+func (r *Run) reserve(t int) {
+	if have := r.cache.Positions(); t >= have {
+		r.cache.Grow(min(r.positions, max(t+1, have+have/2)))
+	}
+}
+
 // New prepares a run; the split may be nil.
 func New(m *model.Model, job Job, split machine.Split, hooks Hooks) (*Run, error) {
 	if err := job.Check(m); err != nil {
@@ -159,7 +171,7 @@ func New(m *model.Model, job Job, split machine.Split, hooks Hooks) (*Run, error
 		return nil, fmt.Errorf("%w: the grammar is not bound to the tokens of the model", ErrJob)
 	}
 	n := min(m.TMax, len(job.Prompt)+int(job.MaxNew))
-	r := &Run{m: m, job: job, hooks: hooks, yPrev: job.Prompt[0], cache: machine.NewCache(m.Layers, n, m.DKV), positions: n}
+	r := &Run{m: m, job: job, hooks: hooks, yPrev: job.Prompt[0], cache: machine.NewCache(m.Layers, min(n, len(job.Prompt)+cacheStep), m.DKV), positions: n}
 	r.ctx = Context(m, &job)
 	r.pass.Split = split
 	return r, nil

@@ -68,6 +68,7 @@ func (p *Pass) begin(m *model.Model, see func(int, *opset.Context, int, *tensor.
 // add takes steps of a run into the pass.
 func (p *Pass) add(r *Run, c []opset.Context) {
 	r.work.Positions += len(c)
+	r.reserve(int(c[len(c)-1].T))
 	for i := range c {
 		if c[i].T+1 >= c[i].M {
 			p.emits = append(p.emits, len(p.ctx))

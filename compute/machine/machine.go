@@ -46,6 +46,27 @@ func NewCache(layers, positions, dkv int) *Cache {
 	return c
 }
 
+// Positions is the number of positions that the cache has room for.
+func (c *Cache) Positions() int {
+	if len(c.K) == 0 || c.DKV == 0 {
+		return 0
+	}
+	return len(c.K[0]) / c.DKV
+}
+
+// Grow makes room for so many positions if there is less; rows keep their places and values.
+func (c *Cache) Grow(positions int) {
+	if positions <= c.Positions() || c.DKV == 0 {
+		return
+	}
+	for l := range c.K {
+		k, v := make([]int16, positions*c.DKV), make([]int16, positions*c.DKV)
+		copy(k, c.K[l])
+		copy(v, c.V[l])
+		c.K[l], c.V[l] = k, v
+	}
+}
+
 // Observer sees each tensor of a stage as soon as it is computed, before anything reads it; index
 // 0 is the stage's input. The tensor is valid during the call only.
 type Observer interface {
