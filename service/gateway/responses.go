@@ -39,6 +39,8 @@ type response struct {
 	Tools        json.RawMessage   `json:"tools"`
 	TopLogprobs  int               `json:"top_logprobs"`
 	TopP         json.RawMessage   `json:"top_p"`
+	Presence     json.RawMessage   `json:"presence_penalty"`
+	Frequency    json.RawMessage   `json:"frequency_penalty"`
 	Truncation   string            `json:"truncation"`
 	Usage        *responseUsage    `json:"usage"`
 	User         json.RawMessage   `json:"user"`
@@ -111,6 +113,24 @@ func messageItem(id, status string, parts ...outputPart) outputItem {
 	return outputItem{ID: id, Type: "message", Status: status, Role: "assistant", Content: append([]outputPart{}, parts...)}
 }
 
+// wholeTools are tools with what a request may leave out and an answer has: description, parameters, strict.
+func wholeTools(tools json.RawMessage) json.RawMessage {
+	var all []map[string]json.RawMessage
+	if json.Unmarshal(tools, &all) != nil {
+		return tools // the request was read before: there are none
+	}
+	out := make([]json.RawMessage, len(all))
+	for i, t := range all {
+		for name, otherwise := range map[string]string{"description": "null", "parameters": "null", "strict": "false"} {
+			if _, ok := t[name]; !ok {
+				t[name] = json.RawMessage(otherwise)
+			}
+		}
+		out[i] = marshal(t)
+	}
+	return marshal(out)
+}
+
 // newResponse is an answer of which nothing has been said yet.
 func newResponse(h *head) *response {
 	f := h.request.response
@@ -125,7 +145,8 @@ func newResponse(h *head) *response {
 		Instructions: echo("instructions", "null"), MaxOutput: echo("max_output_tokens", "null"),
 		Model: publicName(h.model), Output: []outputItem{}, Parallel: true,
 		CacheKey: echo("prompt_cache_key", "null"), Safety: echo("safety_identifier", "null"), ServiceTier: "default", Store: !f.unkept,
-		Temperature: echo("temperature", "1"), ToolChoice: echo("tool_choice", `"auto"`), Tools: echo("tools", "[]"), TopP: echo("top_p", "1"),
+		Temperature: echo("temperature", "1"), ToolChoice: echo("tool_choice", `"auto"`), Tools: wholeTools(echo("tools", "[]")),
+		Presence: echo("presence_penalty", "0"), Frequency: echo("frequency_penalty", "0"), TopP: echo("top_p", "1"),
 		TopLogprobs: h.request.topLogprobs, Truncation: "disabled", User: echo("user", "null"), Metadata: echo("metadata", "{}"), Fingerprint: h.model.ID,
 	}
 	a.Text.Format = h.request.formatOf()

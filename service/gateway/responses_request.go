@@ -48,7 +48,7 @@ func responseReaders() map[string]reader {
 	} {
 		fields[name] = read
 	}
-	for _, name := range []string{"temperature", "top_p", "max_output_tokens", "tools", "tool_choice", "metadata", "instructions", "user",
+	for _, name := range []string{"temperature", "top_p", "max_output_tokens", "tools", "tool_choice", "metadata", "instructions", "user", "presence_penalty", "frequency_penalty",
 		"safety_identifier", "prompt_cache_key"} {
 		fields[name] = echoed(fields[name])
 	}

@@ -36,6 +36,7 @@ func TestOfficialSDKs(t *testing.T) {
 		{"ollama-node", "node", "ollama", "ollama.cjs"},
 		{"ai-sdk", "node", "ai", "aisdk.cjs"},
 		{"langchain-node", "node", "@langchain/openai", "langchain.cjs"},
+		{"agents-node", "node", "@openai/agents-openai", "agents.cjs"},
 		{"langchain-python", python, "import langchain_openai", "langchain.py"},
 	} {
 		t.Run(sdk.name, func(t *testing.T) {
@@ -74,7 +75,7 @@ func checkSDK(t *testing.T, program string, script ...string) {
 	options := fixedOptions()
 	var log bytes.Buffer
 	options.Keys, options.Log = []string{key}, textLog(&log)
-	b := &toyBackend{ends: make(chan error, 100), script: sdkAnswers, more: []string{"caller"}, room: 200,
+	b := &toyBackend{ends: make(chan error, 100), script: sdkAnswers, more: []string{"caller", "agent"}, room: 200,
 		after: fmt.Errorf("%w: the node left", ErrUnavailable),
 		err:   map[string]error{"busy": ErrBusy, "down": ErrUnavailable}}
 	server := httptest.NewServer(newGateway(t, vectorBackend{b, nil}, options))
@@ -100,6 +101,11 @@ func sdkAnswers(job Job) []Event {
 		return says("partial", 0)(job)
 	case modelID("caller"):
 		return says(`<call>{"name":"f","arguments":{"x":1}}</call>`, FinishStop)(job)
+	case modelID("agent"): // calls until it sees a result
+		if strings.Contains(string(bytesOf(job.Prompt)), "<t>") {
+			return says("done", FinishStop)(job)
+		}
+		return says(`<call>{"name":"f","arguments":{"x":1}}</call>`, FinishStop)(job)
 	case modelID("endless"):
 		return says(strings.Repeat("x", 1<<16), FinishLength)(job)
 	}
@@ -110,4 +116,13 @@ func sdkAnswers(job Job) []Event {
 		return stopped("héllo")(job)
 	}
 	return says("héllo", FinishEOS)(job)
+}
+
+// bytesOf is the text of the toy's ids.
+func bytesOf(ids []int32) []byte {
+	out := make([]byte, len(ids))
+	for i, id := range ids {
+		out[i] = byte(id)
+	}
+	return out
 }
