@@ -26,19 +26,6 @@ func courtAudits() sampling.Params {
 	return p
 }
 
-// rounds is a local beacon as auditors ask for it.
-type rounds struct{ *beacon.Local }
-
-// Point is x and y of a round's signature.
-func (r rounds) Point(_ context.Context, round uint64) ([]byte, error) {
-	s, err := r.Sign(round)
-	if err != nil {
-		return nil, err
-	}
-	p := s.Point()
-	return p[:], nil
-}
-
 // deployAudits adds audits under a local beacon to the court's deployment.
 func (c *tribunal) deployAudits(ctx context.Context, client *chain.Client, s *chain.Signer) error {
 	head, err := client.Head(ctx)
@@ -299,33 +286,9 @@ func (c *tribunal) boughtAudits(n uint64) error {
 	return nil
 }
 
-// covered says whether somebody has free stake, or the deposit of an auditor, that a claim outside every
-// batch can cost.
-func covered(ctx context.Context, k *chain.Contracts, who claim.Address) bool {
-	a, err := k.Account(ctx, who)
-	if err == nil && a.Free().Cmp(k.Params().Reserve) >= 0 {
-		return true
-	}
-	if !k.HasAudits() {
-		return false
-	}
-	d, err := k.AuditDeposit(ctx, who)
-	return err == nil && !d.IsZero()
-}
-
 // accuse hands a receipt to the court's challenger.
 func (c *tribunal) accuse(r *receipt.Receipt) {
 	if err := c.watch.Submit(r); err != nil {
 		c.o.Log.Error("receipt not checked", "err", err)
 	}
-}
-
-// AuditDraw reads a draw; see auditor.Chain.
-func (l *Link) AuditDraw(ctx context.Context, p ledger.AuditPlace) (uint32, claim.Address, error) {
-	return l.Contracts.AuditDraw(ctx, p)
-}
-
-// AuditFees reads what a node has paid in advance; see auditor.Chain.
-func (l *Link) AuditFees(ctx context.Context, node claim.Address) (claim.Amount, error) {
-	return l.Contracts.AuditFees(ctx, node)
 }

@@ -39,6 +39,7 @@ type NetworkConfig struct {
 	WatchAttack   string // of a second challenger, which runs only then
 	GatewayAttack string
 	Impostor      bool
+	Audits        bool // a local beacon, nodes that pay for audits, a watcher that audits
 	Seed          uint64
 	// CrashAt names, by role, the point at which its first process kills itself; see crashEnv. Tests
 	// of faults use it.
@@ -80,6 +81,7 @@ type child struct {
 var (
 	nodeStake, _   = claim.ParseAmount("100000000000000000000000")
 	watchCredit, _ = claim.ParseAmount("10000000000000000000000")
+	auditFees, _   = claim.ParseAmount("10000000000000000000000")
 )
 
 // StartNetwork starts chain, contracts, nodes, challenger and gateway; it returns when the gateway
@@ -167,6 +169,11 @@ func (n *Network) deploy(ctx context.Context) error {
 	if n.Addresses, err = chain.Deploy(ctx, c, s, n.cfg.Params); err != nil {
 		return fmt.Errorf("deploy the contracts: %w", err)
 	}
+	if n.cfg.Audits {
+		if err := n.addAudits(ctx, c, s); err != nil {
+			return fmt.Errorf("deploy the contracts of audits: %w", err)
+		}
+	}
 	b, err := n.Addresses.Encode()
 	if err != nil {
 		return err
@@ -195,6 +202,9 @@ func (n *Network) startNodes(ctx context.Context) error {
 	for i := range n.cfg.Nodes {
 		name := "node" + strconv.Itoa(i+1)
 		args := n.roleArgs("node", name, nodeStake)
+		if n.cfg.Audits {
+			args = append(args, "--audit-fees", auditFees.String())
+		}
 		if i == 0 && n.cfg.NodeAttack != "" {
 			args = append(args, "--attack", n.cfg.NodeAttack, "--seed", strconv.FormatUint(n.cfg.Seed, 10))
 		}
@@ -204,7 +214,11 @@ func (n *Network) startNodes(ctx context.Context) error {
 		})
 	}
 	tasks = append(tasks, func(ctx context.Context) (err error) {
-		n.Watch, err = n.spawn(ctx, "watch", n.roleArgs("watch", "watch", watchCredit)...)
+		args := n.roleArgs("watch", "watch", watchCredit)
+		if n.cfg.Audits {
+			args = append(args, "--beacon", n.keyFile(beaconKey))
+		}
+		n.Watch, err = n.spawn(ctx, "watch", args...)
 		return err
 	})
 	if n.cfg.WatchAttack != "" {

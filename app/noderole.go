@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -76,7 +77,7 @@ func (r *Role) Node(ctx context.Context) error {
 	}
 	defer n.Close() //nolint:errcheck // the process ends
 	ready := func(url string) error {
-		if err := l.holdStake(ctx, r.Stake); err != nil {
+		if err := errors.Join(l.holdStake(ctx, r.Stake), l.holdFees(ctx, r.AuditFees)); err != nil {
 			return err
 		}
 		i, err := l.Contracts.SetEndpoint("endpoint/"+url+"/"+fmt.Sprint(time.Now().UnixNano()), url)

@@ -47,6 +47,8 @@ type Role struct {
 	Metrics    string        // address of the operator's face: metrics and readiness; "": none
 	KeepAlive  time.Duration // nodes: how long a model stays in memory after its last use; below 0: loaded at the start, for ever
 	AllowPull  bool          // gateways: fetch models for clients into the user's store
+	Beacon     string        // watchers: key file of a local beacon, under which they audit; "": they do not
+	AuditFees  claim.Amount  // nodes: to have paid in advance for audits
 	Ready      io.Writer     // gets the line "role URL" once the role serves
 	Log        *slog.Logger
 
@@ -232,8 +234,22 @@ func (r *Role) Watch(ctx context.Context) error {
 	}
 	defer c.Close() //nolint:errcheck // the process ends
 	measureWatch(face, c, l)
-	ready := func(string) error { return l.holdCredit(ctx, r.Stake) }
-	return r.serve(ctx, "watch", face, watchHandler(c, face), ready, l.Run, c.Run)
+	a, err := r.auditor(ctx, l, o.Models, c.Submit)
+	if err != nil {
+		return err
+	}
+	tasks := []func(context.Context) error{l.Run, c.Run}
+	if a != nil {
+		defer a.Close() //nolint:errcheck // the process ends
+		tasks = append(tasks, a.Run)
+	}
+	ready := func(string) error {
+		if err := l.holdCredit(ctx, r.Stake); err != nil || a == nil {
+			return err
+		}
+		return l.holdSeat(ctx)
+	}
+	return r.serve(ctx, "watch", face, watchHandler(c, face), ready, tasks...)
 }
 
 // GatewayOptions are those of a gateway.

@@ -18,6 +18,7 @@ import (
 type roleFlags struct {
 	app.Role
 	stake string
+	fees  string // for audits
 	logFlags
 }
 
@@ -73,6 +74,11 @@ func (f *roleFlags) finish(c *cobra.Command) error {
 		return err
 	}
 	f.Ready = c.OutOrStdout()
+	if f.fees != "" {
+		if f.AuditFees, err = claim.ParseAmount(f.fees); err != nil {
+			return fmt.Errorf("--audit-fees %q: %w", f.fees, err)
+		}
+	}
 	if f.stake == "" {
 		return nil
 	}
@@ -108,6 +114,7 @@ func nodeCommand() *cobra.Command {
 	f.add(c, "127.0.0.1:9001")
 	_ = c.MarkFlagRequired("dir") // it exists
 	c.Flags().StringVar(&f.stake, "stake", "0", "token units of stake to hold before serving")
+	c.Flags().StringVar(&f.fees, "audit-fees", "0", "token units to have paid in advance for audits of the own batches")
 	c.Flags().DurationVar(&f.KeepAlive, "keep-alive", -1, "how long a model stays in memory after its last use; then it is loaded when it is asked for. Below 0: loaded at the start, for ever")
 	c.Flags().IntVar(&f.PrefixMiB, "prefix-cache", 0, "MiB for rows of prompts that later prompts may begin with; 0: a sixteenth of the free memory, below 0: none")
 	c.Flags().Float64Var(&f.Recheck, "recheck", 0.01, "share of answers, 0 to 1, that are computed again up to a random step before they are signed")
@@ -132,6 +139,7 @@ func watchCommand() *cobra.Command {
 	}
 	f.add(c, "127.0.0.1:9101")
 	_ = c.MarkFlagRequired("dir") // it exists
+	c.Flags().StringVar(&f.Beacon, "beacon", "", "key file of a local beacon: take a seat and audit what it draws (default: do not audit)")
 	c.Flags().StringVar(&f.stake, "stake", "0", "token units of credit to hold for bonds; also the most to lock in one game")
 	return c
 }

@@ -1,0 +1,182 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/receipt"
+	"elenchus/network/chain"
+	"elenchus/network/peer"
+	"elenchus/proving/beacon"
+	"elenchus/service/auditor"
+	"elenchus/service/challenger"
+	"elenchus/settlement/ledger"
+	"elenchus/settlement/sampling"
+
+	"github.com/ethereum/go-ethereum/crypto"
+)
+
+// rounds is a local beacon as auditors ask for it.
+type rounds struct{ *beacon.Local }
+
+// Point is x and y of a round's signature.
+func (r rounds) Point(_ context.Context, round uint64) ([]byte, error) {
+	s, err := r.Sign(round)
+	if err != nil {
+		return nil, err
+	}
+	p := s.Point()
+	return p[:], nil
+}
+
+// covered says whether somebody has free stake, or the deposit of an auditor, that a claim outside every
+// batch can cost.
+func covered(ctx context.Context, k *chain.Contracts, who claim.Address) bool {
+	a, err := k.Account(ctx, who)
+	if err == nil && a.Free().Cmp(k.Params().Reserve) >= 0 {
+		return true
+	}
+	if !k.HasAudits() {
+		return false
+	}
+	d, err := k.AuditDeposit(ctx, who)
+	return err == nil && !d.IsZero()
+}
+
+// AuditDraw reads a draw; see auditor.Chain.
+func (l *Link) AuditDraw(ctx context.Context, p ledger.AuditPlace) (uint32, claim.Address, error) {
+	return l.Contracts.AuditDraw(ctx, p)
+}
+
+// AuditFees reads what a node has paid in advance; see auditor.Chain.
+func (l *Link) AuditFees(ctx context.Context, node claim.Address) (claim.Amount, error) {
+	return l.Contracts.AuditFees(ctx, node)
+}
+
+// auditPeriod is how far the rounds of a local beacon are apart, in seconds.
+const auditPeriod = 3
+
+// localBeacon is the beacon of a key file: for a network on one machine. SPEC 11 §2.4.
+func localBeacon(path string, genesis, period uint64) (rounds, error) {
+	key, err := ReadKey(path)
+	if err != nil {
+		return rounds{}, err
+	}
+	l, err := beacon.NewLocal([32]byte(crypto.FromECDSA(key)), genesis, period)
+	return rounds{l}, err
+}
+
+// addAudits adds audits under a local beacon to the contracts of the network.
+func (n *Network) addAudits(ctx context.Context, c *chain.Client, s *chain.Signer) error {
+	if _, err := NewKey(n.keyFile(beaconKey)); err != nil {
+		return err
+	}
+	head, err := c.Head(ctx)
+	if err != nil {
+		return err
+	}
+	b, err := localBeacon(n.keyFile(beaconKey), head.Time, auditPeriod)
+	if err != nil {
+		return err
+	}
+	words, err := b.Words()
+	if err != nil {
+		return err
+	}
+	key := chain.BeaconKey{Words: words, Genesis: b.Genesis, Period: b.Period}
+	n.Addresses, err = chain.DeployAudits(ctx, c, s, n.Addresses, key, sampling.ParamsOf(n.cfg.Params.Profile))
+	return err
+}
+
+// beaconKey names the file with the secret of a network's local beacon.
+const beaconKey = "beacon"
+
+// auditor is the auditor of a watcher, nil where it has no beacon or the deployment no audits.
+func (r *Role) auditor(ctx context.Context, l *Link, models []challenger.Model, accuse func(*receipt.Receipt) error) (*auditor.Auditor, error) {
+	if r.Beacon == "" || !l.Contracts.HasAudits() {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	p, genesis, period, err := l.Contracts.AuditTerms(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b, err := localBeacon(r.Beacon, genesis, period)
+	if err != nil {
+		return nil, fmt.Errorf("--beacon %s: %w", r.Beacon, err)
+	}
+	key, err := r.key()
+	if err != nil {
+		return nil, err
+	}
+	o := auditor.Options{Key: key, Domain: l.Contracts.Domain(), Chain: l, Source: peer.New(httpClient()), Beacon: b,
+		Dir: filepath.Join(r.Dir, "audits"), Params: p, Window: l.Contracts.Params().Window, Log: r.Log}
+	o.Accuse = func(x *receipt.Receipt) {
+		if err := accuse(x); err != nil {
+			r.Log.Warn("receipt not checked", "err", err)
+		}
+	}
+	for _, m := range models {
+		o.Models = append(o.Models, auditor.Model{Manifest: m.Manifest, Computer: m.Computer})
+	}
+	return auditor.New(o)
+}
+
+// holdSeat takes a seat among the auditors unless the account has one.
+func (l *Link) holdSeat(ctx context.Context) error {
+	have, err1 := l.Contracts.AuditDeposit(ctx, l.account)
+	p, _, _, err2 := l.Contracts.AuditTerms(ctx)
+	if err := errors.Join(err1, err2); err != nil || !have.IsZero() {
+		return err
+	}
+	seat := uint64(0)
+	for ; ; seat++ {
+		if s, ok, err := l.Contracts.Seat(ctx, seat); err != nil {
+			return err
+		} else if !ok || s.Owner == (claim.Address{}) {
+			break
+		}
+	}
+	return l.bringAudits(ctx, "seat", p.Deposit, func(key string) (chain.Intent, error) { return l.Contracts.JoinAudits(key, seat) })
+}
+
+// holdFees brings what the account has paid in advance for its audits up to least.
+func (l *Link) holdFees(ctx context.Context, least claim.Amount) error {
+	if least.IsZero() || !l.Contracts.HasAudits() {
+		return nil
+	}
+	have, err := l.Contracts.AuditFees(ctx, l.account)
+	missing := least.Less(have)
+	if err != nil || missing.IsZero() {
+		return err
+	}
+	return l.bringAudits(ctx, "fees", missing, func(key string) (chain.Intent, error) { return l.Contracts.PayAuditFees(key, l.account, missing) })
+}
+
+// bringAudits mints what is missing, where anybody may, approves and puts an amount.
+func (l *Link) bringAudits(ctx context.Context, what string, amount claim.Amount, put func(key string) (chain.Intent, error)) error {
+	have, err := l.Contracts.TokenBalance(ctx, l.account)
+	if err != nil {
+		return err
+	}
+	tag := fmt.Sprintf("audits/%s/%d/", what, time.Now().UnixNano())
+	if lack := amount.Less(have); !lack.IsZero() {
+		mint, err := l.Contracts.Mint(tag+"mint", l.account, lack)
+		mint.Gas = 0 // with a trial run: a token that nobody may mint costs nothing
+		if err == nil {
+			err = l.Do(ctx, mint)
+		}
+		if err != nil {
+			return fmt.Errorf("account %x lacks %s token units for its %s of audits: %w", l.account, lack, what, err)
+		}
+	}
+	approve, err1 := l.Contracts.ApproveAudits(tag+"approve", amount)
+	i, err2 := put(tag + "put")
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	return l.Do(ctx, approve, i)
+}
