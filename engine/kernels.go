@@ -21,7 +21,9 @@ var ErrKernel = errors.New("no such kernel")
 
 // KernelNames are all names of kernels: auto is the fastest that this processor has, generic the
 // plain one. All give the same numbers.
-func KernelNames() []string { return []string{"auto", "generic", "avx2", "avx512", "amx", "neon", "sdot"} }
+func KernelNames() []string {
+	return []string{"auto", "generic", "avx2", "avx512", "amx", "neon", "sdot"}
+}
 
 // lacks says, for a set of kernels, what of it this processor has not; "" if nothing.
 func lacks(name string) string {
