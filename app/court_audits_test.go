@@ -97,6 +97,9 @@ func blindAuditor(ctx context.Context, t *testing.T, c *tribunal) error {
 	if err != nil {
 		return err
 	}
+	if err := c.drawsAgree(ctx, t, places, times); err != nil {
+		return err
+	}
 	honest, blind := places[c.n.Accounts["watch"]], places[c.n.Accounts["mallory"]]
 	if err := errors.Join(c.comes(ctx, honest, statusCommitted), c.comes(ctx, blind, statusCommitted), c.refutations(ctx, 1)); err != nil {
 		return err
@@ -117,6 +120,29 @@ func blindAuditor(ctx context.Context, t *testing.T, c *tribunal) error {
 		t.Errorf("the watcher has %s, want %s; the blind one has deposit %s and credit %s", credit, want, deposit, none)
 	}
 	return errors.Join(err1, err2, err3, err4)
+}
+
+// drawsAgree holds the contract's draws to those of its twin.
+func (c *tribunal) drawsAgree(ctx context.Context, t *testing.T, places map[claim.Address]ledger.AuditPlace, times sampling.Times) error {
+	s, err := c.beacon.Sign(times.Drawing)
+	if err != nil {
+		return err
+	}
+	for who, p := range places {
+		index, seat, ok := sampling.Draw(s.Seed(), sampling.BatchKey(p.Node, p.Root), p.Draw, p.Place, 1, 2)
+		got, _, err := c.k.AuditDraw(ctx, p)
+		if err != nil {
+			return err
+		}
+		held, _, err := c.k.Seat(ctx, seat)
+		if err != nil {
+			return err
+		}
+		if !ok || uint64(got) != index || held.Owner != who {
+			t.Errorf("place %d: claim %d and auditor %x, its twin says claim %d and seat %d of %x", p.Place, got, who, index, seat, held.Owner)
+		}
+	}
+	return nil
 }
 
 // refutations waits for that many games that ended with a refutation.

@@ -200,9 +200,7 @@ func (r *Role) Watch(ctx context.Context) error {
 		Account: l.account, Domain: l.Contracts.Domain(), Chain: l, Source: peer.New(http.DefaultClient), Dir: r.Dir,
 		MaxBond: r.Stake, Window: l.Contracts.Params().Window, Log: r.Log, CrashPoint: crashPoint(""),
 	}
-	o.Covered = func(ctx context.Context, node claim.Address) bool {
-		return covered(ctx, l.Contracts, node)
-	}
+	o.Covered = func(ctx context.Context, node claim.Address) bool { return covered(ctx, l.Contracts, node) }
 	key, err := r.key()
 	if err != nil {
 		return err
@@ -238,16 +236,12 @@ func (r *Role) Watch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ready := func(string) error { return l.holdCredit(ctx, r.Stake) }
 	tasks := []func(context.Context) error{l.Run, c.Run}
 	if a != nil {
 		defer a.Close() //nolint:errcheck // the process ends
+		ready = func(string) error { return errors.Join(l.holdCredit(ctx, r.Stake), l.holdSeat(ctx)) }
 		tasks = append(tasks, a.Run)
-	}
-	ready := func(string) error {
-		if err := l.holdCredit(ctx, r.Stake); err != nil || a == nil {
-			return err
-		}
-		return l.holdSeat(ctx)
 	}
 	return r.serve(ctx, "watch", face, watchHandler(c, face), ready, tasks...)
 }
