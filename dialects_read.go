@@ -38,6 +38,13 @@ func (f fields) responses(a *receipt.Asked) (limit string, err error) {
 		k = append(talk{{Role: template.System, Content: instructions}}, k...)
 	}
 	a.Messages = k
+	var config fields
+	if err := f.read("text", &config); err != nil {
+		return "", err
+	}
+	if err := f.flatFormat(config["format"]); err != nil {
+		return "", err
+	}
 	return "max_output_tokens", f.functions(a, func(name string) string {
 		if name == "type" || name == "strict" {
 			return ""
@@ -94,6 +101,13 @@ func (f fields) anthropic(a *receipt.Asked) (limit string, err error) {
 		}
 	}
 	a.Messages = k
+	var config fields
+	if err := f.read("output_config", &config); err != nil {
+		return "", err
+	}
+	if err := f.flatFormat(config["format"]); err != nil {
+		return "", err
+	}
 	if f.has("stop_sequences") {
 		f["stop"] = f["stop_sequences"]
 	}
@@ -217,8 +231,9 @@ func (f fields) ollamaGenerate(a *receipt.Asked) (limit string, err error) {
 	return "max_tokens", f.options()
 }
 
-// options puts the options of Ollama where the other dialects have them.
+// options puts the options of Ollama, and the format, where the other dialects have them.
 func (f fields) options() error {
+	f.ollamaFormat()
 	var o fields
 	if err := f.read("options", &o); err != nil {
 		return err
@@ -237,4 +252,42 @@ func (f fields) options() error {
 		f["max_tokens"] = o["num_predict"]
 	}
 	return nil
+}
+
+// flatFormat puts a format whose schema stands beside its type where chat completions have it.
+func (f fields) flatFormat(raw json.RawMessage) error {
+	delete(f, "response_format")
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil
+	}
+	var format struct{ Type, Schema json.RawMessage }
+	if err := json.Unmarshal(raw, &format); err != nil {
+		return fmt.Errorf("format: %w", err)
+	}
+	f.setFormat(format.Type, format.Schema)
+	return nil
+}
+
+// setFormat makes a format of chat completions from its type and its schema, either of which may be missing.
+func (f fields) setFormat(kind, schema json.RawMessage) {
+	if len(kind) == 0 {
+		kind = json.RawMessage(`"text"`)
+	}
+	text := append([]byte(`{"type":`), kind...)
+	if len(schema) > 0 {
+		text = append(append(append(text, `,"json_schema":{"schema":`...), schema...), '}')
+	}
+	f["response_format"] = append(text, '}')
+}
+
+// ollamaFormat puts a format where chat completions have it.
+func (f fields) ollamaFormat() {
+	raw := f["format"]
+	delete(f, "response_format")
+	switch {
+	case string(raw) == `"json"`:
+		f.setFormat(json.RawMessage(`"json_object"`), nil)
+	case len(raw) > 0 && raw[0] == '{':
+		f.setFormat(json.RawMessage(`"json_schema"`), raw)
+	}
 }

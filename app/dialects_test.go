@@ -59,6 +59,7 @@ func sent() map[string][]string {
 		"/v1/completions": {`{"model":"m","prompt":"Once upon","max_tokens":6,"temperature":0}`},
 		"/v1/responses": {
 			`{"model":"m","input":"once","max_output_tokens":6,"temperature":0}`,
+			`{"model":"m","input":"once","max_output_tokens":6,"temperature":0,"text":{"format":{"type":"json_schema","name":"n","schema":` + schema + `}}}`,
 			`{"model":"m","instructions":"be brief","input":[{"role":"developer","content":"and kind"},{"role":"user","content":[{"type":"input_text","text":"once"}]},
 				{"type":"function_call","call_id":"1","name":"f","arguments":"{\"x\": 1}"},{"type":"function_call","call_id":"2","name":"g","arguments":"{}"},
 				{"type":"function_call_output","call_id":"1","output":"one"},{"type":"function_call_output","call_id":"2","output":"two"}],
@@ -73,9 +74,11 @@ func sent() map[string][]string {
 				{"role":"assistant","content":[{"type":"text","text":"I look"},{"type":"tool_use","id":"1","name":"f","input":{"x": 1}},{"type":"tool_use","id":"2","name":"f","input":{}}]},
 				{"role":"user","content":[{"type":"tool_result","tool_use_id":"1","content":"one"},{"type":"tool_result","tool_use_id":"2"},{"type":"text","text":"so?"}]}],
 				"tools":[{"name":"f","description":"d","input_schema":` + schema + `,"cache_control":{"type":"ephemeral"}}],"top_k":3,"seed":9}`,
+			`{"model":"m","max_tokens":6,"messages":[{"role":"user","content":"once"}],"output_config":{"format":{"type":"json_schema","schema":` + schema + `}}}`,
 			`{"model":"m","max_tokens":4,"messages":[{"role":"user","content":"once"}],"tools":[{"name":"f","input_schema":{}}],"tool_choice":{"type":"none"}}`,
 		},
 		"/api/chat": {
+			`{"model":"m","messages":[{"role":"user","content":"once"}],"format":` + schema + `,"options":{"num_predict":6,"temperature":0}}`,
 			`{"model":"m","messages":[{"role":"user","content":"once"}],"options":{"num_predict":6,"temperature":0.2,"seed":4,"repeat_penalty":1.1,"stop":["zzz"]}}`,
 			`{"model":"m","messages":[{"role":"system","content":"be"},{"role":"user","content":"once"},{"role":"assistant","content":"","tool_calls":[{"function":{"name":"f","arguments":{"x": 1}}}]},
 				{"role":"tool","tool_name":"f","content":"one"}],"tools":[{"type":"function","function":{"name":"f","parameters":` + schema + `}}],"options":{"num_predict":5,"temperature":0}}`,
@@ -83,6 +86,7 @@ func sent() map[string][]string {
 		"/api/generate": {
 			`{"model":"m","prompt":"once","system":"be brief","options":{"num_predict":6,"temperature":0}}`,
 			`{"model":"m","prompt":"once","options":{"num_predict":6,"temperature":0,"top_k":2}}`,
+			`{"model":"m","prompt":"once","format":"json","options":{"num_predict":6,"temperature":0}}`,
 			`{"model":"m","prompt":"Once upon","raw":true,"options":{"num_predict":-1,"temperature":0,"stop":["."]}}`,
 		},
 	}
