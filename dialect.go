@@ -9,7 +9,6 @@ import (
 
 	"elenchus/commitment/receipt"
 	"elenchus/compute/decode"
-	"elenchus/compute/grammar"
 	"elenchus/compute/template"
 )
 
@@ -160,36 +159,6 @@ func (f fields) stops(s *decode.Sampler) error {
 	return nil
 }
 
-// format reads response_format: the automaton of what it asks for. The root of its table is the model's
-// affair. SPEC 16 §3.8.
-func (f fields) format(s *decode.Sampler) error {
-	var format struct {
-		Type   string `json:"type"`
-		Schema struct {
-			Schema json.RawMessage `json:"schema"`
-		} `json:"json_schema"`
-	}
-	if err := f.read("response_format", &format); err != nil {
-		return err
-	}
-	compile := grammar.Object
-	switch format.Type {
-	case "", "text":
-		return nil
-	case "json_object":
-	case "json_schema":
-		compile = func() (*grammar.Automaton, error) { return grammar.Schema(format.Schema.Schema) }
-	default:
-		return fmt.Errorf("%w: request: response_format of the type %.64q", ErrInput, format.Type)
-	}
-	a, err := compile()
-	if err != nil {
-		return fmt.Errorf("%w: request: response_format: %w", ErrInput, err)
-	}
-	s.Grammar = &grammar.Grammar{Source: a.Encode()}
-	return nil
-}
-
 // setting reads a number that changes the draw.
 func setting[T uint32 | int32](f fields, name string, to *T, parse func(string) (T, error)) error {
 	if !f.has(name) {
@@ -284,56 +253,6 @@ func (f fields) messages(a *receipt.Asked) error {
 // toolCall is a call of a tool, in a request or a response.
 type toolCall struct {
 	Function template.Call `json:"function"`
-}
-
-// tools reads the tools that the model was shown.
-func (f fields) tools(a *receipt.Asked) error {
-	var choice string
-	if json.Unmarshal(f["tool_choice"], &choice) == nil && choice == "none" {
-		return nil
-	}
-	var all []json.RawMessage
-	if err := f.read("tools", &all); err != nil {
-		return err
-	}
-	allowed, err := f.allowed()
-	for _, t := range all {
-		if allowed == nil || allowed[nameOf(t)] {
-			a.Tools = append(a.Tools, string(t))
-		}
-	}
-	return err
-}
-
-// nameOf is the name of a function that a model may be shown.
-func nameOf(tool json.RawMessage) string {
-	var t struct {
-		Function struct {
-			Name string `json:"name"`
-		} `json:"function"`
-	}
-	_ = json.Unmarshal(tool, &t) // without a name it is none of those that are allowed
-	return t.Function.Name
-}
-
-// allowed are the names of the tools that the request lets the model see; nil: all.
-func (f fields) allowed() (map[string]bool, error) {
-	if raw := f["tool_choice"]; len(raw) == 0 || raw[0] != '{' {
-		return nil, nil
-	}
-	var choice struct {
-		Allowed struct {
-			Tools []json.RawMessage `json:"tools"`
-		} `json:"allowed_tools"`
-	}
-	if err := f.read("tool_choice", &choice); err != nil {
-		return nil, err
-	}
-	names := make(map[string]bool)
-	for _, t := range choice.Allowed.Tools {
-		names[nameOf(t)] = true
-	}
-	return names, nil
 }
 
 // content is a text, or text parts that are joined.

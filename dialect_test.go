@@ -72,6 +72,29 @@ func TestFormatOfRequest(t *testing.T) {
 	}
 }
 
+// What a request says of calls is what the grammar of its calls is made from. SPEC 16 §3.11.
+func TestUseOfTools(t *testing.T) {
+	const start = `{"messages":[{"role":"user","content":"q"}],"tools":[{"type":"function","function":{"name":"f","strict":true}},{"type":"function","function":{"name":"g"}}]`
+	for more, want := range map[string]grammar.Use{
+		``: {}, `,"tool_choice":"required"`: {Forced: true}, `,"parallel_tool_calls":false`: {Single: true},
+		`,"tool_choice":{"type":"function","function":{"name":"g"}}`:                                                                        {Forced: true, Named: "g"},
+		`,"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"function","function":{"name":"g"}}]}}`: {Forced: true},
+		`,"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function","function":{"name":"g"}}]}}`:     {},
+	} {
+		a, err := readRequest([]byte(start+more+`}`), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u := a.Use
+		if u.Forced != want.Forced || u.Named != want.Named || u.Single != want.Single || len(u.Tools) != len(a.Tools) || u.Tools[0].Strict != (len(a.Tools) == 2) {
+			t.Errorf("%s: %+v", more, u)
+		}
+	}
+	if a, err := readRequest([]byte(start+`,"tool_choice":"none"}`), 0); err != nil || a.Use.Needed() {
+		t.Errorf("none: %+v, %v", a.Use, err)
+	}
+}
+
 // The receipt is found in every dialect of the gateway, and what the model wrote is not taken for it; a request or a
 // response that is not read is refused, so that no check of it can be false.
 func TestOtherDialects(t *testing.T) {

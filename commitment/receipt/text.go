@@ -10,6 +10,7 @@ import (
 	"elenchus/commitment/merkle"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
+	"elenchus/compute/grammar"
 	program "elenchus/compute/model"
 	"elenchus/compute/opset"
 	"elenchus/compute/template"
@@ -20,7 +21,8 @@ import (
 // set. What is nil was left to the gateway, except Temperature, whose default is 1.
 type Asked struct {
 	Messages    []template.Message
-	Tools       []string // JSON of each, with messages
+	Tools       []string    // JSON of each, with messages
+	Use         grammar.Use // of tools, with messages
 	Text        *string
 	IDs         []int32
 	MaxNew      *uint32
@@ -229,6 +231,13 @@ func degrees(q16 uint32) string {
 // the model; one that was not asked for, or not kept to, is told in words, since its bytes say little.
 func (s *side) wanted(r *Receipt, a *Asked) (wanted decode.Sampler, why string) {
 	wanted = a.Sampler
+	if wanted.Grammar == nil && a.Use.Needed() {
+		calls, err := a.Use.Automaton(s.tmpl.Syntax())
+		if err != nil {
+			return wanted, "the calls that the user asked for: " + err.Error()
+		}
+		wanted.Grammar = &grammar.Grammar{Source: calls.Encode()}
+	}
 	switch got := r.Sampler.Grammar; {
 	case got == nil && wanted.Grammar == nil:
 		return wanted, ""

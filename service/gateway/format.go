@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"elenchus/compute/grammar"
 )
@@ -104,10 +105,15 @@ func readOutputConfig(r *request, m member) *failure {
 
 // bind gives the request the grammar that its fields ask for, as the model keeps to it.
 func (g *Gateway) bind(ctx context.Context, codec Codec, m Model, r *request) error {
-	if r.format.field == "" {
+	use, f := r.use()
+	switch {
+	case f != nil:
+		return f
+	case use.Needed() && r.format.field == "":
+		return g.bindCalls(ctx, codec, m, r, use)
+	case r.format.field == "":
 		return nil
-	}
-	if len(r.shown()) > 0 {
+	case len(r.shown()) > 0:
 		return badParam(r.format.field, r.format.field+` of JSON beside tools is not supported here: send "tool_choice":"none"`)
 	}
 	source, err := g.compiled(r.format.schema, func() (*grammar.Automaton, error) {
@@ -121,6 +127,32 @@ func (g *Gateway) bind(ctx context.Context, codec Codec, m Model, r *request) er
 	}
 	if err != nil {
 		return badParam(r.format.field, fmt.Sprintf("%s: %v", r.format.field, err))
+	}
+	return nil
+}
+
+// use is what the request says of calls.
+func (r *request) use() (*grammar.Use, *failure) {
+	tools, err := grammar.ReadTools(r.shown())
+	if err != nil {
+		return nil, badParam("tools", fmt.Sprintf("tools: %v", err))
+	}
+	for i := range tools {
+		tools[i].Strict = tools[i].Strict || slices.Contains(r.strict, tools[i].Name)
+	}
+	return &grammar.Use{Tools: tools, Named: r.called, Forced: r.forced, Single: r.oneCall && len(tools) > 0}, nil
+}
+
+// bindCalls gives the request the grammar of its calls.
+func (g *Gateway) bindCalls(ctx context.Context, codec Codec, m Model, r *request, use *grammar.Use) error {
+	syntax := codec.Syntax()
+	key := fmt.Sprintf("%+v %q %t %t %q %q", syntax, use.Named, use.Forced, use.Single, r.strict, r.shown())
+	source, err := g.compiled(key, func() (*grammar.Automaton, error) { return use.Automaton(syntax) })
+	if err == nil {
+		r.sampler.Grammar, err = codec.Bind(ctx, source, m.Stop)
+	}
+	if err != nil {
+		return badParam("tools", fmt.Sprintf("tools: %v", err))
 	}
 	return nil
 }

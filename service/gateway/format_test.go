@@ -97,3 +97,41 @@ func TestGrammarsAreKept(t *testing.T) {
 		t.Errorf("compiled %d times", calls)
 	}
 }
+
+// Calls that are forced, of any tool or of one, are written in the model's own form and keep to the schema of the tool;
+// so do those of strict tools, and one call at most is one. SPEC 16 §3.11.
+func TestForcedCallsOfEveryDialect(t *testing.T) {
+	chat := `"model":"toy/bytes","messages":[{"role":"user","content":"a"}]`
+	tool := func(name string) string {
+		return `{"type":"function","function":{"name":"` + name + `","parameters":` + yesSchema + `}}`
+	}
+	flat := `{"type":"function","name":"f","parameters":` + yesSchema + `}`
+	two := `,"tools":[` + tool("e") + `,` + tool("f") + `]`
+	for name, c := range map[string]struct{ path, body, want string }{
+		"required":  {"/v1/chat/completions", `{` + chat + two + `,"tool_choice":"required"}`, `"arguments":"{\"word\": \"yes\"}"`},
+		"named":     {"/v1/chat/completions", `{` + chat + two + `,"tool_choice":{"type":"function","function":{"name":"e"}}}`, `"name":"e"`},
+		"allowed":   {"/v1/chat/completions", `{` + chat + two + `,"tool_choice":` + strings.Replace(allowedF, "auto", "required", 1) + `}`, `"name":"f"`},
+		"one":       {"/v1/chat/completions", `{` + chat + two + `,"tool_choice":"required","parallel_tool_calls":false}`, `"finish_reason":"tool_calls"`},
+		"responses": {"/v1/responses", `{"model":"toy/bytes","input":"a","tools":[` + flat + `],"tool_choice":{"type":"function","name":"f"}}`, `"arguments":"{\"word\": \"yes\"}"`},
+		"messages":  {"/v1/messages", `{` + chat + `,"max_tokens":99,"tools":[{"name":"f","input_schema":` + yesSchema + `}],"tool_choice":{"type":"any"}}`, `"input":{"word":`},
+		"tool":      {"/v1/messages", `{` + chat + `,"max_tokens":99,"tools":[{"name":"f","input_schema":` + yesSchema + `}],"tool_choice":{"type":"tool","name":"f"}}`, `"name":"f"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &toyBackend{script: constrained, room: 900}
+			w := ask(newGateway(t, b, fixedOptions()), "POST", c.path, c.body)
+			if got := strings.ReplaceAll(w.Body.String(), `": `, `":`); w.Code != 200 || !strings.Contains(got, strings.ReplaceAll(c.want, `": `, `":`)) {
+				t.Errorf("%d: no %s in %s", w.Code, c.want, w.Body)
+			}
+		})
+	}
+	for _, more := range []string{`,"parallel_tool_calls":false`, `,"tools":[{"type":"function","function":{"name":"f","strict":true,"parameters":` + yesSchema + `}}]`} {
+		b := &toyBackend{script: says("x", FinishEOS), room: 900}
+		body := `{` + chat + `,"tools":[` + tool("f") + `]` + more + `}`
+		if strings.Contains(more, "tools\"") {
+			body = `{` + chat + more + `}`
+		}
+		if w := ask(newGateway(t, b, fixedOptions()), "POST", "/v1/chat/completions", body); w.Code != 200 || b.lastJob(t).Sampler.Grammar == nil {
+			t.Errorf("%s: %d %s", more, w.Code, w.Body)
+		}
+	}
+}

@@ -41,23 +41,38 @@ func readThinking(_ *request, m member) *failure {
 	})
 }
 
-// readChoice accepts what needs no grammar: the model decides, or sees no tools.
+// readChoice reads who decides: the model, or the client, who wants a call of any tool or of one; or the model sees none.
 func readChoice(r *request, m member) *failure {
-	return inside(m.value, m.name, func(name string, m member) *failure {
+	f := inside(m.value, m.name, func(name string, m member) (f *failure) {
 		switch name {
 		case "type":
 			return readPlainChoice(r, m)
+		case "name":
+			r.called, f = readToolName(m)
+			return f
 		case "disable_parallel_tool_use":
-			return only("false", `false`)(r, m)
+			r.oneCall, f = readBool(m)
+			return f
 		}
 		return unsupported(m.name, "null")
 	})
+	if f == nil && (r.called != "") != (typeOf(m.value) == "tool") {
+		f = badParam(m.name, m.name+" of the type tool, and no other, names a tool")
+	}
+	return f
 }
 
-// readPlainChoice reads auto or none.
+// readPlainChoice reads auto, none, any or tool.
 func readPlainChoice(r *request, m member) *failure {
 	if kind(m.value) != '"' {
-		return unsupported(m.name, `"none" or "auto"`)
+		return unsupported(m.name, `"none", "auto", "any" or "tool"`)
+	}
+	switch compact(m.value) {
+	case `"any"`, `"tool"`:
+		r.forced = true
+		return nil
+	case `"required"`:
+		return unsupported(m.name, `"none", "auto", "any" or "tool"`)
 	}
 	return readToolChoice(r, m)
 }
@@ -67,17 +82,18 @@ func readSchemaTools(r *request, m member) *failure {
 	return each(m, func(i int, raw json.RawMessage) *failure {
 		tool := member{fmt.Sprintf("%s[%d]", m.name, i), raw}
 		var function []member
-		named, schema := false, false
+		named, schema, strict, toolName := false, false, false, ""
 		f := inside(raw, tool.name, func(name string, m member) (f *failure) {
 			switch name {
 			case "type":
 				return only(`"custom"`, `"custom"`)(r, m)
 			case "strict":
-				return only("false", `false`)(r, m)
+				strict, f = readBool(m)
+				return f
 			case "cache_control": // of a cache that does not change the answer
 				return nil
 			case "name":
-				_, f = readToolName(m)
+				toolName, f = readToolName(m)
 				named = true
 			case "description":
 				_, f = readString(m, maxBody)
@@ -97,6 +113,9 @@ func readSchemaTools(r *request, m member) *failure {
 			return f
 		case !schema:
 			return badParam(tool.name+".input_schema", tool.name+".input_schema is missing")
+		}
+		if strict {
+			r.strict = append(r.strict, toolName)
 		}
 		return r.addTool(tool, function, named)
 	})

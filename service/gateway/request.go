@@ -37,6 +37,9 @@ type request struct {
 	noTools        bool      // tool_choice "none"
 	allowed        []string  // names of the tools that the model may call; nil: all
 	oneCall        bool      // parallel_tool_calls false
+	forced         bool      // the answer is a call
+	called         string    // of the tool that is named; "": any
+	strict         []string  // names of tools that are strict, where templates do not see it
 	prompt         string    // generate only
 	prompts        []prompt  // completions only
 	echo           bool      // completions only: the text begins with the prompt
@@ -101,8 +104,8 @@ func decodeRequest(body []byte, fields map[string]reader) (*request, *failure) {
 	if f := r.keepAllowed(); f != nil {
 		return nil, f
 	}
-	if r.oneCall && len(r.shown()) > 0 {
-		return nil, unsupported("parallel_tool_calls", "true")
+	if r.forced && len(r.shown()) == 0 {
+		return nil, badParam("tool_choice", "tool_choice wants a call and there are no tools")
 	}
 	if r.model == "" {
 		return nil, badParam("model", "model must name a model: GET /v1/models lists them")

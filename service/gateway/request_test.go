@@ -79,14 +79,14 @@ var refusedBodies = []refusal{
 	{"tool without function", "chat/completions", `{` + chatStart + `,"tools":[{"type":"function"}]}`, 400, "tools[0]", "must be"},
 	{"tool without name", "chat/completions", `{` + chatStart + `,"tools":[{"type":"function","function":{}}]}`, 400, "tools[0].function.name", "missing"},
 	{"tool with an odd name", "chat/completions", `{` + chatStart + `,"tools":[{"type":"function","function":{"name":"a b"}}]}`, 400, "tools[0].function.name", "letters"},
-	{"strict tool", "chat/completions", `{` + chatStart + `,"tools":[{"type":"function","function":{"name":"f","strict":true}}]}`, 400, "tools[0].function.strict", "not supported"},
+	{"strict tool", "chat/completions", `{` + chatStart + `,"tools":[{"type":"function","function":{"name":"f","strict":1}}]}`, 400, "tools[0].function.strict", "must be"},
 	{"too many tools", "chat/completions", `{` + chatStart + `,"tools":[` + strings.Repeat(oneTool+`,`, 128) + oneTool + `]}`, 400, "tools", "at most 128"},
 	{"allowed but missing", "chat/completions", `{` + chatStart + `,"tool_choice":` + allowedF + `}`, 400, "tool_choice", "not among tools"},
-	{"one of the allowed forced", "chat/completions", `{` + chatStart + `,"tool_choice":` + strings.Replace(allowedF, "auto", "required", 1) + `}`, 400, "tool_choice.allowed_tools.mode", "not supported"},
+	{"one of the allowed forced", "chat/completions", `{` + chatStart + `,"tool_choice":` + strings.Replace(allowedF, "auto", "forced", 1) + `}`, 400, "tool_choice.allowed_tools.mode", "not supported"},
 	{"allowed without tools", "chat/completions", `{` + chatStart + `,"tool_choice":{"type":"allowed_tools"}}`, 400, "tool_choice", "not supported"},
 	{"allowed without a name", "chat/completions", `{` + chatStart + `,"tool_choice":{"type":"allowed_tools","tools":[{"type":"function"}]}}`, 400, "tool_choice.tools[0]", "must name a function"},
-	{"forced tool", "chat/completions", `{` + chatStart + `,"tool_choice":{"type":"function","function":{"name":"f"}}}`, 400, "tool_choice", "not supported"},
-	{"one call at a time", "chat/completions", `{` + chatStart + `,"parallel_tool_calls":false,"tools":[` + oneTool + `]}`, 400, "parallel_tool_calls", "not supported"},
+	{"forced tool", "chat/completions", `{` + chatStart + `,"tool_choice":{"type":"function","function":{"name":"f"}}}`, 400, "tool_choice", "there are no tools"},
+	{"one call at a time", "chat/completions", `{` + chatStart + `,"parallel_tool_calls":1,"tools":[` + oneTool + `]}`, 400, "parallel_tool_calls", "must be"},
 	{"no content", "chat/completions", withMessages(`[{"role":"user","content":null}]`), 400, "messages[0].content", "must be a string"},
 	{"content of wrong type", "chat/completions", withMessages(`[{"role":"user","content":7}]`), 400, "messages[0].content", "must be a string"},
 	{"image part", "chat/completions", withMessages(`[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]`), 400, "messages[0].content[0]", "not supported"},
@@ -150,7 +150,7 @@ var refusedBodies = []refusal{
 
 // refusedValues are values of parameters that would change the answer.
 var refusedValues = map[string]string{
-	"tool_choice": `"required"`, "functions": `[{}]`, "response_format": `{"type":"grammar"}`,
+	"tool_choice": `"forced"`, "functions": `[{}]`, "response_format": `{"type":"grammar"}`,
 	"modalities": `["audio"]`, "reasoning_effort": `"high"`, "web_search_options": `{}`,
 }
 

@@ -140,7 +140,7 @@ func readFlatTools(r *request, m member) *failure {
 	return each(m, func(i int, raw json.RawMessage) *failure {
 		tool := member{fmt.Sprintf("%s[%d]", m.name, i), raw}
 		var function []member
-		named, typed := false, false
+		named, typed, strict, toolName := false, false, false, ""
 		f := inside(raw, tool.name, func(name string, m member) (f *failure) {
 			switch name {
 			case "type":
@@ -149,9 +149,10 @@ func readFlatTools(r *request, m member) *failure {
 				}
 				return f
 			case "strict":
-				return only("false", `false`)(r, m)
+				strict, f = readBool(m)
+				return f
 			case "name":
-				_, f = readToolName(m)
+				toolName, f = readToolName(m)
 				named = true
 			}
 			function = append(function, member{name, m.value})
@@ -162,6 +163,9 @@ func readFlatTools(r *request, m member) *failure {
 			return f
 		case !typed:
 			return badParam(tool.name+".type", tool.name+`.type must be "function"`)
+		}
+		if strict {
+			r.strict = append(r.strict, toolName)
 		}
 		return r.addTool(tool, function, named)
 	})

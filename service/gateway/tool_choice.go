@@ -6,10 +6,11 @@ import (
 	"slices"
 )
 
-// choicesWithoutGrammar are the forms of tool_choice that need none.
-const choicesWithoutGrammar = `"none", "auto" or allowed_tools with the mode "auto"`
+// choices are the forms of tool_choice.
+const choices = `"none", "auto", "required", a function or allowed_tools`
 
-// readToolChoice accepts what needs no grammar: the model decides, about all tools or some of them, or sees none.
+// readToolChoice reads who decides: the model, about all tools or some of them, or the client, who wants a call of any
+// or of one; or the model sees none.
 func readToolChoice(r *request, m member) *failure {
 	switch compact(m.value) {
 	case `"none"`:
@@ -17,9 +18,15 @@ func readToolChoice(r *request, m member) *failure {
 		return nil
 	case `"auto"`:
 		return nil
+	case `"required"`:
+		r.forced = true
+		return nil
 	}
 	if kind(m.value) != '{' {
-		return unsupported(m.name, choicesWithoutGrammar)
+		return unsupported(m.name, choices)
+	}
+	if typeOf(m.value) == "function" {
+		return r.call(m)
 	}
 	typed := false
 	f := inside(m.value, m.name, func(name string, at member) *failure {
@@ -33,8 +40,26 @@ func readToolChoice(r *request, m member) *failure {
 		return r.allow(name, at)
 	})
 	if f == nil && (!typed || r.allowed == nil) {
-		f = unsupported(m.name, choicesWithoutGrammar)
+		f = unsupported(m.name, choices)
 	}
+	return f
+}
+
+// typeOf is the type of an object, "" if it has none.
+func typeOf(raw json.RawMessage) string {
+	var v struct {
+		Type string `json:"type"`
+	}
+	if json.Unmarshal(raw, &v) != nil {
+		return ""
+	}
+	return v.Type
+}
+
+// call reads the tool that is to be called.
+func (r *request) call(m member) (f *failure) {
+	r.forced = true
+	r.called, f = nameOfTool(m.value, m.name)
 	return f
 }
 
@@ -42,7 +67,8 @@ func readToolChoice(r *request, m member) *failure {
 func (r *request) allow(name string, m member) *failure {
 	switch name {
 	case "mode":
-		return only(`"auto"`, `"auto"`)(r, m)
+		r.forced = compact(m.value) == `"required"`
+		return only(`"auto" or "required"`, `"auto"`, `"required"`)(r, m)
 	case "tools":
 		r.allowed = []string{}
 		return each(m, func(i int, raw json.RawMessage) *failure {

@@ -53,7 +53,7 @@ func checkTool(raw json.RawMessage, where string) *failure {
 	return checkFunction(function, where+".function")
 }
 
-// checkFunction wants a name, and nothing that a grammar would be needed for.
+// checkFunction wants a name.
 func checkFunction(raw json.RawMessage, where string) *failure {
 	named := false
 	f := inside(raw, where, func(name string, m member) (f *failure) {
@@ -62,7 +62,7 @@ func checkFunction(raw json.RawMessage, where string) *failure {
 			named = true
 			_, f = readToolName(m)
 		case "strict":
-			f = only("false", `false`)(nil, m)
+			_, f = readBool(m)
 		}
 		return f
 	})
@@ -86,7 +86,7 @@ func readToolName(m member) (string, *failure) {
 	return name, nil
 }
 
-// readParallel reads whether the model may call several tools at once, which nothing can forbid it yet.
+// readParallel reads whether the model may call several tools at once.
 func readParallel(r *request, m member) *failure {
 	many, f := readBool(m)
 	r.oneCall = !many
