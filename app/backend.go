@@ -211,7 +211,7 @@ func (b *Backend) request(m *backendModel, j *gateway.Job) claim.Request {
 		Model: merkle.Hash(m.man.ID()), PromptRoot: trace.IDTree(j.Prompt).Root(), PromptCount: uint32(len(j.Prompt)),
 		MaxNew: uint32(j.MaxNew), Temperature: uint32(j.TemperatureQ16), Seed: j.Seed, StopCount: uint8(len(j.Stop)),
 		Extras:    trace.Settings(&j.Sampler).Extras(),
-		DataClass: claim.Public, User: b.User, Nonce: binary.BigEndian.Uint64(nonce[:]),
+		DataClass: j.DataClass, User: b.User, Nonce: binary.BigEndian.Uint64(nonce[:]),
 	}
 	if len(j.Stop) > 0 {
 		r.StopRoot = trace.IDTree(j.Stop).Root()

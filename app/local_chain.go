@@ -199,10 +199,10 @@ func (l *ChainLookup) find(ctx context.Context, r *receipt.Receipt, batches []po
 }
 
 // placeOf is the index of a claim among receipts, -1 without it, and the digests of all.
-func placeOf(rs []*receipt.Receipt, d claim.Domain, want claim.Hash) (at int, digests []claim.Hash) {
+func placeOf(rs []receipt.Place, d claim.Domain, want claim.Hash) (at int, digests []claim.Hash) {
 	at, digests = -1, make([]claim.Hash, len(rs))
 	for i, x := range rs {
-		if digests[i] = x.Claim.Digest(d); digests[i] == want {
+		if digests[i] = x.Digest(d); digests[i] == want {
 			at = i
 		}
 	}

@@ -31,7 +31,9 @@ func (b *Backend) finish(ctx context.Context, text string, q asked) (gateway.Fin
 	if err := claim.VerifySigner(r.Claim.Digest(b.Domain), r.Signature, r.Claim.Node); err != nil {
 		return 0, "", fmt.Errorf("receipt of node %x: %w", r.Claim.Node, err)
 	}
-	b.watch(ctx, text)
+	if r.Request.DataClass != claim.Sealed { // whom the user has named as watchers are parties; of sealed data there are none
+		b.watch(ctx, text)
+	}
 	return gateway.FinishCode(r.Claim.Finish), text, nil
 }
 

@@ -277,7 +277,7 @@ func (s *troupe) kept(ctx context.Context, got *receipt.Receipt) {
 	if err != nil || len(in) != 1 {
 		s.t.Fatalf("%d receipts are served of the batch, %v", len(in), err)
 	}
-	for _, r := range []*receipt.Receipt{in[0], got} {
+	for _, r := range []*receipt.Receipt{in[0].Receipt, got} {
 		if r != nil && r.Claim != all[0].Claim {
 			s.t.Fatalf("claim %+v became %+v", r.Claim, all[0].Claim)
 		}

@@ -39,7 +39,7 @@ type vectorWorld struct {
 // noSource serves nothing: what the challenger does not compute the node must post.
 type noSource struct{}
 
-func (noSource) Batch(context.Context, string, claim.Hash) ([]*receipt.Receipt, error) {
+func (noSource) Batch(context.Context, string, claim.Hash) ([]receipt.Place, error) {
 	return nil, context.DeadlineExceeded
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"elenchus"
 	"elenchus/app"
+	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
 	"elenchus/compute/decode"
 
@@ -204,6 +205,7 @@ type statement struct {
 	OutputIDs   int    `json:"output_ids"`
 	Finish      uint8  `json:"finish"`
 	Temperature uint32 `json:"temperature_q16"`
+	Disclosure  string `json:"disclosure"`
 	Seed        uint64 `json:"seed"`
 	MaxNew      uint32 `json:"max_new"`
 	Sampler     string `json:"sampler"` // what else changes the draw, in words
@@ -218,7 +220,8 @@ func verdictOf(rep *elenchus.Report) verdict {
 	v := verdict{Outcome: rep.Outcome().String(), Statement: statement{
 		Claim: fmt.Sprintf("%x", rep.ID), Node: fmt.Sprintf("0x%x", k.Node), Model: fmt.Sprintf("%x", q.Model), ChainID: r.Domain.ChainID,
 		Arena: fmt.Sprintf("0x%x", r.Domain.Arena), PromptIDs: len(r.Prompt), OutputIDs: len(r.Output), Finish: k.Finish,
-		Temperature: q.Temperature, Seed: q.Seed, MaxNew: q.MaxNew, Sampler: r.Sampler.Words(), StateRoot: fmt.Sprintf("%x", k.StateRoot), Prompt: rep.Prompt, Output: rep.Output,
+		Disclosure: claim.ClassName(q.DataClass), Temperature: q.Temperature, Seed: q.Seed, MaxNew: q.MaxNew, Sampler: r.Sampler.Words(),
+		StateRoot: fmt.Sprintf("%x", k.StateRoot), Prompt: rep.Prompt, Output: rep.Output,
 	}}
 	for _, c := range rep.Checks {
 		v.Checks = append(v.Checks, verdictCheck{c.Name, c.Outcome.String(), c.Detail})
@@ -238,6 +241,14 @@ func finishWords(code uint8) string {
 	return "unknown"
 }
 
+// shownTo says who is given the data of a class. SPEC 07 §10.
+func shownTo(class uint8) string {
+	if class == claim.Parties {
+		return "to the parties alone: whoever holds the user's key, and who was drawn to audit"
+	}
+	return "to nobody: only who holds this receipt can compute it again"
+}
+
 func printReport(w io.Writer, rep *elenchus.Report) {
 	s := verdictOf(rep).Statement
 	fmt.Fprintf(w, "claim   %s\nnode    %s\nsays    model %s\n", s.Claim, s.Node, s.Model)
@@ -252,6 +263,9 @@ func printReport(w io.Writer, rep *elenchus.Report) {
 		fmt.Fprintf(w, "        at temperature %s, seed %d, at most %d tokens; sampler settings: %s\n", decode.Fixed(int64(s.Temperature), 16), s.Seed,
 			s.MaxNew, s.Sampler)
 		fmt.Fprintf(w, "        it ended with finish code %d: %s\n\n", s.Finish, finishWords(s.Finish))
+	}
+	if rep.Receipt.Request.DataClass != claim.Public {
+		fmt.Fprintf(w, "shown   %s\n\n", shownTo(rep.Receipt.Request.DataClass))
 	}
 	for _, c := range rep.Checks {
 		fmt.Fprintf(w, "%-10s %-8s %s\n", c.Name, c.Outcome, c.Detail)

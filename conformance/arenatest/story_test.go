@@ -56,6 +56,8 @@ type stage struct {
 	man   *manifest.Manifest
 
 	handed bool // the challenger gets the receipt, too
+	class  uint8
+	user   claim.Address // zero: somebody
 }
 
 func newStage(t *testing.T, man *manifest.Manifest, attack *adversary.Attack) *stage {
@@ -106,7 +108,11 @@ func (s *stage) play(j decode.Job, most time.Duration) (r *receipt.Receipt, end 
 	errs := make(chan error, 2)
 	go func() { errs <- s.node.Run(ctx) }()
 	go func() { errs <- s.watch.Run(ctx) }()
-	r, err := s.node.Serve(ctx, request(s.man, j), nil)
+	asked := request(s.man, j)
+	if asked.Request.DataClass = s.class; s.user != (claim.Address{}) {
+		asked.Request.User = s.user
+	}
+	r, err := s.node.Serve(ctx, asked, nil)
 	if err == nil && s.handed { // as a gateway does
 		err = s.watch.Submit(r)
 	}

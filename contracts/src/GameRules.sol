@@ -354,8 +354,8 @@ contract GameRules is IGameRules {
     function _tensors(bytes memory s, uint8 phase, bytes calldata payload) private view {
         if (phase != G.TENSORS_DUE) revert G.WrongPhase(9, phase);
         (uint256 pos, uint256 end) = Packed.bounds(payload);
+        uint256 roots = Graph.openDescriptor(s, 0, pos, end); // so the payload has the 192 bytes
         bytes calldata d = payload[0:192];
-        uint256 roots = Graph.openDescriptor(s, 0, pos, end);
         (uint256 count, uint256 k, uint256 v) =
             (uint256(Descriptors.param(d, 0)), uint256(Descriptors.param(d, 1)), uint256(Descriptors.param(d, 2)));
         if (Descriptors.op(d) != 0 || count < 2 || count > 128 || k >= count || v >= count) {
@@ -478,8 +478,8 @@ contract GameRules is IGameRules {
         (root, pos) = Trees.keccakOpen(target, tensor, count, Packed.take(pos, 32, end), end);
         States.same(root, G.word(s, G.LIST_ROOT));
         uint256 offset = payload.length - (end - pos);
-        bytes calldata d = payload[offset:offset + 192];
         Packed.done(Graph.openDescriptor(s, tensor, pos, end), end);
+        bytes calldata d = payload[offset:offset + 192];
         (uint256 total, uint256 leafBytes) = Graph.geometry(d, G.get(s, G.T));
         uint256 level = Trees.depth(total, leafBytes);
         G.put(s, G.TOTAL, total);

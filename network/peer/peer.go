@@ -11,6 +11,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -44,10 +45,14 @@ func (e *StatusError) Error() string { return fmt.Sprintf("node answers %d: %s",
 var ErrReply = errors.New("malformed reply of a node")
 
 // Client talks to nodes. It is safe for concurrent use.
-type Client struct{ http *http.Client }
+type Client struct {
+	http   *http.Client
+	key    *ecdsa.PrivateKey // of a party; nil: of nobody
+	domain claim.Domain      // in which key signs
+}
 
 // New uses the given HTTP client.
-func New(c *http.Client) *Client { return &Client{c} }
+func New(c *http.Client) *Client { return &Client{http: c} }
 
 // Model is a model that a node serves.
 type Model struct {
@@ -66,9 +71,17 @@ type Info struct {
 }
 
 func (c *Client) get(ctx context.Context, url string, top int64) ([]byte, error) {
+	return c.getAs(ctx, url, top, "")
+}
+
+// getAs is get with an Authorization header, unless it is empty.
+func (c *Client) getAs(ctx context.Context, url string, top int64, as string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
+	}
+	if as != "" {
+		req.Header.Set("Authorization", as)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -117,11 +130,16 @@ func (c *Client) receipts(ctx context.Context, url string) ([]*receipt.Receipt, 
 	if err != nil {
 		return nil, 0, err
 	}
+	return decodeReceipts(b)
+}
+
+func decodeReceipts(b []byte) ([]*receipt.Receipt, uint64, error) {
 	var body struct {
 		Receipts []string `json:"receipts"`
 		Next     uint64   `json:"next"`
 	}
-	if err := json.Unmarshal(b, &body); err != nil {
+	err := json.Unmarshal(b, &body)
+	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %w", ErrReply, err)
 	}
 	out := make([]*receipt.Receipt, len(body.Receipts))
@@ -133,10 +151,36 @@ func (c *Client) receipts(ctx context.Context, url string) ([]*receipt.Receipt, 
 	return out, body.Next, nil
 }
 
-// Batch returns the receipts of a batch in order.
-func (c *Client) Batch(ctx context.Context, url string, root claim.Hash) ([]*receipt.Receipt, error) {
-	rs, _, err := c.receipts(ctx, url+"/v1/batches/"+hex.EncodeToString(root[:]))
-	return rs, err
+// Batch returns the claims of a batch in order: receipts, or digests where the node keeps them for their
+// parties.
+func (c *Client) Batch(ctx context.Context, url string, root claim.Hash) ([]receipt.Place, error) {
+	b, err := c.get(ctx, url+"/v1/batches/"+hex.EncodeToString(root[:]), maxJSON)
+	if err != nil {
+		return nil, err
+	}
+	var body struct {
+		Receipts []string `json:"receipts"`
+		Leaves   []string `json:"leaves"` // of all, if one is hidden
+	}
+	if err := json.Unmarshal(b, &body); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrReply, err)
+	}
+	out := make([]receipt.Place, len(body.Receipts))
+	for i, text := range body.Receipts {
+		if text != "" {
+			out[i].Receipt, err = receipt.Parse(text)
+		} else if len(body.Leaves) != len(out) {
+			err = errors.New("neither a receipt nor a digest")
+		} else if raw, bad := hex.DecodeString(body.Leaves[i]); bad != nil || len(raw) != len(out[i].Leaf) {
+			err = fmt.Errorf("digest %q is not 64 hex digits", body.Leaves[i])
+		} else {
+			out[i].Leaf = claim.Hash(raw)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: claim %d of the batch: %w", ErrReply, i, err)
+		}
+	}
+	return out, nil
 }
 
 // Claims lists receipts after a sequence number, and the number to go on from.
@@ -146,7 +190,7 @@ func (c *Client) Claims(ctx context.Context, url string, after uint64) ([]*recei
 
 // States returns the n state hashes of a claim.
 func (c *Client) States(ctx context.Context, url string, id claim.Hash, n int) ([]claim.Hash, error) {
-	b, err := c.get(ctx, fmt.Sprintf("%s/v1/claims/%x/states", url, id), int64(n)*32)
+	b, err := c.data(ctx, url, id, "states", int64(n)*32)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +206,7 @@ func (c *Client) States(ctx context.Context, url string, id claim.Hash, n int) (
 
 // Tensor returns at most size bytes of a tensor of a step.
 func (c *Client) Tensor(ctx context.Context, url string, id claim.Hash, t uint32, stage, tensor, size int) ([]byte, error) {
-	return c.get(ctx, fmt.Sprintf("%s/v1/claims/%x/steps/%d/%d/%d", url, id, t, stage, tensor), int64(size))
+	return c.data(ctx, url, id, fmt.Sprintf("steps/%d/%d/%d", t, stage, tensor), int64(size))
 }
 
 // Answer is a running answer of a node. It is not safe for concurrent use.

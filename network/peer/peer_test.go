@@ -73,7 +73,7 @@ func TestPaths(t *testing.T) {
 	if i, err := c.Info(ctx, "http://n"); err != nil || i.ChainID != 5 || len(i.Models) != 1 || i.Models[0].Context != 4 || asked != "GET http://n/v1/node" {
 		t.Errorf("info %+v, %v, %s", i, err, asked)
 	}
-	if rs, err := c.Batch(ctx, "http://n", id); err != nil || len(rs) != 1 || rs[0].ID() != want.ID() || asked != "GET http://n/v1/batches/"+hex {
+	if rs, err := c.Batch(ctx, "http://n", id); err != nil || len(rs) != 1 || rs[0].Receipt.ID() != want.ID() || asked != "GET http://n/v1/batches/"+hex {
 		t.Errorf("batch %v, %v, %s", rs, err, asked)
 	}
 	if rs, next, err := c.Claims(ctx, "http://n", 7); err != nil || len(rs) != 1 || next != 9 || asked != "GET http://n/v1/claims?after=7" {

@@ -149,8 +149,8 @@ func (c *Challenger) auditBatch(ctx context.Context, b ledger.BatchPosted) error
 		return err
 	}
 	digests := make([]claim.Hash, len(rs))
-	for i, r := range rs {
-		digests[i] = r.Claim.Digest(c.o.Domain)
+	for i, p := range rs {
+		digests[i] = p.Digest(c.o.Domain)
 	}
 	if len(rs) != int(b.Count) || claim.TreeRoot(digests) != b.Root {
 		return fmt.Errorf("the %d receipts served are not the %d claims of the batch", len(rs), b.Count)
@@ -158,7 +158,11 @@ func (c *Challenger) auditBatch(ctx context.Context, b ledger.BatchPosted) error
 	c.included(digests, b.Until)
 	tree := claim.NewTree(digests)
 	var spoilt error
-	for i, r := range rs {
+	for i, p := range rs {
+		r := p.Receipt
+		if r == nil { // for its parties: whoever holds the receipt hands it over
+			continue
+		}
 		at := &dispute.Inclusion{Root: b.Root, Index: uint16(i), Path: tree.Path(i)}
 		if r.Claim.Node != b.Node {
 			at = nil // the arena knows batches by node and root: only a signature shows this claim

@@ -36,8 +36,8 @@ type Chain interface {
 
 // Source fetches what nodes serve. Nothing of it is trusted.
 type Source interface {
-	// Batch returns the receipts of a batch in order.
-	Batch(ctx context.Context, url string, root claim.Hash) ([]*receipt.Receipt, error)
+	// Batch returns the claims of a batch in order.
+	Batch(ctx context.Context, url string, root claim.Hash) ([]receipt.Place, error)
 	// States returns the n state hashes of a claim.
 	States(ctx context.Context, url string, id claim.Hash, n int) ([]claim.Hash, error)
 	// Tensor returns at most size bytes of a tensor of a step.

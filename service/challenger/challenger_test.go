@@ -45,9 +45,9 @@ func (s *served) Submit(_ context.Context, o ledger.Order) error {
 	return nil
 }
 
-func (s *served) Batch(ctx context.Context, url string, _ claim.Hash) ([]*receipt.Receipt, error) {
+func (s *served) Batch(ctx context.Context, url string, _ claim.Hash) ([]receipt.Place, error) {
 	if r := s.batches[url]; r != nil {
-		return []*receipt.Receipt{r}, nil
+		return []receipt.Place{{Receipt: r}}, nil
 	}
 	<-ctx.Done()
 	return nil, ctx.Err()

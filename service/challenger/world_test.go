@@ -112,15 +112,15 @@ func sign(t *testing.T, c claim.Claim) claim.Signature {
 var errWithheld = errors.New("withheld")
 
 // Batch serves the one claim.
-func (w *world) Batch(context.Context, string, claim.Hash) ([]*receipt.Receipt, error) {
+func (w *world) Batch(context.Context, string, claim.Hash) ([]receipt.Place, error) {
 	if w.withhold {
 		return nil, errWithheld
 	}
 	if r := w.first; r != nil {
 		w.first = nil
-		return []*receipt.Receipt{r}, nil
+		return []receipt.Place{{Receipt: r}}, nil
 	}
-	return []*receipt.Receipt{w.r}, nil
+	return []receipt.Place{{Receipt: w.r}}, nil
 }
 
 // States serves the node's states.

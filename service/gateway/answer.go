@@ -166,5 +166,5 @@ func newJob(r *request, d *dialect, ids []int32, m Model) (Job, error) {
 		most = min(most, r.maxNew)
 	}
 	return Job{Model: m.ID, Prompt: ids, MaxNew: most, TemperatureQ16: r.temperatureQ16, Seed: r.seed, Stop: m.Stop, Sampler: r.sampler,
-		Route: r.route, Logprobs: r.logprobs, TopLogprobs: r.topLogprobs}, nil
+		DataClass: r.dataClass, Route: r.route, Logprobs: r.logprobs, TopLogprobs: r.topLogprobs}, nil
 }

@@ -83,7 +83,8 @@ type Job struct {
 	Seed           uint64  // 0 when greedy and the client named none
 	Stop           []int32 // Model.Stop
 	Sampler        decode.Sampler
-	Logprobs       bool // whether events carry Odds
+	Logprobs       bool  // whether events carry Odds
+	DataClass      uint8 // who is shown the data: claim.Public, Parties or Sealed
 	Route          Route
 	TopLogprobs    int // alternatives in each, 0..decode.MaxOdds
 }

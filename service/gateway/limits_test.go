@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"crypto/sha256"
+	"elenchus/commitment/claim"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -145,6 +146,25 @@ func TestAnswersWithoutReceipts(t *testing.T) {
 	w := ask(newGateway(t, &toyBackend{}, fixedOptions()), "POST", "/v1/chat/completions", `{`+chatStart+`}`, levelHeader, "zk")
 	if w.Code != 400 || !strings.Contains(w.Body.String(), "X-Elenchus-Verification is not supported") {
 		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestDisclosure: the data class of a request is the client's word, and no other word is taken.
+func TestDisclosure(t *testing.T) {
+	for field, want := range map[string]uint8{
+		``: claim.Public, `,"verification":{"disclosure":"public"}`: claim.Public, `,"verification":{"disclosure":"parties","level":"none"}`: claim.Parties,
+		`,"verification":{"disclosure":"sealed"}`: claim.Sealed,
+	} {
+		b := &toyBackend{script: says("x", FinishEOS)}
+		if w := ask(newGateway(t, b, fixedOptions()), "POST", "/v1/chat/completions", `{`+chatStart+field+`}`); w.Code != 200 || b.jobs[0].DataClass != want {
+			t.Errorf("%s: %d %s, class %d", field, w.Code, w.Body, b.jobs[0].DataClass)
+		}
+	}
+	for _, word := range []string{`"private"`, `""`, `1`} {
+		w := ask(newGateway(t, &toyBackend{}, fixedOptions()), "POST", "/v1/chat/completions", `{`+chatStart+`,"verification":{"disclosure":`+word+`}}`)
+		if w.Code != 400 {
+			t.Errorf("%s: %d %s", word, w.Code, w.Body)
+		}
 	}
 }
 

@@ -49,6 +49,7 @@ type request struct {
 	topLogprobs    int
 	route          Route
 	unsigned       bool   // the answer comes without its receipt
+	dataClass      uint8  // who is shown request and answer
 	system         string // before the messages; of dialects that name it apart
 	raw            bool   // the prompt is not to be rendered
 	whole          bool   // stream was false

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 
+	"elenchus/commitment/claim"
 	"elenchus/compute/decode"
 )
 
@@ -65,12 +66,29 @@ const (
 // readVerification reads {"level": ...}. SPEC 16 §10.
 func readVerification(r *request, m member) *failure {
 	return inside(m.value, m.name, func(name string, m member) *failure {
-		if name != "level" {
-			r.ignore("verification." + name)
-			return nil
+		switch name {
+		case "level":
+			return setLevel(r, m)
+		case "disclosure":
+			return setDisclosure(r, m)
 		}
-		return setLevel(r, m)
+		r.ignore("verification." + name)
+		return nil
 	})
+}
+
+// setDisclosure reads who is shown request and answer. SPEC 07 §10.
+func setDisclosure(r *request, m member) *failure {
+	name, f := readString(m, maxProvider)
+	if f != nil {
+		return f
+	}
+	class, ok := claim.ParseClass(name)
+	if !ok {
+		return unsupported(m.name, `"public", "parties" or "sealed"`)
+	}
+	r.dataClass = class
+	return nil
 }
 
 func setLevel(r *request, m member) *failure {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"elenchus/commitment/claim"
@@ -63,6 +64,11 @@ func fail(w http.ResponseWriter, err error) {
 		w.Header().Set("Retry-After", "1")
 	case errors.Is(err, ErrUnknownModel), errors.Is(err, errNotFound):
 		status = http.StatusNotFound
+	case errors.Is(err, errParty):
+		status = http.StatusUnauthorized
+		w.Header().Set("WWW-Authenticate", strings.TrimSpace(fetchScheme))
+	case errors.Is(err, errSealed):
+		status = http.StatusForbidden
 	case errors.Is(err, ErrRefused), errors.Is(err, errBadPath), errors.Is(err, trace.ErrTrace), errors.Is(err, decode.ErrJob), errors.Is(err, model.ErrModel):
 		status = http.StatusBadRequest
 	}
@@ -235,7 +241,18 @@ func (n *Node) listClaims(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	reply(w, map[string]any{"receipts": texts(raw), "next": last})
+	public := raw[:0]
+	for _, b := range raw {
+		rec, err := receipt.Decode(b)
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		if rec.Request.DataClass == claim.Public {
+			public = append(public, b)
+		}
+	}
+	reply(w, map[string]any{"receipts": texts(public), "next": last})
 }
 
 func (n *Node) oneClaim(w http.ResponseWriter, r *http.Request) {
@@ -249,7 +266,22 @@ func (n *Node) oneClaim(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	reply(w, map[string]any{"receipts": texts([][]byte{raw})})
+	s, err := n.receiver(r, id)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	body := map[string]any{"receipts": texts([][]byte{raw})}
+	if s == nil {
+		reply(w, body)
+		return
+	}
+	plain, err := json.Marshal(body)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	deliver(w, plain, "receipt", s)
 }
 
 func (n *Node) batchClaims(w http.ResponseWriter, r *http.Request) {
@@ -258,22 +290,48 @@ func (n *Node) batchClaims(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	ids, until, err := n.store.batchOf(root)
-	raw := make([][]byte, len(ids))
-	for i := range ids {
-		if err == nil {
-			raw[i], err = n.store.get(ids[i])
-		}
-	}
+	body, err := n.batchBody(root)
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	reply(w, map[string]any{"receipts": texts(raw), "until": until})
+	reply(w, body)
+}
+
+// batchBody is a batch as everybody may see it: receipts, and the digests of all claims if one is not public.
+func (n *Node) batchBody(root claim.Hash) (map[string]any, error) {
+	ids, until, err := n.store.batchOf(root)
+	if err != nil {
+		return nil, err
+	}
+	receipts, leaves, hidden := make([]string, len(ids)), make([]string, len(ids)), false
+	for i, id := range ids {
+		raw, err := n.store.get(id)
+		if err != nil {
+			return nil, err
+		}
+		rec, err := receipt.Decode(raw)
+		if err != nil {
+			return nil, err
+		}
+		digest := rec.Claim.Digest(n.o.Domain)
+		receipts[i], leaves[i] = shownInBatch(raw, rec.Request.DataClass), hex.EncodeToString(digest[:])
+		hidden = hidden || receipts[i] == ""
+	}
+	body := map[string]any{"receipts": receipts, "until": until}
+	if hidden {
+		body["leaves"] = leaves
+	}
+	return body, nil
 }
 
 func (n *Node) states(w http.ResponseWriter, r *http.Request) {
 	id, err := pathHash(r, "claim")
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	s, err := n.receiver(r, id)
 	if err != nil {
 		fail(w, err)
 		return
@@ -283,12 +341,11 @@ func (n *Node) states(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/octet-stream")
+	hashes := make([]byte, 0, len(a.Hashes)*len(claim.Hash{}))
 	for _, h := range a.Hashes[1:] {
-		if _, err := w.Write(h[:]); err != nil {
-			return
-		}
+		hashes = append(hashes, h[:]...)
 	}
+	deliver(w, hashes, "states", s)
 }
 
 // shown is the commitment of a claim for a stranger, who waits for his turn.
@@ -310,13 +367,17 @@ func (n *Node) tensor(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
+	s, err := n.receiver(r, id)
+	if err != nil {
+		fail(w, err)
+		return
+	}
 	b, err := n.tensorBytes(r, id, t, stage, index)
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/octet-stream")
-	_, _ = w.Write(b)
+	deliver(w, b, fmt.Sprintf("steps/%d/%d/%d", t, stage, index), s)
 }
 
 func (n *Node) tensorBytes(r *http.Request, id claim.Hash, t, stage, index int) ([]byte, error) {

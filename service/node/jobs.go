@@ -36,9 +36,6 @@ func (n *Node) check(j *Job) (*Model, error) {
 	if err := r.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	if r.DataClass != claim.Public {
-		return nil, fmt.Errorf("%w: data class %d, this node serves class 0 (public)", ErrRefused, r.DataClass)
-	}
 	if m.graph() {
 		return m, checkGraph(j, m)
 	}

@@ -81,6 +81,9 @@ type Options struct {
 	Now        func() time.Time
 	// CrashPoint, when set, is called at the named points of the life of a claim. Tests kill there.
 	CrashPoint func(name string)
+	// Auditor says whether an address was drawn to audit a claim, and may so have the data that is kept for
+	// its parties; nil: nobody is.
+	Auditor func(id claim.Hash, who claim.Address) bool
 }
 
 // Node is a running node. Create it with New.

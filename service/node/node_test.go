@@ -271,7 +271,7 @@ func TestRefusals(t *testing.T) {
 		err    error
 	}{
 		{"another model", func(j *node.Job) { j.Request.Model[0] ^= 1 }, node.ErrUnknownModel},
-		{"a class that it does not serve", func(j *node.Job) { j.Request.DataClass = claim.Sealed }, node.ErrRefused},
+		{"a class that it does not serve", func(j *node.Job) { j.Request.DataClass = 3 }, node.ErrRefused},
 		{"extras", func(j *node.Job) { j.Request.Extras[0] = 1 }, node.ErrRefused},
 		{"settings that the request does not commit to", func(j *node.Job) { j.Sampler.TopK = 1 }, node.ErrRefused},
 		{"settings out of range", func(j *node.Job) {

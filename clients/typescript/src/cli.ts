@@ -18,7 +18,7 @@ function main(): number {
   const report = verifyReceipt(readFileSync(positionals[0], "utf8"), { model, request: read(v.request), text: read(v.text) });
   if (v.json) console.log(JSON.stringify(report));
   else {
-    console.log(`claim ${report.claimId} of node ${report.node}\nmodel ${report.model}`);
+    console.log(`claim ${report.claimId} of node ${report.node}\nmodel ${report.model}\nshown ${report.disclosure}`);
     for (const s of report.statements) console.log(`${s.outcome.padEnd(8)} ${s.name}${s.detail === "" ? "" : `: ${s.detail}`}`);
     console.log(report.outcome);
   }

@@ -68,6 +68,8 @@ export interface Statement { name: string; outcome: Outcome; detail: string }
 export interface Report {
   outcome: Outcome;
   claimId: string;
+  /** Who is shown request and answer (SPEC 07 §10): public, parties or sealed. */
+  disclosure: string;
   node: string;
   model: string;
   statements: Statement[];
@@ -149,7 +151,8 @@ export function verifyReceipt(text: string, o: VerifyOptions = {}): Report {
   }
   const has = (x: Outcome): boolean => statements.some((s) => s.outcome === x);
   const outcome: Outcome = has("false") ? "false" : has("cannot") ? "cannot" : "holds";
-  return { outcome, claimId: hex(claimID(r.claim, r.domain)), node: `0x${hex(r.claim.node)}`, model: hex(r.request.model), statements };
+  const disclosure = ["public", "parties", "sealed"][r.request.dataClass] ?? String(r.request.dataClass);
+  return { outcome, claimId: hex(claimID(r.claim, r.domain)), disclosure, node: `0x${hex(r.claim.node)}`, model: hex(r.request.model), statements };
 }
 
 export { concat };
