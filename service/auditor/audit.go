@@ -99,13 +99,16 @@ func (a *Auditor) fetch(ctx context.Context, b *batch, index uint32) (*receipt.R
 		return nil, nil, "the batch is not served: " + err.Error()
 	}
 	digests := make([]claim.Hash, len(rs))
-	for i, r := range rs {
-		digests[i] = r.Claim.Digest(a.o.Domain)
+	for i, p := range rs {
+		digests[i] = p.Digest(a.o.Domain)
 	}
 	if len(rs) != int(b.Count) || index >= b.Count || claim.TreeRoot(digests) != b.Root {
 		return nil, nil, "what is served is not the batch"
 	}
-	r := rs[index]
+	r := rs[index].Receipt
+	if r == nil {
+		return nil, nil, "the claim is kept for its parties"
+	}
 	m, held := a.models[r.Request.Model]
 	settings := trace.Settings(&r.Sampler)
 	switch {

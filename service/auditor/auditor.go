@@ -42,7 +42,7 @@ type Chain interface {
 
 // Source fetches what nodes serve. Nothing of it is trusted.
 type Source interface {
-	Batch(ctx context.Context, url string, root claim.Hash) ([]*receipt.Receipt, error)
+	Batch(ctx context.Context, url string, root claim.Hash) ([]receipt.Place, error)
 }
 
 // Computer runs a model; see challenger.Computer.

@@ -51,8 +51,8 @@ func (s *told) Submit(_ context.Context, o ledger.Order) error {
 	return nil
 }
 
-func (s *told) Batch(context.Context, string, claim.Hash) ([]*receipt.Receipt, error) {
-	return []*receipt.Receipt{s.serves}, nil
+func (s *told) Batch(context.Context, string, claim.Hash) ([]receipt.Place, error) {
+	return []receipt.Place{{Receipt: s.serves}}, nil
 }
 
 func (s *told) States(context.Context, string, claim.Hash, int) ([]claim.Hash, error) {
