@@ -71,7 +71,8 @@ type Options struct {
 	// Covered says whether a node has stake that a claim outside every batch can be slashed from; nil:
 	// always. Without it, anybody could sign lies that cost only those who refute them.
 	Covered func(ctx context.Context, node claim.Address) bool
-	// Window is W of the arena in seconds: receipts that promise less are refused; 0: whatever they promise.
+	// Window is W of the arena in seconds: receipts that promise less are refused, and batches that were
+	// promised are demanded; 0: neither.
 	Window uint64
 	// CrashPoint, when set, is called at the named points of a challenge. Tests kill there.
 	CrashPoint func(name string)

@@ -127,6 +127,9 @@ func (c *Challenger) await(r *receipt.Receipt) error {
 // demand asks the chain for the batches that nodes promised for receipts held here and did not post:
 // the claim is found true, so that only this is wrong with it. SPEC 08 §4.10.
 func (c *Challenger) demand(ctx context.Context) error {
+	if c.o.Window == 0 {
+		return nil
+	}
 	for _, r := range c.overdue() {
 		m, held := c.models[r.Request.Model]
 		if !held || !c.covered(ctx, r) {
@@ -142,8 +145,9 @@ func (c *Challenger) demand(ctx context.Context) error {
 	return nil
 }
 
-// overdue are the receipts whose batch is due and unknown, while no batch of their node is still to be
-// read; what nobody can demand any more is dropped.
+// overdue are the receipts whose batch has been due for a quarter of a window and is unknown, while no
+// batch of their node is still to be read: a demand that is met costs a quarter of its bond. What nobody
+// can demand any more is dropped.
 func (c *Challenger) overdue() []*receipt.Receipt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,7 +160,7 @@ func (c *Challenger) overdue() []*receipt.Receipt {
 		case c.now > r.Claim.ChallengeUntil:
 			delete(c.awaited, digest)
 			c.store.drop(digest)
-		case c.now > r.Claim.BatchBy && c.checked[id].True && !c.store.has(id) && !c.unread(r.Claim.Node):
+		case c.now > r.Claim.BatchBy+c.o.Window/4 && c.checked[id].True && !c.store.has(id) && !c.unread(r.Claim.Node):
 			out = append(out, r)
 		}
 	}

@@ -109,8 +109,8 @@ func (w *watcher) opened() dispute.OpenMove {
 	if !ok {
 		w.t.Fatalf("the first order is %T", o)
 	}
-	w.head(100, 61, ledger.Fact{Ref: ledger.Ref{Block: 100}, Event: ledger.Committed{Game: o.Game}})
-	w.head(101, 62)
+	w.head(100, 162, ledger.Fact{Ref: ledger.Ref{Block: 100}, Event: ledger.Committed{Game: o.Game}})
+	w.head(101, 163)
 	for {
 		next, ok := (<-w.s.orders).(ledger.Open)
 		if !ok {
@@ -180,13 +180,13 @@ func TestDemandsAreMadeByThemselves(t *testing.T) {
 	for number := uint64(2); !w.Verdicts()[r.ID()].True; number++ {
 		w.head(number, 55)
 	}
-	w.head(90, 60) // at batchBy
+	w.head(90, 60+window/4) // a node may be late
 	w.stop()
 	if len(w.s.orders) != 0 {
 		t.Fatalf("an order before the batch is due: %T", <-w.s.orders)
 	}
 	w = watch(t, man, dir)
-	w.head(91, 61)
+	w.head(91, 61+window/4)
 	if m := w.opened(); m.T != dispute.NotIncluded || m.Claim.StateRoot != r.Claim.StateRoot || m.Batch != nil {
 		t.Fatalf("opened %+v", m)
 	}
@@ -205,9 +205,9 @@ func TestDemandsAreMadeByThemselves(t *testing.T) {
 		t.Fatal(err)
 	}
 	for number := uint64(200); w.Waiting() > 0; number++ {
-		w.head(number, 70)
+		w.head(number, 170)
 	}
-	w.head(300, 71)
+	w.head(300, 171)
 	if len(w.s.orders) != 0 {
 		t.Fatalf("an order about a claim in a batch: %T", <-w.s.orders)
 	}
