@@ -23,6 +23,7 @@ import (
 	"elenchus/service/adversary"
 	"elenchus/service/auditor"
 	"elenchus/service/challenger"
+	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -39,6 +40,10 @@ type CourtOptions struct {
 	Story    io.Writer // nil: silence
 	Log      *slog.Logger
 	Within   time.Duration // of real time; 0: 4 minutes
+	// Confidential plays with the model as a confidential one, whose answers are proofs. SPEC 10 §6.
+	Confidential bool
+	// Inspect looks at the chain when the story is over, and at what each node signed; nil: nobody does.
+	Inspect func(ctx context.Context, rpc string, asked map[string]*receipt.Receipt) error
 }
 
 // courtParams are the clocks of a public L2: days in which an honest party has time for its moves on
@@ -91,10 +96,14 @@ type tribunal struct {
 	lie   *adversary.Attack
 	lives map[string]int   // of nodes, by name
 	first *receipt.Receipt // that node1 signed before it lost its state
+	prove *prover          // of a confidential model
 }
 
 // courtRoles are the accounts of a court.
 func courtRoles() []string { return []string{"deployer", "node1", "node2", "watch", "mallory", "user"} }
+
+// registrarRole registers proof keys. It is no party of a story: what it pays is nobody's loss.
+const registrarRole = "registrar"
 
 // Court plays an attack of the kit against the real services and contracts in one process and reports
 // how it ended: the verdict, and what became of everybody's money. GAME §1 rule 42.
@@ -162,6 +171,11 @@ func (c *tribunal) sit(ctx context.Context) error {
 	if err := c.finish(ctx); err != nil {
 		return err
 	}
+	if c.o.Inspect != nil {
+		if err := c.o.Inspect(ctx, c.chain.HTTP(), c.asked); err != nil {
+			return err
+		}
+	}
 	if c.card.Verdict == adversary.Refused && c.result.Verdict == adversary.Upheld {
 		c.result.Verdict = adversary.Refused
 	}
@@ -171,12 +185,15 @@ func (c *tribunal) sit(ctx context.Context) error {
 // open starts chain, contracts and parties.
 func (c *tribunal) open(ctx context.Context) error {
 	alloc, ether := map[common.Address]*big.Int{}, new(big.Int).Exp(big.NewInt(10), big.NewInt(18), nil)
-	for _, name := range courtRoles() {
+	for _, name := range append(courtRoles(), registrarRole) {
 		k, err := crypto.ToECDSA(crypto.Keccak256([]byte("elenchus/court/" + name)))
 		if err != nil {
 			return err
 		}
-		c.keys[name], c.n.Accounts[name] = k, claim.AddressOf(k)
+		c.keys[name] = k
+		if name != registrarRole {
+			c.n.Accounts[name] = claim.AddressOf(k)
+		}
 		alloc[crypto.PubkeyToAddress(k.PublicKey)] = new(big.Int).Mul(ether, big.NewInt(allocEther))
 	}
 	var err error
@@ -188,6 +205,11 @@ func (c *tribunal) open(ctx context.Context) error {
 	}
 	if c.man = c.o.Manifest; c.man == nil {
 		if c.man, _, err = LoadModel("default"); err != nil {
+			return err
+		}
+	}
+	if c.o.Confidential {
+		if err := c.conceal(ctx); err != nil {
 			return err
 		}
 	}
@@ -206,6 +228,32 @@ func (c *tribunal) open(ctx context.Context) error {
 	return c.startWatch(ctx)
 }
 
+// conceal makes the model a confidential one, and a prover with development keys.
+func (c *tribunal) conceal(ctx context.Context) error {
+	man, err := manifest.BindAs(c.man.Model, manifest.Confidential)
+	if err != nil {
+		return err
+	}
+	c.man, c.result.Answer = man, AnswerProof
+	l, err := openLink(ctx, c.chain.HTTP(), c.n.Addresses, c.keys[registrarRole], filepath.Join(c.dir, registrarRole), c.o.Log.With("role", registrarRole),
+		pace{poll: courtPoll, inFlight: 256})
+	if err != nil {
+		return err
+	}
+	c.links[registrarRole] = l
+	c.do(ctx, l.Run)
+	c.prove = newProver(filepath.Join(c.dir, "keys"), c.k, func(ctx context.Context, i chain.Intent) error { return l.Do(ctx, i) }, c.say)
+	return nil
+}
+
+// prover is what a party finishes answers with; nil where answers show leaves.
+func (c *tribunal) prover(account claim.Address) func(context.Context, dispute.State, dispute.Move) (dispute.Move, error) {
+	if c.prove == nil {
+		return nil
+	}
+	return c.prove.of(account)
+}
+
 // richCredit is what mallory can lock in bonds: whatever the doublings ask for.
 var richCredit, _ = claim.ParseAmount("10000000000000000000000000000000")
 
@@ -218,7 +266,9 @@ func (c *tribunal) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.n.Addresses, err = chain.Deploy(ctx, client, s, courtParams()); err != nil {
+	p := courtParams()
+	p.Registrar = crypto.PubkeyToAddress(c.keys[registrarRole].PublicKey)
+	if c.n.Addresses, err = chain.Deploy(ctx, client, s, p); err != nil {
 		return err
 	}
 	if c.scene.audits {
@@ -259,7 +309,7 @@ func (c *tribunal) startWatch(ctx context.Context) error {
 	w, err := challenger.New(challenger.Options{
 		Account: l.account, Secret: claim.Keccak([]byte("court")), Domain: c.k.Domain(), Chain: c.seen(l), Source: peer.New(httpClient()),
 		Models: []challenger.Model{{Manifest: c.man, Computer: &engine.Computer{Manifest: c.man}}}, Dir: filepath.Join(c.dir, "watch"),
-		MaxBond: watchCredit, Window: courtParams().Window, Log: c.o.Log.With("role", "watch"),
+		MaxBond: watchCredit, Window: courtParams().Window, Log: c.o.Log.With("role", "watch"), Prove: c.prover(l.account),
 		Covered: func(ctx context.Context, node claim.Address) bool {
 			return covered(ctx, c.k, node)
 		},

@@ -19,6 +19,7 @@ import (
 	"elenchus/network/devchain"
 	"elenchus/network/peer"
 	"elenchus/service/adversary"
+	"elenchus/settlement/dispute"
 )
 
 // scene is how an attack of the kit is played: the first two say who lies, the others who else does
@@ -75,7 +76,11 @@ func sceneOf(name string) scene {
 
 // means are mallory's, who plays with what view computes.
 func (c *tribunal) means(view adversary.Computer) adversary.Means {
-	return adversary.Means{Account: c.n.Accounts["mallory"], Domain: c.k.Domain(), Manifest: c.man, View: view,
+	var prove dispute.Prover
+	if p := c.prover(c.n.Accounts["mallory"]); p != nil {
+		prove = func(s dispute.State, m dispute.Move) (dispute.Move, error) { return p(c.acting, s, m) }
+	}
+	return adversary.Means{Prove: prove, Account: c.n.Accounts["mallory"], Domain: c.k.Domain(), Manifest: c.man, View: view,
 		Truth: &engine.Computer{Manifest: c.man}, MaxBond: claim.MaxAmount}
 }
 

@@ -46,7 +46,31 @@ func demoInCourt(ctx context.Context, o DemoOptions) (*DemoResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Court(ctx, CourtOptions{Attack: o.Attack, Seed: o.Seed, Manifest: man, Story: o.Story})
+	return Court(ctx, CourtOptions{Attack: o.Attack, Seed: o.Seed, Manifest: man, Story: o.Story, Confidential: o.Answer == AnswerProof})
+}
+
+// How the last move of a game is answered.
+const (
+	AnswerNative = "native" // with the leaves
+	AnswerProof  = "zk"     // by a proof about a confidential model
+)
+
+// demoByProof plays a story of the kit with the model as a confidential one; none and griefer are the
+// defence of a true claim.
+func demoByProof(ctx context.Context, o DemoOptions) (*DemoResult, error) {
+	told := o.Attack
+	if o.Attack == "none" || o.Attack == "griefer" {
+		o.Attack = "rich-griefer"
+	}
+	if _, ok := adversary.Find(o.Attack); !ok {
+		return nil, fmt.Errorf("%w: attack %q is not played with answers by proof", ErrCannot, o.Attack)
+	}
+	r, err := demoInCourt(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	r.Attack = told
+	return r, nil
 }
 
 // DemoOptions choose a story.
@@ -55,7 +79,7 @@ type DemoOptions struct {
 	Attack string
 	Seed   uint64
 	Model  string
-	Answer string    // native
+	Answer string    // native or zk
 	Dir    string    // "": a new one, removed at the end
 	Story  io.Writer // nil: silence
 }
@@ -128,11 +152,14 @@ func Demo(ctx context.Context, o DemoOptions) (*DemoResult, error) {
 	if !slices.Contains(Attacks(), o.Attack) {
 		return nil, fmt.Errorf("attack %q is none of %s", o.Attack, strings.Join(Attacks(), ", "))
 	}
-	if o.Answer != "native" {
-		return nil, fmt.Errorf("answer %q: this version answers \"native\"; proofs come with the circuits", o.Answer)
+	if o.Answer != AnswerNative && o.Answer != AnswerProof {
+		return nil, fmt.Errorf("%w: answer %q: %s or %s", ErrCannot, o.Answer, AnswerNative, AnswerProof)
 	}
 	if o.Story == nil {
 		o.Story = io.Discard
+	}
+	if o.Answer == AnswerProof {
+		return demoByProof(ctx, o)
 	}
 	if inCourt(o.Attack) {
 		return demoInCourt(ctx, o)

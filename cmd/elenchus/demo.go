@@ -41,7 +41,7 @@ func demoCommand() *cobra.Command {
 	p.StringVar(&o.Attack, "attack", "model-swap", "one of "+strings.Join(app.Attacks(), ", "))
 	p.Uint64Var(&o.Seed, "seed", 1, "seed of the attack byte")
 	p.StringVar(&o.Model, "model", "default", "model that every node serves")
-	p.StringVar(&o.Answer, "answer", "native", "how the last move is answered: native (zk comes with the circuits)")
+	p.StringVar(&o.Answer, "answer", "native", "how the last move is answered: native, or zk: by a proof about the model as a confidential one (development keys)")
 	p.StringVar(&o.Dir, "dir", "", "state directory; default: a new one that is removed at the end")
 	p.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c

@@ -34,10 +34,16 @@ type Backing interface {
 // package graph.
 func Bind(m *model.Model) (*Manifest, error) { return BindAs(m, Public) }
 
-// BindAs is Bind of a model of a class. Only token models can be confidential.
+// BindAs is Bind of a model of a class. Only token models can be confidential, and only those whose
+// leaves are whole blocks of 64 bytes, as circuits take them.
 func BindAs(m *model.Model, class Class) (*Manifest, error) {
 	if err := validate(m); err != nil {
 		return nil, err
+	}
+	if class == Confidential {
+		if err := provable(m); err != nil {
+			return nil, err
+		}
 	}
 	hash, roots := class.Hasher(), map[*tensor.Tensor]merkle.Hash{}
 	for s := range m.Stages {
@@ -70,6 +76,24 @@ func BindAs(m *model.Model, class Class) (*Manifest, error) {
 		return nil, err
 	}
 	return man, nil
+}
+
+// provable says whether every leaf of a model is made of blocks of 64 bytes.
+func provable(m *model.Model) error {
+	for s := range m.Stages {
+		for i := range m.Stages[s].Ops {
+			o := &m.Stages[s].Ops[i]
+			for _, t := range []*tensor.Tensor{o.A, o.B} {
+				if t != nil && leafOf(t)%opset.LeafBytes != 0 {
+					return fmt.Errorf("%w: stage %d tensor %d: leaves of %d bytes; a confidential model has multiples of %d", ErrModel, s, i, leafOf(t), opset.LeafBytes)
+				}
+			}
+			if o.Leaf%opset.LeafBytes != 0 {
+				return fmt.Errorf("%w: stage %d tensor %d: leaves of %d bytes; a confidential model has multiples of %d", ErrModel, s, i, o.Leaf, opset.LeafBytes)
+			}
+		}
+	}
+	return nil
 }
 
 // validate holds the model against the numbered invariants of package graph, model tensors included.

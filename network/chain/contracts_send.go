@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"context"
 	"fmt"
 	"math/big"
 
@@ -28,11 +29,12 @@ var moveMethods = map[dispute.Kind]string{
 }
 
 var (
-	plainGas  = gasOf{500_000, 130} // one or two new slots and a log
-	openGas   = gasOf{1_000_000, 130}
-	moveGas   = gasOf{500_000, 130}
-	answerGas = gasOf{1_500_000, 130}
-	closeGas  = gasOf{1_500_000, 130} // a new credit and a verdict
+	plainGas    = gasOf{500_000, 130} // one or two new slots and a log
+	openGas     = gasOf{1_000_000, 130}
+	moveGas     = gasOf{500_000, 130}
+	answerGas   = gasOf{1_500_000, 130}
+	proofKeyGas = gasOf{1_000_000, 500} // the key's words become code
+	closeGas    = gasOf{1_500_000, 130} // a new credit and a verdict
 )
 
 // Intent is the transaction that brings an order about, for the outbox of the account that it
@@ -150,6 +152,20 @@ func (k *Contracts) SetEndpoint(key, url string) (Intent, error) {
 		return k.intent(key, plainGas, registryName, k.at.Registry, "clearEndpoint")
 	}
 	return k.intent(key, plainGas, registryName, k.at.Registry, "setEndpoint", url)
+}
+
+// RegisterProofKey adds the key of a shape of units under the first numerics version. SPEC 10 §5.2.
+func (k *Contracts) RegisterProofKey(name string, shape [32]byte, words []byte) (Intent, error) {
+	return k.intent(name, proofKeyGas, verifierName, k.at.Verifier, "register", proofVersion, shape, words)
+}
+
+// proofVersion is the numerics version whose proof keys games use.
+const proofVersion = uint16(1)
+
+// ProofKey is the hash of the key of a shape, zero if there is none.
+func (k *Contracts) ProofKey(ctx context.Context, shape [32]byte) (claim.Hash, error) {
+	h, err := read[[32]byte](ctx, k, verifierName, k.at.Verifier, "keyHash", proofVersion, shape)
+	return claim.Hash(h), err
 }
 
 // AddKey lets key sign claims in the sender's name; a key that was retired never comes back.

@@ -46,6 +46,7 @@ type Means struct {
 	View     Computer // what it plays with: an honest computer, or a false one
 	Truth    Computer // an honest computer
 	MaxBond  claim.Amount
+	Prove    dispute.Prover // finishes answers; nil: they are sent as they are
 }
 
 // Hand is how an attacker plays one game: the zero value plays to win and takes nothing that the node
@@ -225,9 +226,13 @@ func (o *Opponent) next(h *playing, head ledger.Head) (ledger.Order, error) {
 		return nil, nil
 	}
 	if m.Kind() == dispute.KindAnswer {
-		next, _, err := dispute.Apply(s, m, dispute.Env{Now: s.Deadline, Mover: o.m.Account})
-		if err != nil || next.Phase != dispute.Refuted {
+		if phase, err := dispute.Outcome(s, m); err != nil || phase != dispute.Refuted {
 			return nil, nil //nolint:nilerr // it would defend the node
+		}
+		if o.m.Prove != nil {
+			if m, err = o.m.Prove(s, m); err != nil {
+				return nil, err
+			}
 		}
 	}
 	move.Kind, move.Payload = uint8(m.Kind()), m.Encode()
@@ -243,11 +248,20 @@ func (o *Opponent) close(g *ledger.Game) (ledger.Order, error) {
 	return ledger.Resolve{Game: g.Key, Verdict: g.Decided.Verdict, Held: o.cases.Held(v.Case)}, nil
 }
 
+// direct is the move, but for a descent in a tensor of a confidential model, where each element of the leaf
+// would be proven: the hand then picks the tensor's first element.
+func (h *playing) direct(s dispute.State, m dispute.Move) dispute.Move {
+	if p, ok := m.(dispute.PickTensor); ok && s.Class == manifest.Confidential && p.Index == dispute.Descend {
+		return dispute.PickTensor{Tensor: p.Tensor, Index: 0}
+	}
+	return m
+}
+
 // move is the move of a hand in a state, nil where it makes none.
 func (h *playing) move(s dispute.State, j dispute.Job, seen []dispute.Move) dispute.Move {
 	if !h.Blind {
 		if m, err := dispute.NextForOpener(s, j, seen, h.own, dispute.Withheld); err == nil {
-			return m
+			return h.direct(s, m)
 		}
 	}
 	switch s.Phase { // nothing differs, or nobody looks

@@ -74,6 +74,8 @@ type Options struct {
 	// Window is W of the arena in seconds: receipts that promise less are refused, and batches that were
 	// promised are demanded; 0: neither.
 	Window uint64
+	// Prove finishes answers about confidential models; nil: the node has to make them.
+	Prove func(ctx context.Context, s dispute.State, m dispute.Move) (dispute.Move, error)
 	// CrashPoint, when set, is called at the named points of a challenge. Tests kill there.
 	CrashPoint func(name string)
 }

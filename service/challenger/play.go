@@ -151,14 +151,30 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 	}
 	if m.Kind() == dispute.KindAnswer {
 		// The node answers what is true; the opener what convicts.
-		if next, _, err := dispute.Apply(s, m, dispute.Env{Now: s.Deadline, Mover: c.o.Account}); err != nil || next.Phase != dispute.Refuted {
+		if m, err = c.convicting(ctx, s, m); err != nil || m == nil {
 			c.markPlayed(o)
-			return nil
+			return err
 		}
 	}
 	o.Kind, o.Payload = uint8(m.Kind()), m.Encode()
 	c.crash("move computed, not sent")
 	return c.submit(ctx, o)
+}
+
+// convicting is an answer that convicts, with its proof where it needs one, else nil.
+func (c *Challenger) convicting(ctx context.Context, s dispute.State, m dispute.Move) (dispute.Move, error) {
+	if phase, err := dispute.Outcome(s, m); err != nil || phase != dispute.Refuted {
+		return nil, nil //nolint:nilnil,nilerr // the node answers what is true
+	}
+	if c.o.Prove == nil {
+		return m, nil
+	}
+	out, err := c.o.Prove(ctx, s, m)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		c.o.Log.Error("no proof", "phase", s.Phase.String(), "err", err)
+		return nil, nil //nolint:nilnil // the clock decides
+	}
+	return out, err
 }
 
 // move computes the move that the state asks of the opener. It waits patience seconds at most for a

@@ -113,8 +113,13 @@ func (n *Node) move(ctx context.Context, g ledger.Game, s dispute.State, o ledge
 	}
 	if m.Kind() == dispute.KindAnswer {
 		// An answer that shows the claim to be false is the opener's business.
-		if next, _, err := dispute.Apply(s, m, dispute.Env{Now: s.Deadline, Mover: n.addr}); err != nil || next.Phase != dispute.Lost {
-			return nil, fmt.Errorf("%w: the answer does not defend the claim (%v, %v)", dispute.ErrStuck, next.Phase, err)
+		if phase, err := dispute.Outcome(s, m); err != nil || phase != dispute.Lost {
+			return nil, fmt.Errorf("%w: the answer does not defend the claim (%v, %v)", dispute.ErrStuck, phase, err)
+		}
+		if n.o.Prove != nil {
+			if m, err = n.o.Prove(ctx, s, m); err != nil {
+				return nil, err
+			}
 		}
 	}
 	o.Kind, o.Payload = uint8(m.Kind()), m.Encode()

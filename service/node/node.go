@@ -79,6 +79,8 @@ type Options struct {
 	Waiting    int           // requests that may wait for that; 0: 256, below 0: none
 	Log        *slog.Logger  // nil: silent
 	Now        func() time.Time
+	// Prove finishes answers about confidential models; nil: such games are lost.
+	Prove func(ctx context.Context, s dispute.State, m dispute.Move) (dispute.Move, error)
 	// CrashPoint, when set, is called at the named points of the life of a claim. Tests kill there.
 	CrashPoint func(name string)
 	// Auditor says whether an address was drawn to audit a claim, and may so have the data that is kept for

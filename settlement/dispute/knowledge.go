@@ -64,7 +64,7 @@ type Trace interface {
 	Source(d *opset.Descriptor, r opset.Read) (leaves []byte, siblings []Hash, err error)
 }
 
-// Served gives the accused's bytes of a tensor, padded to whole leaves, where the accused served
+// Served gives the accused's bytes of a tensor, padded to whole leaves or not, where the accused served
 // them off chain; ok is false where it did not. The bytes are checked against the posted root.
 type Served func(t uint32, stage, tensor int) (data []byte, ok bool)
 

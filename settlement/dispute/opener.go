@@ -215,6 +215,7 @@ func servedLie(s *State, d *opset.Descriptor, c *opset.Context, i int, root Hash
 	if !ok {
 		return 0, false
 	}
+	data = padTo(data, int(d.Leaf))
 	if _, ok := s.checkServed(d, c, root, data); !ok {
 		return 0, false
 	}
@@ -268,6 +269,7 @@ func answerByOpener(s *State, j Job, seen []Move, trace Trace, served Served) (M
 		if !ok {
 			return target{}, fmt.Errorf("%w: tensor %d was not served", ErrStuck, s.Tensor)
 		}
+		data = padTo(data, int(d.Leaf))
 		tree, ok := s.checkServed(d, &c, posted.Roots[s.Tensor], data)
 		if !ok {
 			return target{}, fmt.Errorf("%w: tensor %d as served is not the posted one", ErrStuck, s.Tensor)

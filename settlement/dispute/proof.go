@@ -79,6 +79,10 @@ type Proven struct {
 	Proof      []byte
 }
 
+// Prover finishes an answer that Next made in s: with a proof where it is a ProofMove, else as it is.
+// It may take seconds; it does not keep s.
+type Prover func(s State, m Move) (Move, error)
+
 // Proofs decides on proofs: the twin of ProofVerifier.
 type Proofs func(p *Proven) error
 

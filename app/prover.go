@@ -1,0 +1,155 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"elenchus/commitment/claim"
+	"elenchus/compute/opset"
+	"elenchus/network/chain"
+	"elenchus/proving/circuit"
+	"elenchus/proving/step"
+	"elenchus/settlement/dispute"
+)
+
+// prover makes answers about confidential models. It makes the development key of a shape when it is
+// first contested, keeps it by the digest of its circuit, and has it registered. One proof at a time.
+type prover struct {
+	dir      string // of keys
+	chain    *chain.Contracts
+	register func(ctx context.Context, i chain.Intent) error // as the registrar
+	say      func(format string, args ...any)
+
+	mu   sync.Mutex // guards keys, and what is made or registered
+	keys map[[32]byte]*step.Key
+}
+
+func newProver(dir string, k *chain.Contracts, register func(context.Context, chain.Intent) error, say func(string, ...any)) *prover {
+	return &prover{dir: dir, chain: k, register: register, say: say, keys: map[[32]byte]*step.Key{}}
+}
+
+// of is the prover of an account: what node and challenger are given.
+func (p *prover) of(account claim.Address) func(ctx context.Context, s dispute.State, m dispute.Move) (dispute.Move, error) {
+	return func(ctx context.Context, s dispute.State, m dispute.Move) (dispute.Move, error) {
+		if a, ok := m.(dispute.ProofMove); ok && !a.Outside {
+			return p.prove(ctx, account, s, a)
+		}
+		return m, nil
+	}
+}
+
+func (p *prover) prove(ctx context.Context, account claim.Address, s dispute.State, m dispute.ProofMove) (dispute.Move, error) {
+	a, err := answerOfMove(&s, &m)
+	if err != nil {
+		return nil, err
+	}
+	key, err := p.key(ctx, &a.Unit)
+	if err != nil {
+		return nil, err
+	}
+	b := step.Binding{Game: s.Slot(), Op: uint8(a.Descriptor.Op), Element: a.Index, Chain: p.chain.Addresses().ChainID,
+		Verifier: p.chain.Addresses().Verifier, Prover: account}
+	w, err := a.Assignment(b.Hash())
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	proof, err := key.Prove(w)
+	if err != nil {
+		return nil, err
+	}
+	p.say("%s, element %d: proven %s in %.2f s, %d constraints, %s key", a.Descriptor.Op, a.Index, trueOrFalse(a.Equal), time.Since(start).Seconds(),
+		key.Constraints, step.DevelopmentOrigin)
+	m.Equal = a.Equal
+	first := opset.Read{Leaf: 1}
+	if len(a.Reads) > 0 {
+		first = a.Reads[0]
+	}
+	return m.With(account, first, a.Places, proof), nil
+}
+
+func trueOrFalse(v bool) string {
+	if v {
+		return "true"
+	}
+	return "false"
+}
+
+// answerOfMove is the unit of a move with its leaves.
+func answerOfMove(s *dispute.State, m *dispute.ProofMove) (*circuit.Answer, error) {
+	d, c, i, err := m.Unit(s)
+	if err != nil || m.Secret == nil {
+		return nil, errors.Join(err, errors.New("an answer without leaves cannot be proven"))
+	}
+	k := 0
+	return circuit.PrepareAnswer(&d, &c, i, m.Secret.Target, func(opset.Read) ([]byte, error) {
+		if k >= len(m.Secret.Leaves) {
+			return nil, fmt.Errorf("the answer has the leaves of %d reads", k)
+		}
+		k++
+		return m.Secret.Leaves[k-1], nil
+	})
+}
+
+// key is the key of a unit's shape; the chain has it when this returns.
+func (p *prover) key(ctx context.Context, u *circuit.Unit) (*step.Key, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	shape := u.Shape()
+	if k, ok := p.keys[shape]; ok {
+		return k, nil
+	}
+	k, err := p.kept(u)
+	if err != nil {
+		return nil, err
+	}
+	words, err := k.Words()
+	if err != nil {
+		return nil, err
+	}
+	on, err := p.chain.ProofKey(ctx, shape)
+	if err != nil {
+		return nil, err
+	}
+	if on == (claim.Hash{}) {
+		i, err := p.chain.RegisterProofKey(fmt.Sprintf("proof-key/%x", shape), shape, words)
+		if err != nil {
+			return nil, err
+		}
+		if err := p.register(ctx, i); err != nil {
+			return nil, fmt.Errorf("register the %s key of %s: %w", step.DevelopmentOrigin, u.Descriptor.Op, err)
+		}
+	} else if on != claim.Keccak(words) {
+		return nil, fmt.Errorf("%w: the chain has another key for shape %x: it can be proven only where that was made", ErrCannot, shape)
+	}
+	p.keys[shape] = k
+	return k, nil
+}
+
+// kept reads a key from the folder, or makes it.
+func (p *prover) kept(u *circuit.Unit) (*step.Key, error) {
+	digest, err := step.CircuitDigest(step.Groth16, u.AnswerCircuit())
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(p.dir, fmt.Sprintf("%s-%x.%s", step.Groth16, digest, step.DevelopmentOrigin))
+	if f, err := os.Open(path); err == nil {
+		defer f.Close() //nolint:errcheck // read only
+		return step.ReadKey(step.Groth16, u.AnswerCircuit(), bufio.NewReader(f))
+	}
+	k, err := step.DevelopmentKey(step.Groth16, u.AnswerCircuit(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return k, keepKey(path, k)
+}
