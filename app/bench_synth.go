@@ -13,10 +13,14 @@ import (
 	"elenchus/importer"
 )
 
-// speedShapes are the shapes whose speed bench measures, on weights that are drawn.
+// speedShapes are the shapes whose speed bench measures, on weights that are drawn. Embeddings are the head's
+// weights too, also where the model of that name has others: a token reads as much.
 var speedShapes = []gasShape{
 	{"smollm2-135m", 49152, 576, 9, 3, 64, 1536, 30},
 	{"llama-3.2-1b", 128256, 2048, 32, 8, 64, 8192, 16},
+	{"tinyllama-1.1b", 32000, 2048, 32, 4, 64, 5632, 22},
+	{"llama-3.2-3b", 128256, 3072, 24, 8, 128, 8192, 28},
+	{"llama-3.1-8b", 128256, 4096, 32, 8, 128, 14336, 32},
 	{"stories260k", 512, 64, 8, 4, 8, 172, 5},
 }
 
