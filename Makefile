@@ -4,7 +4,7 @@ FUZZTIME ?= 5s
 SOAK     ?= 2m
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: check test lint fuzz soak demo bench gas generate tools image schedules mutate attacks
+.PHONY: check test lint fuzz soak demo bench gas generate tools image schedules attacks
 
 ## check: everything that a change must pass before it is handed over
 check: lint test
@@ -31,10 +31,6 @@ soak:
 	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 30m ./app -run LargeImport -v
 	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 30m ./app -run Overhead -v
 	$(MAKE) fuzz FUZZTIME=$(SOAK)
-
-## mutate: changes conditions of the contracts one at a time and counts which the forge tests find (MUTANTS, SEED)
-mutate:
-	node contracts/mutate.mjs --count $(or $(MUTANTS),40) --seed $(or $(SEED),1) --minutes 120
 
 ## schedules: a hundred thousand random schedules of faults and attacks in virtual time
 schedules:
