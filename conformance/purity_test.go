@@ -18,7 +18,7 @@ import (
 var pureImports = []string{
 	"bufio", "bytes", "cmp", "crypto/sha256", "crypto/ecdsa", "encoding/base64", "encoding/binary", "encoding/hex", "encoding/json",
 	"errors", "fmt", "io", "math", "math/big", "math/bits", "slices", "strconv", "strings", "unicode", "unicode/utf8",
-	"github.com/ethereum/go-ethereum/crypto", // keccak and secp256k1, claim only
+	"github.com/decred/dcrd/dcrec/secp256k1/v4", "github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa", "github.com/ethereum/go-ethereum/crypto/keccak", // claim only
 	// The field and the permutation of confidential leaves, poseidon only.
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr", "github.com/consensys/gnark-crypto/ecc/bn254/fr/poseidon2",
 }
