@@ -76,7 +76,7 @@ abstract contract TokenWorld is World {
         uint16[4] memory ids = [uint16(0x500), 0, 0, 0];
         _add(3, 0, Tensor(0, 3, 64, eight, none, [uint64(3), 0, 0], 0, 0));
         _add(3, 1, Tensor(28, 3, 64, one, ids, [uint64(0), 0, 0], 0, 0));
-        _add(3, 2, Tensor(27, 3, 64, one, [uint16(0x101), 0x600, 0x101, 0], [uint64(0), 0, 0], 0, 0));
+        _add(3, 2, Tensor(27, 3, 64, one, [uint16(0x101), 0x600, 0x101, 0x101], [uint64(0), 0, 0], 0, 0));
         _add(4, 0, Tensor(0, 3, 64, eight, none, [uint64(2), 0, 0], 0, 0));
         _add(4, 1, Tensor(28, 3, 64, one, ids, [uint64(0), 0, 0], 0, 0));
         _graphRoot = _graph().root();
@@ -243,8 +243,11 @@ abstract contract TokenWorld is World {
         } else {
             uint256 from = stage > 2 ? 1 : 0;
             (data, openings) = (_leaf(stage, from, t), _listed(stage, from, t));
-            // The finish code reads that tensor twice: as token, and in place of the state of stop strings.
-            if (stage > 2) (data, openings) = (bytes.concat(data, data), bytes.concat(openings, openings));
+            // The finish code reads that tensor thrice: as token, and in place of the states of stop strings and grammar.
+            if (stage > 2) {
+                data = bytes.concat(data, data, data);
+                openings = bytes.concat(openings, openings, openings);
+            }
         }
         return abi.encodePacked(p, uint32(data.length), data, openings);
     }

@@ -219,8 +219,9 @@ contract EvaluatorsTest is Check {
 
     /// ops 27, 28 with t = 1, m = 2, maxNew 5, tMax 9, three stop ids.
     function testStopAndPrompt() public view {
-        Form memory f = _form(27, 3, [uint32(1), 0, 1, 0], hex"010106000102");
-        bytes memory ids = bytes.concat(_at(0, hex"010000000500000007"), _at(0, hex"00"));
+        Form memory f = _form(27, 3, [uint32(1), 0, 1, 0], hex"0101060001020103");
+        bytes memory run = _at(0, hex"00"); // a grammar that goes on
+        bytes memory ids = bytes.concat(_at(0, hex"010000000500000007"), _at(0, hex"00"), run);
         (int256 v, Read[] memory r) = _run(sampler, f, _context(0), 0, bytes.concat(_at(0, hex"07"), ids));
         same(v, int256(1), "end id");
         _read(r[1], [uint256(6), 0, 12, 64, 0, 12]);
@@ -232,12 +233,16 @@ contract EvaluatorsTest is Check {
         (c[15], c[19]) = (0x05, 0x02); // tMax 2
         (v,) = _run(sampler, f, c, 0, bytes.concat(_at(0, hex"08"), ids));
         same(v, int256(4), "context full");
-        ids = bytes.concat(_at(0, hex"010000000500000007"), _at(0, hex"ffffffff"));
+        ids = bytes.concat(_at(0, hex"010000000500000007"), _at(0, hex"ffffffff"), run);
         (v, r) = _run(sampler, f, c, 0, bytes.concat(_at(0, hex"08"), ids));
         same(v, int256(2), "stop string");
         _read(r[2], [uint256(1), 2, 4, 64, 0, 4]);
         (v,) = _run(sampler, f, c, 0, bytes.concat(_at(0, hex"07"), ids));
         same(v, int256(1), "end id before a stop string");
+        ids = bytes.concat(_at(0, hex"010000000500000007"), _at(0, hex"ffffffff"), _at(0, hex"ffffffff"));
+        (v, r) = _run(sampler, f, c, 0, bytes.concat(_at(0, hex"07"), ids));
+        same(v, int256(6), "a grammar that refuses all before everything else");
+        _read(r[3], [uint256(1), 3, 4, 64, 0, 4]);
         f = _form(28, 3, [uint32(1), 0, 1, 0], hex"0500");
         (v, r) = _run(sampler, f, _context(0), 0, _at(4, hex"63"));
         same(v, int256(99), "prompt[min(2, 1)]");
