@@ -133,7 +133,7 @@ section 6), changed by --set.`,
 	f.StringVar(&o.Profile, "profile", "devnet", "devnet, l2 or l1: parameters and their ranges")
 	f.StringArrayVar(&o.Set, "set", nil, "NAME=VALUE of a parameter, in the units of the specification (repeatable)")
 	f.Var(addressVar{&o.Params.Token}, "token", "ERC-20 of all stakes (default: a test token, on devnet only)")
-	f.Var(addressVar{&o.Params.Registrar}, "registrar", "who may add evaluators for new operations (default: nobody)")
+	f.Var(addressVar{&o.Params.Registrar}, "registrar", "who may add evaluators of new operations and keys of proofs (default: nobody)")
 	f.Var(addressVar{&o.Params.Guardian}, "guardian", "who may hold up new claims, for 7 days at most (default: nobody)")
 	f.Var(addressVar{&o.Params.Governor}, "governor", "who announces later arenas in a directory (default: there is none)")
 	f.DurationVar(&delay, "delay", 0, "least time from an announcement to the change; never less than the unbonding time")
