@@ -67,7 +67,7 @@ func sceneOf(name string) scene {
 	case "hostile-model":
 		return scene{alone: hostile}
 	case "equivocation":
-		return scene{claims: equivocate}
+		return scene{claims: equivocate, quiet: true} // a false answer that is challenged beside the contradiction waits for its clock
 	case "lazy-auditor":
 		return scene{alone: lazyAuditor, audits: true}
 	}

@@ -86,19 +86,26 @@ func (c *Chain) Advance(d time.Duration) error {
 	defer c.mu.Unlock()
 	want := c.eth.BlockChain().CurrentBlock().Time + uint64(d/time.Second)
 	c.offset += d
-	if err := c.seal(); err != nil {
-		return err
+	var err error
+	for range maxAdjust {
+		if err := c.seal(); err != nil {
+			return err
+		}
+		head := c.eth.BlockChain().CurrentBlock()
+		if head.Time >= want {
+			return nil
+		}
+		step := time.Duration(want-head.Time) * time.Second
+		if err = c.beacon.AdjustTime(step); err == nil {
+			return c.flush()
+		}
+		err = fmt.Errorf("move the chain's clock by %v: %w", step, err)
 	}
-	head := c.eth.BlockChain().CurrentBlock()
-	if head.Time >= want {
-		return nil
-	}
-	step := time.Duration(want-head.Time) * time.Second
-	if err := c.beacon.AdjustTime(step); err != nil {
-		return fmt.Errorf("move the chain's clock by %v: %w", step, err)
-	}
-	return c.flush()
+	return err
 }
+
+// maxAdjust is how often Advance seals what came in between before it gives up.
+const maxAdjust = 20
 
 // Reorg drops the last depth blocks (1 to 31) with their transactions, and all
 // pending ones, and puts one empty block in their place. It is what a crashed or
