@@ -17,7 +17,7 @@ only_out_of_time() {
 }
 
 git ls-files -co --exclude-standard '*_test.go' | xargs grep -Ho '^func Fuzz[A-Za-z0-9_]*' |
-	sed 's|/[^/]*:func | |' | sort -u |
+	sed 's|^\([^/]*\):func |./\1:func |; s|/[^/]*:func | |' | sort -u |
 	while read -r folder name; do
 		echo "fuzz $folder $name"
 		if "$go" test "./$folder" -run '^$' -fuzz "^$name\$" -fuzztime "$time" -parallel 2 >"$log" 2>&1; then
