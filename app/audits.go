@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
@@ -156,27 +155,8 @@ func (l *Link) holdFees(ctx context.Context, least claim.Amount) error {
 	return l.bringAudits(ctx, "fees", missing, func(key string) (chain.Intent, error) { return l.Contracts.PayAuditFees(key, l.account, missing) })
 }
 
-// bringAudits mints what is missing, where anybody may, approves and puts an amount.
+// bringAudits puts an amount where audits look for it.
 func (l *Link) bringAudits(ctx context.Context, what string, amount claim.Amount, put func(key string) (chain.Intent, error)) error {
-	have, err := l.Contracts.TokenBalance(ctx, l.account)
-	if err != nil {
-		return err
-	}
-	tag := fmt.Sprintf("audits/%s/%d/", what, time.Now().UnixNano())
-	if lack := amount.Less(have); !lack.IsZero() {
-		mint, err := l.Contracts.Mint(tag+"mint", l.account, lack)
-		mint.Gas = 0 // with a trial run: a token that nobody may mint costs nothing
-		if err == nil {
-			err = l.Do(ctx, mint)
-		}
-		if err != nil {
-			return fmt.Errorf("account %x lacks %s token units for its %s of audits: %w", l.account, lack, what, err)
-		}
-	}
-	approve, err1 := l.Contracts.ApproveAudits(tag+"approve", amount)
-	i, err2 := put(tag + "put")
-	if err := errors.Join(err1, err2); err != nil {
-		return err
-	}
-	return l.Do(ctx, approve, i)
+	return l.bringTo(ctx, "audits/"+what, amount, l.Contracts.ApproveAudits,
+		func(key string, _ claim.Amount) (chain.Intent, error) { return put(key) })
 }

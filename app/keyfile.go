@@ -27,7 +27,7 @@ const maxKeyFile = 16 << 10
 const leastPassphrase = 8
 
 // ErrLocked: a key file is encrypted and nobody said with what.
-var ErrLocked = errors.New("the key file is encrypted")
+var ErrLocked = errors.New("a passphrase is needed")
 
 // KeyFile is where the key of an account lies: 64 hex digits, or a keystore of version 3 (Web3 Secret
 // Storage, as other wallets write it), encrypted. Keys and passphrases are never arguments, which every
@@ -122,7 +122,7 @@ func (f KeyFile) passphrase() ([]byte, error) {
 		return bytes.TrimSuffix(line, []byte("\r")), nil
 	}
 	if f.Ask == nil {
-		return nil, fmt.Errorf("%w: name the file of its passphrase with --passphrase-file", ErrLocked)
+		return nil, fmt.Errorf("%w, and nobody can be asked: name the file of its passphrase with --passphrase-file", ErrLocked)
 	}
 	return f.Ask()
 }

@@ -414,6 +414,11 @@ func (l *Link) finish(ctx context.Context, kind string) error {
 }
 
 func (l *Link) bring(ctx context.Context, what string, missing claim.Amount, put func(string, claim.Amount) (chain.Intent, error)) error {
+	return l.bringTo(ctx, what, missing, l.Contracts.Approve, put)
+}
+
+// bringTo mints what the account lacks, where anybody may, approves what is missing and puts it.
+func (l *Link) bringTo(ctx context.Context, what string, missing claim.Amount, approved, put func(string, claim.Amount) (chain.Intent, error)) error {
 	if missing.IsZero() {
 		return nil
 	}
@@ -432,7 +437,7 @@ func (l *Link) bring(ctx context.Context, what string, missing claim.Amount, put
 			return fmt.Errorf("account %x lacks %s token units for its %s and cannot mint them: %w", l.account, lack, what, err)
 		}
 	}
-	approve, err1 := l.Contracts.Approve(tag+"approve", missing)
+	approve, err1 := approved(tag+"approve", missing)
 	deposit, err2 := put(tag+"put", missing)
 	if err := errors.Join(err1, err2); err != nil {
 		return err
