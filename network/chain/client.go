@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
+	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // ErrChainID: the RPC serves another chain than the caller asked for.
@@ -36,21 +40,38 @@ type Head struct {
 
 // Dial connects to a JSON-RPC address (http, https, ws or wss) and checks that
 // it serves the chain chainID; 0 accepts any. The error matches ErrChainID.
-func Dial(ctx context.Context, url string, chainID uint64) (*Client, error) {
-	client, err := ethclient.DialContext(ctx, url)
+func Dial(ctx context.Context, address string, chainID uint64) (*Client, error) {
+	transport, err := rpc.DialOptions(ctx, address, options(address)...)
 	if err != nil {
-		return nil, fmt.Errorf("dial chain at %s: %w", url, err)
+		return nil, fmt.Errorf("dial chain at %s: %w", address, err)
 	}
+	client := ethclient.NewClient(transport)
 	id, err := client.ChainID(ctx)
 	if err != nil {
 		client.Close()
-		return nil, fmt.Errorf("ask %s for its chain id: %w: is a chain running there?", url, err)
+		return nil, fmt.Errorf("ask %s for its chain id: %w: is a chain running there?", address, err)
 	}
 	if chainID != 0 && (!id.IsUint64() || id.Uint64() != chainID) {
 		client.Close()
-		return nil, fmt.Errorf("%w: %s serves chain %v, not %d: check the address", ErrChainID, url, id, chainID)
+		return nil, fmt.Errorf("%w: %s serves chain %v, not %d: check the address", ErrChainID, address, id, chainID)
 	}
-	return &Client{eth: client, id: id, url: url}, nil
+	return &Client{eth: client, id: id, url: address}, nil
+}
+
+// options spare a chain on this machine the compression of its replies, which costs both sides more
+// than the bytes do.
+func options(address string) []rpc.ClientOption {
+	u, err := url.Parse(address)
+	if err != nil || !net.ParseIP(u.Hostname()).IsLoopback() && u.Hostname() != "localhost" {
+		return nil
+	}
+	plain, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return nil
+	}
+	plain = plain.Clone()
+	plain.DisableCompression = true
+	return []rpc.ClientOption{rpc.WithHTTPClient(&http.Client{Transport: plain})}
 }
 
 // Close ends the connection.

@@ -169,6 +169,7 @@ func ethConfig(o Options) *ethconfig.Config {
 	c.SnapshotCache = 0 // a snapshot would have to be rebuilt after a kill
 	c.DatabaseCache, c.TrieCleanCache, c.TrieDirtyCache = 32, 16, 16
 	c.TransactionHistory, c.LogHistory = 0, 0 // keep all
+	c.LogNoHistory = o.DataDir == ""          // an index of logs pays on long chains: it takes a fifth of the time of short ones
 	c.Miner.GasCeil = GasLimit
 	c.Miner.GasPrice = big.NewInt(1) // 1 wei: the pool and the sealer want the same
 	c.TxPool.NoLocals = true
