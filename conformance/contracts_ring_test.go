@@ -48,7 +48,8 @@ type ring struct {
 	repaid map[dispute.Kind]int64 // the least share of its gas that a move of the node got back, percent
 	nonce  uint64
 
-	embedded *devchain.Chain // nil on anvil
+	embedded *devchain.Chain    // nil on anvil
+	params   chain.DeployParams // of the deployment
 }
 
 func keyOf(t *testing.T, name string) *ecdsa.PrivateKey {
@@ -65,6 +66,12 @@ var ringNames = []string{"deployer", "node", "opener"}
 // newEmbeddedRing deploys on an embedded chain.
 func newEmbeddedRing(t *testing.T, fork devchain.Fork) *ring {
 	t.Helper()
+	return newProfileRing(t, fork, chain.DevnetParams())
+}
+
+// newProfileRing deploys with the parameters of a profile.
+func newProfileRing(t *testing.T, fork devchain.Fork, p chain.DeployParams) *ring {
+	t.Helper()
 	alloc := map[common.Address]*big.Int{}
 	for _, name := range ringNames {
 		alloc[crypto.PubkeyToAddress(keyOf(t, name).PublicKey)] = new(big.Int).Mul(big.NewInt(1000), big.NewInt(1e18))
@@ -75,7 +82,7 @@ func newEmbeddedRing(t *testing.T, fork devchain.Fork) *ring {
 	}
 	t.Cleanup(func() { c.Close() })
 	r := newRing(t, c.HTTP(), devchain.DefaultChainID)
-	r.embedded = c
+	r.embedded, r.params = c, p
 	r.later = func(seconds uint64) {
 		if err := c.Advance(time.Duration(seconds) * time.Second); err != nil {
 			t.Fatal(err)
@@ -116,7 +123,8 @@ func newRing(t *testing.T, url string, id uint64) *ring {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	return &ring{t: t, ctx: ctx, client: client, user: claim.Address{0xd}, used: map[string]uint64{}, repaid: map[dispute.Kind]int64{}}
+	return &ring{t: t, ctx: ctx, client: client, user: claim.Address{0xd}, used: map[string]uint64{}, repaid: map[dispute.Kind]int64{},
+		params: chain.DevnetParams()}
 }
 
 // begin deploys and endows the actors.
@@ -127,7 +135,7 @@ func (r *ring) begin(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	at, err := chain.Deploy(r.ctx, r.client, signer, chain.DevnetParams())
+	at, err := chain.Deploy(r.ctx, r.client, signer, r.params)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +152,7 @@ func (r *ring) begin(t *testing.T) {
 	}
 	if got := r.k.Params(); got.Token == (common.Address{}) {
 		t.Fatal("no token")
-	} else if got.Token = (common.Address{}); got != chain.DevnetParams() {
+	} else if got.Token = (common.Address{}); got != r.params {
 		t.Fatalf("parameters are %+v", got)
 	}
 	r.node, r.opener = r.newActor(t, "node"), r.newActor(t, "opener")
