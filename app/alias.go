@@ -248,18 +248,12 @@ func (s Store) peek(name string) (p peeked, err error) {
 	if err != nil {
 		return p, err
 	}
-	f, err := os.Open(m.Path)
-	if err != nil {
-		return p, err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	if p.title, p.header, err = manifest.Peek(f); err != nil {
+	if p, err = peekFile(m.Path); err != nil {
 		return p, err
 	}
 	if slices.Contains(m.Aliases, name) {
 		p.title = name
 	}
-	p.bytes = m.Bytes
 	return p, nil
 }
 

@@ -30,13 +30,18 @@ func (n *Network) makesVectors() bool {
 	if err != nil {
 		return false
 	}
-	p, err := s.peek(n.model())
+	p, err := s.peek(n.models()[0])
 	return err == nil && p.header.Kind == model.KindGraph
 }
 
 func (n *Network) modelTitle() string {
-	if m := n.model(); m == "default" {
-		return m
+	return title(n.models()[0])
+}
+
+// modelList is a list of one model, or of none for "".
+func modelList(name string) []string {
+	if name == "" {
+		return nil
 	}
-	return title(n.model())
+	return []string{name}
 }

@@ -95,7 +95,7 @@ func (n *Network) addAudits(ctx context.Context, c *chain.Client, s *chain.Signe
 const beaconKey = "beacon"
 
 // auditor is the auditor of a watcher, nil where it has no beacon or the deployment no audits.
-func (r *Role) auditor(ctx context.Context, l *Link, models []challenger.Model, accuse func(*receipt.Receipt) error) (*auditor.Auditor, error) {
+func (r *Role) auditor(ctx context.Context, l *Link, judge *challenger.Options, accuse func(*receipt.Receipt) error) (*auditor.Auditor, error) {
 	if r.Beacon == "" || !l.Contracts.HasAudits() {
 		return nil, nil //nolint:nilnil // there is none
 	}
@@ -118,10 +118,21 @@ func (r *Role) auditor(ctx context.Context, l *Link, models []challenger.Model, 
 			r.Log.Warn("receipt not checked", "err", err)
 		}
 	}
-	for _, m := range models {
-		o.Models = append(o.Models, auditor.Model{Manifest: m.Manifest, Computer: m.Computer})
+	for _, m := range judge.Models {
+		o.Models = append(o.Models, *audited(&m))
+	}
+	if judge.Find != nil {
+		o.Find = func(id [32]byte) *auditor.Model { return audited(judge.Find(id)) }
 	}
 	return auditor.New(o)
+}
+
+// audited is a challenger's model as an auditor holds it.
+func audited(m *challenger.Model) *auditor.Model {
+	if m == nil {
+		return nil
+	}
+	return &auditor.Model{Manifest: m.Manifest, Computer: m.Computer, Whole: m.Whole}
 }
 
 // holdSeat takes a seat among the auditors unless the account has one.

@@ -36,12 +36,13 @@ type Backend struct {
 	// Rewrite changes the conversation before it is rendered; nil leaves it. A lying gateway does so.
 	Rewrite func([]gateway.Message) []gateway.Message
 
-	models []backendModel
-	turn   atomic.Uint64
-	wait   sync.WaitGroup
+	turn atomic.Uint64
+	wait sync.WaitGroup
 
-	mu    sync.Mutex       // guards hosts
-	hosts map[string]*host // by base URL
+	mu     sync.Mutex       // guards what follows
+	hosts  map[string]*host // by base URL
+	models []*backendModel  // that the gateway was started with
+	stored []*backendModel  // of the store, as it is now
 }
 
 type backendModel struct {
@@ -58,30 +59,42 @@ type backendModel struct {
 
 // AddModel makes a model known under a name; its text side is needed to render prompts.
 func (b *Backend) AddModel(name string, man *manifest.Manifest) error {
+	m, err := newBackendModel(name, man)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.models = append(b.models, m)
+	return nil
+}
+
+// newBackendModel reads the text side of a model.
+func newBackendModel(name string, man *manifest.Manifest) (*backendModel, error) {
 	tok, err := tokenizer.Parse(man.Model.Tokenizer)
 	if err != nil {
-		return fmt.Errorf("model %s: %w", name, err)
+		return nil, fmt.Errorf("model %s: %w", name, err)
 	}
 	if text, err := man.Model.Text(); man.Model.Kind == model.KindToken && (err != nil || !text.Equal(importer.Spell(tok, man.Model.Vocab))) {
-		return fmt.Errorf("model %s: the bytes in which it matches stop strings are not those of its tokenizer; import it again", name)
+		return nil, fmt.Errorf("model %s: the bytes in which it matches stop strings are not those of its tokenizer; import it again", name)
 	}
 	t, err := template.Parse(man.Model.Template)
 	if err != nil {
-		return fmt.Errorf("model %s: %w", name, err)
+		return nil, fmt.Errorf("model %s: %w", name, err)
 	}
 	light := outline(man.Header) // the weights are the nodes' affair
 	light.Model.EndIDs = man.Model.EndIDs
 	var card ModelCard
 	card.weigh(man)
 	card.Architecture = architecture(man, card.Width)
-	b.models = append(b.models, backendModel{man: light, name: name, tok: tok, tmpl: t, encoder: sizeOfEncoder(man), card: card, grammars: &grammars{}})
-	return nil
+	return &backendModel{man: light, name: name, tok: tok, tmpl: t, encoder: sizeOfEncoder(man), card: card, grammars: &grammars{}}, nil
 }
 
 // Models lists the models.
 func (b *Backend) Models(context.Context) ([]gateway.Model, error) {
-	out := make([]gateway.Model, len(b.models))
-	for i, m := range b.models {
+	all := b.list()
+	out := make([]gateway.Model, len(all))
+	for i, m := range all {
 		out[i] = gateway.Model{
 			ID: m.man.ID().String(), Name: m.name, Created: b.Created, ContextLength: int(m.man.TMax), Vocab: int(m.man.Vocab),
 			Stop: m.man.Model.EndIDs, Architecture: m.card.Architecture, Class: m.card.Class, Parameters: m.card.Parameters, Bytes: m.card.WeightBytes,
@@ -94,9 +107,9 @@ func (b *Backend) Models(context.Context) ([]gateway.Model, error) {
 }
 
 func (b *Backend) find(id string) (*backendModel, error) {
-	for i := range b.models {
-		if b.models[i].man.ID().String() == id {
-			return &b.models[i], nil
+	for _, m := range b.list() {
+		if m.man.ID().String() == id {
+			return m, nil
 		}
 	}
 	return nil, fmt.Errorf("%w: %s", gateway.ErrModelNotFound, id)
@@ -192,7 +205,7 @@ func (b *Backend) Submit(ctx context.Context, j gateway.Job) (gateway.Stream, er
 	if j.Logprobs {
 		q.Odds = &j.TopLogprobs
 	}
-	nodes, err := b.order(ctx, &j.Route)
+	nodes, err := b.order(ctx, &j.Route, j.Model)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
@@ -21,9 +22,11 @@ const mostWeights = 256 << 20
 func (b *Backend) browser(models []string, rpc string, at chain.Addresses) gateway.Browser {
 	lookup := &ChainLookup{RPC: rpc, At: at}
 	return gateway.Browser{
-		Pages:   web.Handler(&web.Modules{}),
-		Weights: func(_ context.Context, id string) (io.ReadCloser, int64, error) { return weights(models, id) },
-		Chain:   lookup.word,
+		Pages: web.Handler(&web.Modules{}),
+		Weights: func(_ context.Context, id string) (io.ReadCloser, int64, error) {
+			return weights(append(slices.Clone(models), b.fromStore(id)...), id)
+		},
+		Chain: lookup.word,
 	}
 }
 

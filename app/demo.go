@@ -188,7 +188,7 @@ func (d *demo) say(format string, args ...any) {
 
 func (d *demo) play(ctx context.Context) error {
 	cfg := NetworkConfig{
-		Exe: d.o.Exe, Dir: d.o.Dir, Model: d.o.Model, Nodes: 3, Listen: "127.0.0.1:0", Fork: "osaka", Params: demoParams(), Seed: d.o.Seed,
+		Exe: d.o.Exe, Dir: d.o.Dir, Models: modelList(d.o.Model), Nodes: 3, Listen: "127.0.0.1:0", Fork: "osaka", Params: demoParams(), Seed: d.o.Seed,
 		Log: slog.New(slog.DiscardHandler),
 	}
 	switch {

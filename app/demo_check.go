@@ -9,7 +9,7 @@ import (
 
 // own computes the answer of a receipt again.
 func (d *demo) own(ctx context.Context, r *receipt.Receipt) (receipt.Facts, error) {
-	man, _, err := LoadModel(d.n.model())
+	man, _, err := LoadModel(d.n.models()[0])
 	if err != nil {
 		return receipt.Facts{}, err
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"elenchus/commitment/claim"
+	"elenchus/models"
 	"elenchus/network/chain"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -28,7 +29,8 @@ import (
 type NetworkConfig struct {
 	Exe       []string // command that runs a role: the own binary and what goes before the role's name
 	Dir       string   // state of all roles
-	Model     string   // model that every role holds, "" or "default" for the default one
+	Models    []string // that every role holds; none: the default one
+	Store     bool     // every role serves the models of the user's store, too, as they come and go
 	Nodes     int
 	Listen    string // gateway
 	AllowPull bool   // clients of the gateway may have models fetched
@@ -182,17 +184,29 @@ func (n *Network) deploy(ctx context.Context) error {
 }
 
 func (n *Network) roleArgs(role, name string, stake claim.Amount) []string {
-	return []string{
+	return append([]string{
 		role, "--rpc", n.RPC, "--deployment", n.Deployment, "--key", n.keyFile(name), "--dir", filepath.Join(n.cfg.Dir, name),
-		"--model", n.model(), "--listen", "127.0.0.1:0", "--stake", stake.String(), "--log-level", "debug",
-	}
+		"--listen", "127.0.0.1:0", "--stake", stake.String(), "--log-level", "debug",
+	}, n.modelArgs()...)
 }
 
-func (n *Network) model() string {
-	if n.cfg.Model == "" {
-		return "default"
+// modelArgs say which models a role has.
+func (n *Network) modelArgs() (args []string) {
+	for _, name := range n.models() {
+		args = append(args, "--model", name)
 	}
-	return n.cfg.Model
+	if n.cfg.Store {
+		args = append(args, "--store")
+	}
+	return args
+}
+
+// models are those that every role holds.
+func (n *Network) models() []string {
+	if len(n.cfg.Models) == 0 {
+		return []string{models.Name}
+	}
+	return n.cfg.Models
 }
 
 // startNodes starts all nodes and the challengers side by side.
@@ -253,9 +267,10 @@ func all(ctx context.Context, tasks ...func(context.Context) error) error {
 
 func (n *Network) startOthers(ctx context.Context) error {
 	args := []string{
-		"gateway", "--rpc", n.RPC, "--deployment", n.Deployment, "--key", n.keyFile("gateway"), "--model", n.model(), "--listen", n.cfg.Listen,
+		"gateway", "--rpc", n.RPC, "--deployment", n.Deployment, "--key", n.keyFile("gateway"), "--listen", n.cfg.Listen,
 		"--watcher", n.Watch,
 	}
+	args = append(args, n.modelArgs()...)
 	for _, url := range n.Nodes {
 		args = append(args, "--node", url)
 	}
@@ -470,23 +485,4 @@ func (n *Network) Close() error {
 	}
 	clear(n.roles)
 	return nil
-}
-
-// childEnv marks a process that a network started: it ends when its standard input does.
-const childEnv = "ELENCHUS_CHILD"
-
-// IsChild says whether a network started this process.
-func IsChild() bool { return os.Getenv(childEnv) != "" }
-
-// WithParent returns a context that ends when the parent process does, if there is one.
-func WithParent(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	if os.Getenv(childEnv) == "" {
-		return ctx, cancel
-	}
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		cancel()
-	}()
-	return ctx, cancel
 }

@@ -68,10 +68,16 @@ func (r *Role) Node(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n, err := node.New(node.Options{
+	o := node.Options{
 		Key: key, Domain: l.Contracts.Domain(), Chain: lie.Chain(l), Models: held.served, Dir: r.Dir,
 		Window: time.Duration(l.Contracts.Params().Window) * time.Second, Log: r.Log, CrashPoint: crashPoint(""),
-	})
+	}
+	if r.Store {
+		if o.Shelf, err = held.ofStore(); err != nil {
+			return err
+		}
+	}
+	n, err := node.New(o)
 	if err != nil {
 		return err
 	}
@@ -102,7 +108,49 @@ type shelfOfModels struct {
 	release []func()
 
 	mu     sync.Mutex
-	mapped map[string]mappedModel // by the name that they were asked for
+	mapped map[string]mappedModel // by the name that they were asked for, or the key of a shelf
+}
+
+// ofStore is the user's store, as far as it is not served anyway.
+func (h *shelfOfModels) ofStore() (*nodeShelf, error) {
+	store, err := OpenStore("")
+	if err != nil {
+		return nil, err
+	}
+	s := newShelf(store, h.set, func(key, path string) (whole, error) {
+		w, _, err := h.open(key, path)
+		return w, err
+	}, h.role.Log.Warn)
+	h.release = append(h.release, s.close)
+	return &nodeShelf{s, h.meter}, nil
+}
+
+// nodeShelf is a store as a node serves it: a node.Shelf.
+type nodeShelf struct {
+	shelf *shelf
+	meter *meter.Set
+}
+
+// Offered is node.Shelf.
+func (n *nodeShelf) Offered() []*node.Model {
+	var out []*node.Model
+	for _, m := range n.shelf.offered() {
+		out = append(out, n.served(m))
+	}
+	return out
+}
+
+// Held is node.Shelf.
+func (n *nodeShelf) Held(id [32]byte) *node.Model {
+	m := n.shelf.model(id)
+	if m == nil || m.run == nil {
+		return nil
+	}
+	return n.served(m)
+}
+
+func (n *nodeShelf) served(m *shelved) *node.Model {
+	return &node.Model{Name: m.title, Manifest: m.man, Computer: counting{m.run, n.meter}, Whole: m.run.manifest}
 }
 
 // mappedModel is a model whose weights lie in a mapped file. It takes little memory until it is made
@@ -123,7 +171,7 @@ func (h *shelfOfModels) close() {
 // not in the store, since only their contents tell their id; others are loaded when they are asked for.
 func (h *shelfOfModels) add(ctx context.Context, name string) error {
 	open := func(context.Context) (whole, error) {
-		w, _, err := h.open(name)
+		w, _, err := h.open(name, name)
 		return w, err
 	}
 	store, _ := OpenStore("") // without a home directory the default model and files still load
@@ -133,7 +181,7 @@ func (h *shelfOfModels) add(ctx context.Context, name string) error {
 	if p, err := store.peek(name); err == nil && h.role.KeepAlive >= 0 {
 		m, bytes = node.Model{Name: p.title, Manifest: outline(p.header)}, servingBytes(p.bytes)
 	} else {
-		w, title, err := h.open(name)
+		w, title, err := h.open(name, name)
 		if err != nil {
 			return err
 		}
@@ -151,11 +199,11 @@ func (h *shelfOfModels) add(ctx context.Context, name string) error {
 	return ctx.Err()
 }
 
-// fetch opens a model, or takes the mapping that it has.
-func (h *shelfOfModels) fetch(name string) (*manifest.Manifest, string, error) {
+// fetch opens a model, or takes the mapping that is known by a key.
+func (h *shelfOfModels) fetch(key, name string) (*manifest.Manifest, string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if m, ok := h.mapped[name]; ok {
+	if m, ok := h.mapped[key]; ok {
 		return m.man, m.title, nil
 	}
 	man, title, err := LoadModel(name)
@@ -163,14 +211,14 @@ func (h *shelfOfModels) fetch(name string) (*manifest.Manifest, string, error) {
 		if h.mapped == nil {
 			h.mapped = map[string]mappedModel{}
 		}
-		h.mapped[name] = mappedModel{man, title}
+		h.mapped[key] = mappedModel{man, title}
 	}
 	return man, title, err
 }
 
 // open loads a model with what runs it, and says its name.
-func (h *shelfOfModels) open(name string) (whole, string, error) {
-	man, title, err := h.fetch(name)
+func (h *shelfOfModels) open(key, name string) (whole, string, error) {
+	man, title, err := h.fetch(key, name)
 	if err == nil {
 		man, err = ready(man, "", h.pool)
 	}

@@ -14,32 +14,28 @@ import (
 
 // pullFromHub fetches a model for a client of a gateway into the user's store. Only names of the hub that the operator
 // chose are taken: addresses and paths of a client's choice would be read with the operator's rights.
-func pullFromHub(ctx context.Context, name string, report func(gateway.PullStep)) error {
+func pullFromHub(ctx context.Context, name string, report func(gateway.PullStep)) (StoredModel, error) {
 	store, err := OpenStore("")
 	if err != nil {
-		return err
+		return StoredModel{}, err
 	}
 	o := PullOptions{Hub: os.Getenv("HF_ENDPOINT"), Token: os.Getenv("HF_TOKEN"), Import: ImportOptions{Class: AutoClass, Template: "auto"}}
 	return store.pullFor(ctx, name, o, report)
 }
 
 // pullFor is Pull of a hub's model, with its steps. A model that is stored under the name is not fetched again.
-func (s Store) pullFor(ctx context.Context, name string, o PullOptions, report func(gateway.PullStep)) error {
+func (s Store) pullFor(ctx context.Context, name string, o PullOptions, report func(gateway.PullStep)) (StoredModel, error) {
 	repo, ok := fetch.ParseRepo(strings.TrimSuffix(name, ":latest"))
 	if !ok {
-		return fmt.Errorf("%w: model %q: only OWNER/NAME[@REVISION][:FILE] of a hub is fetched here", gateway.ErrInvalid, name)
+		return StoredModel{}, fmt.Errorf("%w: model %q: only OWNER/NAME[@REVISION][:FILE] of a hub is fetched here", gateway.ErrInvalid, name)
 	}
 	ref := "hf:" + repo.ID + "@" + repo.Revision // so that no path of this machine is meant
 	if repo.Wanted != "" {
 		ref += ":" + repo.Wanted
 	}
 	stored, err := s.Find(repo.Base())
-	if err == nil {
-		report(gateway.PullStep{Status: storedText(stored)})
-		return nil
-	}
-	if !errors.Is(err, ErrNoModel) {
-		return err
+	if err == nil || !errors.Is(err, ErrNoModel) {
+		return stored, err
 	}
 	digests := map[string]string{}
 	o.Files = func(files []fetch.HubFile) {
@@ -58,17 +54,11 @@ func (s Store) pullFor(ctx context.Context, name string, o PullOptions, report f
 	stored, err = s.Pull(ctx, ref, o)
 	switch {
 	case errors.Is(err, fetch.ErrMissing):
-		return fmt.Errorf("%w: %w", gateway.ErrModelNotFound, err)
+		err = fmt.Errorf("%w: %w", gateway.ErrModelNotFound, err)
 	case errors.Is(err, fetch.ErrRefused):
-		return fmt.Errorf("%w: %w", gateway.ErrInvalid, err)
+		err = fmt.Errorf("%w: %w", gateway.ErrInvalid, err)
 	case err != nil:
-		return fmt.Errorf("%w: %w", gateway.ErrUnavailable, err)
+		err = fmt.Errorf("%w: %w", gateway.ErrUnavailable, err)
 	}
-	report(gateway.PullStep{Status: storedText(stored)})
-	return nil
-}
-
-// storedText says what is to be done before a model can be asked: nodes and challengers load what they are started with.
-func storedText(m StoredModel) string {
-	return fmt.Sprintf("stored as %s; it answers once node, watch and gateway run with --model %s", m.Name, m.Name)
+	return stored, err
 }

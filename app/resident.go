@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,7 @@ type resident struct {
 	users   int
 	loading chan struct{} // closed when the load that goes on is over
 	rested  time.Time     // when the last user left
+	retired bool          // it is in the set no more
 	leave   *time.Timer
 }
 
@@ -59,6 +61,17 @@ func (s *residents) add(name string, bytes int64, here *whole, open func(context
 		r.rest()
 	}
 	return r
+}
+
+// retire takes a model out of the set: nobody will ask for it. It leaves when its last user does.
+func (s *residents) retire(r *resident) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = slices.DeleteFunc(s.all, func(x *resident) bool { return x == r })
+	r.wake()
+	if r.retired = true; r.here != nil && r.users == 0 {
+		r.drop("replaced")
+	}
 }
 
 // close stops the timers.
@@ -179,6 +192,10 @@ func (r *resident) leaves() {
 // rest begins the time after which the model goes; the caller holds mu.
 func (r *resident) rest() {
 	r.rested = time.Now()
+	if r.retired {
+		r.drop("replaced")
+		return
+	}
 	if r.set.keep < 0 {
 		return
 	}

@@ -39,6 +39,7 @@ type Role struct {
 	Dir        string // state directory
 	Listen     string // address to serve on; port 0 picks one
 	Models     []string
+	Store      bool         // the user's store, too, as it is while the role runs
 	Stake      claim.Amount // nodes: stake to hold; challengers: credit for bonds
 	Attack     string       // experiments: what this role does wrong
 	Seed       uint64
@@ -208,21 +209,11 @@ func (r *Role) Watch(ctx context.Context) error {
 	o.Secret = claim.Keccak([]byte("elenchus/watch/1"), crypto.FromECDSA(key))
 	pool := engine.NewPool(0)
 	defer pool.Close()
-	for _, name := range r.Models {
-		man, _, err := LoadModel(name)
-		if err == nil {
-			man, err = ready(man, "", pool)
-		}
-		if err != nil {
-			return err
-		}
-		release, err := holdModel(man.ID().String())
-		if err != nil {
-			return err
-		}
-		defer release()
-		o.Models = append(o.Models, challenger.Model{Manifest: man, Computer: timed{computer(man, pool), face.meter}})
+	held, err := r.watched(&o, pool, face.meter)
+	if err != nil {
+		return err
 	}
+	defer held()
 	if err := disturb(&o, r.Attack, pool); err != nil {
 		return err
 	}
@@ -232,7 +223,7 @@ func (r *Role) Watch(ctx context.Context) error {
 	}
 	defer c.Close() //nolint:errcheck // the process ends
 	measureWatch(face, c, l)
-	a, err := r.auditor(ctx, l, o.Models, c.Submit)
+	a, err := r.auditor(ctx, l, &o, c.Submit)
 	if err != nil {
 		return err
 	}
@@ -272,19 +263,9 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o GatewayO
 	if err != nil {
 		return err
 	}
-	key, err := r.key()
+	b, err := r.backend(at, nodes, watchers)
 	if err != nil {
 		return err
-	}
-	b := &Backend{
-		Domain: claim.Domain{ChainID: at.ChainID, Arena: claim.Address(at.Arena)}, User: claim.AddressOf(key),
-		Peers: peer.New(&http.Client{}), Nodes: nodes, Watchers: watchers, Created: time.Now().Unix(),
-		Entropy: func(p []byte) { _, _ = rand.Read(p) }, // never fails since Go 1.24
-	}
-	if r.Attack == "hidden-prompt" {
-		b.Rewrite = hiddenPrompt
-	} else if r.Attack != "" {
-		return fmt.Errorf("a gateway's attack is \"hidden-prompt\", not %q", r.Attack)
 	}
 	for _, name := range r.Models {
 		release, err := b.load(name)
@@ -294,13 +275,17 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o GatewayO
 		defer release()
 	}
 	defer b.Close()
+	c, err := newCatalog(b, r)
+	if err != nil {
+		return err
+	}
 	face := newOps(meter.Gateway)
 	b.Meter, o.Log = face.meter, r.Log
 	o.Observe, o.Ready = observe(face.meter), b.reachable
 	if r.AllowPull {
-		o.Pull = pullFromHub
+		o.Pull = c.pull
 	}
-	tasks := []func(context.Context) error{}
+	tasks := []func(context.Context) error{c.run}
 	if pay.Price != "" && pay.Price != "0" {
 		run, end, err := r.till(ctx, pay, &o)
 		if err != nil {
@@ -325,6 +310,25 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o GatewayO
 	}
 	return together(context.WithoutCancel(ctx), append(tasks, stoppedBy(ctx, func(ctx context.Context) error { return g.Serve(ctx, ln) }),
 		stoppedBy(ctx, func(ctx context.Context) error { return face.serve(ctx, r.Metrics, r.announceMetrics) }))...)
+}
+
+// backend is what a gateway over the given nodes asks, without models.
+func (r *Role) backend(at chain.Addresses, nodes, watchers []string) (*Backend, error) {
+	key, err := r.key()
+	if err != nil {
+		return nil, err
+	}
+	b := &Backend{
+		Domain: claim.Domain{ChainID: at.ChainID, Arena: claim.Address(at.Arena)}, User: claim.AddressOf(key),
+		Peers: peer.New(&http.Client{}), Nodes: nodes, Watchers: watchers, Created: time.Now().Unix(),
+		Entropy: func(p []byte) { _, _ = rand.Read(p) }, // never fails since Go 1.24
+	}
+	if r.Attack == "hidden-prompt" {
+		b.Rewrite = hiddenPrompt
+	} else if r.Attack != "" {
+		return nil, fmt.Errorf("a gateway's attack is \"hidden-prompt\", not %q", r.Attack)
+	}
+	return b, nil
 }
 
 // till opens the link by which a gateway is paid; run moves its transfers, end frees it.

@@ -13,10 +13,11 @@ import (
 
 // host is what the gateway has seen of a node.
 type host struct {
-	address string        // 0x and 40 hex digits; empty until the node has said it
-	first   time.Duration // to the first token, smoothed; 0 before the first answer
-	rate    float64       // tokens per second, smoothed; 0 before the first whole answer
-	failed  time.Time     // when it last did; zero since it answered
+	address string          // 0x and 40 hex digits; empty until the node has said it
+	models  map[string]bool // ids that it serves; nil until the node has said it
+	first   time.Duration   // to the first token, smoothed; 0 before the first answer
+	rate    float64         // tokens per second, smoothed; 0 before the first whole answer
+	failed  time.Time       // when it last did; zero since it answered
 }
 
 // smooth is the part that the newest measurement has in an average.
@@ -67,12 +68,11 @@ func (b *Backend) completed(node string, tokens int, took time.Duration) {
 }
 
 // order lists the nodes that a route allows, those to ask first first: all in turn, unless the route says more. Nodes
-// that failed a moment ago come after the others.
-func (b *Backend) order(ctx context.Context, r *gateway.Route) ([]string, error) {
-	nodes := slices.Clone(b.Nodes)
-	if n := len(nodes); n > 0 {
-		first := int(b.turn.Add(1)-1) % n
-		nodes = slices.Concat(nodes[first:], nodes[:first])
+// that failed a moment ago come after the others, and those that are known not to serve the model are left out.
+func (b *Backend) order(ctx context.Context, r *gateway.Route, model string) ([]string, error) {
+	nodes := b.able(model)
+	if len(nodes) == 0 && len(b.Nodes) > 0 {
+		return nil, fmt.Errorf("%w: none of the %d nodes of this gateway serves model %s now", gateway.ErrUnavailable, len(b.Nodes), model)
 	}
 	if len(r.Order)+len(r.Only)+len(r.Ignore) > 0 {
 		b.learnNames(ctx)
@@ -104,6 +104,21 @@ func (b *Backend) order(ctx context.Context, r *gateway.Route) ([]string, error)
 		return nil, fmt.Errorf("%w: provider leaves none of the %d nodes of this gateway: name them by their address or host", gateway.ErrInvalid, len(b.Nodes))
 	}
 	return nodes, nil
+}
+
+// able are the nodes that may serve a model, in turn.
+func (b *Backend) able(model string) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	nodes := slices.DeleteFunc(slices.Clone(b.Nodes), func(node string) bool {
+		h := b.host(node)
+		return h.models != nil && !h.models[model]
+	})
+	if n := len(nodes); n > 0 {
+		first := int(b.turn.Add(1)-1) % n
+		nodes = slices.Concat(nodes[first:], nodes[:first])
+	}
+	return nodes
 }
 
 // rank is where a node stands by a sort, in microseconds or tokens per second; the caller holds mu. All nodes have the

@@ -54,6 +54,11 @@ func (s *search) refused(err error) error {
 	if errors.As(err, &refused) && refused.Status == http.StatusBadRequest {
 		return fmt.Errorf("%w: %s", gateway.ErrInvalid, refused.Text)
 	}
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound { // it fails nobody: it serves others
+		s.b.lacks(s.url, hex.EncodeToString(s.question.Request.Model[:]))
+		s.errs = append(s.errs, fmt.Errorf("node %s: %w", s.url, err))
+		return nil
+	}
 	if errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable {
 		s.full++
 	}

@@ -188,7 +188,7 @@ func TestRoutes(t *testing.T) {
 		{gateway.Route{Sort: "price"}, []int{0, 1, 2}},
 	} {
 		b.turn.Store(0)
-		got, err := b.order(t.Context(), &c.route)
+		got, err := b.order(t.Context(), &c.route, "m")
 		want := make([]string, len(c.want))
 		for i, n := range c.want {
 			want[i] = b.Nodes[n]
@@ -199,10 +199,10 @@ func TestRoutes(t *testing.T) {
 	}
 	b.answered(b.Nodes[0], -1)
 	b.turn.Store(0)
-	if got, err := b.order(t.Context(), &gateway.Route{}); err != nil || got[2] != b.Nodes[0] {
+	if got, err := b.order(t.Context(), &gateway.Route{}, "m"); err != nil || got[2] != b.Nodes[0] {
 		t.Errorf("a node that failed is asked in the order %v, %v", got, err)
 	}
-	if _, err := b.order(t.Context(), &gateway.Route{Only: []string{"nobody"}}); !errors.Is(err, gateway.ErrInvalid) {
+	if _, err := b.order(t.Context(), &gateway.Route{Only: []string{"nobody"}}, "m"); !errors.Is(err, gateway.ErrInvalid) {
 		t.Errorf("a route to nobody: %v", err)
 	}
 }

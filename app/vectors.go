@@ -42,7 +42,7 @@ func (b *Backend) Embed(ctx context.Context, j gateway.EmbedJob) (gateway.Vector
 	if err != nil {
 		return gateway.Vector{}, err
 	}
-	nodes, err := b.order(ctx, &gateway.Route{})
+	nodes, err := b.order(ctx, &gateway.Route{}, j.Model)
 	if err != nil {
 		return gateway.Vector{}, err
 	}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +26,7 @@ type tools struct {
 func startTools(ctx context.Context, t *testing.T, exe string, args ...string) *tools {
 	t.Helper()
 	c := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
-	s, err := c.Connect(ctx, &mcp.CommandTransport{Command: exec.CommandContext(ctx, exe, append([]string{"mcp", "--dir", t.TempDir()}, args...)...)}, nil)
+	s, err := c.Connect(ctx, &mcp.CommandTransport{Command: exec.CommandContext(ctx, exe, append([]string{"mcp", "--dir", filepath.Join(os.Getenv("XDG_DATA_HOME"), "elenchus")}, args...)...)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +54,7 @@ func (c *tools) call(ctx context.Context, name string, in, out any) (failure str
 	return ""
 }
 
-// mcp: a lying node's receipt is false, and the chain's story of it is told to its end.
+// mcp: a lying node's receipt, about a model that came after it had started, is false, and the chain's story of it is told to its end.
 func (o *operated) mcp(ctx context.Context, t *testing.T) {
 	c := startTools(ctx, t, o.exe, "--rpc", o.RPC, "--deployment", o.Deployment)
 	list, err := c.ListTools(ctx, nil)
@@ -64,7 +66,7 @@ func (o *operated) mcp(ctx context.Context, t *testing.T) {
 		t.Errorf("before anything happened: %q, %v", f, none)
 	}
 	for i, lies := range []bool{true, false} {
-		request := `{"model":"default","messages":[{"role":"user","content":"Once upon a time"}],"max_tokens":12,"seed":3,"provider":{"only":["` + o.Nodes[i] + `"]}}`
+		request := `{"model":"pulled","messages":[{"role":"user","content":"Once upon a time"}],"max_tokens":12,"seed":3,"provider":{"only":["` + o.Nodes[i] + `"]}}`
 		response := o.ask(ctx, t, request)
 		var v verdict
 		in := map[string]string{"receipt": response, "request": request, "response": response}

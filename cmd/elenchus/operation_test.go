@@ -24,6 +24,7 @@ import (
 type operated struct {
 	*app.Network
 	exe, dir string
+	second   string // a model that all roles serve beside the default one
 }
 
 // TestOperation runs a network and looks at it as its operators do.
@@ -34,14 +35,17 @@ func TestOperation(t *testing.T) {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", exe, "elenchus/cmd/elenchus").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	dir := t.TempDir()
+	dir, second := t.TempDir(), drawnModel(t, 2)
+	t.Setenv("XDG_DATA_HOME", t.TempDir()) // a store of its own
 	n, err := app.StartNetwork(ctx, app.NetworkConfig{
 		Exe: []string{exe}, Dir: dir, Nodes: 2, NodeAttack: "bad-kv", Listen: "127.0.0.1:0", Fork: "osaka", Params: chain.DevnetParams(), LogFormat: "json",
+		Models: []string{"default", second}, Store: true,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &operated{n, exe, dir}
+	o := &operated{n, exe, dir, second}
+	t.Run("models", func(t *testing.T) { o.models(ctx, t) })
 	t.Run("mcp", func(t *testing.T) { o.mcp(ctx, t) })
 	t.Run("quickstart", func(t *testing.T) { o.quickstart(ctx, t) })
 	t.Run("page", func(t *testing.T) { o.page(ctx, t) })

@@ -49,6 +49,9 @@ func (f *logFlags) log(c *cobra.Command) (*slog.Logger, error) {
 // metricsUsage describes the flag --metrics.
 const metricsUsage = "address for metrics, liveness and readiness, such as 127.0.0.1:9100; port 0 picks one (default: none)"
 
+// storeUsage describes the flag --store.
+const storeUsage = "the models of this user's store, too: what is pulled, imported or removed meanwhile is noticed, and loaded when it is asked for"
+
 func (f *roleFlags) add(c *cobra.Command, listen string) {
 	p := c.Flags()
 	p.StringVar(&f.RPC, "rpc", "http://127.0.0.1:8545", "JSON-RPC address of the chain")
@@ -58,6 +61,7 @@ func (f *roleFlags) add(c *cobra.Command, listen string) {
 	p.StringVar(&f.Dir, "dir", "", "state directory of this role")
 	p.StringVar(&f.Listen, "listen", listen, "address to serve on")
 	p.StringSliceVar(&f.Models, "model", []string{"default"}, "model to serve or to check: a name, alias or id, default, .elm or .gguf file (repeatable)")
+	p.BoolVar(&f.Store, "store", false, storeUsage)
 	p.StringVar(&f.Metrics, "metrics", "", metricsUsage)
 	f.logFlags.add(c)
 	p.StringVar(&f.Attack, "attack", "", "experiment: what this role does wrong")

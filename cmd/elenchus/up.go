@@ -54,7 +54,8 @@ func upCommand() *cobra.Command {
 		},
 	}
 	p := c.Flags()
-	p.StringVar(&cfg.Model, "model", "default", "model that every node serves: default, .elm or .gguf file")
+	p.StringSliceVar(&cfg.Models, "model", []string{"default"}, "model that every node serves: a name, alias or id, default, .elm or .gguf file (repeatable)")
+	p.BoolVar(&cfg.Store, "store", true, storeUsage)
 	p.StringVar(&cfg.Dir, "dir", "", "state directory (default: the user's data directory)")
 	p.StringVar(&cfg.Listen, "listen", "127.0.0.1:8080", "address of the gateway; another port is taken when it is in use")
 	p.BoolVar(&cfg.AllowPull, "allow-pull", false, "let clients of the gateway have models of a hub (HF_ENDPOINT) fetched: POST /api/pull")

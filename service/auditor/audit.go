@@ -109,11 +109,11 @@ func (a *Auditor) fetch(ctx context.Context, b *batch, index uint32) (*receipt.R
 	if r == nil {
 		return nil, nil, "the claim is kept for its parties"
 	}
-	m, held := a.models[r.Request.Model]
+	m, err := a.model(r.Request.Model)
 	settings := trace.Settings(&r.Sampler)
 	switch {
-	case !held:
-		return nil, nil, fmt.Sprintf("model %x is not held here", r.Request.Model)
+	case err != nil:
+		return nil, nil, err.Error()
 	case m.Manifest.Kind != model.KindToken:
 		return nil, nil, "a graph model has no rows"
 	case r.Domain != a.o.Domain || r.Claim.Node != b.Node || r.Claim.RequestDigest != r.Request.Digest(a.o.Domain) || settings.Extras() != r.Request.Extras:
@@ -126,9 +126,9 @@ func (a *Auditor) fetch(ctx context.Context, b *batch, index uint32) (*receipt.R
 
 // run is the own computation of a claim, and whether it gives what is claimed.
 func (a *Auditor) run(ctx context.Context, r *receipt.Receipt) (*trace.Answer, bool, error) {
-	m, held := a.models[r.Request.Model]
-	if !held {
-		return nil, false, fmt.Errorf("model %x is not held here any more", r.Request.Model)
+	m, err := a.model(r.Request.Model)
+	if err != nil {
+		return nil, false, err
 	}
 	job := r.Job()
 	if err := job.Check(m.Manifest.Model); err != nil {
@@ -145,7 +145,11 @@ func (a *Auditor) run(ctx context.Context, r *receipt.Receipt) (*trace.Answer, b
 
 // salted is the salted tree over the rows of the last state.
 func (a *Auditor) salted(r *receipt.Receipt, answer *trace.Answer, audit claim.Hash) (*trace.Salted, error) {
-	step, err := a.models[r.Request.Model].Computer.Step(r.Job(), len(answer.Hashes)-2, answer.Outputs)
+	m, err := a.model(r.Request.Model)
+	if err != nil {
+		return nil, err
+	}
+	step, err := m.Computer.Step(r.Job(), len(answer.Hashes)-2, answer.Outputs)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +230,11 @@ func (a *Auditor) prove(ctx context.Context, rec *record, seed claim.Hash) (*sam
 	if err != nil {
 		return nil, err
 	}
-	header := &a.models[r.Request.Model].Manifest.Header
+	m, err := a.model(r.Request.Model)
+	if err != nil {
+		return nil, err
+	}
+	header := &m.Manifest.Header
 	return sampling.Prove(sig, answer, salted, sampling.Leaf(seed, rec.Audit, header, uint64(len(answer.Hashes)-1)))
 }
 

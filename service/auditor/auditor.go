@@ -53,8 +53,10 @@ type Computer interface {
 
 // Model is a model that the auditor holds.
 type Model struct {
-	Manifest *manifest.Manifest
+	Manifest *manifest.Manifest // of a model that is not in memory: its header and its bounds alone
 	Computer Computer
+	// Whole returns the manifest with all tensors, for a dispute; nil: Manifest has them.
+	Whole func(ctx context.Context) (*manifest.Manifest, error)
 }
 
 // Beacon says when rounds are due and, once they are, gives x and y of their signatures.
@@ -71,6 +73,7 @@ type Options struct {
 	Source      Source
 	Beacon      Beacon
 	Models      []Model
+	Find        func(id [32]byte) *Model // the model of an id that is none of Models, or nil; nil: there are no others
 	Dir         string
 	Params      sampling.Params
 	Window      uint64                   // W of the arena, seconds
@@ -114,7 +117,7 @@ type Auditor struct {
 
 // New opens the auditor's state.
 func New(o Options) (*Auditor, error) {
-	if o.Key == nil || o.Chain == nil || o.Source == nil || o.Beacon == nil || len(o.Models) == 0 {
+	if o.Key == nil || o.Chain == nil || o.Source == nil || o.Beacon == nil || len(o.Models) == 0 && o.Find == nil {
 		return nil, errors.New("an auditor needs a key, a chain, a source, a beacon and at least one model")
 	}
 	if o.Log == nil {
@@ -134,6 +137,18 @@ func New(o Options) (*Auditor, error) {
 		a.models[o.Models[i].Manifest.ID()] = &o.Models[i]
 	}
 	return a, nil
+}
+
+// model is the model of an id.
+func (a *Auditor) model(id [32]byte) (*Model, error) {
+	m := a.models[id]
+	if m == nil && a.o.Find != nil {
+		m = a.o.Find(id)
+	}
+	if m == nil {
+		return nil, fmt.Errorf("model %x is not held here", id)
+	}
+	return m, nil
 }
 
 // Close frees the auditor's state; Run must have ended.

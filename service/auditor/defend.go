@@ -109,11 +109,25 @@ func (a *Auditor) knowledge(ctx context.Context, id claim.Hash) (dispute.Knowled
 		if err != nil {
 			return nil, err
 		}
-		m := a.models[r.Request.Model]
-		step := func(t int) (*trace.Step, error) { return m.Computer.Step(r.Job(), t, answer.Outputs) }
-		return dispute.NewOwn(m.Manifest, r.Job(), answer, r.Claim.Count, step), nil
+		return a.known(ctx, r, answer)
 	}
 	return nil, fmt.Errorf("claim %x is no attestation of this auditor", id)
+}
+
+// known is what a run shows in a dispute.
+func (a *Auditor) known(ctx context.Context, r *receipt.Receipt, answer *trace.Answer) (dispute.Knowledge, error) {
+	m, err := a.model(r.Request.Model)
+	if err != nil {
+		return nil, err
+	}
+	man := m.Manifest
+	if m.Whole != nil {
+		if man, err = m.Whole(ctx); err != nil {
+			return nil, err
+		}
+	}
+	step := func(t int) (*trace.Step, error) { return m.Computer.Step(r.Job(), t, answer.Outputs) }
+	return dispute.NewOwn(man, r.Job(), answer, r.Claim.Count, step), nil
 }
 
 // suspect has what others attest checked; the caller holds mu. The batch serves the receipt, in which

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
+	"elenchus/compute/model"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 )
@@ -70,7 +72,10 @@ func (c *Challenger) drain(ctx context.Context) error {
 
 // receive checks a receipt that was handed over, and waits for its batch.
 func (c *Challenger) receive(ctx context.Context, r *receipt.Receipt) error {
-	if err := c.audit(ctx, r, nil); err != nil {
+	if err := c.audit(ctx, r, nil); errors.Is(err, errCompute) {
+		c.o.Log.Warn("receipt not checked", "claim", fmt.Sprintf("%x", r.ID()), "err", err) // its batch will be
+		return nil
+	} else if err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -170,7 +175,9 @@ func (c *Challenger) auditBatch(ctx context.Context, b ledger.BatchPosted) error
 			spoilt = fmt.Errorf("receipt %d of the batch: %s", i, why)
 			continue
 		}
-		if err := c.audit(ctx, r, at); err != nil {
+		if err := c.audit(ctx, r, at); errors.Is(err, errCompute) {
+			spoilt = err
+		} else if err != nil {
 			return err
 		}
 	}
@@ -221,13 +228,17 @@ func (c *Challenger) covered(ctx context.Context, r *receipt.Receipt) bool {
 	return false
 }
 
-// verify re-computes a claim and, where it is false, says where to open. The error is ctx's; what
-// cannot be checked is a verdict.
+// errCompute says that a claim could not be computed now: its model does not fit memory, or its file
+// is spoilt. It may be later.
+var errCompute = errors.New("the claim cannot be computed now")
+
+// verify re-computes a claim and, where it is false, says where to open. The error is ctx's or
+// errCompute; what can never be checked is a verdict.
 func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion) (Verdict, *dispute.OpenMove, error) {
 	if why := c.unfit(r, at); why != "" {
 		return Verdict{Why: why}, nil, nil
 	}
-	m, ok := c.models[r.Request.Model]
+	m, ok := c.model(r.Request.Model)
 	if !ok {
 		return Verdict{Why: fmt.Sprintf("model %x is not held here", r.Request.Model)}, nil, nil
 	}
@@ -240,6 +251,12 @@ func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute
 		return Verdict{Why: err.Error()}, nil, nil
 	}
 	own, err := c.compute(ctx, r)
+	if errors.Is(err, model.ErrModel) {
+		return Verdict{Why: err.Error()}, nil, nil // no answer of this model
+	}
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: claim %x: %w", errCompute, r.ID(), err)
+	}
 	if err != nil {
 		return Verdict{}, nil, err
 	}
@@ -285,7 +302,7 @@ func (c *Challenger) unfit(r *receipt.Receipt, at *dispute.Inclusion) string {
 	if why := evident(r, c.o.Domain, at); why != "" {
 		return why
 	}
-	if m, ok := c.models[r.Request.Model]; ok {
+	if m, ok := c.model(r.Request.Model); ok {
 		if field, _ := c.opening(r, at, m).Face(); field != "" {
 			return ""
 		}

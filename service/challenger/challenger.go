@@ -52,18 +52,31 @@ type Computer interface {
 
 // Model is a model that the challenger holds.
 type Model struct {
-	Manifest *manifest.Manifest
+	Manifest *manifest.Manifest // of a model that is not in memory: its header and its bounds alone
 	Computer Computer
+	// Whole returns the manifest with all tensors, for a dispute; nil: Manifest has them.
+	Whole func(ctx context.Context) (*manifest.Manifest, error)
+}
+
+// whole is the manifest with all tensors.
+func (m *Model) whole(ctx context.Context) (*manifest.Manifest, error) {
+	if m.Whole == nil {
+		return m.Manifest, nil
+	}
+	return m.Whole(ctx)
 }
 
 // Options configure a challenger. All fields are required unless said otherwise.
 type Options struct {
-	Account     claim.Address
-	Secret      [32]byte // salts of commits are derived from it
-	Domain      claim.Domain
-	Chain       Chain
-	Source      Source
-	Models      []Model
+	Account claim.Address
+	Secret  [32]byte // salts of commits are derived from it
+	Domain  claim.Domain
+	Chain   Chain
+	Source  Source
+	Models  []Model
+	// Find returns the model of an id that is none of Models, or nil; nil: there are no others. It is safe
+	// for concurrent use.
+	Find        func(id [32]byte) *Model
 	Dir         string
 	MaxBond     claim.Amount  // the most to lock in one game
 	FetchWithin time.Duration // the longest to wait for what a node serves; 0: 30 s
@@ -115,7 +128,7 @@ type Verdict struct {
 
 // New opens the challenger's state.
 func New(o Options) (*Challenger, error) {
-	if o.Chain == nil || o.Source == nil || len(o.Models) == 0 {
+	if o.Chain == nil || o.Source == nil || len(o.Models) == 0 && o.Find == nil {
 		return nil, errors.New("a challenger needs a chain, a source and at least one model")
 	}
 	if o.Log == nil {
@@ -124,8 +137,8 @@ func New(o Options) (*Challenger, error) {
 	if o.FetchWithin <= 0 {
 		o.FetchWithin = 30 * time.Second
 	}
-	for _, m := range o.Models {
-		if _, ok := m.Computer.(Replayer); !ok && m.Manifest.Kind != model.KindToken {
+	for i := range o.Models {
+		if m := &o.Models[i]; !m.runs() {
 			return nil, fmt.Errorf("model %s is a graph model, and its computer runs none", m.Manifest.ID())
 		}
 	}
@@ -150,6 +163,24 @@ func New(o Options) (*Challenger, error) {
 
 // Close closes the state directory.
 func (c *Challenger) Close() error { return c.store.close() }
+
+// runs says whether the computer of a model can compute it.
+func (m *Model) runs() bool {
+	_, ok := m.Computer.(Replayer)
+	return ok || m.Manifest.Kind == model.KindToken
+}
+
+// model is the model of an id, if it is held.
+func (c *Challenger) model(id [32]byte) (*Model, bool) {
+	if m, ok := c.models[id]; ok {
+		return m, true
+	}
+	if c.o.Find == nil {
+		return nil, false
+	}
+	m := c.o.Find(id)
+	return m, m != nil && m.runs()
+}
 
 // Run watches, audits and plays until ctx ends; it returns nil then, or the error that stopped it.
 // Audits wait for nodes and go on beside the games, which wait for nobody.

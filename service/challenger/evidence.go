@@ -61,7 +61,7 @@ func (c *Challenger) remember(r *receipt.Receipt) *receipt.Receipt {
 // computing anything, and says whether it did. SPEC 08 §4.9.
 func (c *Challenger) contradiction(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion) (bool, error) {
 	other := c.remember(r)
-	m, held := c.models[r.Request.Model]
+	m, held := c.model(r.Request.Model)
 	if other == nil || !held || c.unfit(r, at) != "" || !truthful(r) || !truthful(other) {
 		return false, nil
 	}
@@ -131,7 +131,7 @@ func (c *Challenger) demand(ctx context.Context) error {
 		return nil
 	}
 	for _, r := range c.overdue() {
-		m, held := c.models[r.Request.Model]
+		m, held := c.model(r.Request.Model)
 		if !held || !c.covered(ctx, r) {
 			continue
 		}

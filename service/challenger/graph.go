@@ -1,6 +1,7 @@
 package challenger
 
 import (
+	"context"
 	"fmt"
 
 	"elenchus/commitment/receipt"
@@ -20,6 +21,9 @@ func (m *Model) takes(r *receipt.Receipt) error {
 	if !r.Request.Graph() || m.Manifest.Kind == model.KindToken {
 		return receiptJob(r).Check(m.Manifest.Model)
 	}
+	if len(m.Manifest.Model.Stages) == 0 {
+		return nil // not in memory: what replays it says so
+	}
 	first := &m.Manifest.Model.Stages[0].Ops[0]
 	if n := first.Count(&opset.Context{}); uint64(len(r.Prompt)) != n {
 		return fmt.Errorf("an input of %d elements, the model takes %d", len(r.Prompt), n)
@@ -28,7 +32,7 @@ func (m *Model) takes(r *receipt.Receipt) error {
 }
 
 // computeGraph is the own run of a graph model on the input of a receipt.
-func (m *Model) computeGraph(r *receipt.Receipt) (dispute.Knowledge, error) {
+func (m *Model) computeGraph(ctx context.Context, r *receipt.Receipt) (dispute.Knowledge, error) {
 	if err := m.takes(r); err != nil {
 		return nil, err
 	}
@@ -36,5 +40,9 @@ func (m *Model) computeGraph(r *receipt.Receipt) (dispute.Knowledge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dispute.NewOwnGraph(m.Manifest, step), nil
+	man, err := m.whole(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return dispute.NewOwnGraph(man, step), nil
 }

@@ -221,19 +221,23 @@ func (c *Challenger) knowledge(ctx context.Context, g ledger.Game) (dispute.Know
 
 // compute is the own computation of what a receipt claims.
 func (c *Challenger) compute(ctx context.Context, r *receipt.Receipt) (dispute.Knowledge, error) {
-	m, ok := c.models[r.Request.Model]
+	m, ok := c.model(r.Request.Model)
 	if !ok {
 		return nil, fmt.Errorf("model %x is not held here any more", r.Request.Model)
 	}
 	if r.Request.Graph() {
-		return m.computeGraph(r)
+		return m.computeGraph(ctx, r)
 	}
 	j := *receiptJob(r)
 	a, _, err := m.Computer.Audit(ctx, j, r.Output)
 	if err != nil {
 		return nil, err
 	}
-	return dispute.NewOwn(m.Manifest, j, a, r.Claim.Count, func(t int) (*trace.Step, error) { return m.Computer.Step(j, t, a.Outputs) }), nil
+	man, err := m.whole(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return dispute.NewOwn(man, j, a, r.Claim.Count, func(t int) (*trace.Step, error) { return m.Computer.Step(j, t, a.Outputs) }), nil
 }
 
 // Games are the challenges on disk, for people.

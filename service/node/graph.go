@@ -81,19 +81,6 @@ func (n *Node) serveGraph(ctx context.Context, m *Model, j *Job) (*receipt.Recei
 	return r, nil
 }
 
-// stored is a claim of ours with its model.
-func (n *Node) stored(id claim.Hash) (*receipt.Receipt, *Model, error) {
-	r, err := n.receipt(id)
-	if err != nil {
-		return nil, nil, err
-	}
-	m, ok := n.models[r.Request.Model]
-	if !ok {
-		return nil, nil, fmt.Errorf("%w: %x", ErrUnknownModel, r.Request.Model)
-	}
-	return r, m, nil
-}
-
 // knowledgeOfGraph is what the node knows of its own claim about a graph model.
 func knowledgeOfGraph(ctx context.Context, r *receipt.Receipt, m *Model) (dispute.Knowledge, error) {
 	man, err := m.whole(ctx)

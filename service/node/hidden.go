@@ -39,9 +39,9 @@ func (n *Node) mean(r *http.Request) ([]int32, error) {
 	if err != nil || len(id) != len(claim.Hash{}) {
 		return nil, fmt.Errorf("%w: model %.64q is not 64 hex digits", ErrRefused, body.Model)
 	}
-	m, ok := n.models[model32(id)]
-	if !ok {
-		return nil, fmt.Errorf("%w: %x", ErrUnknownModel, id)
+	m, err := n.model(model32(id))
+	if err != nil {
+		return nil, err
 	}
 	h, ok := m.Computer.(Hider)
 	if !ok || m.graph() {

@@ -85,9 +85,8 @@ type modelInfo struct {
 }
 
 func (n *Node) info(w http.ResponseWriter, _ *http.Request) {
-	models := make([]modelInfo, 0, len(n.o.Models))
-	for i := range n.o.Models {
-		m := &n.o.Models[i]
+	models := []modelInfo{}
+	for _, m := range n.offered() {
 		models = append(models, modelInfo{m.Manifest.ID().String(), m.Name, int(m.Manifest.Vocab), int(m.Manifest.TMax)})
 	}
 	reply(w, map[string]any{

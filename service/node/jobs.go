@@ -29,9 +29,9 @@ func (j *Job) decoded() decode.Job {
 // check refuses what the node cannot answer for; the error names the value. SPEC 07 §2.
 func (n *Node) check(j *Job) (*Model, error) {
 	r := &j.Request
-	m, ok := n.models[r.Model]
-	if !ok {
-		return nil, fmt.Errorf("%w: %x", ErrUnknownModel, r.Model)
+	m, err := n.model(r.Model)
+	if err != nil {
+		return nil, err
 	}
 	if err := r.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)

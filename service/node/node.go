@@ -86,6 +86,8 @@ type Options struct {
 	// Auditor says whether an address was drawn to audit a claim, and may so have the data that is kept for
 	// its parties; nil: nobody is.
 	Auditor func(id claim.Hash, who claim.Address) bool
+	// Shelf has more models, which come and go; nil: none. With one, Models may be empty.
+	Shelf Shelf
 }
 
 // Node is a running node. Create it with New.
@@ -122,7 +124,7 @@ var ErrRefused = errors.New("request refused")
 
 // New opens the node's state.
 func New(o Options) (*Node, error) {
-	if o.Key == nil || o.Chain == nil || len(o.Models) == 0 || o.Window <= 0 {
+	if o.Key == nil || o.Chain == nil || len(o.Models) == 0 && o.Shelf == nil || o.Window <= 0 {
 		return nil, errors.New("a node needs a key, a chain, a window and at least one model")
 	}
 	if o.BatchEvery == 0 {
