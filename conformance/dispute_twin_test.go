@@ -29,6 +29,11 @@ type rules struct {
 
 func newRules(t testing.TB) *rules {
 	t.Helper()
+	if staged != nil {
+		r := *staged
+		r.judge = staged.judge.copy()
+		return &r
+	}
 	r := &rules{judge: newJudge(t)}
 	_, poseidon := r.deploy(t, "Poseidon")
 	r.verifier, r.verifierAt = r.deploy(t, "ProofVerifier", common.Address{})

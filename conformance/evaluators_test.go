@@ -16,6 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/core/vm/runtime"
 	"github.com/ethereum/go-ethereum/params"
 
@@ -46,12 +47,16 @@ type judge struct {
 
 func newJudge(t testing.TB) *judge {
 	t.Helper()
+	if staged != nil {
+		return staged.judge.copy()
+	}
 	db, err := state.New(types.EmptyRootHash, state.NewDatabaseForTesting())
 	if err != nil {
 		t.Fatal(err)
 	}
 	j := &judge{of: map[opset.Code]common.Address{}}
-	j.cfg = &runtime.Config{ChainConfig: params.MergedTestChainConfig, State: db, GasLimit: 30_000_000, BlockNumber: big.NewInt(1)}
+	j.cfg = &runtime.Config{ChainConfig: params.MergedTestChainConfig, State: db, GasLimit: 30_000_000, BlockNumber: big.NewInt(1),
+		EVMConfig: vm.Config{Tracer: watching}}
 	var ops []uint8
 	var addresses []common.Address
 	for _, e := range contracts.Evaluators() {
@@ -66,6 +71,14 @@ func newJudge(t testing.TB) *judge {
 		j.of[code] = j.verifierOf(t, code)
 	}
 	return j
+}
+
+// copy is a judge of the same contracts whose state is its own.
+func (j *judge) copy() *judge {
+	c, cfg := *j, *j.cfg
+	cfg.State, cfg.BaseFee, cfg.EVMConfig.Tracer = j.cfg.State.Copy(), nil, watching
+	c.cfg = &cfg
+	return &c
 }
 
 func (j *judge) deploy(t testing.TB, name string, args ...any) (abi.ABI, common.Address) {

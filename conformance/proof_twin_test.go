@@ -18,6 +18,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/state"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/core/vm"
 	"github.com/ethereum/go-ethereum/core/vm/runtime"
 	"github.com/ethereum/go-ethereum/params"
 )
@@ -73,7 +74,8 @@ func newBench(t testing.TB, chain uint64, at [20]byte) *bench {
 	}
 	config := *params.MergedTestChainConfig
 	config.ChainID = new(big.Int).SetUint64(chain)
-	b := &bench{&runtime.Config{ChainConfig: &config, State: db, GasLimit: 30_000_000, BlockNumber: big.NewInt(1)}, parsed, at}
+	b := &bench{&runtime.Config{ChainConfig: &config, State: db, GasLimit: 30_000_000, BlockNumber: big.NewInt(1),
+		EVMConfig: vm.Config{Tracer: watching}}, parsed, at}
 	db.SetCode(b.at, code, 0)
 	return b
 }
