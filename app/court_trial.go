@@ -255,19 +255,19 @@ func (c *tribunal) slashedWhoLied() bool {
 // hurry moves the chain's clock over the deadline of attackers who let it run, once every open game
 // waits for them and nobody honest has anything to do.
 func (c *tribunal) hurry(head ledger.Head) error {
-	if !c.scene.quiet {
+	if !c.scene.quiet && c.prove == nil {
 		return nil
 	}
 	if o, ok := c.mallory.(interface{ Opened() bool }); ok && !o.Opened() {
 		return nil
 	}
 	open := c.games.Open()
-	for _, g := range open {
-		s, err := dispute.DecodeState(g.State)
+	for i := range open {
+		s, err := dispute.DecodeState(open[i].State)
 		if err != nil {
 			return err
 		}
-		if g.Decided != nil || c.waitsForHonest(&s) || dispute.Overdue(&s, head.Time) {
+		if open[i].Decided != nil || !c.abandoned(&open[i], &s) || dispute.Overdue(&s, head.Time) {
 			return nil
 		}
 	}
@@ -276,6 +276,31 @@ func (c *tribunal) hurry(head ledger.Head) error {
 	}
 	c.say("the attackers let their clocks run")
 	return c.chain.Advance(time.Duration(courtParams().ReplyTime+1) * time.Second)
+}
+
+// abandoned says whether a game waits for an attacker who will not move: one of a quiet scene, or a node
+// that cannot prove what it claimed, or whose move the chain refused, where nobody else can show it to be false.
+func (c *tribunal) abandoned(g *ledger.Game, s *dispute.State) bool {
+	if c.scene.quiet {
+		return !c.waitsForHonest(s)
+	}
+	n, ok := c.nodes["node1"]
+	if !ok || c.waitsForHonest(s) || s.Phase.Turn() != dispute.Node {
+		return false
+	}
+	if !n.node.Stuck(*g) && !c.refused("node1", ledger.Move{Game: g.Key, State: g.State}) {
+		return false
+	}
+	return s.Phase != dispute.Answer || s.Opener != c.n.Accounts["watch"] || c.watch.Stuck(*g)
+}
+
+// refused says whether the chain mined an order of a party and refused it.
+func (c *tribunal) refused(name string, o ledger.Order) bool {
+	now, end := context.WithCancel(c.acting)
+	end() // Wait returns what is known
+	var revert *chain.RevertError
+	_, err := c.links[name].Outbox.Wait(now, o.Key())
+	return errors.As(err, &revert) || errors.Is(err, chain.ErrRefused)
 }
 
 // waitsForHonest says whether the side to move is no attacker.

@@ -71,11 +71,7 @@ func (p *prover) prove(ctx context.Context, account claim.Address, s dispute.Sta
 	p.say("%s, element %d: proven %s in %.2f s, %d constraints, %s key", a.Descriptor.Op, a.Index, trueOrFalse(a.Equal), time.Since(start).Seconds(),
 		key.Constraints, step.DevelopmentOrigin)
 	m.Equal = a.Equal
-	first := opset.Read{Leaf: 1}
-	if len(a.Reads) > 0 {
-		first = a.Reads[0]
-	}
-	return m.With(account, first, a.Places, proof), nil
+	return m.With(account, a.Reads, a.Places, proof), nil
 }
 
 func trueOrFalse(v bool) string {

@@ -17,20 +17,17 @@ import (
 // unitOnChain asks ProofRules for the shape of a unit and its reads; name is the error of a refusal.
 func (r *rules) unitOnChain(t testing.TB, u *circuit.Unit) (shape [32]byte, reads int, name string) {
 	t.Helper()
-	size, offset := uint64(0), uint64(0)
-	for i, q := range u.Reads {
+	size, places := uint64(0), []byte(nil)
+	for k, q := range u.Reads {
+		if k < len(u.Places) {
+			places = binary.BigEndian.AppendUint16(places, uint16(size+q.Lo%uint64(q.Leaf)))
+			places = binary.BigEndian.AppendUint64(places, u.Places[k])
+		}
 		a, b := q.Leaves()
 		size += (b - a) * uint64(q.Leaf)
-		if i == 0 && len(u.Places) > 0 {
-			offset = q.Lo % uint64(q.Leaf)
-		}
-	}
-	var places []byte
-	for _, v := range u.Places {
-		places = binary.BigEndian.AppendUint64(places, v)
 	}
 	d, c := u.Descriptor.Encode(), u.Context.Encode()
-	input, err := r.proofs.Pack("unit", d[:], c[:], u.Index, new(big.Int).SetUint64(size), new(big.Int).SetUint64(offset), places)
+	input, err := r.proofs.Pack("unit", d[:], c[:], u.Index, new(big.Int).SetUint64(size), places)
 	if err != nil {
 		t.Fatal(err)
 	}

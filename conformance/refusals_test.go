@@ -27,7 +27,7 @@ func TestRefusalsAreTheListedOnes(t *testing.T) {
 	for _, m := range regexp.MustCompile("`([A-Z][A-Za-z0-9]+)`").FindAllStringSubmatch(list, -1) {
 		listed = append(listed, m[1])
 	}
-	names := []string{"DisputeArena", "OpenRules", "GameRules", "AnswerRules", "NodeRegistry", "StepVerifier"}
+	names := []string{"DisputeArena", "OpenRules", "GameRules", "AnswerRules", "ProofRules", "NodeRegistry", "StepVerifier"}
 	for _, e := range contracts.Evaluators() {
 		names = append(names, e.Name)
 	}

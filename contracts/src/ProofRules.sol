@@ -25,6 +25,8 @@ contract ProofRules is AnswerBase, IProofRules {
     uint256 private constant MAX_DATA = 6144;
     /// @dev Most indices that an operation follows (SPEC 10 §1.3).
     uint256 private constant MAX_PLACES = 3;
+    /// @dev Bytes of a place: its position in the data, its value.
+    uint256 private constant PLACE = 10;
 
     /// @notice Decides on proofs, by keys per shape.
     IProofVerifier public immutable VERIFIER;
@@ -104,47 +106,67 @@ contract ProofRules is AnswerBase, IProofRules {
         States.same(root, target);
     }
 
-    /// @dev The unit of the picked element, with size of data, offset and places as the payload names them.
+    /// @dev The unit of the picked element, with size of data and places as the payload names them.
     function _unit(bytes memory s, Parse memory p) private view returns (bytes32 shape, Read[] memory reads) {
         uint256 size = Packed.uintAt(p.pos, 4);
         uint256 count = Packed.uintAt(p.pos + 4, 1);
-        uint256 places = Packed.take(p.pos, count == 0 ? 5 : 7, p.end);
-        p.pos = Packed.take(places, 8 * count, p.end);
-        bytes calldata named = _slice(places, 8 * count);
-        return unit(_slice(p.descriptor, 192), _context(s, p), uint64(p.index), size, Packed.uintAt(places - 2, 2), named);
+        uint256 places = Packed.take(p.pos, 5, p.end);
+        p.pos = Packed.take(places, PLACE * count, p.end);
+        return unit(_slice(p.descriptor, 192), _context(s, p), uint64(p.index), size, _slice(places, PLACE * count));
     }
 
     /// @inheritdoc IProofRules
-    function unit(
-        bytes calldata d,
-        bytes memory context,
-        uint64 index,
-        uint256 size,
-        uint256 offset,
-        bytes calldata places
-    ) public view returns (bytes32 shape, Read[] memory reads) {
-        if (size > MAX_DATA || places.length > 8 * MAX_PLACES) revert Packed.PayloadLength(size, MAX_DATA);
-        bytes memory data = new bytes(size);
-        if (places.length != 0) _put(data, offset, uint64(bytes8(places[0:8])));
+    function unit(bytes calldata d, bytes memory context, uint64 index, uint256 size, bytes calldata places)
+        public
+        view
+        returns (bytes32 shape, Read[] memory reads)
+    {
+        if (size > MAX_DATA || places.length > PLACE * MAX_PLACES) revert Packed.PayloadLength(size, MAX_DATA);
+        (bytes memory data, bytes memory named) = _data(size, places);
         (, reads) = STEPS.verifierOf(Descriptors.op(d)).evaluate(d, context, index, data);
-        if (places.length != 0 && (reads.length == 0 || reads[0].lo % reads[0].leafBytes != offset)) revert BadFlag(offset);
+        _placed(places, reads);
         (uint256 a, uint256 b, uint256 c) = Descriptors.dims(d, Shapes.time(context));
-        shape = Shapes.shapeOf(d, context, index, a * b * c, reads, places);
+        shape = Shapes.shapeOf(d, context, index, a * b * c, reads, named);
     }
 
-    /// @dev Writes a little-endian number of four bytes, of eight where it is larger.
-    function _put(bytes memory data, uint256 offset, uint256 v) private pure {
-        for (uint256 i = 0; i < 4 || v != 0; ++i) {
-            data[offset + i] = bytes1(uint8(v));
-            v >>= 8;
+    /// @dev Data that are zero but for the places, and the places without their positions.
+    function _data(uint256 size, bytes calldata places) private pure returns (bytes memory data, bytes memory named) {
+        data = new bytes(size);
+        for (uint256 i = 0; i < places.length; i += PLACE) {
+            uint256 position = uint16(bytes2(places[i:i + 2]));
+            uint256 v = uint64(bytes8(places[i + 2:i + PLACE]));
+            named = abi.encodePacked(named, uint64(v));
+            uint256 width = v >> 32 == 0 ? 4 : 8;
+            if (position + width > size) revert BadPlace(position);
+            for (uint256 k = 0; k < width; ++k) {
+                data[position + k] = bytes1(uint8(v >> (8 * k))); // little-endian
+            }
         }
+    }
+
+    /// @dev Each place stands where its read begins, and fits into it.
+    function _placed(bytes calldata places, Read[] memory reads) private pure {
+        uint256 leaves = 0; // bytes of those before
+        for (uint256 k = 0; k < places.length / PLACE; ++k) {
+            uint256 position = uint16(bytes2(places[k * PLACE:k * PLACE + 2]));
+            if (k == reads.length) revert BadPlace(position);
+            Read memory r = reads[k];
+            bool wide = bytes4(places[k * PLACE + 2:k * PLACE + 6]) != 0;
+            if (position != leaves + r.lo % r.leafBytes || (wide && r.hi - r.lo < 8)) revert BadPlace(position);
+            leaves += (_end(r) - r.lo / r.leafBytes) * r.leafBytes;
+        }
+    }
+
+    /// @dev The first leaf behind a read.
+    function _end(Read memory r) private pure returns (uint256) {
+        return (uint256(r.hi) + r.leafBytes - 1) / r.leafBytes;
     }
 
     /// @dev Number of leaves that reads cover.
     function _count(Read[] memory reads) private pure returns (uint256 n) {
         for (uint256 i = 0; i < reads.length; ++i) {
             Read memory r = reads[i];
-            n += (uint256(r.hi) + r.leafBytes - 1) / r.leafBytes - r.lo / r.leafBytes;
+            n += _end(r) - r.lo / r.leafBytes;
         }
     }
 
@@ -156,7 +178,7 @@ contract ProofRules is AnswerBase, IProofRules {
     {
         bytes32 want = _source(s, p, r);
         uint256 a = r.lo / r.leafBytes;
-        uint256 b = (uint256(r.hi) + r.leafBytes - 1) / r.leafBytes;
+        uint256 b = _end(r);
         uint256 depth = Trees.depth(r.totalBytes, r.leafBytes);
         uint256 from = p.pos;
         bytes32 root;

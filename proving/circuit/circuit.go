@@ -36,6 +36,9 @@ var ErrUnit = errors.New("invalid unit")
 // Curve is the curve whose scalar field circuits are over: BN254, the one that the EVM knows.
 const Curve = ecc.BN254
 
+// maxPlaces is the most places that a unit has.
+const maxPlaces = 2
+
 // Unit is one element of one operation with the places that it reads: what a circuit depends on.
 // Values do not enter it. The zero value is illegal; Prepare makes units.
 type Unit struct {
@@ -43,7 +46,7 @@ type Unit struct {
 	Context    opset.Context
 	Index      uint64
 	Reads      []opset.Read
-	Places     []uint64 // indices that elements name: a row, an expert, a chunk
+	Places     []uint64 // what the first reads name: a row, an expert, a chunk; 0 where a later one does
 }
 
 // Check says whether a unit from outside has reads that circuits can be built of: as many as the
@@ -52,7 +55,7 @@ type Unit struct {
 func (u *Unit) Check() error {
 	d := &u.Descriptor
 	types := readTypes(d)
-	if !Has(d.Op) || u.Index >= d.Count(&u.Context) || len(u.Reads) > len(types) || len(u.Places) > 1 {
+	if !Has(d.Op) || u.Index >= d.Count(&u.Context) || len(u.Reads) > len(types) || len(u.Places) > maxPlaces {
 		return fmt.Errorf("%w: element %d of %s with %d reads and %d places", ErrUnit, u.Index, d.Op, len(u.Reads), len(u.Places))
 	}
 	for k, r := range u.Reads {
@@ -91,37 +94,51 @@ func Prepare(d *opset.Descriptor, c *opset.Context, i uint64, fetch opset.Fetch)
 			cells[j] = tensor.Element(types[k], b, j)
 		}
 		x.Reads, x.Cells = append(x.Reads, r), append(x.Cells, cells)
+		x.Places = appendPlace(x.Places, d, c, k, cells)
 		return b, nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	x.Value = v
-	if len(x.Cells) > 0 {
-		x.Places = places(d, x.Cells[0])
-	}
 	return x, nil
 }
 
-// places are the indices that the first read names, in operations that follow one.
-func places(d *opset.Descriptor, x []int64) []uint64 {
-	held := func(limit int64) []uint64 { return []uint64{uint64(max(0, min(x[0], max(limit, 1)-1)))} }
+// appendPlace adds the place that read k names, where the operation follows it or one behind it: what is
+// written as the first bytes of the read leads to the reads that the operation makes. SPEC 10 §1.3.
+func appendPlace(to []uint64, d *opset.Descriptor, c *opset.Context, k int, x []int64) []uint64 {
+	held := func(limit int64) []uint64 { return append(to, uint64(max(0, min(x[0], max(limit, 1)-1)))) }
+	known := func(limit int64) []uint64 {
+		if x[0] < 0 || x[0] >= max(limit, 1) {
+			return append(to, 0)
+		}
+		return append(to, uint64(x[0]))
+	}
 	n, f := max(d.P[0], 1), max(d.P[1], 1)
 	switch {
+	case d.Op == opset.Mask && k == 0 && c.Grammared:
+		return append(to, 0)
+	case k == 0 && (d.Op == opset.GrammarState || d.Op == opset.StopState):
+		return known(n)
+	case k == 1 && (d.Op == opset.Mask || d.Op == opset.GrammarState):
+		return held(1 << 31)
+	case k == 1 && d.Op == opset.StopState:
+		lo := max(0, min(x[0], f-1))
+		return append(to, uint64(lo)|uint64(max(0, min(x[1], opset.TokenBytes, f-lo)))<<32)
+	case k != 0:
+		return to
 	case d.Op == opset.Select && d.P[3] == 1:
-		return []uint64{0}
+		return append(to, 0)
 	case d.Op == opset.Select:
 		return held((n-1)/f + 1)
 	case d.Op == opset.Gather:
 		return held(n)
-	case d.Op == opset.EmbedRows && (x[0] < 0 || x[0] >= n):
-		return []uint64{0}
 	case d.Op == opset.EmbedRows:
-		return []uint64{uint64(x[0])}
+		return known(n)
 	case (d.Op == opset.RowMatMul || d.Op == opset.RowResult) && d.Src[2].Kind != opset.None:
 		return held(d.P[2])
 	}
-	return nil
+	return to
 }
 
 // statement is the plain circuit of a unit: the cells that it reads, and its value in public.
@@ -256,6 +273,8 @@ func readTypes(d *opset.Descriptor) []tensor.DType {
 		return []tensor.DType{i32, i16}
 	case opset.EmbedRows:
 		return []tensor.DType{i32, i8, i32}
+	case opset.StopState:
+		return []tensor.DType{i32, i32, i8, i8}
 	case opset.Scale, opset.RowScale, opset.Draw, opset.Rank:
 		return []tensor.DType{i64}
 	}

@@ -181,8 +181,8 @@ func (r *reference) element(edge int, i uint64) int64 {
 			return nil, fmt.Errorf("%w: read %d of %s", ErrUnit, k, d.Op)
 		}
 		values := r.read(edge, q, types[k])
-		if k == 0 && r.err == nil {
-			r.x.places = append(r.x.places, places(&d, values)...)
+		if r.err == nil {
+			r.x.places = appendPlace(r.x.places, &d, &r.x.Context, k, values)
 		}
 		k++
 		return encode(values, types[k-1]), r.err

@@ -110,8 +110,7 @@ func (e *env) embedRows(i uint64) Num {
 	d, rows, size := e.d.Shape(e.c)[2], max(e.p(0), 1), max(e.p(4), 1)
 	r, j := i/d, i%d
 	v := e.one(e.src(0), tensor.I32, size, min(min(e.p(3), size-1)+r, size-1))
-	known := e.and(e.notNegative(v), e.not(e.atLeast(v, e.lit(int64(min(rows, math.MaxInt64))))))
-	y := e.fixed(e.pick(known, v, e.lit(0)))
+	y := e.fixed(e.known(v, rows))
 	padded := e.p(1)
 	from := y*padded + j
 	w := e.reads(e.src(1), tensor.I8, int(e.p(2)), rows*padded, from, from+1)[0]

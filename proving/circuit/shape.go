@@ -3,6 +3,7 @@ package circuit
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"math"
 
 	"elenchus/compute/opset"
 )
@@ -75,6 +76,14 @@ func (u *Unit) constants() []uint64 {
 		return []uint64{uint64(c.MinP)}
 	case opset.StopState:
 		return []uint64{uint64(c.StopLens), uint64(c.StopState)}
+	case opset.GrammarState:
+		switch {
+		case !c.Grammared:
+			return []uint64{0}
+		case c.GrammarState == math.MaxUint32:
+			return []uint64{2}
+		}
+		return []uint64{1}
 	}
 	return nil
 }

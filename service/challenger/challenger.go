@@ -106,6 +106,7 @@ type Challenger struct {
 	urls    map[claim.Address]string
 	batches map[claim.Hash]ledger.BatchPosted // not checked yet
 	played  map[string]bool
+	stuck   map[string]bool                 // moves that were looked for and not found
 	now     uint64                          // time of the head
 	answers map[question][]*receipt.Receipt // the first signed one to each
 	awaited map[claim.Hash]*receipt.Receipt // by digest: without a batch so far
@@ -149,7 +150,7 @@ func New(o Options) (*Challenger, error) {
 	c := &Challenger{
 		o: o, store: st, models: map[[32]byte]*Model{}, queue: make(chan *receipt.Receipt, 1024), checked: map[claim.Hash]Verdict{},
 		urls: map[claim.Address]string{}, batches: map[claim.Hash]ledger.BatchPosted{}, committed: map[claim.Hash]uint64{},
-		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, wake: make(chan struct{}, 1),
+		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, stuck: map[string]bool{}, wake: make(chan struct{}, 1),
 		answers: map[question][]*receipt.Receipt{}, awaited: map[claim.Hash]*receipt.Receipt{}, inBatch: map[claim.Hash]uint64{},
 	}
 	for i := range o.Models {

@@ -45,6 +45,21 @@ func (c *Challenger) markPlayed(o ledger.Order) {
 	c.played[o.Key()] = true
 }
 
+// markStuck says of a move that there is none: it is not looked for again.
+func (c *Challenger) markStuck(o ledger.Move) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.played[o.Key()], c.stuck[o.Key()] = true, true
+}
+
+// Stuck says whether the challenger looked for its move in the present state of a game and has none: the
+// other side moves, or the clock decides.
+func (c *Challenger) Stuck(g ledger.Game) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stuck[ledger.Move{Game: g.Key, State: g.State}.Key()]
+}
+
 // open turns commits that are a block old into games. It also sends commits that an earlier life
 // kept but did not send.
 func (c *Challenger) open(ctx context.Context, head ledger.Head) error {
@@ -143,7 +158,7 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 	}
 	m, err := c.move(ctx, g, max(1, (max(s.Deadline, now)-now)/4))
 	if err != nil {
-		c.markPlayed(o)
+		c.markStuck(o)
 		if s.Phase != dispute.Answer {
 			c.o.Log.Error("no move", "game", fmt.Sprintf("%x", g.Key), "phase", s.Phase.String(), "err", err)
 		}
@@ -152,7 +167,7 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 	if m.Kind() == dispute.KindAnswer {
 		// The node answers what is true; the opener what convicts.
 		if m, err = c.convicting(ctx, s, m); err != nil || m == nil {
-			c.markPlayed(o)
+			c.markStuck(o)
 			return err
 		}
 	}

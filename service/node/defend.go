@@ -82,6 +82,9 @@ func (n *Node) play(ctx context.Context, g ledger.Game, now uint64) error {
 		if o, err = n.move(ctx, g, s, m); err != nil {
 			n.o.Log.Error("no move", "game", fmt.Sprintf("%x", g.Key), "phase", s.Phase.String(), "err", err)
 			n.played[m.Key()] = true
+			n.mu.Lock()
+			n.stuck[m.Key()] = true
+			n.mu.Unlock()
 			return nil
 		}
 	}
@@ -95,6 +98,14 @@ func (n *Node) play(ctx context.Context, g ledger.Game, now uint64) error {
 	n.played[o.Key()] = true
 	n.o.Log.Info("move", "game", fmt.Sprintf("%x", g.Key), "phase", s.Phase.String(), "order", o.Key())
 	return nil
+}
+
+// Stuck says whether the node looked for its move in the present state of a game and has none that
+// defends its claim: the clock decides then.
+func (n *Node) Stuck(g ledger.Game) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.stuck[ledger.Move{Game: g.Key, State: g.State}.Key()]
 }
 
 // move computes the move that the state asks of the node.

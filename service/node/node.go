@@ -96,7 +96,7 @@ type Node struct {
 	addr   claim.Address
 	store  *store
 	models map[model32]*Model
-	mu     sync.Mutex // guards games, head, recent, posted
+	mu     sync.Mutex // guards games, head, recent, posted, stuck
 	games  ledger.Games
 	head   ledger.Head
 	recent map[claim.Hash]*trace.Answer
@@ -105,6 +105,7 @@ type Node struct {
 	own    map[claim.Hash]dispute.Knowledge // by claim; only the follower uses it
 	played map[string]bool                  // orders submitted; only the follower uses it
 	posted map[claim.Hash]reserve           // own batches on the chain; only the follower writes it
+	stuck  map[string]bool                  // moves that were looked for and not found
 
 	lastStep  *trace.Step // the last re-execution for a stranger; who holds the place of shows may use it
 	lastClaim claim.Hash
@@ -145,7 +146,7 @@ func New(o Options) (*Node, error) {
 	n := &Node{
 		o: o, addr: claim.AddressOf(o.Key), models: map[model32]*Model{}, recent: map[claim.Hash]*trace.Answer{},
 		runs: newAdmission(o.Running, o.Waiting), shows: newAdmission(1, maxShows),
-		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, posted: map[claim.Hash]reserve{},
+		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, posted: map[claim.Hash]reserve{}, stuck: map[string]bool{},
 	}
 	for i := range o.Models {
 		m := &o.Models[i]

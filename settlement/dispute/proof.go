@@ -49,13 +49,18 @@ type ProofMove struct {
 	RootPath   []Hash
 	Leaf       Hash
 	Siblings   []Hash
-	DataSize   uint32   // bytes of all leaves that are read
-	Offset     uint16   // of the first read in its leaf; only with places
-	Places     []uint64 // that the first read names
+	DataSize   uint32  // bytes of all leaves that are read
+	Places     []Place // what the first reads name, in their order
 	Reads      []ProofRead
 	Proof      []byte
 	// Secret is what the proof is made from. It is no part of the payload.
 	Secret *Secret
+}
+
+// Place is what a read names, where its operation follows it. SPEC 10 §1.3.
+type Place struct {
+	Position uint16 // where in the data the read begins
+	Value    uint64
 }
 
 // Secret are the leaves behind the hashes of a ProofMove: what its prover knows.
@@ -103,11 +108,8 @@ func (m ProofMove) Encode() []byte {
 		w.hash(m.Root).hashes(m.RootPath).hash(m.Leaf).hashes(m.Siblings)
 	}
 	w.u32(m.DataSize).u8(uint8(len(m.Places)))
-	if len(m.Places) > 0 {
-		w.u16(m.Offset)
-	}
 	for _, v := range m.Places {
-		w.u64(v)
+		w.u16(v.Position).u64(v.Value)
 	}
 	for _, r := range m.Reads {
 		if r.Tensor {
@@ -148,12 +150,10 @@ func decodeProof(s *State, r *reader, m ProofMove, d *opset.Descriptor) Move {
 		m.Siblings = r.siblings(leaf, leaf+1, merkle.Depth(merkle.Leaves(d.Bytes(&c), int(d.Leaf))))
 	}
 	m.DataSize = r.u32()
-	if n := r.u8(); n > 0 {
-		r.bad = r.bad || n > maxPlaces
-		m.Offset = r.u16()
-		for range min(n, maxPlaces) {
-			m.Places = append(m.Places, r.u64())
-		}
+	n := r.u8()
+	r.bad = r.bad || n > maxPlaces
+	for range min(n, maxPlaces) {
+		m.Places = append(m.Places, Place{r.u16(), r.u64()})
 	}
 	reads, err := m.reads(d, &c, s.Index)
 	r.bad = r.bad || err != nil
@@ -184,6 +184,15 @@ func (m *ProofMove) answering() *AnswerMove {
 	return &AnswerMove{Job: m.Job, Lists: m.Lists, Memory: m.Memory}
 }
 
+// values are the places without their positions.
+func (m *ProofMove) values() []uint64 {
+	var out []uint64
+	for _, p := range m.Places {
+		out = append(out, p.Value)
+	}
+	return out
+}
+
 func (m *ProofMove) context(s *State) opset.Context { return m.answering().context(s) }
 
 // reads are those of the element on data that are zero but for the places: what an operation reads
@@ -195,12 +204,13 @@ func (m *ProofMove) reads(d *opset.Descriptor, c *opset.Context, i uint64) ([]op
 		if q.Leaf <= 0 || q.Lo >= q.Hi || q.Hi > q.Total || q.Hi-q.Lo > maxProofData {
 			return nil, fmt.Errorf("%w: read [%d,%d) of %d bytes", ErrRead, q.Lo, q.Hi, q.Total)
 		}
-		a, b := q.Leaves()
 		data := make([]byte, q.Hi-q.Lo)
-		if len(reads) == 0 && len(m.Places) > 0 {
-			place := binary.LittleEndian.AppendUint64(nil, m.Places[0])
-			copy(data, place)
+		if k := len(reads); k < len(m.Places) {
+			if err := m.Places[k].put(data, size, q); err != nil {
+				return nil, err
+			}
 		}
+		a, b := q.Leaves()
 		size += (b - a) * uint64(q.Leaf)
 		reads = append(reads, q)
 		return data, nil
@@ -210,10 +220,19 @@ func (m *ProofMove) reads(d *opset.Descriptor, c *opset.Context, i uint64) ([]op
 		return nil, err
 	case size != uint64(m.DataSize) || size > maxProofData:
 		return nil, fmt.Errorf("%w: %d bytes of data, the reads cover %d", ErrBadPayload, m.DataSize, size)
-	case len(m.Places) > 0 && (len(reads) == 0 || reads[0].Lo%uint64(reads[0].Leaf) != uint64(m.Offset)):
-		return nil, fmt.Errorf("%w: the first read does not begin at byte %d of its leaf", ErrBadPayload, m.Offset)
+	case len(m.Places) > len(reads):
+		return nil, fmt.Errorf("%w: %d places for %d reads", ErrBadPayload, len(m.Places), len(reads))
 	}
 	return reads, nil
+}
+
+// put writes the place as the first bytes of a read whose leaves begin at byte before of the data.
+func (p Place) put(data []byte, before uint64, q opset.Read) error {
+	if uint64(p.Position) != before+q.Lo%uint64(q.Leaf) || p.Value>>32 != 0 && len(data) < 8 {
+		return fmt.Errorf("%w: no place %d fits at byte %d of the data", ErrBadPayload, p.Value, p.Position)
+	}
+	copy(data, binary.LittleEndian.AppendUint64(nil, p.Value))
+	return nil
 }
 
 // applyProof is the twin of ProofRules.
@@ -236,7 +255,7 @@ func applyProof(s *State, m ProofMove, env Env, effect *Effect) error {
 	if err := m.answering().checkMemory(s); err != nil {
 		return err
 	}
-	p := &Proven{Slot: s.Slot(), Descriptor: d, Context: c, Index: s.Index, Places: m.Places, Prover: m.Prover, Equal: m.Equal, Proof: m.Proof}
+	p := &Proven{Slot: s.Slot(), Descriptor: d, Context: c, Index: s.Index, Places: m.values(), Prover: m.Prover, Equal: m.Equal, Proof: m.Proof}
 	if err := m.openTarget(s, p); err != nil {
 		return err
 	}

@@ -68,11 +68,15 @@ func holds(d *opset.Descriptor, c *opset.Context, i uint64, leaf []byte, value i
 	return true
 }
 
-// With is the move with its proof, for whom it was made, and the indices that its first read names.
-func (m ProofMove) With(prover claim.Address, first opset.Read, places []uint64, proof []byte) ProofMove {
-	m.Prover, m.Proof, m.Places, m.Secret = prover, proof, places, nil
-	if len(places) > 0 {
-		m.Offset = uint16(first.Lo % uint64(first.Leaf))
+// With is the move with its proof, for whom it was made, and what the first of its reads name.
+func (m ProofMove) With(prover claim.Address, reads []opset.Read, places []uint64, proof []byte) ProofMove {
+	m.Prover, m.Proof, m.Secret, m.Places = prover, proof, nil, nil
+	at := uint64(0)
+	for k, v := range places[:min(len(places), len(reads))] {
+		q := reads[k]
+		m.Places = append(m.Places, Place{uint16(at + q.Lo%uint64(q.Leaf)), v})
+		a, b := q.Leaves()
+		at += (b - a) * uint64(q.Leaf)
 	}
 	return m
 }

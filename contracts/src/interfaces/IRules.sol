@@ -34,20 +34,18 @@ interface IProofRules is IAnswer {
     error ProofWanted();
     /// @notice A flag is neither 0 nor 1.
     error BadFlag(uint256 value);
+    /// @notice No place fits at `position` of the data: its read does not begin there or is shorter than the place.
+    error BadPlace(uint256 position);
 
     /// @notice Shape and reads of an element (SPEC 10 §5.1): those of its evaluator on data that are zero but for the
     /// places, which depend on nothing else.
     /// @param size Bytes of the leaves that are read.
-    /// @param offset Where in its leaf the first read begins; only with places.
-    /// @param places What the first read names, where the operation follows it: u64 each.
-    function unit(
-        bytes calldata d,
-        bytes memory context,
-        uint64 index,
-        uint256 size,
-        uint256 offset,
-        bytes calldata places
-    ) external view returns (bytes32 shape, Read[] memory reads);
+    /// @param places What the first reads name, where the operation follows it: for each where in the data the read begins
+    /// (u16) and the place (u64).
+    function unit(bytes calldata d, bytes memory context, uint64 index, uint256 size, bytes calldata places)
+        external
+        view
+        returns (bytes32 shape, Read[] memory reads);
 }
 
 interface IAnswerRules is IAnswer {

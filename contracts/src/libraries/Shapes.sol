@@ -10,14 +10,14 @@ import {Trees} from "./Trees.sol";
 library Shapes {
     /// @notice Hash of everything that the circuit of element `index` depends on.
     /// @param count Elements of the target.
-    /// @param places What the first read names, where an operation follows it: u64 each.
+    /// @param places What the first reads name, where an operation follows it: u64 each.
     function shapeOf(
         bytes calldata d,
         bytes memory context,
         uint256 index,
         uint256 count,
         Read[] memory reads,
-        bytes calldata places
+        bytes memory places
     ) internal view returns (bytes32) {
         bytes memory text = abi.encodePacked("elenchus/unit/1", d[0:4], d[40:128], uint8(reads.length));
         for (uint256 i = 0; i < reads.length; ++i) {
@@ -63,7 +63,7 @@ library Shapes {
         return _word((halves ? dim < half : dim % 2 == 0) ? 1 : 2);
     }
 
-    /// @dev temper (23) to stop_state (34).
+    /// @dev temper (23) to grammar_state (36).
     function _sampling(bytes calldata d, bytes memory c, uint256 op, uint256 i) private view returns (bytes memory) {
         if (op == 25 || op == 32) return _word(i);
         if (op == 23) return _word(_at(c, 20, 4));
@@ -74,6 +74,7 @@ library Shapes {
         if (op == 30) return abi.encodePacked(_word(_at(c, 36, 4)), _word(_at(c, 40, 4)));
         if (op == 33) return _word(_at(c, 44, 4));
         if (op == 34) return abi.encodePacked(_word(_at(c, 60, 4)), _word(_at(c, 64, 4)));
+        if (op == 36) return _word(_at(c, 34, 1) == 0 ? 0 : _at(c, 68, 4) == type(uint32).max ? 2 : 1);
         if (op != 31) return "";
         (,, uint256 last) = Descriptors.dims(d, _at(c, 0, 4));
         return _word((i / last) % 16);
