@@ -5,15 +5,13 @@ import (
 	"fmt"
 
 	"elenchus/commitment/receipt"
-	"elenchus/compute/decode"
 	"elenchus/compute/grammar"
 )
 
 // What a request wants of the form of its answer: JSON of a schema, calls of tools. SPEC 16 §3.8 to §3.11.
 
-// format reads response_format: the automaton of what it asks for. The root of its table is the model's
-// affair. SPEC 16 §3.8.
-func (f fields) format(s *decode.Sampler) error {
+// format reads response_format. SPEC 16 §3.8.
+func (f fields) format(a *receipt.Asked) error {
 	var format struct {
 		Type   string `json:"type"`
 		Schema struct {
@@ -23,21 +21,22 @@ func (f fields) format(s *decode.Sampler) error {
 	if err := f.read("response_format", &format); err != nil {
 		return err
 	}
-	compile := grammar.Object
+	asked := &grammar.Format{}
 	switch format.Type {
 	case "", "text":
 		return nil
 	case "json_object":
 	case "json_schema":
-		compile = func() (*grammar.Automaton, error) { return grammar.Schema(format.Schema.Schema) }
+		if asked.Schema = string(format.Schema.Schema); asked.Schema == "" {
+			return fmt.Errorf("%w: request: response_format of the type json_schema without a schema", ErrInput)
+		}
 	default:
 		return fmt.Errorf("%w: request: response_format of the type %.64q", ErrInput, format.Type)
 	}
-	a, err := compile()
-	if err != nil {
+	if _, err := (&grammar.Use{Format: asked}).Automaton(nil); err != nil {
 		return fmt.Errorf("%w: request: response_format: %w", ErrInput, err)
 	}
-	s.Grammar = &grammar.Grammar{Source: a.Encode()}
+	a.Use.Format = asked
 	return nil
 }
 

@@ -105,7 +105,10 @@ func (f fields) sampler(a *receipt.Asked) error {
 		seed = decode.ChoiceSeed(seed, f.chosen())
 		a.Seed = &seed
 	}
-	return f.settings(&a.Sampler)
+	if err := f.settings(&a.Sampler); err != nil {
+		return err
+	}
+	return f.format(a)
 }
 
 // settings reads what else changes the draw.
@@ -133,7 +136,7 @@ func (f fields) settings(s *decode.Sampler) error {
 	if err := f.bias(s); err != nil {
 		return err
 	}
-	return f.format(s)
+	return nil
 }
 
 // stops reads stop: a text or a list of them, of which one that is named twice counts once. SPEC 16 §3.7.

@@ -49,6 +49,16 @@ func TestToolsOfRequestAndResponse(t *testing.T) {
 	}
 }
 
+// sourceOf is the automaton of a use that needs no template.
+func sourceOf(t *testing.T, u *grammar.Use) []byte {
+	t.Helper()
+	a, err := u.Automaton(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.Encode()
+}
+
 // What a request says of the form of an answer is compiled as the gateway compiles it. SPEC 16 §3.8.
 func TestFormatOfRequest(t *testing.T) {
 	const start = `{"messages":[{"role":"user","content":"q"}],"response_format":`
@@ -57,11 +67,11 @@ func TestFormatOfRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, err := readRequest([]byte(start+`{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"enum":["a",1]}}}}`), 0)
-	if err != nil || a.Sampler.Grammar == nil || !slices.Equal(a.Sampler.Grammar.Source, want.Encode()) {
+	if err != nil || a.Use.Format == nil || !slices.Equal(sourceOf(t, &a.Use), want.Encode()) {
 		t.Errorf("%+v, %v", a, err)
 	}
 	for body, grammared := range map[string]bool{`{"type":"json_object"}}`: true, `{"type":"text"}}`: false, `null}`: false} {
-		if a, err := readRequest([]byte(start+body), 0); err != nil || (a.Sampler.Grammar != nil) != grammared {
+		if a, err := readRequest([]byte(start+body), 0); err != nil || (a.Use.Format != nil) != grammared {
 			t.Errorf("%s: %+v, %v", body, a, err)
 		}
 	}

@@ -234,7 +234,7 @@ func (s *side) wanted(r *Receipt, a *Asked) (wanted decode.Sampler, why string) 
 	if wanted.Grammar == nil && a.Use.Needed() {
 		calls, err := a.Use.Automaton(s.tmpl.Syntax())
 		if err != nil {
-			return wanted, "the calls that the user asked for: " + err.Error()
+			return wanted, "the calls or the format that the user asked for: " + err.Error()
 		}
 		wanted.Grammar = &grammar.Grammar{Source: calls.Encode()}
 	}

@@ -21,6 +21,23 @@ type Use struct {
 	Named  string // the one that is called; "": any of them
 	Forced bool   // the answer is calls
 	Single bool   // it has one at most
+	// Format is what an answer without calls looks like; nil: any text. Before calls then stands nothing.
+	Format *Format
+}
+
+// Format is JSON of a schema, or with none any object.
+type Format struct{ Schema string }
+
+// part is what the format describes.
+func (f *Format) part() (part, error) {
+	if f.Schema == "" {
+		return anyObject(anything(FreeDepth - 1)), nil
+	}
+	root, err := parse([]byte(f.Schema))
+	if err != nil {
+		return nil, err
+	}
+	return (&schema{root: root}).part(root, "#"), nil
 }
 
 // ReadTools reads tools as requests and templates have them: {"type":"function","function":{"name":...}}.
@@ -47,13 +64,40 @@ func ReadTools(raw []string) ([]Tool, error) {
 
 // Needed says whether the use needs a grammar.
 func (u *Use) Needed() bool {
-	return u.Forced || u.Single || slices.ContainsFunc(u.Tools, func(t Tool) bool { return t.Strict })
+	return u.Forced || u.Single || u.Format != nil || slices.ContainsFunc(u.Tools, func(t Tool) bool { return t.Strict })
 }
 
 // Automaton is that of the answers of a model that writes calls in a syntax: calls of the tools, and, if none
-// is forced, before them any text in which none begins. Arguments keep to the schema of a tool that is strict;
+// is forced, before them any text in which none begins, or instead of them what the format describes. Arguments keep to the schema of a tool that is strict;
 // of another one too if its schema is supported, else they are any object. SPEC 16 §3.11.
 func (u *Use) Automaton(s *template.Syntax) (*Automaton, error) {
+	answer, err := u.answer(s)
+	if err != nil {
+		return nil, err
+	}
+	return automaton(answer)
+}
+
+// answer is what Automaton describes.
+func (u *Use) answer(s *template.Syntax) (part, error) {
+	if u.Format != nil && len(u.Tools) == 0 {
+		return u.Format.part()
+	}
+	calls, err := u.calls(s)
+	switch {
+	case err != nil:
+		return nil, err
+	case u.Forced:
+		return calls, nil
+	case u.Format != nil:
+		format, err := u.Format.part()
+		return either(format, calls), err
+	}
+	return either(untagged(s.Tag, nothing), untagged(s.Tag, calls)), nil
+}
+
+// calls are one or more of the tools.
+func (u *Use) calls(s *template.Syntax) (part, error) {
 	if s == nil || s.Tag == "" || !s.Object && s.Middle == "" {
 		return nil, fmt.Errorf("%w: the model's template has no form for calls that can be forced", ErrGrammar)
 	}
@@ -77,14 +121,10 @@ func (u *Use) Automaton(s *template.Syntax) (*Automaton, error) {
 	}
 	line := maybe(literal("\n"))
 	call := seq(literal(s.Tag), line, either(bodies...), line, literal(s.End))
-	more := nothing
-	if !u.Single {
-		more = many(seq(line, call))
+	if u.Single {
+		return call, nil
 	}
-	if u.Forced {
-		return automaton(seq(call, more))
-	}
-	return automaton(either(untagged(s.Tag, nothing), untagged(s.Tag, seq(call, more))))
+	return seq(call, many(seq(line, call))), nil
 }
 
 // arguments are those of a call.

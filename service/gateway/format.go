@@ -106,27 +106,23 @@ func readOutputConfig(r *request, m member) *failure {
 // bind gives the request the grammar that its fields ask for, as the model keeps to it.
 func (g *Gateway) bind(ctx context.Context, codec Codec, m Model, r *request) error {
 	use, f := r.use()
-	switch {
-	case f != nil:
+	if f != nil {
 		return f
-	case use.Needed() && r.format.field == "":
-		return g.bindCalls(ctx, codec, m, r, use)
-	case r.format.field == "":
-		return nil
-	case len(r.shown()) > 0:
-		return badParam(r.format.field, r.format.field+` of JSON beside tools is not supported here: send "tool_choice":"none"`)
 	}
-	source, err := g.compiled(r.format.schema, func() (*grammar.Automaton, error) {
-		if r.format.schema == "" {
-			return grammar.Object()
-		}
-		return grammar.Schema([]byte(r.format.schema))
-	})
+	if !use.Needed() {
+		return nil
+	}
+	field, syntax := "tools", codec.Syntax()
+	if use.Format != nil {
+		field = r.format.field
+	}
+	key := fmt.Sprintf("%+v %q %t %t %q %q %t %q", syntax, use.Named, use.Forced, use.Single, r.strict, r.shown(), use.Format != nil, r.format.schema)
+	source, err := g.compiled(key, func() (*grammar.Automaton, error) { return use.Automaton(syntax) })
 	if err == nil {
 		r.sampler.Grammar, err = codec.Bind(ctx, source, m.Stop)
 	}
 	if err != nil {
-		return badParam(r.format.field, fmt.Sprintf("%s: %v", r.format.field, err))
+		return badParam(field, fmt.Sprintf("%s: %v", field, err))
 	}
 	return nil
 }
@@ -140,21 +136,11 @@ func (r *request) use() (*grammar.Use, *failure) {
 	for i := range tools {
 		tools[i].Strict = tools[i].Strict || slices.Contains(r.strict, tools[i].Name)
 	}
-	return &grammar.Use{Tools: tools, Named: r.called, Forced: r.forced, Single: r.oneCall && len(tools) > 0}, nil
-}
-
-// bindCalls gives the request the grammar of its calls.
-func (g *Gateway) bindCalls(ctx context.Context, codec Codec, m Model, r *request, use *grammar.Use) error {
-	syntax := codec.Syntax()
-	key := fmt.Sprintf("%+v %q %t %t %q %q", syntax, use.Named, use.Forced, use.Single, r.strict, r.shown())
-	source, err := g.compiled(key, func() (*grammar.Automaton, error) { return use.Automaton(syntax) })
-	if err == nil {
-		r.sampler.Grammar, err = codec.Bind(ctx, source, m.Stop)
+	u := &grammar.Use{Tools: tools, Named: r.called, Forced: r.forced, Single: r.oneCall && len(tools) > 0}
+	if r.format.field != "" {
+		u.Format = &grammar.Format{Schema: r.format.schema}
 	}
-	if err != nil {
-		return badParam("tools", fmt.Sprintf("tools: %v", err))
-	}
-	return nil
+	return u, nil
 }
 
 // compiled is the automaton behind a key, compiled if it is not kept.

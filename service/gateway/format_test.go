@@ -67,7 +67,6 @@ func TestFormatsAreRefused(t *testing.T) {
 		`{` + chat + `,"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{},"extra":1}}}`:           "extra",
 		`{` + chat + `,"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{"not":{}}}}}`:             `\"not\"`,
 		`{` + chat + `,"response_format":{"type":"json_schema","json_schema":{"name":"a","schema":{"multipleOf":2}}}}`:       "multipleOf",
-		`{` + chat + `,"response_format":{"type":"json_object"},"tools":[{"type":"function","function":{"name":"f"}}]}`:      "beside tools",
 		`{` + chat + `,"response_format":[]}`:                                                                                "response_format",
 		`{` + chat + `,"response_format":{"type":"json_schema","json_schema":{"schema":` + strings.Repeat(`[`, 5000) + `}}}`: "",
 	} {
@@ -95,6 +94,40 @@ func TestGrammarsAreKept(t *testing.T) {
 	}
 	if calls != 1 {
 		t.Errorf("compiled %d times", calls)
+	}
+}
+
+// A format beside tools that are shown: the answer is JSON of it, or calls; calls alone if they are forced. SPEC 16 §3.8.
+func TestFormatBesideTools(t *testing.T) {
+	body := `{"model":"toy/bytes","messages":[{"role":"user","content":"a"}],"tools":[{"type":"function","function":{"name":"f","parameters":` + yesSchema + `}}],` +
+		`"response_format":{"type":"json_schema","json_schema":{"name":"w","schema":{"enum":["no"]}}}`
+	syntax := toyCodec{}.Syntax()
+	call := syntax.Tag + `{"name": "f", "arguments": {"word": "yes"}}` + syntax.End
+	for more, c := range map[string]struct{ yes, no []string }{
+		`}`:                             {[]string{`"no"`, call, call + call}, []string{`"yes"`, "", "x", `"no"` + call}},
+		`,"tool_choice":"required"}`:    {[]string{call}, []string{`"no"`}},
+		`,"tool_choice":"none"}`:        {[]string{`"no"`}, []string{call}},
+		`,"parallel_tool_calls":false}`: {[]string{`"no"`, call}, []string{call + call}},
+	} {
+		b := &toyBackend{script: says("x", FinishEOS), room: 900}
+		w := ask(newGateway(t, b, fixedOptions()), "POST", "/v1/chat/completions", body+more)
+		if w.Code != 200 {
+			t.Fatalf("%s: %d %s", more, w.Code, w.Body)
+		}
+		a, err := grammar.Decode(b.lastJob(t).Sampler.Grammar.Source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range c.yes {
+			if !a.Allows(text) {
+				t.Errorf("%s: %s is refused", more, text)
+			}
+		}
+		for _, text := range c.no {
+			if a.Allows(text) {
+				t.Errorf("%s: %s is allowed", more, text)
+			}
+		}
 	}
 }
 
