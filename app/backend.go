@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"encoding/binary"
 	"fmt"
 	"sync"
@@ -24,7 +25,8 @@ import (
 // turn, and hands each receipt to the watchers.
 type Backend struct {
 	Domain   claim.Domain
-	User     claim.Address // whom requests name
+	User     claim.Address     // whom requests name
+	Key      *ecdsa.PrivateKey // of the user, who ends answers with it; nil: nothing is claimed of those that are left
 	Peers    *peer.Client
 	Nodes    []string // base URLs
 	Watchers []string // base URLs of challengers that take receipts

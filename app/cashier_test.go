@@ -334,6 +334,8 @@ type shelfStream struct{ sent bool }
 
 func (*shelfStream) ReceiptID() string { return "" }
 
+func (*shelfStream) Cancel(context.Context, int) (string, error) { return "", gateway.ErrInvalid }
+
 func (s *shelfStream) Next(context.Context) (gateway.Event, error) {
 	if s.sent {
 		return gateway.Event{Finish: gateway.FinishEOS}, nil

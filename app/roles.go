@@ -319,7 +319,7 @@ func (r *Role) backend(at chain.Addresses, nodes, watchers []string) (*Backend, 
 		return nil, err
 	}
 	b := &Backend{
-		Domain: claim.Domain{ChainID: at.ChainID, Arena: claim.Address(at.Arena)}, User: claim.AddressOf(key),
+		Domain: claim.Domain{ChainID: at.ChainID, Arena: claim.Address(at.Arena)}, User: claim.AddressOf(key), Key: key,
 		Peers: peer.New(&http.Client{}), Nodes: nodes, Watchers: watchers, Created: time.Now().Unix(),
 		Entropy: func(p []byte) { _, _ = rand.Read(p) }, // never fails since Go 1.24
 	}

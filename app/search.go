@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"elenchus/commitment/claim"
@@ -99,18 +100,33 @@ type asked struct {
 	sent   []int32
 }
 
+// cut is how the user ended an answer: after count ids, with his signature.
+type cut struct {
+	count     int
+	signature claim.Signature
+}
+
 // stream hands a node's lines on. One goroutine reads; it ends with the job's context.
 type stream struct {
 	id     string
+	digest claim.Hash
+	b      *Backend
 	events chan gateway.Event
 	err    error // set before events is closed
+
+	mu      sync.Mutex    // guards url, ended
+	url     string        // of the node that answers
+	ended   *cut          // set once
+	leaving chan struct{} // closed when ended is set: nobody takes events
+	kept    string        // the receipt of an answer that was left; set before events is closed
 }
 
 // pending is the number of events that may wait for the gateway.
 const pending = 16
 
 func newStream(ctx context.Context, from *search, q asked) *stream {
-	s := &stream{id: hex.EncodeToString(q.digest[:]), events: make(chan gateway.Event, pending)}
+	s := &stream{id: hex.EncodeToString(q.digest[:]), digest: q.digest, b: from.b, events: make(chan gateway.Event, pending),
+		url: from.url, leaving: make(chan struct{})}
 	go func() {
 		defer close(s.events)
 		s.err = s.read(ctx, from, q)
@@ -124,7 +140,7 @@ func (s *stream) read(ctx context.Context, from *search, q asked) error {
 	for {
 		err := s.copy(ctx, from, &q)
 		from.b.countAnswer(ctx, from.url, err)
-		if closed := from.answer.Close(); err == nil || ctx.Err() != nil {
+		if closed := from.answer.Close(); err == nil || ctx.Err() != nil || s.cut() != nil {
 			_ = closed // the answer is over
 			return err
 		}
@@ -134,6 +150,45 @@ func (s *stream) read(ctx context.Context, from *search, q asked) error {
 		}
 		if err := from.next(ctx); err != nil {
 			return err
+		}
+		s.mu.Lock()
+		s.url = from.url
+		s.mu.Unlock()
+	}
+}
+
+// cut is how the answer was ended, nil if it was not.
+func (s *stream) cut() *cut {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
+}
+
+// Cancel has the node end the answer after n ids, signed by the user, and waits for the receipt.
+func (s *stream) Cancel(ctx context.Context, n int) (string, error) {
+	if s.b.Key == nil {
+		return "", errors.New("there is no key of the user to cancel with")
+	}
+	sig, err := claim.Sign(claim.CancelDigest(s.b.Domain, s.digest, uint32(n)), s.b.Key)
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	s.ended = &cut{n, sig}
+	url := s.url
+	s.mu.Unlock()
+	close(s.leaving)
+	refused := s.b.Peers.Cancel(ctx, url, s.digest, uint32(n), sig) // one that was complete by then has its receipt on the way
+	if refused != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Second)
+		defer cancel()
+	}
+	for {
+		if _, err := s.Next(ctx); errors.Is(err, io.EOF) && s.kept != "" {
+			return s.kept, nil
+		} else if err != nil {
+			return "", errors.Join(refused, err)
 		}
 	}
 }
@@ -164,9 +219,10 @@ func (s *stream) copy(ctx context.Context, from *search, q *asked) error {
 		case l.Token == nil && at < len(q.sent):
 			return &differentError{at, -1, q.sent[at]}
 		case l.Token == nil:
-			if e.Finish, e.Receipt, err = from.b.finish(ctx, l.Receipt, *q); err != nil {
+			if e.Finish, e.Receipt, err = from.b.finish(ctx, l.Receipt, *q, s.cut()); err != nil {
 				return err
 			}
+			s.kept = e.Receipt
 			from.b.completed(from.url, at, time.Since(from.asked))
 		case at < len(q.sent) && *l.Token != q.sent[at]:
 			return &differentError{at, *l.Token, q.sent[at]}
@@ -182,6 +238,7 @@ func (s *stream) copy(ctx context.Context, from *search, q *asked) error {
 		}
 		select {
 		case s.events <- e:
+		case <-s.leaving:
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -15,14 +15,20 @@ import (
 	"elenchus/service/gateway"
 )
 
-// finish checks that a receipt is a signed claim about this request and these ids, and hands it to
-// the watchers, apart from the answer.
-func (b *Backend) finish(ctx context.Context, text string, q asked) (gateway.FinishCode, string, error) {
+// finish checks that a receipt is a signed claim about this request and these ids, or about those until the user ended
+// the answer, and hands it to the watchers, apart from the answer.
+func (b *Backend) finish(ctx context.Context, text string, q asked, ended *cut) (gateway.FinishCode, string, error) {
 	r, err := receipt.Parse(text)
 	if err != nil {
 		return 0, "", err
 	}
-	if r.Domain != b.Domain || r.Claim.RequestDigest != q.digest || r.Request.Digest(b.Domain) != q.digest {
+	if r.Claim.Finish == claim.FinishCancelled {
+		if ended == nil || r.Cancel != ended.signature || int(r.Claim.Count) != ended.count {
+			return 0, "", fmt.Errorf("node %x says that the answer was cancelled after %d ids, which the user did not sign", r.Claim.Node, r.Claim.Count)
+		}
+		q.sent = q.sent[:ended.count]
+	}
+	if r.Domain != b.Domain || r.Claim.RequestDigest != r.Named() || r.Request.Digest(b.Domain) != q.digest {
 		return 0, "", fmt.Errorf("node %x sends a receipt of another request", r.Claim.Node)
 	}
 	if !slices.Equal(r.Output, q.sent) || int(r.Claim.Count) != len(q.sent) {

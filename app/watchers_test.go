@@ -32,7 +32,7 @@ func TestReceiptsMustBeAboutTheAnswer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := b.finish(t.Context(), text, q); (err == nil) != (name == "") {
+		if _, _, err := b.finish(t.Context(), text, q, nil); (err == nil) != (name == "") {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -48,4 +48,45 @@ func signed(t *testing.T, d claim.Domain, key *ecdsa.PrivateKey) (*receipt.Recei
 	}
 	r := &receipt.Receipt{Domain: d, Request: q, Claim: c, Signature: sig, Prompt: []int32{1}, Output: []int32{5, 6}}
 	return r, asked{digest: c.RequestDigest, sent: []int32{5, 6}}
+}
+
+// A receipt of an answer that was cancelled is taken only where the user signed that end, and of the ids until then. SPEC 16 §4.10.
+func TestOnlyTheUserCancels(t *testing.T) {
+	key, err := crypto.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Backend{Domain: claim.Domain{ChainID: 7, Arena: claim.Address{1}}, Key: key, User: claim.AddressOf(key)}
+	sign := func(digest claim.Hash, count uint32) claim.Signature {
+		s, err := claim.Sign(claim.CancelDigest(b.Domain, digest, count), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for name, change := range map[string]func(r *receipt.Receipt, q *asked, ended **cut){
+		"":             func(*receipt.Receipt, *asked, **cut) {},
+		"by nobody":    func(_ *receipt.Receipt, _ *asked, ended **cut) { *ended = nil },
+		"elsewhere":    func(_ *receipt.Receipt, q *asked, ended **cut) { *ended = &cut{1, sign(q.digest, 1)} },
+		"other ids":    func(_ *receipt.Receipt, q *asked, _ **cut) { q.sent[1]++ },
+		"unbound":      func(r *receipt.Receipt, q *asked, _ **cut) { r.Claim.RequestDigest = q.digest },
+		"its own word": func(r *receipt.Receipt, _ *asked, _ **cut) { r.Cancel[7] ^= 1 },
+	} {
+		r, q := signed(t, b.Domain, key)
+		q.sent = append(q.sent, 7) // one more was on its way
+		ended := &cut{2, sign(q.digest, 2)}
+		r.Claim.Finish, r.Cancel = claim.FinishCancelled, ended.signature
+		r.Claim.RequestDigest = r.Named()
+		change(r, &q, &ended)
+		if r.Signature, err = claim.Sign(r.Claim.Digest(b.Domain), key); err != nil {
+			t.Fatal(err)
+		}
+		text, err := r.Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := b.finish(t.Context(), text, q, ended); (err == nil) != (name == "") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
 }

@@ -149,7 +149,7 @@ func TestEveryFlippedBitIsRefutedOrHarmless(t *testing.T) {
 	refuted, harmless, onChain := make([]int, len(kinds)), 0, 0
 	for seed := range uint64(flips) {
 		c, where := bitClaim(t, man, job, seed)
-		lie, err := c.open.Accuse(c.opener, c.theirs.Hashes[1:])
+		lie, err := c.open.Accuse(claim.Domain{}, c.opener, c.theirs.Hashes[1:])
 		if err != nil {
 			t.Fatalf("seed %d, %s: %v", seed, where, err)
 		}

@@ -117,7 +117,33 @@ func TestSecondImplementationChecksReceipts(t *testing.T) {
 			if c.name == "drawn" {
 				liesOf(t, dist, dir, &c, text, r)
 			}
+			if c.name == "greedy" {
+				endsOf(t, dist, dir, &c, man, tok)
+			}
 		})
+	}
+}
+
+// endsOf has the user end the answer: his signature holds, down to the state, and what he did not sign is false.
+func endsOf(t *testing.T, dist, dir string, c *secondCase, man *manifest.Manifest, tok *tokenizer.Tokenizer) {
+	t.Helper()
+	job, user := c.job, keyOf(t, "user")
+	job.Cut = 5
+	r := answered(t, man, job)
+	r.Request.User = claim.AddressOf(user)
+	text, err := receipt.AnswerText(tok, job, r.Output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for count, want := range map[uint32]string{5: "holds", 6: "false"} {
+		if r.Cancel, err = claim.Sign(claim.CancelDigest(r.Domain, r.Request.Digest(r.Domain), count), user); err != nil {
+			t.Fatal(err)
+		}
+		resign(t, r)
+		got := askSecond(t, dist, dir, c.request, text, r)
+		if got.Outcome != want || r.Claim.Finish != claim.FinishCancelled || strings.Contains(got.of("signature"), "cancelled") != (want == "false") {
+			t.Errorf("ended after 5 ids with a signature of %d: %+v", count, got)
+		}
 	}
 }
 
@@ -175,7 +201,7 @@ func answered(t *testing.T, man *manifest.Manifest, job decode.Job) *receipt.Rec
 func resign(t *testing.T, r *receipt.Receipt) {
 	t.Helper()
 	key := keyOf(t, "node")
-	r.Claim.Node, r.Claim.RequestDigest = claim.AddressOf(key), r.Request.Digest(r.Domain)
+	r.Claim.Node, r.Claim.RequestDigest = claim.AddressOf(key), r.Named()
 	var err error
 	if r.Signature, err = claim.Sign(r.Claim.Digest(r.Domain), key); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 	"slices"
 
@@ -20,6 +21,7 @@ import (
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/machine"
+	"elenchus/compute/opset"
 )
 
 // Computer runs one model for a node or a challenger and commits to what it did. The zero value
@@ -57,7 +59,8 @@ type Computer struct {
 const passSize = 16
 
 // Generate answers a job, handing each id to emit as it is drawn (emit may be nil), and returns
-// the commitment to the whole run and the finish code. It ends with ctx or with emit's error.
+// the commitment to the whole run and the finish code. It ends with ctx or with emit's error; where that is
+// decode.ErrCut, the ids handed out before are the answer, which was cancelled.
 func (c *Computer) Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (_ *trace.Answer, _ uint8, err error) {
 	defer guard(debug.SetPanicOnFault(true), &err)
 	r, err := c.prepare(job)
@@ -191,20 +194,26 @@ func (r *running) finish(ctx context.Context, emit func(id int32) error) (*trace
 			if emit == nil {
 				continue
 			}
-			if err := emit(r.run.Output()[sent]); err != nil {
+			if err := emit(r.run.Output()[sent]); errors.Is(err, decode.ErrCut) && sent > 0 {
+				return r.complete(r.chain.Answer(r.run.Output()).Cut(sent), opset.FinishCancelled)
+			} else if err != nil {
 				return nil, 0, err
 			}
 		}
 	}
+	return r.complete(r.chain.Answer(r.run.Output()), uint8(r.run.Finish()))
+}
+
+// complete hands out what the run came to.
+func (r *running) complete(a *trace.Answer, finish uint8) (*trace.Answer, uint8, error) {
 	r.share()
 	if r.c.Report != nil {
 		r.c.Report(r.run.Work())
 	}
-	a := r.chain.Answer(r.run.Output())
 	if err := r.recheck(a); err != nil {
 		return nil, 0, err
 	}
-	return a, uint8(r.run.Finish()), nil
+	return a, finish, nil
 }
 
 // Step re-executes a job up to step t and keeps that step for openings; see trace.Replay.

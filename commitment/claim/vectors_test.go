@@ -33,6 +33,9 @@ type vector struct {
 	BatchIndex    uint32   `json:"batchIndex"`
 	BatchPath     []string `json:"batchPath"`
 	BatchLeaf     string   `json:"batchLeaf"`
+	Cancel        string   `json:"cancel"`      // digest that the user signs to end the answer after the claim's count
+	CancelledBy   string   `json:"cancelledBy"` // his signature, with the same key
+	Cancelled     string   `json:"cancelled"`   // requestDigest of a claim with finish 5 and that count
 }
 
 func hexes(hs []Hash) []string {
@@ -70,8 +73,19 @@ func makeVector(t *testing.T, i int) vector {
 	h := func(b []byte) string { return hex.EncodeToString(b) }
 	sep, rd, id, root := d.Separator(), r.Digest(d), c.ID(d), b.Root()
 	leaf := treeLeaf(dig)
+	cancel := CancelDigest(d, rd, c.Count)
+	by, err := Sign(cancel, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := c
+	ended.Finish = FinishCancelled
+	named := ended.Named(d, rd, by)
+	if plain := c.Named(d, rd, by); plain != rd {
+		t.Fatalf("a claim that was not cancelled names %x", plain)
+	}
 	return vector{d.ChainID, h(d.Arena[:]), h(sep[:]), h(r.Encode()), h(rd[:]), h(c.Encode()), h(dig[:]), h(id[:]),
-		h(k.D.FillBytes(make([]byte, 32))), h(s[:]), hexes(digests), h(root[:]), uint32(i), hexes(b.Path(i)), h(leaf[:])}
+		h(k.D.FillBytes(make([]byte, 32))), h(s[:]), hexes(digests), h(root[:]), uint32(i), hexes(b.Path(i)), h(leaf[:]), h(cancel[:]), h(by[:]), h(named[:])}
 }
 
 // The file is what the contract side reads; -update rewrites it.
@@ -134,6 +148,10 @@ func TestDigestsAreEIP712(t *testing.T) {
 	}
 	if Hash(want) != r.Digest(d) {
 		t.Fatalf("request digest %x, want %x", r.Digest(d), want)
+	}
+	end := typed("Cancel", [][2]string{{"bytes32", "request"}, {"uint32", "count"}}, apitypes.TypedDataMessage{"request": want, "count": big64(4)}, d)
+	if want, _, err := apitypes.TypedDataAndHash(end); err != nil || Hash(want) != CancelDigest(d, r.Digest(d), 4) {
+		t.Fatalf("cancel digest %x, want %x, %v", CancelDigest(d, r.Digest(d), 4), want, err)
 	}
 	l := Lists{Hash{7}, Hash{9}, Hash{10}}
 	lists := typed("Lists", [][2]string{{"bytes32", "biasRoot"}, {"bytes32", "stopRoot"}, {"bytes32", "grammarRoot"}},

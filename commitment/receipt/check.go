@@ -124,12 +124,23 @@ func Verify(r *Receipt, f Facts) *Report {
 // Job is what the machine needs to compute the answer again.
 func (r *Receipt) Job() decode.Job {
 	q := &r.Request
-	return decode.Job{Prompt: r.Prompt, StopIDs: r.Stop, MaxNew: q.MaxNew, Temperature: q.Temperature, Seed: q.Seed, Sampler: r.Sampler}
+	j := decode.Job{Prompt: r.Prompt, StopIDs: r.Stop, MaxNew: q.MaxNew, Temperature: q.Temperature, Seed: q.Seed, Sampler: r.Sampler}
+	if r.Claim.Finish == claim.FinishCancelled {
+		j.Cut = r.Claim.Count
+	}
+	return j
 }
 
 func signature(r *Receipt) (Outcome, string) {
 	if err := claim.VerifySigner(r.Claim.Digest(r.Domain), r.Signature, r.Claim.Node); err != nil {
 		return False, err.Error()
+	}
+	if err := r.Claim.CheckCancel(r.Domain, r.Request, r.Cancel); err != nil {
+		return False, err.Error()
+	}
+	if r.Claim.Finish == claim.FinishCancelled {
+		return Holds, fmt.Sprintf("node 0x%x signed this claim: the answer was cancelled after %d tokens by the signature of its user 0x%x",
+			r.Claim.Node, r.Claim.Count, r.Request.User)
 	}
 	return Holds, fmt.Sprintf("node 0x%x signed this claim", r.Claim.Node)
 }
@@ -146,7 +157,7 @@ func ids(r *Receipt) (Outcome, string) {
 	if q.Graph() {
 		return tensors(r)
 	}
-	if got := q.Digest(r.Domain); got != c.RequestDigest {
+	if got := r.Named(); got != c.RequestDigest {
 		return False, fmt.Sprintf("the request has digest %x, the claim answers %x", got, c.RequestDigest)
 	}
 	if got := trace.Settings(&r.Sampler).Extras(); got != q.Extras {

@@ -34,6 +34,7 @@ type Receipt struct {
 	Request   claim.Request
 	Claim     claim.Claim
 	Signature claim.Signature // of the claim's digest, by the node
+	Cancel    claim.Signature // of an answer that was cancelled: of its count, by the user
 	Prompt    []int32
 	Stop      []int32
 	Output    []int32
@@ -43,8 +44,13 @@ type Receipt struct {
 // ID is the claim's id.
 func (r *Receipt) ID() claim.Hash { return r.Claim.ID(r.Domain) }
 
-// Encode is the canonical form: tag, chain id u64, arena, request, claim, signature, then the
-// prompt, stop and output ids, each with a count u32, then the sampler settings if any is on.
+// Named is the requestDigest that the claim must have. SPEC 07 §3.5.
+func (r *Receipt) Named() claim.Hash {
+	return r.Claim.Named(r.Domain, r.Request.Digest(r.Domain), r.Cancel)
+}
+
+// Encode is the canonical form: tag, chain id u64, arena, request, claim, signature, that of
+// the user if the answer was cancelled, then the prompt, stop and output ids, each with a count u32, then the sampler settings if any is on.
 // Integers are big-endian. SPEC 07 §8.
 func (r *Receipt) Encode() ([]byte, error) {
 	b := binary.BigEndian.AppendUint64([]byte(tag), r.Domain.ChainID)
@@ -52,6 +58,9 @@ func (r *Receipt) Encode() ([]byte, error) {
 	b = append(b, r.Request.Encode()...)
 	b = append(b, r.Claim.Encode()...)
 	b = append(b, r.Signature[:]...)
+	if r.Claim.Finish == claim.FinishCancelled {
+		b = append(b, r.Cancel[:]...)
+	}
 	graph := r.Request.Graph() // its lists are tensors, whose elements may be negative
 	for _, ids := range [][]int32{r.Prompt, r.Stop, r.Output} {
 		if len(ids) > maxIDs {
@@ -95,6 +104,12 @@ func Decode(b []byte) (*Receipt, error) {
 	at += claim.ClaimSize
 	copy(r.Signature[:], b[at:])
 	rest := b[fixed:]
+	if r.Claim.Finish == claim.FinishCancelled {
+		if len(rest) < len(r.Cancel) {
+			return nil, fmt.Errorf("%w: it ends where the user's signature should be", ErrReceipt)
+		}
+		rest = rest[copy(r.Cancel[:], rest):]
+	}
 	for _, list := range []*[]int32{&r.Prompt, &r.Stop, &r.Output} {
 		if *list, rest, err = decodeIDs(rest, r.Request.Graph()); err != nil {
 			return nil, err

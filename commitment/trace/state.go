@@ -209,6 +209,17 @@ func (c *Chain) Answer(outputs []int32) *Answer {
 	return &Answer{States: c.states, Hashes: c.hashes, Positions: c.positions, Outputs: outputs, Memories: c.memories}
 }
 
+// Cut is the answer that ended after its first n ids, 1 to all of them; it shares what a holds.
+func (a *Answer) Cut(n int) *Answer {
+	less := len(a.Outputs) - n
+	out := &Answer{States: a.States[:len(a.States)-less], Hashes: a.Hashes[:len(a.Hashes)-less],
+		Positions: a.Positions[:len(a.Positions)-less], Outputs: a.Outputs[:n]}
+	if a.Memories != nil {
+		out.Memories = a.Memories[:len(a.Memories)-less]
+	}
+	return out
+}
+
 // StateTree is the tree over S_0.. (S_{-1} is not in it). SPEC 06 §3.4.
 func (a *Answer) StateTree() *merkle.Tree {
 	n := uint64(len(a.Hashes) - 1)

@@ -24,6 +24,9 @@ import (
 // ErrJob marks a request that the model cannot run.
 var ErrJob = errors.New("request does not fit the model")
 
+// ErrCut is what the consumer of ids says to end an answer before the id that it is offered.
+var ErrCut = errors.New("the answer is cut off")
+
 // MaxTemperature is the highest temperature, 2.0 in Q16.
 const MaxTemperature = 2 << 16
 
@@ -35,6 +38,7 @@ type Job struct {
 	Temperature uint32 // Q16, 0 is greedy
 	Seed        uint64
 	Sampler     Sampler
+	Cut         uint32 // ids after which the user ended the answer; 0: never. SPEC 05 §2.5
 }
 
 // Check says whether the model can run the job; the error names the value and the limit.
@@ -192,11 +196,16 @@ func Context(m *model.Model, job *Job) opset.Context {
 	return c
 }
 
-// Done says whether the answer is complete.
-func (r *Run) Done() bool { return r.f != opset.FinishRun }
+// Done says whether the answer is complete, or ended where its user ended it.
+func (r *Run) Done() bool { return r.Finish() != opset.FinishRun }
 
 // Finish is the finish code, 0 while running.
-func (r *Run) Finish() int32 { return r.f }
+func (r *Run) Finish() int32 {
+	if r.f == opset.FinishRun && r.job.Cut > 0 && len(r.out) >= int(r.job.Cut) {
+		return opset.FinishCancelled
+	}
+	return r.f
+}
 
 // Output are the ids produced so far; the run owns them.
 func (r *Run) Output() []int32 { return r.out }
@@ -310,7 +319,7 @@ func (r *Run) emit(c *opset.Context, t []*tensor.Tensor, next *opset.Context) bo
 		r.Logits(int(c.T), r.logits(r.m.Layers+1, t))
 	}
 	r.complete(int(c.T), y)
-	good := next != nil && y.F == opset.FinishRun && next.YPrev == y.Y && next.StopState == y.Stop &&
+	good := next != nil && !r.Done() && next.YPrev == y.Y && next.StopState == y.Stop &&
 		next.GrammarState == y.Grammar
 	if good {
 		r.work.Accepted++

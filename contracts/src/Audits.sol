@@ -23,6 +23,7 @@ contract Audits is Seats {
     /// @dev Offsets in a payload of open (SPEC 08 §7.2).
     uint256 private constant FIELDS = 615;
     uint256 private constant HEADER = 391;
+    uint256 private constant CANCELLED = 5; // finish code of a claim whose opening ends with its user's signature
 
     DisputeArena public immutable ARENA;
     IBeacon public immutable BEACON;
@@ -245,7 +246,8 @@ contract Audits is Seats {
         bytes memory fields = abi.encodePacked(
             open[:72], msg.sender, open[92:161], uint128(0), uint64(b.posted), type(uint64).max, uint64(revealBy + WINDOW)
         );
-        bytes memory payload = abi.encodePacked(fields, open[201:FIELDS], uint8(0), signature);
+        bytes calldata cancel = uint8(open[96]) == CANCELLED ? open[open.length - 65:] : open[:0];
+        bytes memory payload = abi.encodePacked(fields, open[201:FIELDS], uint8(0), signature, cancel);
         return OPEN_RULES.open(ARENA.domainSeparator(), 0, 0, payload).claimId;
     }
 

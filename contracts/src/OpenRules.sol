@@ -22,6 +22,7 @@ contract OpenRules is IOpenRules {
     uint256 private constant ON_ITS_FACE = type(uint32).max - 2;
     uint256 private constant CONTRADICTION = type(uint32).max - 3;
     uint256 private constant INCLUSION = type(uint32).max - 4;
+    uint256 private constant CANCELLED = 5;
     uint256 private constant LAST_FINISH = 6;
     /// @dev Size of a claim's own fields in a payload: count, finish, roots, value, times.
     uint256 private constant CLAIM = 109;
@@ -31,6 +32,7 @@ contract OpenRules is IOpenRules {
         uint256 base; // start of the payload in calldata
         uint256 pos;
         uint256 end;
+        uint256 cancel; // of a claim that was cancelled, where the user's signature stands
         uint256 t;
         uint256 m;
         uint256 n;
@@ -50,18 +52,19 @@ contract OpenRules is IOpenRules {
     {
         Parse memory p;
         (p.base, p.end) = Packed.bounds(payload);
+        if (Packed.uintAt(p.base + 96, 1) == CANCELLED) p.cancel = p.end = p.end - 65;
         p.pos = Packed.take(p.base, EVIDENCE + 1, p.end);
         p.domain = domain;
         p.t = Packed.uintAt(p.base + 20, 4);
         p.m = Packed.uintAt(p.base + 233, 4);
         p.n = Packed.uintAt(p.base + 92, 4);
         p.extras = Digests.extras(Packed.uintAt(p.base + SETTINGS, 28), Packed.word(p.base + SETTINGS + 28));
-        _header(p);
         bytes32 model = _modelId(p.base);
         p.request = _request(p, model);
+        _header(p);
         o.value = Packed.uintAt(p.base + 161, 16);
         o.windowEnd = Packed.uintAt(p.base + 193, 8);
-        (p.digest, p.claimId) = _claim(p, p.base + 92);
+        (p.digest, p.claimId) = _claim(p, p.base + 92, p.cancel);
         _evidence(p, o, count);
         if (p.t == CONTRADICTION) _contradiction(p, o);
         Packed.done(p.pos, p.end);
@@ -122,18 +125,26 @@ contract OpenRules is IOpenRules {
         uint256 states = p.m + p.n - 1;
         if (states > Packed.uintAt(p.base + HEADER + 24, 4)) return ("states", states);
         uint256 finish = Packed.uintAt(p.base + 96, 1);
-        return (finish == 0 || finish > LAST_FINISH ? bytes32("finish") : bytes32(0), finish);
+        if (finish == 0 || finish > LAST_FINISH) return ("finish", finish);
+        if (finish == CANCELLED) {
+            (, address signer) = Digests.cancelled(p.domain, p.request, p.n, p.cancel);
+            if (signer == address(0) || signer != _user(p)) return ("cancelled", p.n);
+        }
+        return (0, 0);
     }
 
-    /// @dev Digest and id of a claim of the node on the request, whose own fields begin at `c`.
-    function _claim(Parse memory p, uint256 c) private pure returns (bytes32 digest, bytes32 id) {
+    /// @dev Digest and id of a claim of the node on the request, whose own fields begin at `c`; a claim that was cancelled
+    /// names the request with the user's signature at `cancel`.
+    function _claim(Parse memory p, uint256 c, uint256 cancel) private pure returns (bytes32 digest, bytes32 id) {
+        bytes32 named = p.request;
+        if (cancel != 0) (named,) = Digests.cancelled(p.domain, named, Packed.uintAt(c, 4), cancel);
         (digest, id) = Digests.claim(
             p.domain,
             Digests.Claim({
                 kind: 0,
                 version: 0,
                 node: _node(p),
-                requestDigest: p.request,
+                requestDigest: named,
                 count: Packed.uintAt(c, 4),
                 finish: Packed.uintAt(c + 4, 1),
                 stateRoot: Packed.word(c + 5),
@@ -148,6 +159,10 @@ contract OpenRules is IOpenRules {
 
     function _node(Parse memory p) private pure returns (address) {
         return address(uint160(Packed.uintAt(p.base + 72, 20)));
+    }
+
+    function _user(Parse memory p) private pure returns (address) {
+        return address(uint160(Packed.uintAt(p.base + 287, 20)));
     }
 
     /// @dev That the node made the claim: a signature, or a place in its batch.
@@ -174,9 +189,13 @@ contract OpenRules is IOpenRules {
     /// @dev Another claim of the node on the same request, signed, such that neither is a prefix of the other.
     function _contradiction(Parse memory p, Opening memory o) private view {
         uint256 other = p.pos;
-        p.pos = Packed.take(other, CLAIM + 1, p.end);
-        (bytes32 digest,) = _claim(p, other);
-        o.keys[1] = _signature(p, digest, Packed.uintAt(other + CLAIM, 1));
+        p.pos = Packed.take(other, CLAIM, p.end);
+        uint256 cancel;
+        if (Packed.uintAt(other + 4, 1) == CANCELLED) (cancel, p.pos) = (p.pos, Packed.take(p.pos, 65, p.end));
+        (bytes32 digest,) = _claim(p, other, cancel);
+        uint256 evidence = p.pos;
+        p.pos = Packed.take(evidence, 1, p.end);
+        o.keys[1] = _signature(p, digest, Packed.uintAt(evidence, 1));
         uint256 kind = Packed.uintAt(p.pos, 1);
         uint256 index = Packed.uintAt(p.pos + 1, 4);
         p.pos = Packed.take(p.pos, 5, p.end);
@@ -243,7 +262,7 @@ contract OpenRules is IOpenRules {
                 stopCount: Packed.uintAt(b + 285, 1),
                 extras: p.extras,
                 dataClass: Packed.uintAt(b + 286, 1),
-                user: address(uint160(Packed.uintAt(b + 287, 20))),
+                user: _user(p),
                 nonce: Packed.uintAt(b + 307, 8),
                 price: Packed.uintAt(b + 315, 16)
             })

@@ -276,6 +276,18 @@ func (c *Client) Ask(ctx context.Context, url string, q Question) (*Answer, erro
 	return a, nil
 }
 
+// Cancel ends the answer to a request, named by its digest, after count ids, with the signature of its user
+// (claim.CancelDigest). The receipt comes as the answer's last line. SPEC 15 §3.9.
+func (c *Client) Cancel(ctx context.Context, url string, request claim.Hash, count uint32, s claim.Signature) error {
+	resp, err := c.post(ctx, url+"/v1/cancel", map[string]any{
+		"request": hex.EncodeToString(request[:]), "count": count, "signature": base64.RawURLEncoding.EncodeToString(s[:]),
+	})
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
 // post sends a JSON body and returns the answer if it is 200; the caller closes it.
 func (c *Client) post(ctx context.Context, url string, fields map[string]any) (*http.Response, error) {
 	body, err := json.Marshal(fields)

@@ -93,11 +93,11 @@ func (o *Opponent) Deal(ctx context.Context, h Hand) error {
 		return err
 	}
 	open := &dispute.OpenMove{Opener: o.m.Account, Salt: claim.Keccak([]byte("attack"), []byte(fmt.Sprint(h.Salt))), MaxBond: o.m.MaxBond,
-		Claim: r.Claim, Request: r.Request, Sampler: trace.Settings(&r.Sampler), Header: o.m.Manifest.Header, Batch: h.Batch, Signature: r.Signature}
+		Claim: r.Claim, Request: r.Request, Sampler: trace.Settings(&r.Sampler), Header: o.m.Manifest.Header, Batch: h.Batch, Signature: r.Signature, Cancel: r.Cancel}
 	own := dispute.NewOwn(o.m.Manifest, job, a, r.Claim.Count, func(t int) (*trace.Step, error) { return o.m.View.Step(job, t, nil) })
 	if h.Step != nil {
 		open.T = *h.Step
-	} else if lie, err := open.Accuse(own, nil); err != nil || !lie {
+	} else if lie, err := open.Accuse(r.Domain, own, nil); err != nil || !lie {
 		return fmt.Errorf("nothing to accuse claim %x of: %v", r.ID(), err) //nolint:errorlint // either may be nil
 	}
 	key := dispute.Key(o.m.Account, r.ID(), open.T, open.Salt)

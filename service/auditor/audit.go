@@ -59,7 +59,7 @@ func (a *Auditor) judge(ctx context.Context, p ledger.AuditPlace, b *batch, inde
 		return rec, err
 	}
 	rec.Receipt, rec.Open = raw, open.Encode()
-	if field, value := open.Face(); field != "" {
+	if field, value := open.Face(a.o.Domain); field != "" {
 		open.T = dispute.OnItsFace
 		rec.Open, rec.Verdict = open.Encode(), sampling.False
 		a.say(p, rec.Verdict, fmt.Sprintf("%s is %d", field, value))
@@ -116,10 +116,10 @@ func (a *Auditor) fetch(ctx context.Context, b *batch, index uint32) (*receipt.R
 		return nil, nil, err.Error()
 	case m.Manifest.Kind != model.KindToken:
 		return nil, nil, "a graph model has no rows"
-	case r.Domain != a.o.Domain || r.Claim.Node != b.Node || r.Claim.RequestDigest != r.Request.Digest(a.o.Domain) || settings.Extras() != r.Request.Extras:
+	case r.Domain != a.o.Domain || r.Claim.Node != b.Node || r.Claim.RequestDigest != r.Named() || settings.Extras() != r.Request.Extras:
 		return nil, nil, "the claim is not about the request that comes with it"
 	}
-	open := &dispute.OpenMove{Opener: a.me, MaxBond: claim.MaxAmount, Claim: r.Claim, Request: r.Request, Sampler: settings, Header: m.Manifest.Header,
+	open := &dispute.OpenMove{Opener: a.me, MaxBond: claim.MaxAmount, Claim: r.Claim, Request: r.Request, Sampler: settings, Header: m.Manifest.Header, Cancel: r.Cancel,
 		Batch: &dispute.Inclusion{Root: b.Root, Index: uint16(index), Path: claim.NewTree(digests).Path(int(index))}}
 	return r, open, ""
 }

@@ -12,7 +12,6 @@ import (
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
-	"elenchus/compute/decode"
 	"elenchus/compute/model"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
@@ -184,12 +183,6 @@ func (c *Challenger) auditBatch(ctx context.Context, b ledger.BatchPosted) error
 	return spoilt
 }
 
-// receiptJob is what the machine needs of a receipt.
-func receiptJob(r *receipt.Receipt) *decode.Job {
-	q := &r.Request
-	return &decode.Job{Prompt: r.Prompt, StopIDs: r.Stop, MaxNew: q.MaxNew, Temperature: q.Temperature, Seed: q.Seed, Sampler: r.Sampler}
-}
-
 // audit checks one claim, once, and begins a challenge if it is false. at is its place in a batch,
 // nil when only the node's signature is at hand.
 func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion) error {
@@ -243,7 +236,7 @@ func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute
 		return Verdict{Why: fmt.Sprintf("model %x is not held here", r.Request.Model)}, nil, nil
 	}
 	open := c.opening(r, at, m)
-	if field, value := open.Face(); field != "" {
+	if field, value := open.Face(c.o.Domain); field != "" {
 		open.T = dispute.OnItsFace
 		return Verdict{Known: true, Why: fmt.Sprintf("the claim is false on its face: %s is %d", field, value)}, open, nil
 	}
@@ -260,7 +253,7 @@ func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute
 	if err != nil {
 		return Verdict{}, nil, err
 	}
-	lie, err := open.Accuse(own, nil)
+	lie, err := open.Accuse(c.o.Domain, own, nil)
 	if err != nil {
 		return Verdict{Why: err.Error()}, nil, nil //nolint:nilerr // it is the verdict
 	}
@@ -270,7 +263,7 @@ func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute
 	if r.Request.Graph() {
 		return Verdict{Known: true, Why: "the output differs"}, open, nil
 	}
-	if _, err := open.Accuse(own, c.servedStates(ctx, r)); err != nil {
+	if _, err := open.Accuse(c.o.Domain, own, c.servedStates(ctx, r)); err != nil {
 		return Verdict{Why: err.Error()}, nil, nil //nolint:nilerr // it is the verdict
 	}
 	return Verdict{Known: true, Why: difference(open.T)}, open, nil
@@ -292,7 +285,7 @@ func (c *Challenger) opening(r *receipt.Receipt, at *dispute.Inclusion, m *Model
 	id := r.Claim.ID(c.o.Domain)
 	return &dispute.OpenMove{
 		Opener: c.o.Account, Salt: claim.Keccak([]byte("elenchus/salt/1"), c.o.Secret[:], id[:]), MaxBond: c.o.MaxBond,
-		Claim: r.Claim, Request: r.Request, Sampler: trace.Settings(&r.Sampler), Header: m.Manifest.Header, Batch: at, Signature: r.Signature,
+		Claim: r.Claim, Request: r.Request, Sampler: trace.Settings(&r.Sampler), Header: m.Manifest.Header, Batch: at, Signature: r.Signature, Cancel: r.Cancel,
 	}
 }
 
@@ -303,7 +296,7 @@ func (c *Challenger) unfit(r *receipt.Receipt, at *dispute.Inclusion) string {
 		return why
 	}
 	if m, ok := c.model(r.Request.Model); ok {
-		if field, _ := c.opening(r, at, m).Face(); field != "" {
+		if field, _ := c.opening(r, at, m).Face(c.o.Domain); field != "" {
 			return ""
 		}
 	}
@@ -316,7 +309,7 @@ func evident(r *receipt.Receipt, d claim.Domain, at *dispute.Inclusion) string {
 	switch {
 	case r.Domain != d:
 		return "the receipt is of another arena"
-	case r.Claim.RequestDigest != r.Request.Digest(d):
+	case r.Claim.RequestDigest != r.Named():
 		return "the claim is not about the request that comes with it"
 	case r.Claim.Version != claim.Version:
 		return fmt.Sprintf("the claim has version %d", r.Claim.Version)

@@ -42,7 +42,7 @@ func (c *Challenger) remember(r *receipt.Receipt) *receipt.Receipt {
 	if claim.VerifySigner(r.Claim.Digest(c.o.Domain), r.Signature, r.Claim.Node) != nil {
 		return nil // its place in a batch shows it; without a signature it is no second claim
 	}
-	q := question{r.Claim.Node, r.Claim.RequestDigest}
+	q := question{r.Claim.Node, r.Request.Digest(r.Domain)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	known := c.answers[q]
@@ -66,10 +66,10 @@ func (c *Challenger) contradiction(ctx context.Context, r *receipt.Receipt, at *
 		return false, nil
 	}
 	open := c.opening(r, at, m)
-	if field, _ := open.Face(); field != "" {
+	if field, _ := open.Face(c.o.Domain); field != "" {
 		return false, nil // it is refuted by that
 	}
-	second := dispute.Second{Claim: other.Claim, Signature: other.Signature}
+	second := dispute.Second{Claim: other.Claim, Signature: other.Signature, Cancel: other.Cancel}
 	found, ok := dispute.Contradiction(open, r.Output, second, other.Output)
 	if !ok {
 		return false, nil

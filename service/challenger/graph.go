@@ -19,7 +19,8 @@ type Replayer interface {
 // takes says why a model could not have answered the request of a receipt, or nil.
 func (m *Model) takes(r *receipt.Receipt) error {
 	if !r.Request.Graph() || m.Manifest.Kind == model.KindToken {
-		return receiptJob(r).Check(m.Manifest.Model)
+		job := r.Job()
+		return job.Check(m.Manifest.Model)
 	}
 	if len(m.Manifest.Model.Stages) == 0 {
 		return nil // not in memory: what replays it says so

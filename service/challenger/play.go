@@ -243,7 +243,7 @@ func (c *Challenger) compute(ctx context.Context, r *receipt.Receipt) (dispute.K
 	if r.Request.Graph() {
 		return m.computeGraph(ctx, r)
 	}
-	j := *receiptJob(r)
+	j := r.Job()
 	a, _, err := m.Computer.Audit(ctx, j, r.Output)
 	if err != nil {
 		return nil, err

@@ -118,6 +118,10 @@ type Stream interface {
 	// Next waits for the next event. When ctx ends first it returns an error that matches ctx.Err() and loses
 	// nothing: the next call returns the same event. After the event with a finish code it is not called again.
 	Next(ctx context.Context) (Event, error)
+	// Cancel ends the answer after the first n tokens that Next gave, in the name of the user who asked, and returns
+	// the receipt of what is claimed of it: of those tokens, or of the whole answer if it was complete by then. Next
+	// is not called again. An error says why nothing is claimed. SPEC 16 §4.10.
+	Cancel(ctx context.Context, n int) (receipt string, err error)
 }
 
 // Backend runs jobs. It is used by many goroutines at once.
@@ -126,7 +130,7 @@ type Backend interface {
 	Models(ctx context.Context) ([]Model, error)
 	// Codec returns the text side of the model with this id; ErrModelNotFound if there is none.
 	Codec(ctx context.Context, modelID string) (Codec, error)
-	// Submit starts a job. The job lives until ctx ends, which the gateway makes happen once it has the last event
-	// or has lost interest; the backend must then release everything the job holds.
+	// Submit starts a job. The job lives until ctx ends, which the gateway makes happen once it has the last event,
+	// has cancelled it or has lost interest; the backend must then release everything the job holds.
 	Submit(ctx context.Context, job Job) (Stream, error)
 }

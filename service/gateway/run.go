@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"elenchus/compute/decode"
 	"elenchus/compute/template"
@@ -96,21 +97,31 @@ func (r *run) add(codec Codec, job Job, prompts int) {
 	r.head.choices = len(r.strands)
 }
 
-// submit starts the job of a strand.
-func (g *Gateway) submit(ctx context.Context, s *strand) (err error) {
-	if s.stream, err = g.backend.Submit(ctx, s.job); err == nil {
+// submit starts the job of a strand, which lives until end is called: a client that leaves while it is answered has it
+// cancelled first. While nobody answers it, it ends with ctx.
+func (g *Gateway) submit(ctx context.Context, s *strand) (end func(), err error) {
+	job, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	end = func() { cancel(nil) }
+	unhook := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	defer unhook()
+	if s.stream, err = g.backend.Submit(job, s.job); err == nil {
 		s.decoder = s.codec.NewDecoder(s.job.Prompt)
 		s.decoder.Until(s.job.Sampler.Stops)
 	}
-	return err
+	return end, err
 }
+
+// leavePatient is how long a job that is cancelled may take to end.
+const leavePatient = 30 * time.Second
 
 // each makes all strands at the same time. The first failure ends them all and is returned when none is left. A lone
 // strand names its receipt in a header before its answer begins.
 func (g *Gateway) each(ctx context.Context, w http.ResponseWriter, r *run, do func(ctx context.Context, s *strand) error) error {
 	if len(r.strands) == 1 {
 		s := r.strands[0]
-		if err := g.submit(ctx, s); err != nil {
+		end, err := g.submit(ctx, s)
+		defer end()
+		if err != nil {
 			return err
 		}
 		if id := s.stream.ReceiptID(); id != "" {
@@ -128,7 +139,8 @@ func (g *Gateway) each(ctx context.Context, w http.ResponseWriter, r *run, do fu
 					ends <- &panicked{p}
 				}
 			}()
-			err := g.submit(ctx, s)
+			end, err := g.submit(ctx, s)
+			defer end()
 			if err == nil {
 				err = do(ctx, s)
 			}
@@ -196,6 +208,9 @@ func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, r *run) err
 			return err
 		}
 		if s.end, err = g.pour(ctx, s); err != nil {
+			if errors.Is(err, errClientGone) && e.begun() {
+				g.leave(ctx, w, r, s)
+			}
 			return err
 		}
 		g.keepReceipt(r, s)
@@ -224,6 +239,23 @@ func (g *Gateway) stream(ctx context.Context, w http.ResponseWriter, r *run) err
 		}
 	}
 	return nil
+}
+
+// leave ends an answer whose client has gone after something of it was sent: what was taken until then is claimed, with
+// the user's signature, and its receipt is kept. SPEC 16 §4.10.
+func (g *Gateway) leave(ctx context.Context, w http.ResponseWriter, r *run, s *strand) {
+	if s.end.tokens == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leavePatient)
+	defer cancel()
+	text, err := s.stream.Cancel(ctx, s.end.tokens)
+	if err != nil {
+		note(w, slog.String("cancel_error", err.Error()))
+		return
+	}
+	s.end.code, s.end.reason, s.end.receipt = FinishCancelled, "cancelled", text
+	g.keepReceipt(r, s)
 }
 
 // pour moves an answer into its stream, calls of tools apart from text.

@@ -120,6 +120,7 @@ type toyBackend struct {
 	mu   sync.Mutex
 	jobs []Job
 	ends chan error // one value per job whose context has ended; nil if nobody looks
+	left chan int   // ids after which each job was cancelled; nil: none can be
 }
 
 func (b *toyBackend) models() []Model {
@@ -188,6 +189,17 @@ func (s *toyStream) ReceiptID() string {
 		return ""
 	}
 	return "toy-digest"
+}
+
+func (s *toyStream) Cancel(ctx context.Context, n int) (string, error) {
+	if s.backend.left == nil {
+		return "", errors.New("there is no key of the user to cancel with")
+	}
+	if err := errors.Join(ctx.Err(), s.ctx.Err()); err != nil {
+		return "", err // the job must be there still
+	}
+	s.backend.left <- n
+	return fmt.Sprintf("%s-%d", receipt, n), nil
 }
 
 func (s *toyStream) Next(ctx context.Context) (Event, error) {

@@ -157,7 +157,7 @@ func (n *Node) knowledge(ctx context.Context, id claim.Hash) (dispute.Knowledge,
 	if err != nil {
 		return nil, err
 	}
-	job := (&Job{Request: r.Request, Prompt: r.Prompt, Stop: r.Stop, Sampler: r.Sampler}).decoded()
+	job := r.Job()
 	man, err := m.whole(ctx)
 	if err != nil {
 		return nil, err

@@ -70,7 +70,7 @@ func (n *Node) serveGraph(ctx context.Context, m *Model, j *Job) (*receipt.Recei
 		return nil, err
 	}
 	n.crash("before signing")
-	r, err := n.signed(j, claim.Claim{OutputRoot: trace.IDTree(out).Root()}, out)
+	r, err := n.signed(j, claim.Claim{OutputRoot: trace.IDTree(out).Root()}, out, claim.Signature{})
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func knowledgeOfGraph(ctx context.Context, r *receipt.Receipt, m *Model) (disput
 // replay is step t of a claim, computed again.
 func (m *Model) replay(r *receipt.Receipt, t int) (*trace.Step, error) {
 	if !m.graph() {
-		return m.Computer.Step((&Job{Request: r.Request, Prompt: r.Prompt, Stop: r.Stop, Sampler: r.Sampler}).decoded(), t, r.Output)
+		return m.Computer.Step(r.Job(), t, r.Output)
 	}
 	if t != 0 {
 		return nil, errors.Join(trace.ErrTrace, fmt.Errorf("step %d of a graph model, which has one", t))

@@ -31,6 +31,7 @@ const (
 //
 //	GET  /v1/node                                  who, which models, which arena
 //	POST /v1/jobs                                  lines of {"token"}, then {"receipt"} or {"error"}
+//	POST /v1/cancel                                ends a job with its user's signature
 //	POST /v1/hidden                                the mean of a decoder's hidden states, unclaimed
 //	GET  /v1/claims?after=SEQ                      receipts in order
 //	GET  /v1/claims/{claim}                        one receipt
@@ -41,6 +42,7 @@ func (n *Node) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/node", n.info)
 	mux.HandleFunc("POST /v1/jobs", n.jobs)
+	mux.HandleFunc("POST /v1/cancel", n.cancel)
 	mux.HandleFunc("POST /v1/hidden", n.hidden)
 	mux.HandleFunc("GET /v1/claims", n.listClaims)
 	mux.HandleFunc("GET /v1/claims/{claim}", n.oneClaim)
@@ -62,7 +64,7 @@ func fail(w http.ResponseWriter, err error) {
 	case errors.Is(err, ErrBusy):
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", "1")
-	case errors.Is(err, ErrUnknownModel), errors.Is(err, errNotFound):
+	case errors.Is(err, ErrUnknownModel), errors.Is(err, ErrNoJob), errors.Is(err, errNotFound):
 		status = http.StatusNotFound
 	case errors.Is(err, errParty):
 		status = http.StatusUnauthorized

@@ -70,7 +70,8 @@ func (j *Job) checkOdds(m *Model) error {
 }
 
 // Serve computes a job, handing ids to emit as they come, and returns the receipt, which is stored
-// before Serve returns. If ctx ends, nothing is claimed. A full node says ErrBusy.
+// before Serve returns. If ctx ends, nothing is claimed; if the user cancels (Cancel), the ids until then are.
+// A full node says ErrBusy.
 func (n *Node) Serve(ctx context.Context, j Job, emit func(id int32) error) (*receipt.Receipt, error) {
 	if emit == nil {
 		return n.ServeOdds(ctx, j, nil)
@@ -87,12 +88,18 @@ func (n *Node) ServeOdds(ctx context.Context, j Job, emit func(id int32, o *deco
 	if m.graph() {
 		return n.serveGraph(ctx, m, &j)
 	}
-	answer, finish, err := n.generate(ctx, m, &j, emit)
+	l, done := n.enlist(j.Request.Digest(n.o.Domain), j.Request)
+	defer done()
+	answer, finish, err := n.generate(ctx, m, &j, l.through(emit))
 	if err != nil {
 		return nil, err
 	}
+	var cancel claim.Signature
+	if finish == claim.FinishCancelled {
+		answer, cancel = l.end(answer)
+	}
 	n.crash("before signing")
-	r, err := n.sign(&j, answer, finish)
+	r, err := n.sign(&j, answer, finish, cancel)
 	if err != nil {
 		return nil, err
 	}
@@ -129,26 +136,24 @@ func (n *Node) generate(ctx context.Context, m *Model, j *Job, emit func(int32, 
 		return nil, 0, err
 	}
 	defer n.runs.leave()
-	if emit == nil {
-		emit = func(int32, *decode.Odds) error { return nil }
-	}
 	if j.Odds != nil {
 		return m.Computer.(Assessor).GenerateOdds(ctx, j.decoded(), *j.Odds, func(id int32, o decode.Odds) error { return emit(id, &o) })
 	}
 	return m.Computer.Generate(ctx, j.decoded(), func(id int32) error { return emit(id, nil) })
 }
 
-// sign makes the claim of an answer and signs it. The same answer gives the same claim id.
-func (n *Node) sign(j *Job, a *trace.Answer, finish uint8) (*receipt.Receipt, error) {
+// sign makes the claim of an answer and signs it; cancel is the signature of the user who ended it, if one did.
+// The same answer gives the same claim id.
+func (n *Node) sign(j *Job, a *trace.Answer, finish uint8, cancel claim.Signature) (*receipt.Receipt, error) {
 	return n.signed(j, claim.Claim{
 		Count: uint32(len(a.Outputs)), Finish: finish, StateRoot: a.StateTree().Root(), OutputRoot: trace.IDTree(a.Outputs).Root(),
-	}, a.Outputs)
+	}, a.Outputs, cancel)
 }
 
 // signed completes a claim by what is the same of all, and signs it.
-func (n *Node) signed(j *Job, c claim.Claim, output []int32) (*receipt.Receipt, error) {
+func (n *Node) signed(j *Job, c claim.Claim, output []int32, cancel claim.Signature) (*receipt.Receipt, error) {
 	now := n.now()
-	c.Version, c.Node, c.RequestDigest = claim.Version, n.addr, j.Request.Digest(n.o.Domain)
+	c.Version, c.Node, c.RequestDigest = claim.Version, n.addr, c.Named(n.o.Domain, j.Request.Digest(n.o.Domain), cancel)
 	c.Issued, c.BatchBy, c.ChallengeUntil = now, now+uint64(n.o.Window/time.Second), now+2*uint64(n.o.Window/time.Second)
 	if err := c.Check(j.Request); err != nil {
 		return nil, err
@@ -158,7 +163,7 @@ func (n *Node) signed(j *Job, c claim.Claim, output []int32) (*receipt.Receipt, 
 		return nil, err
 	}
 	return &receipt.Receipt{
-		Domain: n.o.Domain, Request: j.Request, Claim: c, Signature: sig, Prompt: j.Prompt, Stop: j.Stop, Output: output, Sampler: j.Sampler,
+		Domain: n.o.Domain, Request: j.Request, Claim: c, Signature: sig, Cancel: cancel, Prompt: j.Prompt, Stop: j.Stop, Output: output, Sampler: j.Sampler,
 	}, nil
 }
 
@@ -194,8 +199,7 @@ func (n *Node) answer(ctx context.Context, id claim.Hash) (*receipt.Receipt, *tr
 	a := n.recent[id]
 	n.mu.Unlock()
 	if a == nil {
-		j := Job{Request: r.Request, Prompt: r.Prompt, Stop: r.Stop, Sampler: r.Sampler}
-		if a, _, err = m.Computer.Audit(ctx, j.decoded(), r.Output); err != nil {
+		if a, _, err = m.Computer.Audit(ctx, r.Job(), r.Output); err != nil {
 			return nil, nil, nil, err
 		}
 		n.remember(id, a)

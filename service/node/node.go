@@ -96,7 +96,7 @@ type Node struct {
 	addr   claim.Address
 	store  *store
 	models map[model32]*Model
-	mu     sync.Mutex // guards games, head, recent, posted, stuck
+	mu     sync.Mutex // guards games, head, recent, posted, stuck, live
 	games  ledger.Games
 	head   ledger.Head
 	recent map[claim.Hash]*trace.Answer
@@ -106,6 +106,8 @@ type Node struct {
 	played map[string]bool                  // orders submitted; only the follower uses it
 	posted map[claim.Hash]reserve           // own batches on the chain; only the follower writes it
 	stuck  map[string]bool                  // moves that were looked for and not found
+
+	live map[claim.Hash]*live // jobs that are being answered, by request digest
 
 	lastStep  *trace.Step // the last re-execution for a stranger; who holds the place of shows may use it
 	lastClaim claim.Hash
@@ -147,6 +149,7 @@ func New(o Options) (*Node, error) {
 		o: o, addr: claim.AddressOf(o.Key), models: map[model32]*Model{}, recent: map[claim.Hash]*trace.Answer{},
 		runs: newAdmission(o.Running, o.Waiting), shows: newAdmission(1, maxShows),
 		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, posted: map[claim.Hash]reserve{}, stuck: map[string]bool{},
+		live: map[claim.Hash]*live{},
 	}
 	for i := range o.Models {
 		m := &o.Models[i]

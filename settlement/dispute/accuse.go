@@ -12,8 +12,8 @@ import (
 // states are the accused's state hashes where it served them, else nil; they are used only if they
 // lead to the claim's root. It returns false where the claim is true. The sampler fields, roots,
 // counts and finish of m must be set.
-func (m *OpenMove) Accuse(own Knowledge, states []Hash) (bool, error) {
-	if field, _ := m.Face(); field != "" {
+func (m *OpenMove) Accuse(d claim.Domain, own Knowledge, states []Hash) (bool, error) {
+	if field, _ := m.Face(d); field != "" {
 		m.T = OnItsFace
 		return true, nil
 	}

@@ -28,7 +28,11 @@ func TestAccuse(t *testing.T) {
 			w.open.Claim.OutputRoot = trace.IDTree(w.theirs.Outputs).Root()
 		}},
 		{name: "finish", accuse: true, at: 5, edit: func(w *world) { w.open.Claim.Finish = 2 }},
-		{name: "cancelled", accuse: true, at: 5, edit: func(w *world) { w.open.Claim.Finish = claim.FinishCancelled }},
+		{name: "cancelled", accuse: true, at: 5, edit: func(w *world) {
+			w.open.Request.User, w.open.Claim.Finish = claim.AddressOf(userKey(t)), claim.FinishCancelled
+			w.open.Cancel = w.cancel(t, w.open.Claim.Count)
+		}},
+		{name: "cancelled by nobody", accuse: true, at: OnItsFace, edit: func(w *world) { w.open.Claim.Finish = claim.FinishCancelled }},
 		{name: "truncated", accuse: true, at: 4, edit: func(w *world) {
 			w.theirs.Outputs, w.theirs.States, w.theirs.Hashes = w.theirs.Outputs[:2], w.theirs.States[:6], w.theirs.Hashes[:6]
 			w.open.Claim.Count, w.open.Claim.StateRoot = 2, w.theirs.StateTree().Root()
@@ -45,7 +49,7 @@ func TestAccuse(t *testing.T) {
 		if c.serve {
 			states = w.theirs.Hashes[1:]
 		}
-		got, err := w.open.Accuse(w.opener, states)
+		got, err := w.open.Accuse(domain, w.opener, states)
 		if err != nil || got != c.accuse || got && w.open.T != c.at {
 			t.Errorf("%s: accused %v at %d, %v; want %v at %d", c.name, got, w.open.T, err, c.accuse, c.at)
 			continue
@@ -61,7 +65,7 @@ func TestAccuse(t *testing.T) {
 	}
 	for _, l := range []*lie{nil, {0, 0, 3, 2, 1 << 4}} {
 		w := graphWorld(t, bind(t, modeltest.Toy()), l)
-		if got, err := w.open.Accuse(w.opener, nil); err != nil || got != (l != nil) {
+		if got, err := w.open.Accuse(domain, w.opener, nil); err != nil || got != (l != nil) {
 			t.Errorf("graph: accused %v, %v", got, err)
 		}
 	}

@@ -28,7 +28,7 @@ type Chain struct {
 // opened on its face is refuted at once. SPEC 08 §4.
 func Begin(m OpenMove, c Chain) (State, Job, error) {
 	r, cl := m.Sealed(c.Domain)
-	if err := m.check(); err != nil {
+	if err := m.check(c.Domain); err != nil {
 		return State{}, Job{}, err
 	}
 	if err := m.evidence(cl, c); err != nil {
@@ -78,7 +78,7 @@ func (m *OpenMove) Work() uint64 {
 }
 
 // check is the form of header and claim that open demands.
-func (m *OpenMove) check() error {
+func (m *OpenMove) check(d claim.Domain) error {
 	h := &m.Header
 	if h.Kind != uint16(TokenModel) && h.Kind != uint16(GraphModel) || h.Layers == 0 || h.DPos > 32 || h.DLayer > 32 || h.DRow > 32 {
 		return fmt.Errorf("%w: kind %d, %d layers, depths %d, %d, %d", ErrHeader, h.Kind, h.Layers, h.DPos, h.DLayer, h.DRow)
@@ -86,7 +86,7 @@ func (m *OpenMove) check() error {
 	if h.KVDepth() > merkle.MaxDepth {
 		return fmt.Errorf("%w: a KV tree of depth %d", ErrHeader, h.KVDepth())
 	}
-	field, value := m.Face()
+	field, value := m.Face(d)
 	if m.T == OnItsFace && field == "" {
 		return fmt.Errorf("%w: nothing on the face of the claim is false", ErrStep)
 	}

@@ -21,8 +21,9 @@ const (
 // Second is a claim that the node signed for the request of another one: neither is a prefix of the
 // other. SPEC 08 §4.9.
 type Second struct {
-	Claim     claim.Claim   // version, node and request are those of the first
-	Key       claim.Address // that signed in the node's name; zero: the node itself
+	Claim     claim.Claim     // version, node and request are those of the first
+	Cancel    claim.Signature // of its user, if it was cancelled
+	Key       claim.Address   // that signed in the node's name; zero: the node itself
 	Signature claim.Signature
 	Differ    uint8
 	Index     uint32 // of the state or output id that differs; 0 for DifferRoots
@@ -57,6 +58,7 @@ func (d *Second) both(m *OpenMove) bool {
 func (d *Second) append(w *writer) {
 	c, value := &d.Claim, d.Claim.Value.Bytes()
 	w.u32(c.Count).u8(c.Finish).hash(c.StateRoot).hash(c.OutputRoot).bytes(value[:]).u64(c.Issued).u64(c.BatchBy).u64(c.ChallengeUntil)
+	w.cancel(c, d.Cancel)
 	w.signed(d.Key, d.Signature)
 	w.u8(d.Differ).u32(d.Index).bytes(d.Mine.Leaf).hashes(d.Mine.Path).bytes(d.Theirs.Leaf).hashes(d.Theirs.Path)
 }
@@ -83,6 +85,7 @@ func (r *reader) signed(kind uint8) (key claim.Address, s claim.Signature) {
 func (r *reader) second(m *OpenMove) *Second {
 	d := new(Second)
 	r.fields(&d.Claim)
+	d.Cancel = r.cancel(&d.Claim)
 	kind := r.u8()
 	if kind != 0 && kind != 2 {
 		r.bad = true
@@ -109,7 +112,8 @@ func (m *OpenMove) contradicts(first claim.Claim, c Chain) error {
 		return fmt.Errorf("%w: no second claim", ErrStep)
 	}
 	second := d.Claim
-	second.Version, second.Node, second.RequestDigest = first.Version, first.Node, first.RequestDigest
+	r, _ := m.Sealed(c.Domain)
+	second.Version, second.Node, second.RequestDigest = first.Version, first.Node, second.Named(c.Domain, r.Digest(c.Domain), d.Cancel)
 	if err := c.signed(second.Digest(c.Domain), d.Key, d.Signature, first.Node); err != nil {
 		return err
 	}

@@ -21,6 +21,9 @@ func cutWorld(t testing.TB, w *world, n int, finish uint8) *world {
 	cut := *w
 	cut.theirs = &trace.Answer{Hashes: w.theirs.Hashes[:m+n], Outputs: w.theirs.Outputs[:n]}
 	cut.open.Claim.Count, cut.open.Claim.Finish = uint32(n), finish
+	if finish == claim.FinishCancelled {
+		cut.open.Cancel = w.cancel(t, uint32(n))
+	}
 	cut.open.Claim.StateRoot, cut.open.Claim.OutputRoot = cut.theirs.StateTree().Root(), trace.IDTree(cut.theirs.Outputs).Root()
 	cut.open.Claim.Issued++
 	cut.sign(t)
@@ -31,7 +34,7 @@ func cutWorld(t testing.TB, w *world, n int, finish uint8) *world {
 func (w *world) against(other *world, differ uint8, index uint32) *world {
 	out := *w
 	out.open.T = Contradicts
-	d := &Second{Claim: other.open.Claim, Signature: other.open.Signature, Differ: differ, Index: index}
+	d := &Second{Claim: other.open.Claim, Signature: other.open.Signature, Cancel: other.open.Cancel, Differ: differ, Index: index}
 	if differ != DifferRoots && d.both(&out.open) {
 		open := func(a *trace.Answer, n uint32) Opened {
 			_, _, at := d.tree(w.open.Request.PromptCount, n)
@@ -63,7 +66,7 @@ var evidenceChain = Chain{Domain: domain, Now: 200, CommittedAt: 190, Queue: 210
 // contradict itself, whatever anybody shows. GAME hole 12, SPEC 08 §4.9.
 func TestACutAnswerContradictsNothing(t *testing.T) {
 	man := bind(t, modeltest.Llama(3, modeltest.Tiny()))
-	whole := tokenWorld(t, man, tokenJob(11), nil)
+	whole := tokenWorld(t, man, tokenJob(11), nil).asked(t)
 	n := len(whole.theirs.Outputs)
 	if n < 2 {
 		t.Fatalf("%d tokens cannot be cut", n)
@@ -86,8 +89,8 @@ func TestACutAnswerContradictsNothing(t *testing.T) {
 // contradictions are pairs of claims that one node must not sign, with the places where it shows.
 func contradictions(t testing.TB, man *manifest.Manifest) map[string]*world {
 	t.Helper()
-	honest := tokenWorld(t, man, tokenJob(11), nil)
-	lying := tokenWorld(t, man, tokenJob(11), &lie{3, man.Emit(), drawnToken(man), 0, 1})
+	honest := tokenWorld(t, man, tokenJob(11), nil).asked(t)
+	lying := tokenWorld(t, man, tokenJob(11), &lie{3, man.Emit(), drawnToken(man), 0, 1}).asked(t)
 	n := min(len(honest.theirs.Outputs), len(lying.theirs.Outputs))
 	cut := cutWorld(t, lying, n-1, claim.FinishCancelled)
 	out := map[string]*world{
@@ -106,7 +109,8 @@ func contradictions(t testing.TB, man *manifest.Manifest) map[string]*world {
 	second.Key = claim.AddressOf(k)
 	_, first := byKey.open.Sealed(domain)
 	c := second.Claim
-	c.Version, c.Node, c.RequestDigest = first.Version, first.Node, first.RequestDigest
+	r, _ := byKey.open.Sealed(domain)
+	c.Version, c.Node, c.RequestDigest = first.Version, first.Node, c.Named(domain, r.Digest(domain), second.Cancel)
 	if second.Signature, err = claim.Sign(c.Digest(domain), k); err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +238,7 @@ func (c *collector) evidence(t *testing.T, man *manifest.Manifest) {
 			c.open(begin(t, w))
 		}
 	}
-	honest := tokenWorld(t, man, tokenJob(11), nil)
+	honest := tokenWorld(t, man, tokenJob(11), nil).asked(t)
 	cut := cutWorld(t, honest, len(honest.theirs.Outputs)-1, claim.FinishCancelled)
 	for differ := range uint8(4) {
 		c.opens = append(c.opens, refusedOpen("no contradiction", honest.against(cut, differ, 0), "NoContradiction"))
@@ -246,6 +250,8 @@ func (c *collector) evidence(t *testing.T, man *manifest.Manifest) {
 	second.Claim.Value = claim.Units(8)
 	forged.open.Second = &second
 	c.opens = append(c.opens, refusedOpen("a claim that the node did not sign", &forged, "NoEvidence"))
+	c.name = "cancelled"
+	c.open(begin(t, cut))
 	c.name = "demand"
 	demand := tokenWorld(t, man, tokenJob(11), nil)
 	demand.open.T = NotIncluded

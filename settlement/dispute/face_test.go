@@ -46,7 +46,7 @@ func faces(t testing.TB, llama, toy *manifest.Manifest) []face {
 		w.sign(t)
 		out = append(out, face{c.name, w})
 	}
-	return out
+	return append(out, unsigned(t, llama)...)
 }
 
 // A claim that contradicts its own request is refuted by its opening, and cannot be opened otherwise;
@@ -54,7 +54,7 @@ func faces(t testing.TB, llama, toy *manifest.Manifest) []face {
 func TestFalseOnItsFace(t *testing.T) {
 	llama, toy := bind(t, modeltest.Llama(3, modeltest.Tiny())), bind(t, modeltest.Toy())
 	for _, f := range faces(t, llama, toy) {
-		if lie, err := f.w.open.Accuse(nil, nil); err != nil || !lie || f.w.open.T != OnItsFace {
+		if lie, err := f.w.open.Accuse(domain, nil, nil); err != nil || !lie || f.w.open.T != OnItsFace {
 			t.Errorf("%s: accused %v at %d, %v", f.name, lie, f.w.open.T, err)
 		}
 		if g := begin(t, f.w); g.s.Phase != Refuted || g.s.Deadline != 0 || g.w.open.Work() != 0 {
@@ -79,11 +79,11 @@ func TestSoundAtTheBounds(t *testing.T) {
 	m := w.open
 	m.Request.MaxNew, m.Claim.Finish = 1<<20, claim.FinishGrammar
 	m.Claim.Count = m.Header.TMax + 1 - m.Request.PromptCount
-	if field, v := m.Face(); field != "" {
+	if field, v := m.Face(domain); field != "" {
 		t.Errorf("%d states of %d: %s is %d", m.states(), m.Header.TMax, field, v)
 	}
 	m.Request.MaxNew = m.Claim.Count
-	if field, v := m.Face(); field != "" {
+	if field, v := m.Face(domain); field != "" {
 		t.Errorf("%d outputs of %d: %s is %d", m.Claim.Count, m.Request.MaxNew, field, v)
 	}
 }

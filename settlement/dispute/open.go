@@ -41,7 +41,8 @@ type OpenMove struct {
 	Batch     *Inclusion    // else Signature
 	Key       claim.Address // that made Signature in the node's name; zero: the node itself
 	Signature claim.Signature
-	Second    *Second // only with T Contradicts
+	Cancel    claim.Signature // of a claim that was cancelled: its user's
+	Second    *Second         // only with T Contradicts
 }
 
 // Key is the slot that a commit takes and its game keeps.
@@ -65,7 +66,7 @@ func CaseID(claimID, batch Hash) Hash { return claim.Keccak(claimID[:], batch[:]
 func (m *OpenMove) Sealed(d claim.Domain) (claim.Request, claim.Claim) {
 	r, c := m.Request, m.Claim
 	r.Model, r.Extras = Hash(m.Header.ID()), m.Sampler.Extras()
-	c.Version, c.RequestDigest = claim.Version, r.Digest(d)
+	c.Version, c.RequestDigest = claim.Version, c.Named(d, r.Digest(d), m.Cancel)
 	return r, c
 }
 
@@ -73,7 +74,7 @@ func (m *OpenMove) graph() bool { return m.Header.Kind == uint16(GraphModel) }
 
 // Face is the first field of the claim that its request or the model contradicts, and its value; ""
 // if there is none. Such a claim is refuted by its opening. SPEC 08 §4.8.
-func (m *OpenMove) Face() (field string, value uint64) {
+func (m *OpenMove) Face(d claim.Domain) (field string, value uint64) {
 	c, h := &m.Claim, &m.Header
 	switch states := uint64(m.Request.PromptCount) + uint64(c.Count); {
 	case m.graph() && c.Count != 0:
@@ -92,6 +93,9 @@ func (m *OpenMove) Face() (field string, value uint64) {
 		return "states", states - 1
 	case c.Finish == claim.FinishRun || c.Finish > claim.FinishGrammar:
 		return "finish", uint64(c.Finish)
+	}
+	if r, c := m.Sealed(d); c.CheckCancel(d, r, m.Cancel) != nil {
+		return "cancelled", uint64(c.Count)
 	}
 	return "", 0
 }
@@ -114,7 +118,15 @@ func (m *OpenMove) Encode() []byte {
 	if m.Second != nil {
 		m.Second.append(w)
 	}
+	w.cancel(c, m.Cancel)
 	return w.b
+}
+
+// cancel appends the signature of the user who ended the answer, if one did.
+func (w *writer) cancel(c *claim.Claim, s claim.Signature) {
+	if c.Finish == claim.FinishCancelled {
+		w.bytes(s[:])
+	}
 }
 
 // DecodeOpen reads the payload of open; count is the number of claims of the batch that it names,
@@ -147,7 +159,16 @@ func DecodeOpen(payload []byte, count uint32) (OpenMove, error) {
 	if m.T == Contradicts {
 		m.Second = r.second(&m)
 	}
+	m.Cancel = r.cancel(&m.Claim)
 	return m, r.end(KindOpen)
+}
+
+// cancel reads what the writer's cancel appends.
+func (r *reader) cancel(c *claim.Claim) (s claim.Signature) {
+	if c.Finish == claim.FinishCancelled {
+		copy(s[:], r.take(uint64(len(s))))
+	}
+	return s
 }
 
 // states is m+n-1, 0 for a claim without prompt and outputs.

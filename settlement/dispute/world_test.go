@@ -2,6 +2,7 @@ package dispute
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"errors"
 	"testing"
 
@@ -121,6 +122,35 @@ func tokenWorld(t testing.TB, man *manifest.Manifest, job decode.Job, l *lie) *w
 			User: claim.Address{0xd}, Price: claim.Units(5)}}
 	w.sign(t)
 	return w
+}
+
+// userKey is the key of a user who may end answers.
+func userKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	k, err := crypto.ToECDSA(bytes.Repeat([]byte{0xd}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// asked makes the holder of the user key the one who asks.
+func (w *world) asked(t testing.TB) *world {
+	t.Helper()
+	w.open.Request.User = claim.AddressOf(userKey(t))
+	w.sign(t)
+	return w
+}
+
+// cancel is the user's signature that ends the answer after count ids.
+func (w *world) cancel(t testing.TB, count uint32) claim.Signature {
+	t.Helper()
+	r, _ := w.open.Sealed(domain)
+	s, err := claim.Sign(claim.CancelDigest(domain, r.Digest(domain), count), userKey(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func (w *world) sign(t testing.TB) {

@@ -81,6 +81,20 @@ export function claimID(c: Claim, d: Domain): Uint8Array {
     word(c.version), address(c.node), c.requestDigest, word(c.count), word(c.finish), c.stateRoot, c.outputRoot, word(c.value)));
 }
 
+/** Finish code of an answer that its user ended. SPEC 06 §4. */
+export const CANCELLED = 5;
+
+/** What the user of a request signs to end its answer after count ids. SPEC 07 §3.5. */
+export function cancelDigest(request: Uint8Array, count: number, d: Domain): Uint8Array {
+  return digest(d, struct("Cancel(bytes32 request,uint32 count)", request, word(count)));
+}
+
+/** The requestDigest that a claim on a request has: of a cancelled one it holds the user's signature too. SPEC 07 §3.5. */
+export function namedBy(c: Claim, q: Request, d: Domain, cancel: Uint8Array): Uint8Array {
+  const request = requestDigest(q, d);
+  return c.finish === CANCELLED ? keccak256(cancelDigest(request, c.count, d), cancel) : request;
+}
+
 /** The address whose key signed a digest: 65 bytes r, s, v with v 27 or 28 and low s. */
 export function signer(digest: Uint8Array, signature: Uint8Array): Uint8Array {
   const v = signature[64];

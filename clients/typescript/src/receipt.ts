@@ -1,6 +1,6 @@
 // Receipts and their checks: docs/spec/07-claim.md §8 and §9.
 import { base64url, concat, equal, fromBase64url, hex, InputError, Reader } from "./bytes.js";
-import { type Claim, claimDigest, claimID, type Domain, readClaim, readRequest, type Request, requestDigest, signer } from "./claim.js";
+import { CANCELLED, cancelDigest, type Claim, claimDigest, claimID, type Domain, namedBy, readClaim, readRequest, type Request, requestDigest, signer } from "./claim.js";
 import { decodeAutomaton, type Grammar } from "./grammar.js";
 import { parseJson } from "./json.js";
 import { type Model } from "./model.js";
@@ -15,6 +15,8 @@ export interface Receipt {
   request: Request;
   claim: Claim;
   signature: Uint8Array;
+  /** Of an answer that was cancelled: its user's; else empty. */
+  cancel: Uint8Array;
   prompt: number[];
   stop: number[];
   output: number[];
@@ -25,7 +27,7 @@ export function parseReceipt(text: string): Receipt {
   const r = new Reader(fromBase64url(text), "receipt");
   r.tag("elenchus/receipt/1");
   const domain = { chainId: r.u64(), arena: r.bytes(20) };
-  const request = readRequest(r), claim = readClaim(r), signature = r.bytes(65);
+  const request = readRequest(r), claim = readClaim(r), signature = r.bytes(65), cancel = r.bytes(claim.finish === CANCELLED ? 65 : 0);
   const list = (what: string): number[] => {
     const n = r.u32(1 << 20, `number of ${what} ids`);
     if (4 * n > r.left) r.fail(`${n} ${what} ids, ${r.left} bytes are left`);
@@ -34,7 +36,7 @@ export function parseReceipt(text: string): Receipt {
   const prompt = list("prompt"), stop = list("stop"), output = list("output");
   const settings = request.extras.some((x) => x !== 0) ? readSettings(r) : off;
   r.end();
-  return { domain, request, claim, signature, prompt, stop, output, settings };
+  return { domain, request, claim, signature, cancel, prompt, stop, output, settings };
 }
 
 /** The root of a grammar's table and, unless it is 0, the automaton. */
@@ -94,9 +96,17 @@ function check(name: string, f: () => string): Statement {
   }
 }
 
+/** Who signed: the node, and of a cancelled answer its user. SPEC 07 §9.1. */
+function signatures(r: Receipt): string {
+  const { claim: c, request: q, domain: d } = r;
+  if (!equal(signer(claimDigest(c, d), r.signature), c.node)) return "another key signed the claim";
+  const ended = c.finish !== CANCELLED || equal(signer(cancelDigest(requestDigest(q, d), c.count, d), r.cancel), q.user);
+  return ended ? "" : `cancelled after ${c.count} ids, and another key than the user's signed that`;
+}
+
 function ids(r: Receipt): string {
   const { request: q, claim: c } = r;
-  if (!equal(requestDigest(q, r.domain), c.requestDigest)) return "the claim is about another request";
+  if (!equal(namedBy(c, q, r.domain, r.cancel), c.requestDigest)) return "the claim is about another request";
   if (c.version !== 1 || c.count < 1 || c.finish === 0 || c.finish > 6) return `claim of version ${c.version}, ${c.count} ids and finish ${c.finish}`;
   if (q.promptCount !== r.prompt.length || !equal(q.promptRoot, idRoot(r.prompt))) return "other prompt ids than the request signs";
   const stopRoot = r.stop.length === 0 ? new Uint8Array(32) : idRoot(r.stop);
@@ -107,7 +117,7 @@ function ids(r: Receipt): string {
 
 function execution(r: Receipt, m: Model): string {
   const q = r.request;
-  const job: Job = { prompt: r.prompt, stop: r.stop, maxNew: q.maxNew, temperature: q.temperature, seed: q.seed, settings: r.settings };
+  const job: Job = { prompt: r.prompt, stop: r.stop, maxNew: q.maxNew, temperature: q.temperature, seed: q.seed, settings: r.settings, ...(r.claim.finish === CANCELLED ? { cut: r.claim.count } : {}) };
   const a = generate(m, job), i = a.output.findIndex((id, k) => id !== r.output[k]);
   if (i >= 0 || a.output.length !== r.output.length) return `the model's output differs at id ${i < 0 ? a.output.length : i}`;
   if (a.finish !== r.claim.finish) return `the model finishes with ${a.finish}, the claim says ${r.claim.finish}`;
@@ -131,7 +141,7 @@ export function verifyReceipt(text: string, o: VerifyOptions = {}): Report {
   const r = parseReceipt(text.trim());
   if (base64url(fromBase64url(text.trim())) !== text.trim()) throw new InputError("receipt: another text than its canonical one");
   const statements = [
-    check("signature", () => (equal(signer(claimDigest(r.claim, r.domain), r.signature), r.claim.node) ? "" : "another key signed the claim")),
+    check("signature", () => signatures(r)),
     check("ids", () => ids(r)),
   ];
   const unasked = (name: string): Statement => ({ name, outcome: "unasked", detail: "" });

@@ -1,5 +1,6 @@
 // Runs models and commits to what they did: docs/spec/05-decode.md and docs/spec/06-trace.md.
 import { be, equal, InputError, sha256 } from "./bytes.js";
+import { CANCELLED } from "./claim.js";
 import { type Context, countOf, type DType, fromBytes, type Ints, KIND, make, sizeOf, toBytes } from "./descriptor.js";
 import { elements, type Data } from "./elements.js";
 import { bind, tableRoot } from "./grammar.js";
@@ -15,6 +16,8 @@ export interface Job {
   temperature: number; // Q16
   seed: bigint;
   settings: Settings;
+  /** Ids after which the user ended the answer; absent: never. SPEC 05 §2.5. */
+  cut?: number;
 }
 
 export interface Answer {
@@ -204,6 +207,7 @@ export function generate(m: Model, job: Job, emit?: (id: number) => void): Answe
     const before = run.output.length;
     run.step(t);
     if (run.output.length > before) emit?.(run.output[before]);
+    if (run.finish === 0 && run.output.length === job.cut) run.finish = CANCELLED;
   }
   return { output: run.output, finish: run.finish, states: run.states, stateRoot: rootOf(run.states, depth(run.states.length)), outputRoot: idRoot(run.output) };
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import { fromHex, hex, Reader } from "../src/bytes.js";
-import { claimDigest, claimID, readClaim, readRequest, requestDigest, separator, signer } from "../src/claim.js";
+import { CANCELLED, cancelDigest, claimDigest, claimID, namedBy, readClaim, readRequest, requestDigest, separator, signer } from "../src/claim.js";
 
 const vectors = JSON.parse(readFileSync(new URL("../../../../testvectors/claim/digests.json", import.meta.url), "utf8"));
 
@@ -19,6 +19,9 @@ test("digests of requests and claims", () => {
     assert.equal(hex(claimDigest(claim, d)), v.claimDigest);
     assert.equal(hex(claimID(claim, d)), v.claimId);
     assert.equal(hex(signer(fromHex(v.claimDigest), fromHex(v.signature))).length, 40);
+    assert.equal(hex(cancelDigest(fromHex(v.requestDigest), claim.count, d)), v.cancel);
+    assert.equal(hex(namedBy({ ...claim, finish: CANCELLED }, request, d, fromHex(v.cancelledBy))), v.cancelled);
+    assert.equal(hex(namedBy(claim, request, d, fromHex(v.cancelledBy))), v.requestDigest);
   }
 });
 

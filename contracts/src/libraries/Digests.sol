@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Packed} from "./Packed.sol";
+
 /// @title EIP-712 digests of requests, claims and moves (SPEC 07), and signature recovery
 library Digests {
     /// @notice Not 65 bytes r, s, v with v of 27 or 28 and s in the lower half.
@@ -56,6 +58,7 @@ library Digests {
     bytes32 private constant CLAIM_CORE = keccak256(
         "ClaimCore(uint16 version,address node,bytes32 requestDigest,uint32 count,uint8 finish,bytes32 stateRoot,bytes32 outputRoot,uint128 value)"
     );
+    bytes32 private constant CANCEL = keccak256("Cancel(bytes32 request,uint32 count)");
     bytes32 private constant MOVE = keccak256("Move(bytes32 game,bytes32 state,bytes32 payload)");
 
     /// @dev Half of the order of secp256k1.
@@ -129,6 +132,26 @@ library Digests {
             hash := keccak256(c, 384) // 12 words
         }
         digest = typed(domain, hash);
+    }
+
+    /// @notice What a claim that was cancelled after `count` ids names of its request, and who signed that (SPEC 07 §3.5).
+    /// @param pos Calldata position of the user's signature: r, s, v.
+    /// @return named The claim's requestDigest.
+    /// @return user The zero address if the 65 bytes are no signature.
+    function cancelled(bytes32 domain, bytes32 request_, uint256 count, uint256 pos)
+        internal
+        pure
+        returns (bytes32 named, address user)
+    {
+        bytes32 digest = typed(domain, keccak256(abi.encode(CANCEL, request_, count)));
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            mstore(p, digest)
+            calldatacopy(add(p, 32), pos, 65)
+            named := keccak256(p, 97)
+        }
+        (bytes32 r, bytes32 s, uint256 v) = (Packed.word(pos), Packed.word(pos + 32), Packed.uintAt(pos + 64, 1));
+        if ((v == 27 || v == 28) && uint256(s) <= HALF_ORDER) user = ecrecover(digest, uint8(v), r, s);
     }
 
     function move(bytes32 domain, bytes32 game, bytes32 state, bytes32 payload) internal pure returns (bytes32) {
