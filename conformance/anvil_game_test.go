@@ -148,8 +148,16 @@ func (c *cast) play(run func(context.Context) error, ready readyLine) string {
 	return ""
 }
 
+// reorg has the chain forget its last blocks, and what was sent in them: anvil puts empty ones in their place.
+func (c *cast) reorg(depth int) {
+	c.t.Helper()
+	if err := c.dial().Backend().Client().CallContext(c.ctx, nil, "anvil_reorg", depth, []any{}); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 // Services and wiring know nothing of the embedded chain: node, challenger, outbox and facts convict
-// a liar on a chain that shares no code with it.
+// a liar on a chain that shares no code with it, though it forgets blocks all through the game.
 func TestServicesConvictOnAnvil(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -170,7 +178,16 @@ func TestServicesConvictOnAnvil(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.follow(ctx, func() {})
+	reorgs := 0
+	s.watch(ctx, func() {
+		if reorgs < 6 {
+			reorgs++
+			c.reorg(1 + reorgs%3)
+		}
+	})
+	if reorgs < 6 {
+		t.Fatalf("the game ended after %d reorgs", reorgs)
+	}
 	s.verdict(ctx, true)
 	s.kept(ctx, got)
 	if after := s.wealth(ctx, opener); after.Cmp(before) < 0 {

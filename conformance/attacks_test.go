@@ -39,7 +39,7 @@ func TestEveryAttackEndsAsItsCardSays(t *testing.T) {
 			var story strings.Builder
 			o := app.CourtOptions{Attack: card.Name, Seed: 1, Manifest: man, Story: &story, Games: 6, Within: 9 * time.Minute}
 			if os.Getenv("ELENCHUS_SOAK") != "" {
-				o.Games, o.Within = 500, time.Hour
+				o.Games, o.Within = 500, time.Hour // as many of them as may be open against a node
 			}
 			r, err := app.Court(t.Context(), o)
 			if err == nil {

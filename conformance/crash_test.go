@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -218,21 +219,34 @@ func (s *troupe) ask(ctx context.Context) (*receipt.Receipt, error) {
 // follow watches the chain until a game is resolved; halfway calls once when the node has moved.
 func (s *troupe) follow(ctx context.Context, halfway func()) {
 	s.t.Helper()
-	done, half := errors.New("resolved"), false
+	half := false
+	s.watch(ctx, func() {
+		if !half {
+			half = true
+			halfway()
+		}
+	})
+}
+
+// watch follows the chain until a game is resolved; moved calls at news of a game in which the node has moved.
+func (s *troupe) watch(ctx context.Context, moved func()) {
+	s.t.Helper()
+	done := errors.New("resolved")
 	err := s.k.Watch(ctx, chain.FactOptions{Interval: 100 * time.Millisecond}, func(_ context.Context, b chain.FactBatch) error {
 		for _, f := range b.Facts {
 			s.games.Apply(f)
 			if e, ok := f.Event.(ledger.BatchPosted); ok && !f.Removed {
 				s.batches = append(s.batches, e)
+			} else if ok {
+				s.batches = slices.DeleteFunc(s.batches, func(b ledger.BatchPosted) bool { return b == e })
 			}
 		}
 		for _, g := range s.games.All() {
-			if len(g.Moves) > 1 && !half {
-				half = true
-				halfway()
-			}
 			if g.Resolved != nil {
 				return done
+			}
+			if len(g.Moves) > 1 {
+				moved()
 			}
 		}
 		return nil

@@ -8,6 +8,7 @@ import (
 	"elenchus/commitment/receipt"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
+	"elenchus/settlement/stake"
 )
 
 // Copycat lets nothing of the others be mined before it has sent the same: a commit under the same
@@ -38,11 +39,12 @@ func (c *Copycat) Before(o ledger.Order) []ledger.Order {
 	return []ledger.Order{o}
 }
 
-// Flood opens many games about one claim at one step and moves no more.
+// Flood opens many games about one claim at one step and moves no more: at most as many as may be open
+// against a node. SPEC 09 §7.5.
 func Flood(ctx context.Context, m Means, r *receipt.Receipt, games int) (*Opponent, error) {
 	o := NewOpponent(m)
 	last := r.Request.PromptCount + r.Claim.Count - 2
-	for i := range games {
+	for i := range min(games, stake.MaxGames) {
 		if err := o.Deal(ctx, Hand{Receipt: r, Salt: uint64(i), Step: &last, Stops: true}); err != nil {
 			return nil, err
 		}
