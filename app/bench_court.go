@@ -92,8 +92,11 @@ func (c *court) deployAll() error {
 		{"TestToken", nil}, {"NodeRegistry", nil}, {"OpenRules", nil}, {"Poseidon", nil},
 		{"GameRules", func() []any { return []any{at("Poseidon")} }},
 		{"ProofVerifier", func() []any { return []any{courtAccount("prover")} }},
-		{"StepVerifier", func() []any { return []any{common.Address{}, ops, evaluators} }},
-		{"ProofRules", func() []any { return []any{at("StepVerifier"), at("ProofVerifier"), at("Poseidon")} }},
+		{"PlonkVerifier", func() []any { return []any{courtAccount("prover")} }},
+		{"StepVerifier", func() []any {
+			return []any{common.Address{}, ops, evaluators, []common.Address{at("ProofVerifier"), at("PlonkVerifier")}}
+		}},
+		{"ProofRules", func() []any { return []any{at("StepVerifier"), at("Poseidon")} }},
 		{"AnswerRules", func() []any { return []any{at("StepVerifier"), at("ProofRules")} }},
 		{"DisputeArena", func() []any {
 			return chain.ArenaArguments(at("TestToken"), p, at("NodeRegistry"), at("OpenRules"), at("GameRules"), at("AnswerRules"))

@@ -46,7 +46,7 @@ type CircuitReport struct {
 }
 
 // CircuitMeasurement is one proof system's part. Memory is the most that the process held while it
-// proved; Gas is a whole transaction under Osaka, 0 where no contract verifies the system.
+// proved; Gas is a whole transaction under Osaka.
 type CircuitMeasurement struct {
 	System       string  `json:"system"`
 	Constraints  int     `json:"constraints"`
@@ -110,7 +110,7 @@ func measureSystem(name string, a *circuit.Answer) (*CircuitMeasurement, error) 
 	if m.ProvingKey, m.VerifyingKey, err = key.Sizes(); err != nil {
 		return nil, err
 	}
-	v, err := newProofCourt()
+	v, err := newProofCourt(s)
 	if err != nil {
 		return nil, err
 	}
@@ -118,24 +118,23 @@ func measureSystem(name string, a *circuit.Answer) (*CircuitMeasurement, error) 
 	if err != nil {
 		return nil, err
 	}
-	m.Proof = len(p.bytes)
+	m.Proof = len(s.Posted(p.bytes))
 	start = time.Now()
 	if err := key.Verify(p.bytes, p.public); err != nil {
 		return nil, err
 	}
 	m.Verify = millis(start)
-	if s == step.Groth16 {
-		m.Gas, err = v.gas(key, a, p)
-	}
+	m.Gas, err = v.gas(key, a, p)
 	return m, err
 }
 
 func millis(since time.Time) float64 { return float64(time.Since(since).Microseconds()) / 1000 }
 
-// proofCourt is a chain in memory with a ProofVerifier.
+// proofCourt is a chain in memory with the verifier of a proof system.
 type proofCourt struct {
 	*court
-	prover common.Address
+	contract string
+	prover   common.Address
 }
 
 // answerProof is a proof with its public inputs.
@@ -144,19 +143,22 @@ type answerProof struct {
 	public []circuit.Input
 }
 
-func newProofCourt() (*proofCourt, error) {
+func newProofCourt(s step.System) (*proofCourt, error) {
 	c, err := emptyCourt(devchain.Osaka)
 	if err != nil {
 		return nil, err
 	}
-	v := &proofCourt{c, courtAccount("prover")}
-	return v, c.create("ProofVerifier", v.prover)
+	v := &proofCourt{c, "ProofVerifier", courtAccount("prover")}
+	if s == step.PLONK {
+		v.contract = "PlonkVerifier"
+	}
+	return v, c.create(v.contract, v.prover)
 }
 
 // binding is what a proof for this court is bound to.
 func (v *proofCourt) binding(a *circuit.Answer) [32]byte {
 	b := step.Binding{Game: [32]byte{1}, Op: uint8(a.Descriptor.Op), Element: a.Index, Chain: v.config.ChainID.Uint64(),
-		Verifier: v.at["ProofVerifier"], Prover: v.prover}
+		Verifier: v.at[v.contract], Prover: v.prover}
 	return b.Hash()
 }
 
@@ -186,16 +188,16 @@ func (v *proofCourt) gas(key *step.Key, a *circuit.Answer, p *answerProof) (uint
 		return 0, err
 	}
 	const version = uint16(1)
-	if _, _, err := v.call(v.prover, "ProofVerifier", "register", version, a.Shape(), words); err != nil {
+	if _, _, err := v.call(v.prover, v.contract, "register", version, a.Shape(), words); err != nil {
 		return 0, err
 	}
-	_, gas, err := v.call(v.prover, "ProofVerifier", "verify", version, a.Shape(), struct {
+	_, gas, err := v.call(v.prover, v.contract, "verify", version, a.Shape(), struct {
 		Game    [32]byte
 		Op      uint8
 		Element uint64
 		Prover  common.Address
 		Equal   bool
-	}{[32]byte{1}, uint8(a.Descriptor.Op), a.Index, v.prover, a.Equal}, p.public[2:], p.bytes)
+	}{[32]byte{1}, uint8(a.Descriptor.Op), a.Index, v.prover, a.Equal}, p.public[2:], key.System.Posted(p.bytes))
 	return gas, err
 }
 

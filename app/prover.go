@@ -71,7 +71,7 @@ func (p *prover) prove(ctx context.Context, account claim.Address, s dispute.Sta
 	p.say("%s, element %d: proven %s in %.2f s, %d constraints, %s key", a.Descriptor.Op, a.Index, trueOrFalse(a.Equal), time.Since(start).Seconds(),
 		key.Constraints, step.DevelopmentOrigin)
 	m.Equal = a.Equal
-	return m.With(account, a.Reads, a.Places, proof), nil
+	return m.With(chain.GrothSystem, account, a.Reads, a.Places, proof), nil
 }
 
 func trueOrFalse(v bool) string {
@@ -113,12 +113,12 @@ func (p *prover) key(ctx context.Context, u *circuit.Unit) (*step.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	on, err := p.chain.ProofKey(ctx, shape)
+	on, err := p.chain.ProofKey(ctx, chain.GrothSystem, shape)
 	if err != nil {
 		return nil, err
 	}
 	if on == (claim.Hash{}) {
-		i, err := p.chain.RegisterProofKey(fmt.Sprintf("proof-key/%x", shape), shape, words)
+		i, err := p.chain.RegisterProofKey(fmt.Sprintf("proof-key/%x", shape), chain.GrothSystem, shape, words)
 		if err != nil {
 			return nil, err
 		}

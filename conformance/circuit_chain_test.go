@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"bytes"
 	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -29,7 +30,13 @@ import (
 func answerOf(t *testing.T, op opset.Code, equal bool) *circuit.Answer {
 	t.Helper()
 	d, c := shape1B(op)
-	index := d.Count(&c) / 2
+	return answerAt(t, op, d.Count(&c)/2, equal)
+}
+
+// answerAt is answerOf an element.
+func answerAt(t *testing.T, op opset.Code, index uint64, equal bool) *circuit.Answer {
+	t.Helper()
+	d, c := shape1B(op)
 	s := opsample.NewSupply(rand.New(rand.NewPCG(7, uint64(op))), &d, opsample.Log)
 	value, err := opset.Element(&d, &c, index, s.Fetch)
 	if err != nil {
@@ -67,7 +74,12 @@ type statement struct {
 	Equal   bool
 }
 
-// court is a ProofVerifier on an embedded chain.
+// verifiers are the contracts of the proof systems.
+func verifiers() map[step.System]string {
+	return map[step.System]string{step.Groth16: "ProofVerifier", step.PLONK: "PlonkVerifier"}
+}
+
+// court is the verifier of a proof system on an embedded chain.
 type court struct {
 	*outboxBed
 	abi      abi.ABI
@@ -75,10 +87,10 @@ type court struct {
 	eth      *ethclient.Client
 }
 
-func newCourt(t *testing.T) *court {
+func newCourt(t *testing.T, s step.System) *court {
 	t.Helper()
 	c := &court{outboxBed: newOutboxBed(t, devchain.OnDemand)}
-	text, creation, err := contracts.Artifact("ProofVerifier")
+	text, creation, err := contracts.Artifact(verifiers()[s])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,32 +180,44 @@ func (c *court) prove(t *testing.T, key *step.Key, a *circuit.Answer, game byte)
 	if err := key.Verify(p.proof, public); err != nil {
 		t.Fatal(err)
 	}
-	p.leaves = public[2:]
+	p.leaves, p.proof = public[2:], key.System.Posted(p.proof)
 	return p
 }
 
 const numerics = uint16(1)
 
-// mostAnswerGas bounds a whole transaction with five public inputs, leafGas each leaf beyond the three
-// of an elementwise operation: a product and a sum on the curve, and its calldata at the floor price.
-const mostAnswerGas, leafGas = 275_000, 9_000
+// gasBound bounds a whole transaction with five public inputs, and what each leaf beyond the three of an
+// elementwise operation adds: for Groth16 a product and a sum on the curve.
+type gasBound struct{ answer, leaf uint64 }
+
+func gasBounds() map[step.System]gasBound {
+	return map[step.System]gasBound{step.Groth16: {275_000, 9_000}, step.PLONK: {315_000, 1_500}}
+}
 
 // An element is proven, equal and different, and checked on chain with nothing of its leaves but their
 // hashes; whatever is changed is refused with its reason. SPEC 10 §5.
 func TestAnswersAreProvenOnChain(t *testing.T) {
+	provenOnChain(t, step.Groth16)
+	if soak { // forged_plonk.json holds contract and twin in every run
+		provenOnChain(t, step.PLONK)
+	}
+}
+
+func provenOnChain(t *testing.T, system step.System) {
+	t.Helper()
 	ops := []opset.Code{opset.Add}
 	if soak {
 		ops = append(ops, opset.MatMul)
 	}
 	keys := map[opset.Code]*step.Key{}
 	for _, op := range ops {
-		k, err := step.NewKey(step.Groth16, answerOf(t, op, true).AnswerCircuit(), nil)
+		k, err := step.DevelopmentKey(system, answerOf(t, op, true).AnswerCircuit(), crand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
 		keys[op] = k
 	}
-	c := newCourt(t)
+	c := newCourt(t, system)
 	for _, op := range ops {
 		yes, no := answerOf(t, op, true), answerOf(t, op, false)
 		words, err := keys[op].Words()
@@ -209,8 +233,8 @@ func TestAnswersAreProvenOnChain(t *testing.T) {
 		gas := c.send(t, op.String()+" yes", "verify", numerics, shape, p.statement, p.leaves, p.proof)
 		q := c.prove(t, keys[op], no, 1)
 		c.send(t, op.String()+" no", "verify", numerics, shape, q.statement, q.leaves, q.proof)
-		t.Logf("%s: %d constraints, %d public inputs, register %d gas, answer %d gas", op, keys[op].Constraints, keys[op].Publics(), registered, gas)
-		if most := mostAnswerGas + leafGas*uint64(len(p.leaves)-3); gas > most {
+		t.Logf("%s, %s: %d constraints, %d public inputs, register %d gas, answer %d gas", system, op, keys[op].Constraints, keys[op].Publics(), registered, gas)
+		if most := gasBounds()[system].answer + gasBounds()[system].leaf*uint64(len(p.leaves)-3); gas > most {
 			t.Errorf("%s: an answer takes %d gas, more than %d", op, gas, most)
 		}
 		c.refusals(t, p, q)

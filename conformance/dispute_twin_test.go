@@ -23,8 +23,8 @@ type rules struct {
 	*judge
 	game, answer, open       abi.ABI
 	gameAt, answerAt, openAt common.Address
-	proofs, verifier         abi.ABI
-	proofsAt, verifierAt     common.Address
+	proofs                   abi.ABI
+	proofsAt                 common.Address
 }
 
 func newRules(t testing.TB) *rules {
@@ -36,9 +36,8 @@ func newRules(t testing.TB) *rules {
 	}
 	r := &rules{judge: newJudge(t)}
 	_, poseidon := r.deploy(t, "Poseidon")
-	r.verifier, r.verifierAt = r.deploy(t, "ProofVerifier", common.Address{})
 	r.game, r.gameAt = r.deploy(t, "GameRules", poseidon)
-	r.proofs, r.proofsAt = r.deploy(t, "ProofRules", r.step, r.verifierAt, poseidon)
+	r.proofs, r.proofsAt = r.deploy(t, "ProofRules", r.step, poseidon)
 	r.answer, r.answerAt = r.deploy(t, "AnswerRules", r.step, r.proofsAt)
 	r.open, r.openAt = r.deploy(t, "OpenRules")
 	return r

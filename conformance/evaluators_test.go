@@ -42,6 +42,7 @@ type judge struct {
 	abi      abi.ABI
 	registry abi.ABI
 	step     common.Address
+	verifier abi.ABI // of Groth16
 	of       map[opset.Code]common.Address
 }
 
@@ -66,7 +67,10 @@ func newJudge(t testing.TB) *judge {
 			ops, addresses = append(ops, op), append(addresses, address)
 		}
 	}
-	j.registry, j.step = j.deploy(t, "StepVerifier", common.Address{}, ops, addresses)
+	face, groth16 := j.deploy(t, "ProofVerifier", common.Address{})
+	j.verifier = face
+	_, plonk := j.deploy(t, "PlonkVerifier", common.Address{})
+	j.registry, j.step = j.deploy(t, "StepVerifier", common.Address{}, ops, addresses, []common.Address{groth16, plonk})
 	for _, code := range opset.Codes() {
 		j.of[code] = j.verifierOf(t, code)
 	}

@@ -2,8 +2,10 @@ package conformance_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"os"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"elenchus/compute/opset"
 	"elenchus/contracts"
 	"elenchus/proving/check"
+	"elenchus/proving/circuit"
 	"elenchus/proving/step"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
@@ -23,14 +26,28 @@ import (
 	"github.com/ethereum/go-ethereum/params"
 )
 
-// forgeries is a key, an answer that holds under it, and answers that do not, with the reason by which
-// each is refused.
-const forgeries = "../testvectors/proofs/forged.json"
+// forgeries are a key, an answer that holds under it, and answers that do not, with the reason by which
+// each is refused, of every proof system.
+func forgeries() []corpus {
+	return []corpus{
+		{step.Groth16, "ProofVerifier", "../testvectors/proofs/forged.json", encodings},
+		{step.PLONK, "PlonkVerifier", "../testvectors/proofs/forged_plonk.json", plonkEncodings},
+	}
+}
+
+// corpus is a file of forgeries and the contract that refuses them.
+type corpus struct {
+	system    step.System
+	contract  string
+	path      string
+	encodings func(add forge, foreign []byte)
+}
 
 type forgedFile struct {
-	Op    string       `json:"op"`
-	Key   string       `json:"key"` // words, SPEC 10 §5.3
-	Cases []forgedCase `json:"cases"`
+	Op     string       `json:"op"`
+	Origin string       `json:"origin"` // of the key
+	Key    string       `json:"key"`    // words, SPEC 10 §5.3, §5.7
+	Cases  []forgedCase `json:"cases"`
 }
 
 type forgedCase struct {
@@ -44,27 +61,28 @@ type forgedCase struct {
 	Equal    bool     `json:"equal"`
 	Leaves   []string `json:"leaves"`
 	Proof    string   `json:"proof"`
-	Want     string   `json:"want"` // "" or the reason
+	Key      string   `json:"key,omitempty"` // in place of the file's
+	Want     string   `json:"want"`          // "" or the reason
 }
 
-// bench is a ProofVerifier in an EVM without a chain, at any address of any chain.
+// bench is a verifier of proofs in an EVM without a chain, at any address of any chain.
 type bench struct {
 	cfg *runtime.Config
 	abi abi.ABI
 	at  common.Address
 }
 
-func newBench(t testing.TB, chain uint64, at [20]byte) *bench {
+func newBench(t testing.TB, contract string, chain uint64, at [20]byte) *bench {
 	t.Helper()
 	db, err := state.New(types.EmptyRootHash, state.NewDatabaseForTesting())
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, _, err := contracts.Artifact("ProofVerifier")
+	text, _, err := contracts.Artifact(contract)
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, err := contracts.Runtime("ProofVerifier")
+	code, err := contracts.Runtime(contract)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +115,7 @@ func (b *bench) call(t testing.TB, method string, args ...any) string {
 			return e.Name
 		}
 	}
-	return err.Error()
+	return fmt.Sprintf("%v: %x", err, out)
 }
 
 // verdicts are what contract and twin say about a case.
@@ -120,13 +138,13 @@ func (c *forgedCase) parts(t *testing.T) (s *check.Statement, leaves [][32]byte,
 	return s, leaves, unhex(t, c.Proof)
 }
 
-func readForgeries(t *testing.T) *forgedFile {
+func (k *corpus) read(t *testing.T) *forgedFile {
 	t.Helper()
 	if *update {
-		writeForgeries(t)
+		k.write(t)
 	}
 	var f forgedFile
-	d := json.NewDecoder(strings.NewReader(read(t, forgeries)))
+	d := json.NewDecoder(strings.NewReader(read(t, k.path)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&f); err != nil {
 		t.Fatal(err)
@@ -134,37 +152,79 @@ func readForgeries(t *testing.T) *forgedFile {
 	return &f
 }
 
-// Contract and twin refuse every forged answer by the reason that the vectors name, and accept the
+// Contracts and twin refuse every forged answer by the reason that the vectors name, and accept the
 // true one; every reason that an answer can be refused by is shown. SPEC 10 §5.4, STYLE 30, 33.
 func TestForgedProofsAreRefusedByTheirReason(t *testing.T) {
-	f := readForgeries(t)
-	words := unhex(t, f.Key)
-	shown := map[string]bool{}
-	for _, c := range f.Cases {
-		s, leaves, proof := c.parts(t)
-		b := newBench(t, s.Chain, s.Verifier)
-		if got := b.call(t, "register", numerics, [32]byte{7}, words); got != "" {
-			t.Fatalf("register: %s", got)
+	for _, k := range forgeries() {
+		f := k.read(t)
+		words := unhex(t, f.Key)
+		shown := map[string]bool{}
+		for _, c := range f.Cases {
+			key := words
+			if c.Key != "" {
+				key = unhex(t, c.Key)
+			}
+			s, leaves, proof := c.parts(t)
+			b := newBench(t, k.contract, s.Chain, s.Verifier)
+			if got := b.call(t, "register", numerics, [32]byte{7}, key); got != "" {
+				t.Fatalf("register: %s", got)
+			}
+			contract, twin := b.verdicts(t, key, s, leaves, proof)
+			if contract != c.Want || twin != c.Want {
+				t.Errorf("%s, %s: contract %q, twin %q, want %q", k.system, c.Name, contract, twin, c.Want)
+			}
+			shown[c.Want] = true
 		}
-		contract, twin := b.verdicts(t, words, s, leaves, proof)
-		if contract != c.Want || twin != c.Want {
-			t.Errorf("%s: contract %q, twin %q, want %q", c.Name, contract, twin, c.Want)
+		reasons := []string{"", "LeafCount", "ProofLength", "LeafOutOfField", "BadPoint", "ProofRefused"}
+		if k.system == step.PLONK {
+			reasons = append(reasons, "ScalarOutOfField")
 		}
-		shown[c.Want] = true
+		for _, reason := range reasons {
+			if !shown[reason] {
+				t.Errorf("%s: no vector shows %q", k.system, reason)
+			}
+		}
+		if err := check.Answer(words[:len(words)-1], &check.Statement{}, nil, nil); err != check.ErrKeyLength {
+			t.Errorf("a short key: %v", err)
+		}
 	}
-	for _, reason := range []string{"", "LeafCount", "ProofLength", "LeafOutOfField", "BadPoint", "ProofRefused"} {
-		if !shown[reason] {
-			t.Errorf("no vector shows %q", reason)
+}
+
+// The first word of a PLONK key has one encoding, within bounds, and a key one length. SPEC 10 §5.7.
+func TestHeadsOfPLONKKeysAreChecked(t *testing.T) {
+	k := forgeries()[1]
+	words := unhex(t, k.read(t).Key)
+	b := newBench(t, k.contract, 1, [20]byte{})
+	for name, change := range map[string]struct {
+		want string
+		edit func(key []byte) []byte
+	}{
+		"a byte less":        {"KeyLength", func(key []byte) []byte { return key[:len(key)-1] }},
+		"a point more":       {"KeyLength", func(key []byte) []byte { return append(key, make([]byte, 64)...) }},
+		"a high bit":         {"KeyHead", func(key []byte) []byte { key[0] = 1; return key }},
+		"a domain of 2^29":   {"KeyHead", func(key []byte) []byte { key[29] = 29; return key }},
+		"two inputs":         {"KeyHead", func(key []byte) []byte { key[31] = 2; return key }},
+		"257 leaves":         {"KeyHead", func(key []byte) []byte { key[30], key[31] = 1, 3; return key }},
+		"inputs beyond rows": {"KeyHead", func(key []byte) []byte { key[29] = 1; return key }},
+	} {
+		key := change.edit(bytes.Clone(words))
+		if got := b.call(t, "register", numerics, [32]byte{7}, key); got != change.want {
+			t.Errorf("%s: the contract says %q, want %q", name, got, change.want)
 		}
-	}
-	if err := check.Answer(words[:len(words)-1], &check.Statement{}, nil, nil); err != check.ErrKeyLength {
-		t.Errorf("a short key: %v", err)
+		if err := check.Answer(key, &check.Statement{}, nil, nil); err == nil || err.Error() != change.want {
+			t.Errorf("%s: the twin says %v, want %q", name, err, change.want)
+		}
 	}
 }
 
 // Contract and twin agree on any bytes in the place of proof and leaves.
-func FuzzProofVerifierAgreesWithItsTwin(f *testing.F) {
-	raw, err := os.ReadFile(forgeries)
+func FuzzProofVerifierAgreesWithItsTwin(f *testing.F) { fuzzTwin(f, forgeries()[0]) }
+
+// Contract and twin agree on any bytes in the place of proof and leaves.
+func FuzzPlonkVerifierAgreesWithItsTwin(f *testing.F) { fuzzTwin(f, forgeries()[1]) }
+
+func fuzzTwin(f *testing.F, k corpus) {
+	raw, err := os.ReadFile(k.path)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -183,7 +243,7 @@ func FuzzProofVerifierAgreesWithItsTwin(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, proof, leaf []byte, equal bool) {
 		s := &check.Statement{Chain: 1, Equal: equal}
-		b := newBench(t, s.Chain, s.Verifier)
+		b := newBench(t, k.contract, s.Chain, s.Verifier)
 		b.call(t, "register", numerics, [32]byte{7}, words)
 		leaves := make([][32]byte, 2)
 		copy(leaves[0][:], leaf)
@@ -193,18 +253,11 @@ func FuzzProofVerifierAgreesWithItsTwin(f *testing.F) {
 	})
 }
 
-// writeForgeries makes a development key of relu, a true answer, and changes of it.
-func writeForgeries(t *testing.T) {
+// write makes a development key of relu, a true answer, and changes of it.
+func (k *corpus) write(t *testing.T) {
 	t.Helper()
 	a := answerOf(t, opset.ReLU, true)
-	key, err := step.NewKey(step.Groth16, a.AnswerCircuit(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	words, err := key.Words()
-	if err != nil {
-		t.Fatal(err)
-	}
+	key, words := developed(t, k.system, a)
 	binding := step.Binding{Game: [32]byte{1, 2, 3}, Chain: 1337, Verifier: [20]byte{4, 5}, Prover: [20]byte{6}}
 	good, err := key.Answer(a, binding)
 	if err != nil {
@@ -215,7 +268,7 @@ func writeForgeries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := forgedFile{Op: opset.ReLU.String(), Key: hex.EncodeToString(words)}
+	file := forgedFile{Op: opset.ReLU.String(), Origin: step.DevelopmentOrigin, Key: hex.EncodeToString(words)}
 	add := func(name, want string, change func(c *forgedCase, proof []byte) []byte) {
 		g := good.Binding
 		c := forgedCase{Name: name, Game: hex.EncodeToString(g.Game[:]), Op: g.Op, Element: g.Element, Chain: g.Chain,
@@ -223,11 +276,12 @@ func writeForgeries(t *testing.T) {
 		for _, h := range good.Leaves {
 			c.Leaves = append(c.Leaves, hex.EncodeToString(h[:]))
 		}
-		c.Proof = hex.EncodeToString(change(&c, bytes.Clone(good.Proof)))
+		c.Proof = hex.EncodeToString(change(&c, bytes.Clone(k.system.Posted(good.Proof))))
 		file.Cases = append(file.Cases, c)
 	}
 	statements(add)
-	encodings(add, foreign.Proof)
+	k.encodings(add, k.system.Posted(foreign.Proof))
+	k.keys(t, add, words)
 	raw, err := json.MarshalIndent(file, "", " ")
 	if err != nil {
 		t.Fatal(err)
@@ -235,8 +289,54 @@ func writeForgeries(t *testing.T) {
 	if err := os.MkdirAll("../testvectors/proofs", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(forgeries, append(raw, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(k.path, append(raw, '\n'), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// developed is a development key for an answer, and its words.
+func developed(t *testing.T, s step.System, a *circuit.Answer) (*step.Key, []byte) {
+	t.Helper()
+	key, err := step.DevelopmentKey(s, a.AnswerCircuit(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words, err := key.Words()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key, words
+}
+
+// keys are true proofs under other keys: of another setup, of another circuit with as many public
+// inputs, and one whose points are none.
+func (k *corpus) keys(t *testing.T, add forge, words []byte) {
+	t.Helper()
+	with := func(key []byte) func(*forgedCase, []byte) []byte {
+		return func(c *forgedCase, proof []byte) []byte {
+			c.Key = hex.EncodeToString(key)
+			return proof
+		}
+	}
+	_, again := developed(t, k.system, answerOf(t, opset.ReLU, true))
+	_, other := developed(t, k.system, answerAt(t, opset.ReLU, 1, true))
+	add("a key of another setup", "ProofRefused", with(again))
+	add("a key of another circuit", "ProofRefused", with(other))
+	bad := bytes.Clone(words)
+	bad[100] ^= 1
+	add("a key with a point off the curve", "BadPoint", with(bad))
+	if k.system == step.PLONK {
+		foreign := append(bytes.Clone(words[:len(words)-128]), again[len(again)-128:]...)
+		add("a key with the reference string of another", "ProofRefused", with(foreign))
+		tau := bytes.Clone(words)
+		tau[len(tau)-1] ^= 1
+		add("a key with a reference string off the curve", "BadPoint", with(tau))
+		more := bytes.Clone(words)
+		more[31]++
+		add("a key of one more input", "LeafCount", with(more))
+		half := bytes.Clone(words)
+		half[29]--
+		add("a key of half the domain", "ProofRefused", with(half))
 	}
 }
 
@@ -312,6 +412,76 @@ func encodings(add forge, foreign []byte) {
 	}))
 	add("A in the place of C", "ProofRefused", of(func(p []byte) []byte {
 		copy(p[192:], p[:64])
+		return p
+	}))
+}
+
+// plonkEncodings are bytes that are no proof of this statement, or none at all: every field of a proof
+// is changed in every way that can be.
+func plonkEncodings(add forge, foreign []byte) {
+	of := func(f func(proof []byte) []byte) func(*forgedCase, []byte) []byte {
+		return func(_ *forgedCase, proof []byte) []byte { return f(proof) }
+	}
+	add("the proof of another game", "ProofRefused", of(func([]byte) []byte { return foreign }))
+	add("nothing", "ProofLength", of(func([]byte) []byte { return nil }))
+	add("a byte less", "ProofLength", of(func(p []byte) []byte { return p[:767] }))
+	add("a byte more", "ProofLength", of(func(p []byte) []byte { return append(p, 0) }))
+	add("with a commitment and its opening", "ProofLength", of(func(p []byte) []byte { return append(p, make([]byte, 96)...) }))
+	add("all zero: points at infinity", "ProofRefused", of(func(p []byte) []byte {
+		clear(p)
+		return p
+	}))
+	order := []byte{0x30, 0x64, 0x4e, 0x72, 0xe1, 0x31, 0xa0, 0x29, 0xb8, 0x50, 0x45, 0xb6, 0x81, 0x81, 0x58, 0x5d,
+		0x28, 0x33, 0xe8, 0x48, 0x79, 0xb9, 0x70, 0x91, 0x43, 0xe1, 0xf5, 0x93, 0xf0, 0x00, 0x00, 0x01}
+	points := map[string]int{"L": 0, "R": 64, "O": 128, "H0": 192, "H1": 256, "H2": 320, "Z": 544, "W": 640, "Wz": 704}
+	for _, name := range []string{"L", "R", "O", "H0", "H1", "H2", "Z", "W", "Wz"} {
+		at := points[name]
+		add(name+" off the curve", "BadPoint", of(func(p []byte) []byte {
+			p[at+63] ^= 1
+			return p
+		}))
+		add(name+" beyond the field", "BadPoint", of(func(p []byte) []byte {
+			p[at] = 0xff
+			return p
+		}))
+		add(name+" at infinity", "ProofRefused", of(func(p []byte) []byte {
+			clear(p[at : at+64])
+			return p
+		}))
+		add(name+" with the mark of infinity", "BadPoint", of(func(p []byte) []byte {
+			clear(p[at : at+64])
+			p[at] = 0x40
+			return p
+		}))
+		add(name+" of another proof", "ProofRefused", of(func(p []byte) []byte {
+			copy(p[at:at+64], foreign[at:])
+			return p
+		}))
+	}
+	for i, name := range []string{"l", "r", "o", "s1", "s2", "the next Z"} {
+		at := 384 + 32*i
+		if i == 5 {
+			at = 608
+		}
+		add(name+" and one", "ProofRefused", of(func(p []byte) []byte {
+			p[at+31] ^= 1
+			return p
+		}))
+		add(name+" of the order itself", "ScalarOutOfField", of(func(p []byte) []byte {
+			copy(p[at:], order)
+			return p
+		}))
+		add(name+" beyond the field", "ScalarOutOfField", of(func(p []byte) []byte {
+			p[at] = 0xff
+			return p
+		}))
+	}
+	add("W and Wz exchanged", "ProofRefused", of(func(p []byte) []byte {
+		return append(append(p[:640:640], p[704:]...), p[640:704]...)
+	}))
+	add("all openings 0", "ProofRefused", of(func(p []byte) []byte {
+		clear(p[384:544])
+		clear(p[608:640])
 		return p
 	}))
 }

@@ -51,15 +51,21 @@ type proofRun struct {
 // The module for browsers accepts the true answer of the corpus, refuses every forged one by the reason
 // that the contract has for it, and neither throws nor stops on shapes that are no proof. SPEC 10 §5.5.
 func TestWasmRefusesForgedProofs(t *testing.T) {
-	corpus, err := filepath.Abs(forgeries)
+	for _, k := range forgeries() {
+		t.Run(k.system.String(), k.onWasm)
+	}
+}
+
+func (k corpus) onWasm(t *testing.T) {
+	path, err := filepath.Abs(k.path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got proofRun
-	if err := json.Unmarshal(wasmCases(t, "proof.mjs", corpus), &got); err != nil {
+	if err := json.Unmarshal(wasmCases(t, "proof.mjs", path), &got); err != nil {
 		t.Fatal(err)
 	}
-	f := readForgeries(t)
+	f := k.read(t)
 	if len(got.Verdicts) != len(f.Cases) {
 		t.Fatalf("%d verdicts on %d cases", len(got.Verdicts), len(f.Cases))
 	}
@@ -86,9 +92,19 @@ func TestWasmRefusesForgedProofs(t *testing.T) {
 
 // A statement has one encoding, and Bytes says of it what Answer says.
 func TestStatementsHaveOneEncoding(t *testing.T) {
-	f := readForgeries(t)
-	words := unhex(t, f.Key)
+	for _, k := range forgeries() {
+		k.asBytes(t)
+	}
+}
+
+func (k *corpus) asBytes(t *testing.T) {
+	t.Helper()
+	f := k.read(t)
 	for _, c := range f.Cases {
+		words := unhex(t, f.Key)
+		if c.Key != "" {
+			words = unhex(t, c.Key)
+		}
 		s, leaves, proof := c.parts(t)
 		b := s.Encode(leaves)
 		back, again, err := check.Decode(b)
@@ -110,6 +126,7 @@ func FuzzProofBytes(f *testing.F) {
 	s := check.Statement{Op: 13, Element: 1024, Chain: 1337, Equal: true}
 	f.Add([]byte{}, s.Encode(nil), []byte{})
 	f.Add(make([]byte, 704), s.Encode(make([][32]byte, 2)), make([]byte, 256))
+	f.Add(make([]byte, 672), s.Encode(make([][32]byte, 2)), make([]byte, 768))
 	f.Fuzz(func(t *testing.T, words, about, proof []byte) {
 		if s, leaves, err := check.Decode(about); err == nil && string(s.Encode(leaves)) != string(about) {
 			t.Error("a statement has two encodings")

@@ -19,8 +19,10 @@ import {Trees} from "./libraries/Trees.sol";
 contract ProofRules is AnswerBase, IProofRules {
     /// @dev Numerics version whose keys are used.
     uint16 private constant VERSION = 1;
-    /// @dev "zk/1": begins what a proof needs, so that an answer that shows leaves is refused by its name.
-    uint256 private constant MARK = 0x7a6b2f31;
+    /// @dev "zk/" and the digit of a proof system begin what a proof needs, so that an answer that shows leaves is
+    /// refused by its name.
+    uint256 private constant MARK = 0x7a6b2f;
+    uint256 private constant DIGITS = 0x30;
     /// @dev Most bytes of data that an operation reads (SPEC 03 §4).
     uint256 private constant MAX_DATA = 6144;
     /// @dev Most indices that an operation follows (SPEC 10 §1.3).
@@ -28,13 +30,10 @@ contract ProofRules is AnswerBase, IProofRules {
     /// @dev Bytes of a place: its position in the data, its value.
     uint256 private constant PLACE = 10;
 
-    /// @notice Decides on proofs, by keys per shape.
-    IProofVerifier public immutable VERIFIER;
     /// @notice Hashes leaves that are shown: those of lists of ids.
     IPoseidon public immutable POSEIDON;
 
-    constructor(address steps, address verifier, address poseidon) AnswerBase(steps) {
-        VERIFIER = IProofVerifier(verifier);
+    constructor(address steps, address poseidon) AnswerBase(steps) {
         POSEIDON = IPoseidon(poseidon);
     }
 
@@ -68,7 +67,8 @@ contract ProofRules is AnswerBase, IProofRules {
     function _prove(bytes memory s, Parse memory p, bytes32 slot) private view returns (bool equal) {
         uint256 mark = p.pos;
         p.pos = Packed.take(mark, 25, p.end);
-        if (Packed.uintAt(mark, 4) != MARK) revert ProofWanted();
+        if (Packed.uintAt(mark, 3) != MARK) revert ProofWanted();
+        IProofVerifier verifier = _system(Packed.uintAt(mark + 3, 1));
         uint256 flag = Packed.uintAt(mark + 24, 1);
         if (flag > 1) revert BadFlag(flag);
         equal = flag == 1;
@@ -91,7 +91,13 @@ contract ProofRules is AnswerBase, IProofRules {
             address(uint160(Packed.uintAt(mark + 4, 20))),
             equal
         );
-        VERIFIER.verify(VERSION, shape, about, leaves, _slice(proof, length));
+        verifier.verify(VERSION, shape, about, leaves, _slice(proof, length));
+    }
+
+    /// @dev The verifier of the proof system that a digit names.
+    function _system(uint256 digit) private view returns (IProofVerifier) {
+        if (digit <= DIGITS || digit > DIGITS + 9) revert ProofWanted();
+        return STEPS.proofsAt(VERSION, uint8(digit - DIGITS));
     }
 
     /// @dev Hash of the target's leaf that holds the element.

@@ -11,7 +11,7 @@ contract StepVerifierTest is Check {
         uint8[] memory ops = new uint8[](1);
         address[] memory verifiers = new address[](1);
         (ops[0], verifiers[0]) = (9, address(this));
-        registry = new StepVerifier(address(this), ops, verifiers);
+        registry = new StepVerifier(address(this), ops, verifiers, verifiers);
     }
 
     function testEntriesAreFound() public {
@@ -41,6 +41,23 @@ contract StepVerifierTest is Check {
         vm.prank(address(77));
         vm.expectRevert(abi.encodeWithSelector(StepVerifier.NotRegistrar.selector, address(77)));
         registry.register(1, 11, address(this));
+    }
+
+    function testProofSystemsAreAppended() public {
+        check(address(registry.proofsAt(1, 1)) == address(this), "system 1");
+        registry.registerSystem(1, 2, address(registry));
+        registry.registerSystem(2, 1, address(registry));
+        check(address(registry.proofsAt(1, 2)) == address(registry), "system 2");
+        check(address(registry.proofsAt(2, 1)) == address(registry), "version 2");
+        vm.expectRevert(abi.encodeWithSelector(StepVerifier.SystemRegistered.selector, 1, 1, address(this)));
+        registry.registerSystem(1, 1, address(registry));
+        vm.expectRevert(abi.encodeWithSelector(StepVerifier.UnknownSystem.selector, 1, 3));
+        registry.proofsAt(1, 3);
+        vm.expectRevert(abi.encodeWithSelector(StepVerifier.NoCode.selector, address(1234)));
+        registry.registerSystem(1, 3, address(1234));
+        vm.prank(address(77));
+        vm.expectRevert(abi.encodeWithSelector(StepVerifier.NotRegistrar.selector, address(77)));
+        registry.registerSystem(1, 3, address(this));
     }
 
     function testMissingEntryReverts() public {

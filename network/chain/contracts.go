@@ -17,7 +17,7 @@ import (
 
 // Addresses are the contracts of one deployment. The zero value names none and is illegal.
 type Addresses struct {
-	Version  int            `json:"version"` // of this record: 3
+	Version  int            `json:"version"` // of this record: 4
 	ChainID  uint64         `json:"chainId"`
 	Block    uint64         `json:"block"` // the first block that can hold their logs
 	Token    common.Address `json:"token"`
@@ -28,7 +28,8 @@ type Addresses struct {
 	Game     common.Address `json:"gameRules"`
 	Answer   common.Address `json:"answerRules"`
 	Proofs   common.Address `json:"proofRules"`
-	Verifier common.Address `json:"proofVerifier"`
+	Verifier common.Address `json:"proofVerifier"` // of Groth16
+	Plonk    common.Address `json:"plonkVerifier"`
 	Poseidon common.Address `json:"poseidon"`
 
 	Directory common.Address `json:"directory,omitzero"` // zero: nobody announces arenas
@@ -36,8 +37,25 @@ type Addresses struct {
 	Audits    common.Address `json:"audits,omitzero"`
 }
 
+// Proof systems by the numbers of the registry. SPEC 10 §5.2.
 const (
-	addressesVersion = 3
+	GrothSystem uint8 = 1
+	PlonkSystem uint8 = 2
+)
+
+// ProofVerifier is the contract of a proof system, zero if there is none.
+func (a Addresses) ProofVerifier(system uint8) common.Address {
+	switch system {
+	case GrothSystem:
+		return a.Verifier
+	case PlonkSystem:
+		return a.Plonk
+	}
+	return common.Address{}
+}
+
+const (
+	addressesVersion = 4
 	maxAddresses     = 4 << 10 // bytes of the record
 )
 
@@ -81,7 +99,7 @@ func (a Addresses) named() map[string]common.Address {
 	out := map[string]common.Address{
 		tokenName: a.Token, registryName: a.Registry, arenaName: a.Arena,
 		stepsName: a.Steps, openName: a.Open, gameName: a.Game, answerName: a.Answer,
-		proofsName: a.Proofs, verifierName: a.Verifier, poseidonName: a.Poseidon,
+		proofsName: a.Proofs, verifierName: a.Verifier, plonkName: a.Plonk, poseidonName: a.Poseidon,
 	}
 	if a.Audits != (common.Address{}) || a.Beacon != (common.Address{}) {
 		out[beaconName], out[auditsName] = a.Beacon, a.Audits
@@ -186,7 +204,6 @@ func (k *Contracts) checkWiring(ctx context.Context) error {
 		{answerName, k.at.Answer, "STEPS", k.at.Steps},
 		{answerName, k.at.Answer, "PROOFS", k.at.Proofs},
 		{proofsName, k.at.Proofs, "STEPS", k.at.Steps},
-		{proofsName, k.at.Proofs, "VERIFIER", k.at.Verifier},
 		{proofsName, k.at.Proofs, "POSEIDON", k.at.Poseidon},
 		{gameName, k.at.Game, "POSEIDON", k.at.Poseidon},
 		{arenaName, k.at.Arena, "TOKEN", k.at.Token},
@@ -205,6 +222,15 @@ func (k *Contracts) checkWiring(ctx context.Context) error {
 		}
 		if got != w.want {
 			return fmt.Errorf("%w: %s.%s is %v, want %v", ErrWiring, w.contract, w.method, got, w.want)
+		}
+	}
+	for system := GrothSystem; system <= PlonkSystem; system++ {
+		got, err := read[common.Address](ctx, k, stepsName, k.at.Steps, "proofsAt", proofVersion, system)
+		if err != nil {
+			return fmt.Errorf("verifier of proof system %d: %w", system, err)
+		}
+		if want := k.at.ProofVerifier(system); got != want {
+			return fmt.Errorf("%w: the verifier of proof system %d is %v, want %v", ErrWiring, system, got, want)
 		}
 	}
 	separator, err := read[[32]byte](ctx, k, arenaName, k.at.Arena, "domainSeparator")

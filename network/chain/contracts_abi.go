@@ -23,7 +23,8 @@ const (
 	answerName    = "AnswerRules"
 	directoryName = "Directory" // a deployment may lack it
 	proofsName    = "ProofRules"
-	verifierName  = "ProofVerifier"
+	verifierName  = "ProofVerifier" // of Groth16
+	plonkName     = "PlonkVerifier"
 	poseidonName  = "Poseidon"
 )
 
@@ -37,7 +38,7 @@ type bindings struct {
 func newBindings() (*bindings, error) {
 	b := &bindings{of: map[string]abi.ABI{}, errors: map[[4]byte]abi.Error{}, events: map[common.Hash]abi.Event{}}
 	names := []string{
-		tokenName, registryName, arenaName, stepsName, openName, gameName, answerName, proofsName, verifierName, poseidonName, directoryName, beaconName, auditsName,
+		tokenName, registryName, arenaName, stepsName, openName, gameName, answerName, proofsName, verifierName, plonkName, poseidonName, directoryName, beaconName, auditsName,
 	}
 	for _, e := range contracts.Evaluators() {
 		names = append(names, e.Name)

@@ -154,17 +154,18 @@ func (k *Contracts) SetEndpoint(key, url string) (Intent, error) {
 	return k.intent(key, plainGas, registryName, k.at.Registry, "setEndpoint", url)
 }
 
-// RegisterProofKey adds the key of a shape of units under the first numerics version. SPEC 10 §5.2.
-func (k *Contracts) RegisterProofKey(name string, shape [32]byte, words []byte) (Intent, error) {
-	return k.intent(name, proofKeyGas, verifierName, k.at.Verifier, "register", proofVersion, shape, words)
+// RegisterProofKey adds the key of a shape of units for a proof system under the first numerics
+// version. SPEC 10 §5.2.
+func (k *Contracts) RegisterProofKey(name string, system uint8, shape [32]byte, words []byte) (Intent, error) {
+	return k.intent(name, proofKeyGas, verifierName, k.at.ProofVerifier(system), "register", proofVersion, shape, words)
 }
 
 // proofVersion is the numerics version whose proof keys games use.
 const proofVersion = uint16(1)
 
-// ProofKey is the hash of the key of a shape, zero if there is none.
-func (k *Contracts) ProofKey(ctx context.Context, shape [32]byte) (claim.Hash, error) {
-	h, err := read[[32]byte](ctx, k, verifierName, k.at.Verifier, "keyHash", proofVersion, shape)
+// ProofKey is the hash of the key of a shape for a proof system, zero if there is none.
+func (k *Contracts) ProofKey(ctx context.Context, system uint8, shape [32]byte) (claim.Hash, error) {
+	h, err := read[[32]byte](ctx, k, verifierName, k.at.ProofVerifier(system), "keyHash", proofVersion, shape)
 	return claim.Hash(h), err
 }
 

@@ -114,7 +114,8 @@ func (d *deployer) all(ctx context.Context, p DeployParams) (Addresses, error) {
 		at.Token = d.create(ctx, tokenName)
 	}
 	at.Registry, at.Poseidon = d.create(ctx, registryName), d.create(ctx, poseidonName)
-	at.Verifier, at.Game = d.create(ctx, verifierName, p.Registrar), d.create(ctx, gameName, at.Poseidon)
+	at.Verifier, at.Plonk = d.create(ctx, verifierName, p.Registrar), d.create(ctx, plonkName, p.Registrar)
+	at.Game = d.create(ctx, gameName, at.Poseidon)
 	var ops []uint8
 	var evaluators []common.Address
 	for _, e := range contracts.Evaluators() {
@@ -124,9 +125,10 @@ func (d *deployer) all(ctx context.Context, p DeployParams) (Addresses, error) {
 		}
 	}
 	d.wait(ctx)
-	at.Open, at.Steps = d.create(ctx, openName), d.create(ctx, stepsName, p.Registrar, ops, evaluators)
+	at.Open = d.create(ctx, openName)
+	at.Steps = d.create(ctx, stepsName, p.Registrar, ops, evaluators, []common.Address{at.Verifier, at.Plonk})
 	d.wait(ctx)
-	at.Proofs = d.create(ctx, proofsName, at.Steps, at.Verifier, at.Poseidon)
+	at.Proofs = d.create(ctx, proofsName, at.Steps, at.Poseidon)
 	at.Answer = d.create(ctx, answerName, at.Steps, at.Proofs)
 	d.wait(ctx)
 	at.Arena = d.create(ctx, arenaName, ArenaArguments(at.Token, p, at.Registry, at.Open, at.Game, at.Answer)...)

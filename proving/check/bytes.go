@@ -53,7 +53,7 @@ func Decode(b []byte) (s *Statement, leaves [][32]byte, err error) {
 // Bytes is Answer of a statement as Encode writes it, for hosts that have bytes alone. What cannot be
 // one by its size is refused by ErrShape before anything is read.
 func Bytes(words, about, proof []byte) error {
-	if len(words) > maxWords || len(proof) > 2*proofSize {
+	if len(words) > maxWords || len(proof) > 2*plonkProof {
 		return fmt.Errorf("%w: a key of %d and a proof of %d bytes", ErrShape, len(words), len(proof))
 	}
 	s, leaves, err := Decode(about)

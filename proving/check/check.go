@@ -1,4 +1,5 @@
-// Package check verifies answers by proof from the words of a key: the Go twin of ProofVerifier.
+// Package check verifies answers by proof from the words of a key: the Go twin of ProofVerifier
+// (Groth16) and PlonkVerifier.
 //
 // It stands on the proving floor and imports nothing but the curve, so that whoever only verifies
 // (another program, a browser) carries no prover. Invariants: total on all bytes, one encoding of
@@ -58,8 +59,11 @@ func (s *Statement) Binding() [32]byte {
 }
 
 // Answer is nil if the proof shows the statement about leaves with these hashes (the target's first)
-// under a key, else one of the reasons.
+// under a key, else one of the reasons. The length of a key says of which proof system it is.
 func Answer(words []byte, s *Statement, leaves [][32]byte, proof []byte) error {
+	if len(words) == plonkKey {
+		return answerPLONK(words, s, leaves, proof)
+	}
 	if len(words) < fixed+3*point || len(words)%point != 0 {
 		return ErrKeyLength
 	}

@@ -13,7 +13,6 @@
 package step
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -250,26 +249,4 @@ type counter int64
 func (c *counter) Write(b []byte) (int, error) {
 	*c += counter(len(b))
 	return len(b), nil
-}
-
-// Words is the verifying key of Groth16 as contracts read it: alpha (64 bytes), beta, gamma, delta
-// (128 each, the imaginary parts first), then a point of 64 bytes for the constant and for each
-// public input. It returns ErrKey for other systems.
-func (k *Key) Words() ([]byte, error) {
-	if k.System != Groth16 {
-		return nil, fmt.Errorf("%w: %s has no such form", ErrKey, k.System)
-	}
-	var b bytes.Buffer
-	vk := k.groth16Vk
-	alpha := vk.G1.Alpha.RawBytes()
-	b.Write(alpha[:])
-	for _, p := range []interface{ RawBytes() [128]byte }{&vk.G2.Beta, &vk.G2.Gamma, &vk.G2.Delta} {
-		raw := p.RawBytes()
-		b.Write(raw[:])
-	}
-	for i := range vk.G1.K {
-		raw := vk.G1.K[i].RawBytes()
-		b.Write(raw[:])
-	}
-	return b.Bytes(), nil
 }

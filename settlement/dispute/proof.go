@@ -11,9 +11,9 @@ import (
 	"elenchus/compute/opset"
 )
 
-// proofMark begins what a proof needs in the payload of an answer, so that an answer that shows
-// leaves of a confidential model is refused by its name. SPEC 08 §7.11.
-const proofMark = 0x7a6b2f31 // "zk/1"
+// proofMark and the digit of a proof system begin what a proof needs in the payload of an answer, so
+// that an answer that shows leaves of a confidential model is refused by its name. SPEC 08 §7.12.
+const proofMark = 0x7a6b2f00 // "zk/"
 
 // Bounds of an answer by proof, as the contract has them.
 const (
@@ -40,8 +40,9 @@ type ProofMove struct {
 	Memory     Memory
 	Descriptor [opset.DescriptorSize]byte
 	GraphPath  []Hash
-	Outside    bool // the index is not below the element count: nothing follows
-	Native     bool // what follows is no proof
+	Outside    bool  // the index is not below the element count: nothing follows
+	Native     bool  // what follows is no proof
+	System     uint8 // 1 to 9: the proof system, by its number in the registry
 	Prover     claim.Address
 	Equal      bool // the claimed element is the value
 	Descended  bool // the target's leaf is in hand: no root, path, leaf and siblings
@@ -78,6 +79,7 @@ type Proven struct {
 	Index      uint64
 	Reads      []opset.Read
 	Places     []uint64
+	System     uint8
 	Prover     claim.Address
 	Equal      bool
 	Hashes     []Hash
@@ -100,7 +102,7 @@ func (m ProofMove) Encode() []byte {
 	if m.Outside {
 		return w.b
 	}
-	w.u32(proofMark).bytes(m.Prover[:]).u8(bit(m.Equal)).lists(&m.Job, m.Lists)
+	w.u32(proofMark|uint32('0'+m.System)).bytes(m.Prover[:]).u8(bit(m.Equal)).lists(&m.Job, m.Lists)
 	if m.Job.Sampler.Remembers(m.Lists) {
 		w.bytes(m.Memory.Encode())
 	}
@@ -132,10 +134,12 @@ func shown(q opset.Read) bool { return q.Kind >= opset.Prompt }
 
 // decodeProof reads an answer about a confidential model.
 func decodeProof(s *State, r *reader, m ProofMove, d *opset.Descriptor) Move {
-	if r.u32() != proofMark {
+	mark := r.u32()
+	if mark&^0xff != proofMark || mark&0xff <= '0' || mark&0xff > '9' {
 		m.Native, r.b = true, nil
 		return m
 	}
+	m.System = uint8(mark&0xff) - '0'
 	m.Prover = r.address()
 	equal := r.u8()
 	r.bad, m.Equal = r.bad || equal > 1, equal == 1
@@ -255,7 +259,7 @@ func applyProof(s *State, m ProofMove, env Env, effect *Effect) error {
 	if err := m.answering().checkMemory(s); err != nil {
 		return err
 	}
-	p := &Proven{Slot: s.Slot(), Descriptor: d, Context: c, Index: s.Index, Places: m.values(), Prover: m.Prover, Equal: m.Equal, Proof: m.Proof}
+	p := &Proven{Slot: s.Slot(), Descriptor: d, Context: c, Index: s.Index, Places: m.values(), System: m.System, Prover: m.Prover, Equal: m.Equal, Proof: m.Proof}
 	if err := m.openTarget(s, p); err != nil {
 		return err
 	}

@@ -68,9 +68,9 @@ func holds(d *opset.Descriptor, c *opset.Context, i uint64, leaf []byte, value i
 	return true
 }
 
-// With is the move with its proof, for whom it was made, and what the first of its reads name.
-func (m ProofMove) With(prover claim.Address, reads []opset.Read, places []uint64, proof []byte) ProofMove {
-	m.Prover, m.Proof, m.Secret, m.Places = prover, proof, nil, nil
+// With is the move with its proof, of which system it is, for whom it was made, and what the first of its reads name.
+func (m ProofMove) With(system uint8, prover claim.Address, reads []opset.Read, places []uint64, proof []byte) ProofMove {
+	m.System, m.Prover, m.Proof, m.Secret, m.Places = system, prover, proof, nil, nil
 	at := uint64(0)
 	for k, v := range places[:min(len(places), len(reads))] {
 		q := reads[k]

@@ -9,8 +9,8 @@ const verifyProof = await startProof(support(), await WebAssembly.compile(bytes(
 const corpus = JSON.parse(readFileSync(args[0], "utf8"));
 const hex = (text) => Uint8Array.from(Buffer.from(text, "hex"));
 const key = hex(corpus.key);
-const statement = ({ name, proof, want, ...rest }) => rest;
-const verdicts = corpus.cases.map((c) => verifyProof(key, statement(c), hex(c.proof)));
+const statement = ({ name, proof, want, key: other, ...rest }) => rest;
+const verdicts = corpus.cases.map((c) => verifyProof(c.key ? hex(c.key) : key, statement(c), hex(c.proof)));
 
 const truth = corpus.cases.find((c) => c.want === "");
 const [about, proof] = [statementBytes(statement(truth)), hex(truth.proof)];

@@ -25,16 +25,21 @@ interface IProofVerifier {
     error AlreadyRegistered(uint16 version, bytes32 shape);
     /// @notice The shape has no key under this version.
     error UnknownShape(uint16 version, bytes32 shape);
-    /// @notice A verifying key is 512 bytes and 64 for each public input, of which there are at least three.
+    /// @notice A Groth16 key is 512 bytes and 64 for each public input, of which there are at least three; a PLONK key
+    /// is 672 bytes.
     error KeyLength(uint256 length);
+    /// @notice A PLONK key has a domain of at most 2^28 and 3 to 258 public inputs, which lie in it.
+    error KeyHead(uint256 head);
     /// @notice The key's data could not be stored.
     error NotStored();
     /// @notice The shape has another number of leaves, the target's included.
     error LeafCount(uint256 got, uint256 want);
     /// @notice The hash of a leaf is not below the order of the field.
     error LeafOutOfField(uint256 index, bytes32 leaf);
-    /// @notice A proof is 256 bytes.
+    /// @notice A Groth16 proof is 256 bytes, a PLONK proof 768.
     error ProofLength(uint256 length);
+    /// @notice An opening of a PLONK proof is not below the order of the field.
+    error ScalarOutOfField(uint256 place);
     /// @notice A point of proof or key is on no curve.
     error BadPoint();
     /// @notice The proof does not show the statement.
@@ -43,12 +48,12 @@ interface IProofVerifier {
     event KeyRegistered(uint16 indexed version, bytes32 indexed shape, bytes32 keyHash);
 
     /// @notice Adds the key of a shape that has none under that version.
-    /// @param words alpha, beta, gamma, delta, then the points of the constant and of each public input.
+    /// @param words The key as its system has it (SPEC 10 §5.3, §5.7).
     function register(uint16 version, bytes32 shape, bytes calldata words) external;
 
     /// @notice Reverts with a reason unless the proof shows the statement; returns the binding.
     /// @param leaves Hash of the target's leaf, then of the leaves of every read, in order.
-    /// @param proof A (64 bytes), B (128), C (64).
+    /// @param proof The proof as its system has it.
     function verify(
         uint16 version,
         bytes32 shape,

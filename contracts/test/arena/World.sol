@@ -8,7 +8,6 @@ import {DisputeArena} from "../../src/DisputeArena.sol";
 import {GameRules} from "../../src/GameRules.sol";
 import {Poseidon} from "../../src/Poseidon.sol";
 import {ProofRules} from "../../src/ProofRules.sol";
-import {ProofVerifier} from "../../src/ProofVerifier.sol";
 import {NodeRegistry} from "../../src/NodeRegistry.sol";
 import {OpenRules} from "../../src/OpenRules.sol";
 import {StepVerifier} from "../../src/StepVerifier.sol";
@@ -89,7 +88,7 @@ abstract contract World is Check {
         address steps = address(_steps());
         registry = new NodeRegistry();
         address poseidon = address(new Poseidon());
-        address proofs = address(new ProofRules(steps, address(new ProofVerifier(address(this))), poseidon));
+        address proofs = address(new ProofRules(steps, poseidon));
         address[4] memory modules = [
             address(registry),
             address(new OpenRules()),
@@ -132,7 +131,7 @@ abstract contract World is Check {
         (ops[0], by[0], ops[1], by[1], ops[2], by[2]) = (1, linear, 9, linear, 10, linear);
         (ops[3], by[3], ops[4], by[4]) = (13, wise, 16, wise);
         (ops[5], by[5], ops[6], by[6]) = (27, sampler, 28, sampler);
-        return new StepVerifier(address(0), ops, by);
+        return new StepVerifier(address(0), ops, by, new address[](0));
     }
 
     function _endow(address account) internal {
