@@ -19,6 +19,7 @@ import (
 	"elenchus/network/devchain"
 	"elenchus/network/peer"
 	"elenchus/service/adversary"
+	"elenchus/service/node"
 	"elenchus/settlement/dispute"
 )
 
@@ -37,6 +38,7 @@ type scene struct {
 	alone   func(ctx context.Context, c *tribunal) error // in place of a trial
 	bursts  bool                                         // the chain is governed while a burst is on
 	audits  bool                                         // the deployment has audits
+	plants  *node.Plants                                 // of node1 and node2
 }
 
 // sceneOf is the scene of an attack; one that it does not name is a lie of node1 and nothing else.

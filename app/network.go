@@ -41,7 +41,8 @@ type NetworkConfig struct {
 	WatchAttack   string // of a second challenger, which runs only then
 	GatewayAttack string
 	Impostor      bool
-	Audits        bool // a local beacon, nodes that pay for audits, a watcher that audits
+	Audits        bool   // a local beacon, nodes that pay for audits, a watcher that audits
+	Plant         uint64 // with Audits: one of so many claims of a node is planted; 0: none
 	Seed          uint64
 	// CrashAt names, by role, the point at which its first process kills itself; see crashEnv. Tests
 	// of faults use it.
@@ -217,7 +218,8 @@ func (n *Network) startNodes(ctx context.Context) error {
 		name := "node" + strconv.Itoa(i+1)
 		args := n.roleArgs("node", name, nodeStake)
 		if n.cfg.Audits {
-			args = append(args, "--audit-fees", auditFees.String())
+			args = append(args, "--audit-fees", auditFees.String(), "--plant", strconv.FormatUint(n.cfg.Plant, 10), "--plant-user",
+				common.Address(n.Accounts["gateway"]).Hex())
 		}
 		if i == 0 && n.cfg.NodeAttack != "" {
 			args = append(args, "--attack", n.cfg.NodeAttack, "--seed", strconv.FormatUint(n.cfg.Seed, 10))

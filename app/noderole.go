@@ -68,8 +68,12 @@ func (r *Role) Node(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	plants, err := r.plants(ctx, l, pool)
+	if err != nil {
+		return err
+	}
 	o := node.Options{
-		Key: key, Domain: l.Contracts.Domain(), Chain: lie.Chain(l), Models: held.served, Dir: r.Dir,
+		Key: key, Domain: l.Contracts.Domain(), Chain: lie.Chain(l), Models: held.served, Dir: r.Dir, Plants: plants,
 		Window: time.Duration(l.Contracts.Params().Window) * time.Second, Log: r.Log, CrashPoint: crashPoint(""),
 	}
 	if r.Store {

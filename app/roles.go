@@ -50,7 +50,9 @@ type Role struct {
 	AllowPull  bool          // gateways: fetch models for clients into the user's store
 	Beacon     string        // watchers: key file of a local beacon, under which they audit; "": they do not
 	AuditFees  claim.Amount  // nodes: to have paid in advance for audits
-	Ready      io.Writer     // gets the line "role URL" once the role serves
+	Plant      uint64        // nodes: one of so many claims is false on purpose, for auditors to find; 0: none
+	PlantUsers []claim.Address
+	Ready      io.Writer // gets the line "role URL" once the role serves
 	Log        *slog.Logger
 
 	opened *ecdsa.PrivateKey // the key, once it was read

@@ -19,6 +19,7 @@ type roleFlags struct {
 	app.Role
 	stake string
 	fees  string // for audits
+	users []string
 	logFlags
 }
 
@@ -83,6 +84,12 @@ func (f *roleFlags) finish(c *cobra.Command) error {
 			return fmt.Errorf("--audit-fees %q: %w", f.fees, err)
 		}
 	}
+	if err := f.PlantFor(f.users); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if f.Plant == 1 {
+		return fmt.Errorf("%w: --plant 1: one of 2 claims at most can be planted", errUsage)
+	}
 	if f.stake == "" {
 		return nil
 	}
@@ -119,6 +126,8 @@ func nodeCommand() *cobra.Command {
 	_ = c.MarkFlagRequired("dir") // it exists
 	c.Flags().StringVar(&f.stake, "stake", "0", "token units of stake to hold before serving")
 	c.Flags().StringVar(&f.fees, "audit-fees", "0", "token units to have paid in advance for audits of the own batches")
+	c.Flags().Uint64Var(&f.Plant, "plant", 0, "plant a fault in one of so many claims, for auditors to find: 64 is usual; 0: none")
+	c.Flags().StringSliceVar(&f.users, "plant-user", nil, "account of your own, such as your gateway's, whose requests plants look like (repeatable; default: of nobody)")
 	c.Flags().DurationVar(&f.KeepAlive, "keep-alive", -1, "how long a model stays in memory after its last use; then it is loaded when it is asked for. Below 0: loaded at the start, for ever")
 	c.Flags().IntVar(&f.PrefixMiB, "prefix-cache", 0, "MiB for rows of prompts that later prompts may begin with; 0: a sixteenth of the free memory, below 0: none")
 	c.Flags().Float64Var(&f.Recheck, "recheck", 0.01, "share of answers, 0 to 1, that are computed again up to a random step before they are signed")

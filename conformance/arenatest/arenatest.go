@@ -52,6 +52,8 @@ type Chain struct {
 	games   map[claim.Hash]*game
 	cases   map[claim.Hash]*stake.Verdict
 	refused map[claim.Address][]error
+	posted  map[claim.Hash]uint64 // by root
+	veils   map[claim.Hash]uint64
 }
 
 type game struct {
@@ -67,7 +69,7 @@ var money = stake.Params{RewardDelay: Delay, RefundFactor: 1}
 func New(d claim.Domain, p dispute.Params, now func() time.Time) *Chain {
 	c := &Chain{domain: d, params: p, now: now, wake: make(chan struct{}), batches: map[claim.Hash]ledger.BatchPosted{},
 		commits: map[claim.Hash]ledger.Ref{}, games: map[claim.Hash]*game{}, cases: map[claim.Hash]*stake.Verdict{},
-		refused: map[claim.Address][]error{}}
+		refused: map[claim.Address][]error{}, posted: map[claim.Hash]uint64{}, veils: map[claim.Hash]uint64{}}
 	c.head = ledger.Head{Number: 1, Time: uint64(now().Unix())}
 	return c
 }
@@ -168,7 +170,7 @@ func (c *Chain) apply(o ledger.Order, from claim.Address) ([]ledger.Event, error
 			return nil, errors.New("the batch is there")
 		}
 		b := ledger.BatchPosted{Node: from, Root: o.Root, Count: o.Count, Cover: o.Cover, Until: o.Until}
-		c.batches[o.Root] = b
+		c.batches[o.Root], c.posted[o.Root] = b, c.time()
 		return []ledger.Event{b}, nil
 	case ledger.Commit:
 		if _, ok := c.commits[o.Game]; ok {
@@ -186,6 +188,8 @@ func (c *Chain) apply(o ledger.Order, from claim.Address) ([]ledger.Event, error
 		return c.resolve(o)
 	case ledger.Settle:
 		return c.settle(o)
+	case ledger.LayVeils, ledger.ShowPlant:
+		return c.plant(o, from)
 	case ledger.ReleaseBatch:
 		b, ok := c.batches[o.Root]
 		if !ok || b.Node != from || b.Until >= c.time() {

@@ -265,22 +265,22 @@ func (k *Contracts) ApproveAudits(key string, amount claim.Amount) (Intent, erro
 	return k.intent(key, plainGas, tokenName, k.at.Token, "approve", k.at.Audits, amount.Big())
 }
 
-// Plant veils faults that the sender will plant. SPEC 11 §5.2.
-func (k *Contracts) Plant(key string, veils []claim.Hash) (Intent, error) {
-	raw := make([][32]byte, len(veils))
-	for i, v := range veils {
-		raw[i] = v
+// plantIntent is the transaction of an order about planted faults; ok is false for others.
+func (k *Contracts) plantIntent(o ledger.Order) (i Intent, ok bool, err error) {
+	switch o := o.(type) {
+	case ledger.LayVeils:
+		raw := make([][32]byte, len(o.Veils))
+		for j, v := range o.Veils {
+			raw[j] = v
+		}
+		i, err = k.intent(o.Key(), auditGas, registryName, k.at.Registry, "plant", raw)
+	case ledger.ShowPlant:
+		i, err = k.intent(o.Key(), auditGas, registryName, k.at.Registry, "showPlant", k.at.Arena, o.Root, o.Claim, o.Salt)
+	default:
+		return i, false, nil
 	}
-	i, err := k.intent(key, auditGas, registryName, k.at.Registry, "plant", raw)
 	i.Gas = 0
-	return i, err
-}
-
-// ShowPlant shows a claim in a batch of the sender to be planted.
-func (k *Contracts) ShowPlant(key string, root, id, salt claim.Hash) (Intent, error) {
-	i, err := k.intent(key, auditGas, registryName, k.at.Registry, "showPlant", k.at.Arena, root, id, salt)
-	i.Gas = 0
-	return i, err
+	return i, true, err
 }
 
 // auditDecoders read the events of audits and beacon that are facts.
@@ -288,6 +288,12 @@ var auditDecoders = map[string]func(*fields) ledger.Event{
 	"Round": func(r *fields) ledger.Event {
 		h := r.hash()
 		return ledger.BeaconRound{Round: new(big.Int).SetBytes(h[:]).Uint64(), Seed: next[[32]byte](r)}
+	},
+	"Planted": func(r *fields) ledger.Event {
+		return ledger.PlantVeiled{Node: r.address(), Veil: next[[32]byte](r)}
+	},
+	"PlantShown": func(r *fields) ledger.Event {
+		return ledger.PlantShown{Node: r.address(), Arena: r.address(), Case: r.hash(), Claim: next[[32]byte](r)}
 	},
 	"Entered": func(r *fields) ledger.Event {
 		return ledger.AuditEntered{Node: r.address(), Root: r.hash(), Drawn: uint16(r.uint())}

@@ -63,6 +63,9 @@ func (k *Contracts) Intent(o ledger.Order) (Intent, error) {
 	case ledger.Withdraw:
 		return k.intent(o.Key(), plainGas, arenaName, k.at.Arena, "withdraw", o.Amount.Big())
 	}
+	if i, ok, err := k.plantIntent(o); ok {
+		return i, err
+	}
 	if i, ok, err := k.auditIntent(o); ok {
 		return i, err
 	}

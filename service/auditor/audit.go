@@ -252,7 +252,10 @@ func (a *Auditor) close(ctx context.Context, rec *record, said ledger.AuditRevea
 			return nil
 		}
 	case sampling.False:
-		if len(a.cases.Held(said.Case)) == 0 && !a.refuted(said.Case) {
+		a.mu.Lock()
+		shown := a.shown[said.Case]
+		a.mu.Unlock()
+		if len(a.cases.Held(said.Case)) == 0 && !a.refuted(said.Case) && !shown {
 			return nil
 		}
 	}

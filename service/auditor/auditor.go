@@ -105,6 +105,7 @@ type Auditor struct {
 	asked    map[uint64]bool       // rounds that were sent
 	revealed map[claim.Hash]ledger.AuditRevealed
 	closed   map[claim.Hash]uint8 // by audit: how often
+	shown    map[claim.Hash]bool  // cases that their nodes had planted
 	paid     claim.Amount
 	sent     map[string]bool
 	suspects []ledger.AuditRevealed // attestations of others that were not looked at
@@ -132,7 +133,7 @@ func New(o Options) (*Auditor, error) {
 	}
 	a := &Auditor{o: o, me: claim.AddressOf(o.Key), store: s, models: map[[32]byte]*Model{}, urls: map[claim.Address]string{},
 		batches: map[claim.Hash]*batch{}, seeds: map[uint64]claim.Hash{}, asked: map[uint64]bool{}, sent: map[string]bool{},
-		revealed: map[claim.Hash]ledger.AuditRevealed{}, closed: map[claim.Hash]uint8{}, own: map[claim.Hash]dispute.Knowledge{}}
+		revealed: map[claim.Hash]ledger.AuditRevealed{}, closed: map[claim.Hash]uint8{}, shown: map[claim.Hash]bool{}, own: map[claim.Hash]dispute.Knowledge{}}
 	for i := range o.Models {
 		a.models[o.Models[i].Manifest.ID()] = &o.Models[i]
 	}
@@ -211,6 +212,9 @@ func (a *Auditor) observe(ctx context.Context, facts []ledger.Fact, head ledger.
 func (a *Auditor) note(f ledger.Fact) {
 	a.games.Apply(f)
 	a.cases.Apply(f)
+	if e, ok := f.Event.(ledger.PlantShown); ok && e.Arena == a.o.Domain.Arena {
+		a.shown[e.Case] = !f.Removed
+	}
 	if f.Removed {
 		a.forget(f)
 		return

@@ -188,7 +188,8 @@ func (c *Challenger) auditBatch(ctx context.Context, b ledger.BatchPosted) error
 func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion) error {
 	id := r.Claim.ID(c.o.Domain)
 	c.mu.Lock()
-	known := c.checked[id].Known // a receipt that could not be checked does not hide a good one
+	known := c.checked[id].Known               // a receipt that could not be checked does not hide a good one
+	known = known || c.spared[id] && at != nil // who refutes a plant that was shown slashes nobody
 	c.mu.Unlock()
 	if known || c.store.has(id) || at == nil && !c.covered(ctx, r) {
 		return nil

@@ -106,11 +106,14 @@ type Challenger struct {
 	urls    map[claim.Address]string
 	batches map[claim.Hash]ledger.BatchPosted // not checked yet
 	played  map[string]bool
-	stuck   map[string]bool                 // moves that were looked for and not found
-	now     uint64                          // time of the head
-	answers map[question][]*receipt.Receipt // the first signed one to each
-	awaited map[claim.Hash]*receipt.Receipt // by digest: without a batch so far
-	inBatch map[claim.Hash]uint64           // by digest: end of the batch that it was read in
+	stuck   map[string]bool // moves that were looked for and not found
+	now     uint64          // time of the head
+	answers answers
+	awaited map[claim.Hash]awaited // by digest: without a batch so far
+	inBatch map[claim.Hash]uint64  // by digest: end of the batch that it was read in
+	spared  map[claim.Hash]bool    // claims that their nodes had planted and have shown
+
+	awaitedBytes int
 
 	// What follows belongs to the follower alone.
 	games     ledger.Games
@@ -151,7 +154,7 @@ func New(o Options) (*Challenger, error) {
 		o: o, store: st, models: map[[32]byte]*Model{}, queue: make(chan *receipt.Receipt, 1024), checked: map[claim.Hash]Verdict{},
 		urls: map[claim.Address]string{}, batches: map[claim.Hash]ledger.BatchPosted{}, committed: map[claim.Hash]uint64{},
 		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, stuck: map[string]bool{}, wake: make(chan struct{}, 1),
-		answers: map[question][]*receipt.Receipt{}, awaited: map[claim.Hash]*receipt.Receipt{}, inBatch: map[claim.Hash]uint64{},
+		awaited: map[claim.Hash]awaited{}, inBatch: map[claim.Hash]uint64{}, spared: map[claim.Hash]bool{},
 	}
 	for i := range o.Models {
 		c.models[o.Models[i].Manifest.ID()] = &o.Models[i]
@@ -272,6 +275,10 @@ func (c *Challenger) note(f ledger.Fact) {
 	switch e := f.Event.(type) {
 	case ledger.Endpoint:
 		c.urls[e.Node] = e.URL
+	case ledger.PlantShown:
+		if e.Arena == c.o.Domain.Arena {
+			c.spared[e.Claim] = !f.Removed
+		}
 	case ledger.BatchPosted:
 		if f.Removed {
 			delete(c.batches, e.Root)

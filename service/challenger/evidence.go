@@ -36,48 +36,113 @@ func duties(r *receipt.Receipt, window, now uint64) string {
 	return ""
 }
 
-// remember keeps a receipt that its node signed, until its window is over, and returns the earlier one
-// about the same request that says something else, if there is one.
-func (c *Challenger) remember(r *receipt.Receipt) *receipt.Receipt {
-	if claim.VerifySigner(r.Claim.Digest(c.o.Domain), r.Signature, r.Claim.Node) != nil {
-		return nil // its place in a batch shows it; without a signature it is no second claim
+// signedAnswer is what of a receipt another claim on the same request is held against.
+type signedAnswer struct {
+	claim     claim.Claim
+	signature claim.Signature
+	output    []int32
+	cancel    claim.Signature
+}
+
+// bytes is about what an answer takes in memory.
+func (a *signedAnswer) bytes() int { return 512 + 4*len(a.output) }
+
+// Bounds of what is kept of receipts: answers to hold others against, and receipts whose batch is
+// awaited. Beyond them go answers whose claims were judged, the oldest first: of two that contradict
+// each other one is false, and is refuted by its own check; and of awaited receipts those of the node
+// that has the most, in an order that it cannot know (ADR 0046).
+const (
+	maxAnswers     = 1 << 16
+	maxAnswerBytes = 64 << 20
+	maxAwaited     = 1 << 16
+	maxAwaitBytes  = 512 << 20
+)
+
+// answers keeps the first signed answer of each node to each request. The zero value is empty.
+type answers struct {
+	of    map[question]signedAnswer
+	order []question // as they came; those that left stay until they are first
+	bytes int
+}
+
+// keep takes the first answer to a question.
+func (a *answers) keep(q question, x signedAnswer) {
+	if a.of == nil {
+		a.of = map[question]signedAnswer{}
 	}
-	q := question{r.Claim.Node, r.Request.Digest(r.Domain)}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	known := c.answers[q]
-	for _, x := range known {
-		if x.Claim.ID(c.o.Domain) != r.Claim.ID(c.o.Domain) {
-			return x
+	a.of[q] = x
+	a.order, a.bytes = append(a.order, q), a.bytes+x.bytes()
+}
+
+// trim lets go what is over, and of what judged says the oldest until the bounds hold.
+func (a *answers) trim(most, mostBytes int, over, judged func(signedAnswer) bool) {
+	stay := a.order[:0]
+	for _, q := range a.order {
+		x, ok := a.of[q]
+		full := len(a.of) > most || a.bytes > mostBytes
+		if ok && !over(x) && (!full || !judged(x)) {
+			stay = append(stay, q)
+		} else if ok {
+			delete(a.of, q)
+			a.bytes -= x.bytes()
 		}
 	}
-	if len(known) == 0 {
-		c.answers[q] = append(known, r)
+	a.order = stay
+}
+
+// remember keeps a receipt that its node signed, until its window is over, and returns the earlier
+// answer to the same request that says something else, if there is one. A claim that only its place in
+// a batch shows is held against it, too.
+func (c *Challenger) remember(r *receipt.Receipt) *signedAnswer {
+	q := question{r.Claim.Node, r.Request.Digest(r.Domain)}
+	signed := claim.VerifySigner(r.Claim.Digest(c.o.Domain), r.Signature, r.Claim.Node) == nil
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, ok := c.answers.of[q]
+	switch {
+	case ok && known.claim.ID(c.o.Domain) != r.Claim.ID(c.o.Domain):
+		return &known
+	case !ok && signed:
+		c.answers.keep(q, signedAnswer{r.Claim, r.Signature, r.Output, r.Cancel})
+		if len(c.answers.of) > maxAnswers || c.answers.bytes > maxAnswerBytes {
+			c.tidyAnswers()
+		}
 	}
 	return nil
 }
 
+// tidyAnswers holds answers to their bounds and windows; the caller holds mu.
+func (c *Challenger) tidyAnswers() {
+	c.answers.trim(maxAnswers*7/8, maxAnswerBytes*7/8,
+		func(x signedAnswer) bool { return c.now > x.claim.ChallengeUntil+c.o.Window },
+		func(x signedAnswer) bool { return c.checked[x.claim.ID(c.o.Domain)].Known })
+}
+
 // contradiction begins a challenge of a claim that another one of its node contradicts, without
-// computing anything, and says whether it did. SPEC 08 §4.9.
+// computing anything, and says whether it did. Where only states of claims of unequal counts differ,
+// the check of each finds the false one. SPEC 08 §4.9.
 func (c *Challenger) contradiction(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion) (bool, error) {
-	other := c.remember(r)
 	m, held := c.model(r.Request.Model)
-	if other == nil || !held || c.unfit(r, at) != "" || !truthful(r) || !truthful(other) {
+	if !held || c.unfit(r, at) != "" || !truthful(r) {
 		return false, nil
 	}
 	open := c.opening(r, at, m)
 	if field, _ := open.Face(c.o.Domain); field != "" {
 		return false, nil // it is refuted by that
 	}
-	second := dispute.Second{Claim: other.Claim, Signature: other.Signature, Cancel: other.Cancel}
-	found, ok := dispute.Contradiction(open, r.Output, second, other.Output)
+	other := c.remember(r)
+	if other == nil {
+		return false, nil
+	}
+	second := dispute.Second{Claim: other.claim, Signature: other.signature, Cancel: other.cancel}
+	found, ok := dispute.Contradiction(open, r.Output, second, other.output)
 	if !ok {
 		return false, nil
 	}
 	open.T, open.Second = dispute.Contradicts, found
-	id := r.Claim.ID(c.o.Domain)
+	id, theirs := r.Claim.ID(c.o.Domain), other.claim.ID(c.o.Domain)
 	c.mu.Lock()
-	c.checked[id] = Verdict{Claim: id, Known: true, Why: fmt.Sprintf("claim %x of the node says something else about the same request", other.ID())}
+	c.checked[id] = Verdict{Claim: id, Known: true, Why: fmt.Sprintf("claim %x of the node says something else about the same request", theirs)}
 	c.mu.Unlock()
 	return true, c.challenge(ctx, r, open)
 }
@@ -93,10 +158,7 @@ func (c *Challenger) included(digests []claim.Hash, until uint64) {
 	defer c.mu.Unlock()
 	for _, d := range digests {
 		c.inBatch[d] = until
-		if _, ok := c.awaited[d]; ok {
-			delete(c.awaited, d)
-			c.store.drop(d)
-		}
+		c.unawait(d)
 	}
 }
 
@@ -119,9 +181,51 @@ func (c *Challenger) await(r *receipt.Receipt) error {
 		return err
 	}
 	c.mu.Lock()
-	c.awaited[digest] = r
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	c.awaited[digest] = awaited{r, len(raw)}
+	if c.awaitedBytes += len(raw); len(c.awaited) > maxAwaited || c.awaitedBytes > maxAwaitBytes {
+		c.forgetOne()
+	}
 	return nil
+}
+
+// awaited is a receipt whose batch is to come.
+type awaited struct {
+	*receipt.Receipt
+	bytes int
+}
+
+// unawait forgets an awaited receipt; the caller holds mu.
+func (c *Challenger) unawait(digest claim.Hash) {
+	if r, ok := c.awaited[digest]; ok {
+		c.awaitedBytes -= r.bytes
+		delete(c.awaited, digest)
+		c.store.drop(digest)
+	}
+}
+
+// forgetOne drops an awaited receipt of the node that has the most, the one that a secret order puts
+// first: a node that floods cannot choose what is forgotten. The caller holds mu.
+func (c *Challenger) forgetOne() {
+	of := map[claim.Address]int{}
+	var most claim.Address
+	for _, r := range c.awaited {
+		if of[r.Claim.Node] += r.bytes; of[r.Claim.Node] > of[most] {
+			most = r.Claim.Node
+		}
+	}
+	var first, rank claim.Hash
+	for digest, r := range c.awaited {
+		if r.Claim.Node != most {
+			continue
+		}
+		x := claim.Keccak([]byte("elenchus/forget/1"), c.o.Secret[:], digest[:])
+		if rank == (claim.Hash{}) || bytes.Compare(x[:], rank[:]) < 0 {
+			first, rank = digest, x
+		}
+	}
+	c.o.Log.Warn("too many receipts await their batch", "node", fmt.Sprintf("%x", most), "forgotten", fmt.Sprintf("%x", first))
+	c.unawait(first)
 }
 
 // demand asks the chain for the batches that nodes promised for receipts held here and did not post:
@@ -152,16 +256,15 @@ func (c *Challenger) overdue() []*receipt.Receipt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	maps.DeleteFunc(c.inBatch, func(_ claim.Hash, until uint64) bool { return c.now > until+c.o.Window })
-	maps.DeleteFunc(c.answers, func(_ question, rs []*receipt.Receipt) bool { return c.now > rs[0].Claim.ChallengeUntil+c.o.Window })
+	c.tidyAnswers()
 	var out []*receipt.Receipt
 	for digest, r := range c.awaited {
 		id := r.Claim.ID(c.o.Domain)
 		switch {
 		case c.now > r.Claim.ChallengeUntil:
-			delete(c.awaited, digest)
-			c.store.drop(digest)
+			c.unawait(digest)
 		case c.now > r.Claim.BatchBy+c.o.Window/4 && c.checked[id].True && !c.store.has(id) && !c.unread(r.Claim.Node):
-			out = append(out, r)
+			out = append(out, r.Receipt)
 		}
 	}
 	slices.SortFunc(out, func(a, b *receipt.Receipt) int { return bytes.Compare(a.Signature[:], b.Signature[:]) })
@@ -189,7 +292,8 @@ func (c *Challenger) recall() error {
 		if err != nil {
 			return err
 		}
-		c.awaited[r.Claim.Digest(c.o.Domain)] = r
+		c.awaited[r.Claim.Digest(c.o.Domain)] = awaited{r, len(raw)}
+		c.awaitedBytes += len(raw)
 		select {
 		case c.queue <- r: // its verdict was forgotten
 		default:

@@ -20,6 +20,7 @@ func (n *Node) observe(ctx context.Context, facts []ledger.Fact, head ledger.Hea
 	for _, f := range facts {
 		n.games.Apply(f)
 		n.noteBatch(f)
+		n.notePlant(f)
 	}
 	open := n.games.Open()
 	n.mu.Unlock()
@@ -31,6 +32,9 @@ func (n *Node) observe(ctx context.Context, facts []ledger.Fact, head ledger.Hea
 		if err := n.play(ctx, g, head.Time); err != nil {
 			return err
 		}
+	}
+	if err := n.showPlants(ctx, open, head.Time); err != nil {
+		return err
 	}
 	return n.release(ctx, head.Time)
 }
@@ -62,6 +66,8 @@ func (n *Node) play(ctx context.Context, g ledger.Game, now uint64) error {
 		o = ledger.Resolve{Game: g.Key, Verdict: g.Decided.Verdict}
 	case s.Phase.Turn() == dispute.Opener && dispute.Overdue(&s, now):
 		o = ledger.Timeout{Game: g.Key, State: g.State, Job: g.Job}
+	case s.Phase.Turn() == dispute.Node && n.planted(g.ClaimID) != nil:
+		return nil // it is shown, and spared so
 	case s.Phase.Turn() == dispute.Node && now <= s.Last:
 		o = ledger.Move{Game: g.Key, State: g.State}
 	default:

@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto/ecies"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/receipt"
 )
 
 var (
@@ -80,5 +81,20 @@ func shownInBatch(raw []byte, class uint8) string {
 	if class != claim.Public {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString(raw)
+	return base64.RawURLEncoding.EncodeToString(unsigned(raw))
+}
+
+// unsigned is a stored receipt without its signature, which its user alone gets: plants have none, and
+// could be told from other claims. SPEC 11 §5.3.
+func unsigned(raw []byte) []byte {
+	r, err := receipt.Decode(raw)
+	if err != nil {
+		panic("node: a stored receipt does not decode: " + err.Error())
+	}
+	r.Signature = claim.Signature{}
+	out, err := r.Encode()
+	if err != nil {
+		panic("node: a stored receipt does not encode: " + err.Error())
+	}
+	return out
 }

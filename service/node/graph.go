@@ -94,10 +94,10 @@ func knowledgeOfGraph(ctx context.Context, r *receipt.Receipt, m *Model) (disput
 	return dispute.NewOwnGraph(man, step), nil
 }
 
-// replay is step t of a claim, computed again.
-func (m *Model) replay(r *receipt.Receipt, t int) (*trace.Step, error) {
+// replay is step t of a claim, computed again by what computed it.
+func (m *Model) replay(by Computer, r *receipt.Receipt, t int) (*trace.Step, error) {
 	if !m.graph() {
-		return m.Computer.Step(r.Job(), t, r.Output)
+		return by.Step(r.Job(), t, r.Output)
 	}
 	if t != 0 {
 		return nil, errors.Join(trace.ErrTrace, fmt.Errorf("step %d of a graph model, which has one", t))

@@ -33,8 +33,8 @@ const (
 //	POST /v1/jobs                                  lines of {"token"}, then {"receipt"} or {"error"}
 //	POST /v1/cancel                                ends a job with its user's signature
 //	POST /v1/hidden                                the mean of a decoder's hidden states, unclaimed
-//	GET  /v1/claims?after=SEQ                      receipts in order
-//	GET  /v1/claims/{claim}                        one receipt
+//	GET  /v1/claims?after=SEQ                      receipts in order, without signatures
+//	GET  /v1/claims/{claim}                        one receipt, likewise
 //	GET  /v1/claims/{claim}/states                 S_0.. as raw 32-byte hashes
 //	GET  /v1/claims/{claim}/steps/{t}/{stage}/{i}  a tensor's bytes
 //	GET  /v1/batches/{root}                        the receipts of a batch, in order
@@ -91,10 +91,14 @@ func (n *Node) info(w http.ResponseWriter, _ *http.Request) {
 	for _, m := range n.offered() {
 		models = append(models, modelInfo{m.Manifest.ID().String(), m.Name, int(m.Manifest.Vocab), int(m.Manifest.TMax)})
 	}
-	reply(w, map[string]any{
+	body := map[string]any{
 		"address": "0x" + hex.EncodeToString(n.addr[:]), "chain_id": n.o.Domain.ChainID,
 		"arena": "0x" + hex.EncodeToString(n.o.Domain.Arena[:]), "models": models,
-	})
+	}
+	if n.o.Plants != nil {
+		body["planted"] = n.o.Plants.Every
+	}
+	reply(w, body)
 }
 
 // jobBody is the request of POST /v1/jobs: the canonical request and the ids behind its roots.
@@ -250,7 +254,7 @@ func (n *Node) listClaims(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if rec.Request.DataClass == claim.Public {
-			public = append(public, b)
+			public = append(public, unsigned(b))
 		}
 	}
 	reply(w, map[string]any{"receipts": texts(public), "next": last})
@@ -272,11 +276,11 @@ func (n *Node) oneClaim(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	body := map[string]any{"receipts": texts([][]byte{raw})}
 	if s == nil {
-		reply(w, body)
+		reply(w, map[string]any{"receipts": texts([][]byte{unsigned(raw)})})
 		return
 	}
+	body := map[string]any{"receipts": texts([][]byte{raw})}
 	plain, err := json.Marshal(body)
 	if err != nil {
 		fail(w, err)
@@ -390,7 +394,7 @@ func (n *Node) tensorBytes(r *http.Request, id claim.Hash, t, stage, index int) 
 	if err != nil {
 		return nil, err
 	}
-	step, err := n.step(m, rec, id, t)
+	step, err := n.step(r.Context(), m, rec, id, t)
 	if err != nil {
 		return nil, err
 	}
@@ -405,11 +409,15 @@ func (n *Node) tensorBytes(r *http.Request, id claim.Hash, t, stage, index int) 
 }
 
 // step is the last step that was asked for, or a new re-execution. The caller holds the place of shows.
-func (n *Node) step(m *Model, rec *receipt.Receipt, id claim.Hash, t int) (*trace.Step, error) {
+func (n *Node) step(ctx context.Context, m *Model, rec *receipt.Receipt, id claim.Hash, t int) (*trace.Step, error) {
 	if n.lastStep != nil && n.lastClaim == id && int(n.lastStep.Ctx.T) == t {
 		return n.lastStep, nil
 	}
-	step, err := m.replay(rec, t)
+	by, err := n.computer(ctx, id, m)
+	if err != nil {
+		return nil, err
+	}
+	step, err := m.replay(by, rec, t)
 	if err == nil {
 		n.lastStep, n.lastClaim = step, id
 	}

@@ -36,6 +36,9 @@ func (n *Node) check(j *Job) (*Model, error) {
 	if err := r.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
+	if err := n.taken(r.Digest(n.o.Domain)); err != nil {
+		return nil, err
+	}
 	if m.graph() {
 		return m, checkGraph(j, m)
 	}
@@ -120,8 +123,12 @@ func (n *Node) keep(r *receipt.Receipt) (*receipt.Receipt, error) {
 		return nil, err
 	}
 	id := r.Claim.ID(n.o.Domain)
-	if err := n.store.put(id, raw); err != nil {
+	fresh, err := n.store.put(id, raw)
+	if err != nil {
 		return nil, fmt.Errorf("keep claim %x: %w", id, err)
+	}
+	if fresh {
+		n.grew(r.Claim.Issued)
 	}
 	if r, err = n.receipt(id); err != nil {
 		return nil, fmt.Errorf("keep claim %x: %w", id, err)
@@ -199,7 +206,11 @@ func (n *Node) answer(ctx context.Context, id claim.Hash) (*receipt.Receipt, *tr
 	a := n.recent[id]
 	n.mu.Unlock()
 	if a == nil {
-		if a, _, err = m.Computer.Audit(ctx, r.Job(), r.Output); err != nil {
+		by, err := n.computer(ctx, id, m)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if a, _, err = by.Audit(ctx, r.Job(), r.Output); err != nil {
 			return nil, nil, nil, err
 		}
 		n.remember(id, a)

@@ -81,6 +81,8 @@ type Options struct {
 	Now        func() time.Time
 	// Prove finishes answers about confidential models; nil: such games are lost.
 	Prove func(ctx context.Context, s dispute.State, m dispute.Move) (dispute.Move, error)
+	// Plants has the node plant faults; nil: it plants none.
+	Plants *Plants
 	// CrashPoint, when set, is called at the named points of the life of a claim. Tests kill there.
 	CrashPoint func(name string)
 	// Auditor says whether an address was drawn to audit a claim, and may so have the data that is kept for
@@ -107,7 +109,8 @@ type Node struct {
 	posted map[claim.Hash]reserve           // own batches on the chain; only the follower writes it
 	stuck  map[string]bool                  // moves that were looked for and not found
 
-	live map[claim.Hash]*live // jobs that are being answered, by request digest
+	live   map[claim.Hash]*live // jobs that are being answered, by request digest
+	garden garden
 
 	lastStep  *trace.Step // the last re-execution for a stranger; who holds the place of shows may use it
 	lastClaim claim.Hash
@@ -129,6 +132,9 @@ var ErrRefused = errors.New("request refused")
 func New(o Options) (*Node, error) {
 	if o.Key == nil || o.Chain == nil || len(o.Models) == 0 && o.Shelf == nil || o.Window <= 0 {
 		return nil, errors.New("a node needs a key, a chain, a window and at least one model")
+	}
+	if err := o.Plants.check(); err != nil {
+		return nil, err
 	}
 	if o.BatchEvery == 0 {
 		o.BatchEvery = 2 * time.Second
@@ -162,6 +168,9 @@ func New(o Options) (*Node, error) {
 	if n.store, err = openStore(o.Dir); err != nil {
 		return nil, err
 	}
+	if err := n.remembered(); err != nil {
+		return nil, errors.Join(err, n.store.close())
+	}
 	return n, nil
 }
 
@@ -187,15 +196,19 @@ func (n *Node) Close() error { return n.store.close() }
 func (n *Node) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	errs := make(chan error, 2)
+	const tasks = 3
+	errs := make(chan error, tasks)
 	go func() { errs <- n.batchLoop(ctx) }()
+	go func() { errs <- n.plantLoop(ctx) }()
 	go func() {
 		errs <- n.o.Chain.Follow(ctx, func(f []ledger.Fact, h ledger.Head) error { return n.observe(ctx, f, h) })
 	}()
 	err := <-errs
 	cancel()
-	if second := <-errs; err == nil || errors.Is(err, context.Canceled) {
-		err = second
+	for range tasks - 1 {
+		if next := <-errs; err == nil || errors.Is(err, context.Canceled) {
+			err = next
+		}
 	}
 	if errors.Is(err, context.Canceled) {
 		return nil

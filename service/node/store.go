@@ -2,6 +2,7 @@ package node
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -20,6 +21,7 @@ import (
 //	order    sequence -> claim id
 //	pending  sequence -> claim id, not yet in a batch
 //	batches  root -> until u64, claim ids
+//	plants   claim id -> JSON
 type store struct{ db *bolt.DB }
 
 var (
@@ -27,6 +29,7 @@ var (
 	bucketOrder   = []byte("order")
 	bucketPending = []byte("pending")
 	bucketBatches = []byte("batches")
+	bucketPlants  = []byte("plants")
 )
 
 var errNotFound = errors.New("not found")
@@ -41,7 +44,7 @@ func openStore(dir string) (*store, error) {
 		return nil, fmt.Errorf("state %s (is another node using it?): %w", path, err)
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, b := range [][]byte{bucketClaims, bucketOrder, bucketPending, bucketBatches} {
+		for _, b := range [][]byte{bucketClaims, bucketOrder, bucketPending, bucketBatches, bucketPlants} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}
@@ -57,10 +60,10 @@ func openStore(dir string) (*store, error) {
 func (s *store) close() error { return s.db.Close() }
 
 // put records a new claim as pending; one that is there already stays as it is.
-func (s *store) put(id claim.Hash, receipt []byte) error {
-	return s.db.Update(func(tx *bolt.Tx) error {
+func (s *store) put(id claim.Hash, receipt []byte) (fresh bool, err error) {
+	err = s.db.Update(func(tx *bolt.Tx) error {
 		claims := tx.Bucket(bucketClaims)
-		if claims.Get(id[:]) != nil {
+		if fresh = claims.Get(id[:]) == nil; !fresh {
 			return nil
 		}
 		order := tx.Bucket(bucketOrder)
@@ -71,6 +74,41 @@ func (s *store) put(id claim.Hash, receipt []byte) error {
 		key := binary.BigEndian.AppendUint64(nil, seq)
 		return errors.Join(claims.Put(id[:], receipt), order.Put(key, id[:]), tx.Bucket(bucketPending).Put(key, id[:]))
 	})
+	return fresh, err
+}
+
+// latest lists up to limit claim ids, the newest first.
+func (s *store) latest(limit int) (ids []claim.Hash, err error) {
+	err = s.db.View(func(tx *bolt.Tx) error {
+		c := tx.Bucket(bucketOrder).Cursor()
+		for k, id := c.Last(); k != nil && len(ids) < limit; k, id = c.Prev() {
+			ids = append(ids, claim.Hash(id))
+		}
+		return nil
+	})
+	return ids, err
+}
+
+func (s *store) putPlant(p plant) error {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketPlants).Put(p.Claim[:], b) })
+}
+
+func (s *store) plants() (out []plant, err error) {
+	err = s.db.View(func(tx *bolt.Tx) error {
+		return tx.Bucket(bucketPlants).ForEach(func(_, b []byte) error {
+			var p plant
+			if err := json.Unmarshal(b, &p); err != nil {
+				return err
+			}
+			out = append(out, p)
+			return nil
+		})
+	})
+	return out, err
 }
 
 func (s *store) get(id claim.Hash) (receipt []byte, err error) {

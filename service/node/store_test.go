@@ -27,7 +27,7 @@ func id(i int) claim.Hash { return claim.Hash{byte(i), 31: byte(i)} }
 func fill(t *testing.T, s *store, n int) {
 	t.Helper()
 	for i := range n {
-		if err := s.put(id(n-i), fmt.Appendf(nil, "receipt %d", n-i)); err != nil { // ids fall, sequence rises
+		if _, err := s.put(id(n-i), fmt.Appendf(nil, "receipt %d", n-i)); err != nil { // ids fall, sequence rises
 			t.Fatal(err)
 		}
 	}
@@ -39,7 +39,7 @@ func TestClaimsKeepTheirOrder(t *testing.T) {
 	dir := t.TempDir()
 	s := newStore(t, dir)
 	fill(t, s, 7)
-	if err := s.put(id(3), []byte("another")); err != nil {
+	if _, err := s.put(id(3), []byte("another")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.close(); err != nil {

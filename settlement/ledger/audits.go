@@ -41,10 +41,27 @@ type AuditClosed struct {
 	Bounty  claim.Amount
 }
 
+// PlantVeiled is a fault that a node hides in one of its claims to come. SPEC 11 §5.2.
+type PlantVeiled struct {
+	Node Address
+	Veil Hash
+}
+
+// PlantShown is a claim that its node says it has made false on purpose: its case counts as refuted in
+// that arena. SPEC 11 §5.3.
+type PlantShown struct {
+	Node  Address
+	Arena Address
+	Case  Hash
+	Claim Hash
+}
+
 func (BeaconRound) event()   {}
 func (AuditEntered) event()  {}
 func (AuditRevealed) event() {}
 func (AuditClosed) event()   {}
+func (PlantVeiled) event()   {}
+func (PlantShown) event()    {}
 
 // PostRound brings a round of the beacon: x and y of its signature.
 type PostRound struct {
@@ -89,6 +106,12 @@ type CloseAudit struct {
 	Nth  uint8 // 1: a second time, for an attestation that was paid before it was refuted
 }
 
+// LayVeils veils faults that the sender will plant. SPEC 11 §5.2.
+type LayVeils struct{ Veils []Hash }
+
+// ShowPlant shows a claim in a batch of the sender to be planted.
+type ShowPlant struct{ Root, Claim, Salt Hash }
+
 func (p AuditPlace) key() string {
 	return fmt.Sprintf("audit/%x/%x/%d/%d", p.Node, p.Root, p.Draw, p.Place)
 }
@@ -107,3 +130,15 @@ func (o RevealAudit) Key() string { return o.key() + "/reveal" }
 
 // Key names the place, and which of its two ends.
 func (o CloseAudit) Key() string { return fmt.Sprintf("%s/close/%d", o.key(), o.Nth) }
+
+// Key names the veils.
+func (o LayVeils) Key() string {
+	var all []byte
+	for _, v := range o.Veils {
+		all = append(all, v[:]...)
+	}
+	return fmt.Sprintf("plant/veil/%x", stateKey(all))
+}
+
+// Key names the claim in its batch.
+func (o ShowPlant) Key() string { return fmt.Sprintf("plant/show/%x/%x", o.Claim, stateKey(o.Root[:])) }
