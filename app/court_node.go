@@ -162,12 +162,12 @@ func (c *tribunal) askFor(ctx context.Context, name string, j decode.Job) (*rece
 	}
 }
 
-// lied says whether a receipt claims what the honest computation does not give.
+// lied says whether a receipt claims what the honest computation does not give, or an end that its user did not sign.
 func (c *tribunal) lied(ctx context.Context, r *receipt.Receipt) (bool, error) {
 	a, finish, err := (&engine.Computer{Manifest: c.man}).Audit(ctx, r.Job(), r.Output)
 	if err != nil {
 		return false, err
 	}
 	same := a.StateTree().Root() == r.Claim.StateRoot && slices.Equal(a.Outputs, r.Output) && finish == r.Claim.Finish
-	return !same, nil
+	return !same || r.Claim.CheckCancel(r.Domain, r.Request, r.Cancel) != nil, nil
 }

@@ -17,7 +17,8 @@ import (
 // of the contracts in arenatest, the others take real time.
 func brief(name string) bool {
 	switch name {
-	case "copycat", "self-slash", "late-friend", "reorg", "flood", "crash-resign", "starved-precompile", "hostile-model", "withhold", "equivocation":
+	case "copycat", "self-slash", "late-friend", "reorg", "flood", "crash-resign", "starved-precompile", "hostile-model", "withhold", "equivocation",
+		"forged-cancel":
 		return true
 	}
 	return os.Getenv("ELENCHUS_SOAK") != ""

@@ -233,7 +233,7 @@ func verdictOf(rep *elenchus.Report) verdict {
 func finishWords(code uint8) string {
 	words := map[uint8]string{
 		1: "the model ended it", 2: "a stop string was complete", 3: "it had as many tokens as were asked for", 4: "the context was full",
-		5: "it was cancelled",
+		5: "its user cancelled it", 6: "the grammar allowed no token",
 	}
 	if text := words[code]; text != "" {
 		return text

@@ -29,7 +29,7 @@ import (
 // Names lists the attacks of a node, in the order of the documentation.
 func Names() []string {
 	return []string{"model-swap", "wrong-token", "truncated", "bad-kv", "needle", "byte", "silent", "biased-sampling", "wrong-penalty", "wrong-stop", "wrong-mask", "withhold",
-		"padding", "poisoned-weights"}
+		"padding", "poisoned-weights", "forged-cancel"}
 }
 
 // Attack is one way to cheat; the zero value is honest.
@@ -83,6 +83,8 @@ func (a *Attack) Computer(honest engine.Computer) Computer {
 		return a.flipped(honest)
 	case "wrong-token":
 		return edited{&c, nextID(&c)}
+	case "forged-cancel":
+		return deserter{&c}
 	}
 	return &c
 }
@@ -242,6 +244,22 @@ func likeliest(logits []int32) (best int) {
 		}
 	}
 	return best
+}
+
+// deserter ends answers after half of their tokens, four at most, in the name of a user who did not. SPEC 07 §3.5.
+type deserter struct{ *engine.Computer }
+
+func (d deserter) half(job decode.Job) decode.Job {
+	job.Cut = max(1, min(4, job.MaxNew/2))
+	return job
+}
+
+func (d deserter) Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (*trace.Answer, uint8, error) {
+	return d.Computer.Generate(ctx, d.half(job), emit)
+}
+
+func (d deserter) Audit(ctx context.Context, job decode.Job, claimed []int32) (*trace.Answer, uint8, error) {
+	return d.Computer.Audit(ctx, d.half(job), claimed)
 }
 
 // edited changes output ids after an honest run: the states stay honest.

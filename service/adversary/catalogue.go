@@ -82,6 +82,7 @@ func liesOfNodes() []Card {
 		lie("wrong-mask", "draws a token that the grammar of the request refuses", "an answer of its choice"),
 		lie("withhold", "lies and serves neither claims, states, tensors nor batches", "a lie that nobody can locate"),
 		lie("padding", "goes on behind the end of the answer", "the price of the tokens behind the end"),
+		lie("forged-cancel", "ends the answer early and says that its user cancelled it", "the work of the rest"),
 		lie("poisoned-weights", "serves the model with one row of weights changed", "a back door in a known model"),
 		lie("equivocation", "signs two answers to one request", "each user an answer of its choice"),
 		with("copycat", "lies; a partner sees every transaction before it is mined and sends the same before it", "r + v, B / 2 for every commit it takes away, gas",

@@ -211,7 +211,7 @@ func fraction(v int64, bits uint) string {
 // finishes say what a finish code means.
 var finishes = [...]string{
 	"none", "the model ended it itself", "a stop string ended it", "the most tokens that were asked for were drawn",
-	"the context was full", "it was cut off", "the grammar was complete",
+	"the context was full", "its user ended it, and signed that", "the grammar allowed no token",
 }
 
 func asserted(r *receipt.Receipt) Group {
