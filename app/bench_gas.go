@@ -96,23 +96,13 @@ func benchFork(ctx context.Context, fork devchain.Fork, m *model.Model, places m
 		p, a := places[op], t.entries[len(t.entries)-2]
 		r.Answers[op.String()] = GasAnswer{a.gas, a.bytes, p.stage, p.tensor, p.index}
 	}
-	counted := places[opset.Penalise]
-	counted.penalised = true
-	t, err := benchGame(c, m, counted, 1, false)
-	if err != nil {
-		return nil, fmt.Errorf("penalties: %w", err)
+	if err := r.benchSettings(c, m, places); err != nil {
+		return nil, err
 	}
-	r.takeSettings(t, "penalties")
-	stopped := places[opset.StopState]
-	stopped.stops = true
-	if t, err = benchGame(c, m, stopped, 1, false); err != nil {
-		return nil, fmt.Errorf("stop strings: %w", err)
-	}
-	r.takeSettings(t, "stops")
 	layer := len(m.Stages)/2 - 1
 	at := contextOf(gasStep)
 	i := deepest(m.Stages[layer].Ops, &at)
-	t, err = benchGame(c, m, place{stage: layer, tensor: i, index: m.Stages[layer].Ops[i].Count(&at) / 3}, 1, true)
+	t, err := benchGame(c, m, place{stage: layer, tensor: i, index: m.Stages[layer].Ops[i].Count(&at) / 3}, 1, true)
 	if err != nil {
 		return nil, fmt.Errorf("everything withheld: %w", err)
 	}
@@ -123,6 +113,30 @@ func benchFork(ctx context.Context, fork devchain.Fork, m *model.Model, places m
 	r.take(t)
 	r.sum()
 	return r, nil
+}
+
+// benchSettings plays about requests with penalties, stop strings and a grammar, apart and together: what their
+// moves take only they pay.
+func (r *GasReport) benchSettings(c *court, m *model.Model, places map[opset.Code]place) error {
+	for _, x := range []struct {
+		name                          string
+		op                            opset.Code
+		penalised, stopped, grammared bool
+	}{
+		{"penalties", opset.Penalise, true, false, false}, {"stops", opset.StopState, false, true, false},
+		{"grammar", opset.GrammarState, false, false, true}, {"mask", opset.Mask, false, false, true},
+		{"all_penalise", opset.Penalise, true, true, true}, {"all_stop_state", opset.StopState, true, true, true},
+		{"all_grammar_state", opset.GrammarState, true, true, true}, {"all_mask", opset.Mask, true, true, true},
+	} {
+		p := places[x.op]
+		p.penalised, p.stops, p.grammared = x.penalised, x.stopped, x.grammared
+		t, err := benchGame(c, m, p, 1, false)
+		if err != nil {
+			return fmt.Errorf("%s: %w", x.name, err)
+		}
+		r.takeSettings(t, x.name)
+	}
+	return nil
 }
 
 // benchGame plays about an element that is wrong by mask; 0 is a challenge of a true claim.

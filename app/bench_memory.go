@@ -26,10 +26,38 @@ func stopping(c opset.Context) opset.Context {
 	return c
 }
 
+// constrained are the settings of a request with a grammar, in a state far into its table.
+func constrained(c opset.Context) opset.Context {
+	c.Grammared, c.GrammarState = true, gasGrammarState
+	return c
+}
+
+// gasGrammarState is the place of a row of a token table, no byte of which is zero.
+const gasGrammarState = 0x00212345
+
+// plantGrammar makes a token table in which the target, which reads it, finds an entry far from the class of
+// its token, and fills the tensors of EMIT that hold what S_t remembers.
+func (w *world) plantGrammar() {
+	w.grammarState = gasGrammarState + 0x0111
+	w.tree(opset.Source{Kind: opset.Grammar}, 4*opset.GrammarCount, opset.LeafBytes)
+	n := len(w.tensors)
+	if w.at.stage != len(w.model.Stages)-2 {
+		return
+	}
+	w.fill(opset.Source{Kind: opset.Tensor, Index: uint8(n - 4)}, 0, le(w.grammarState), opset.LeafBytes)
+}
+
 // plantStrings lets the token of stop_state add the most bytes that one may, over the most leaves, and
 // makes strings and bytes those that take the most comparisons.
 func (w *world) plantStrings() {
+	w.tree(opset.Source{Kind: opset.Strings}, 4*opset.StopBytes, opset.LeafBytes)
+	if n := len(w.tensors); w.at.stage == len(w.model.Stages)-2 {
+		w.fill(opset.Source{Kind: opset.Tensor, Index: uint8(n - 3)}, 0, le(w.stopState), opset.LeafBytes)
+	}
 	d := &w.descriptors[w.at.tensor]
+	if d.Op != opset.StopState {
+		return
+	}
 	const from = 33 // of a leaf: 128 bytes from there reach into a third one
 	at := make([]byte, opset.LeafBytes)
 	copy(at[gasToken*8%opset.LeafBytes:], append(le(from+opset.LeafBytes), le(opset.TokenBytes)...))
@@ -41,7 +69,6 @@ func (w *world) plantStrings() {
 	for i := range uint64(4) {
 		w.fill(opset.Source{Kind: opset.RootA}, i, letters, opset.LeafBytes)
 	}
-	w.tree(opset.Source{Kind: opset.Strings}, 4*opset.StopBytes, opset.LeafBytes)
 	for i := range uint64(4) {
 		w.fill(opset.Source{Kind: opset.Strings}, i, append(bytes.Clone(letters[1:]), 'b'+byte(i)), opset.LeafBytes)
 	}
@@ -63,6 +90,9 @@ func (w *world) Lists() (l claim.Lists, err error) {
 	if t := w.sources[opset.Source{Kind: opset.Strings}]; w.ctx.StopLens != 0 && t != nil {
 		l.Stop = t.root()
 	}
+	if t := w.sources[opset.Source{Kind: opset.Grammar}]; w.ctx.Grammared && t != nil {
+		l.Grammar = t.root()
+	}
 	return l, nil
 }
 
@@ -71,19 +101,23 @@ func (w *world) Recall(uint32) (r dispute.Recall, err error) {
 	if w.ctx.StopLens != 0 {
 		r.Stop = [2]uint32{uint32(w.ctx.StopState), w.stopState}
 	}
+	if w.ctx.Grammared {
+		r.Grammar = [2]merkle.Hash{trace.GrammarState(w.ctx.GrammarState), trace.GrammarState(w.grammarState)}
+	}
 	if !w.ctx.Counted() {
 		return r, nil
 	}
 	source, at := opset.Source{Kind: opset.Counts}, uint64(w.y/(merkle.TableLeaf/4))
 	tree := w.sources[source]
-	return dispute.Recall{CountLeaf: w.held(source)[at], CountPath: tree.SiblingsTo(0, at, at+1, tree.depth)}, nil
+	r.CountLeaf, r.CountPath = w.held(source)[at], tree.SiblingsTo(0, at, at+1, tree.depth)
+	return r, nil
 }
 
 // remember sets what both states remember: the count root before the step and after it.
 func (w *world) remember() error {
+	before, after := w.memories()
 	if !w.ctx.Counted() {
-		if w.ctx.StopLens != 0 {
-			before, after := trace.Memory{Stop: uint32(w.ctx.StopState)}, trace.Memory{Stop: w.stopState}
+		if w.ctx.StopLens != 0 || w.ctx.Grammared {
 			w.before.Aux, w.after.Aux = before.Hash(), after.Hash()
 		}
 		return nil
@@ -97,7 +131,8 @@ func (w *world) remember() error {
 	if err != nil {
 		return err
 	}
-	before, leaf, at := trace.Memory{Counts: w.sources[source].root()}, [merkle.TableLeaf]byte(r.CountLeaf), lo%merkle.TableLeaf
+	leaf, at := [merkle.TableLeaf]byte(r.CountLeaf), lo%merkle.TableLeaf
+	before.Counts = w.sources[source].root()
 	count := opset.Counted(binary.LittleEndian.Uint32(leaf[at:]), w.t+1 < gasPrompt)
 	binary.LittleEndian.PutUint32(leaf[at:], count)
 	node, i := merkle.Leaf(leaf[:]), w.y/(merkle.TableLeaf/4)
@@ -109,16 +144,27 @@ func (w *world) remember() error {
 		}
 		i /= 2
 	}
-	after := trace.Memory{Counts: node}
+	after.Counts = node
 	w.before.Aux, w.after.Aux = before.Hash(), after.Hash()
 	return nil
 }
 
-// takeSettings notes what the moves of a request with penalties, or with stop strings, take.
+// memories are those before the step and after it, without counts.
+func (w *world) memories() (before, after trace.Memory) {
+	if w.ctx.StopLens != 0 {
+		before.Stop, after.Stop = uint32(w.ctx.StopState), w.stopState
+	}
+	if w.ctx.Grammared {
+		before.Grammar, after.Grammar = trace.GrammarState(w.ctx.GrammarState), trace.GrammarState(w.grammarState)
+	}
+	return before, after
+}
+
+// takeSettings notes what the moves of a request with penalties, stop strings or a grammar take.
 func (r *GasReport) takeSettings(t *trial, name string) {
 	for _, e := range t.entries {
 		switch e.kind {
-		case "open", "reveal", "answer":
+		case "open", "reveal", "tensors", "answer":
 			r.Moves[e.kind+"_"+name] = e.gas
 		}
 	}

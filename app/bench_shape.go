@@ -82,6 +82,7 @@ type place struct {
 	cost          graph.Cost
 	penalised     bool // the request has penalties and a bias
 	stops         bool // it has stop strings
+	grammared     bool // it has a grammar
 }
 
 // dearest finds, for each operation of one stage of each kind, the element whose answer takes the

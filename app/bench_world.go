@@ -38,6 +38,8 @@ type world struct {
 	y, f   uint32 // of step t as claimed
 	// stopState is that of the stop strings after step t, as claimed; 0 where the request has none.
 	stopState uint32
+	// grammarState is that of the grammar after step t, as claimed; 0 where the request has none.
+	grammarState uint32
 
 	descriptors []opset.Descriptor
 	graph       *sparse
@@ -86,6 +88,9 @@ func newWorld(m *model.Model, p place, mask int64) (*world, error) {
 	if p.stops {
 		w.ctx = stopping(w.ctx)
 	}
+	if p.grammared {
+		w.ctx = constrained(w.ctx)
+	}
 	if w.t == gasStates-1 {
 		w.f = uint32(claim.FinishLength)
 	}
@@ -96,6 +101,9 @@ func newWorld(m *model.Model, p place, mask int64) (*world, error) {
 	w.plant()
 	if p.stops {
 		w.plantStrings()
+	}
+	if p.grammared {
+		w.plantGrammar()
 	}
 	if err := w.lie(mask); err != nil {
 		return nil, err
@@ -207,6 +215,8 @@ func (w *world) lie(mask int64) error {
 		w.f = uint32(value)
 	case d.Op == opset.StopState:
 		w.stopState = uint32(value)
+	case d.Op == opset.GrammarState:
+		w.grammarState = uint32(value)
 	case w.at.stage >= len(w.model.Stages)-2 && d.Op != opset.StopOp && w.at.tensor >= last-1:
 		w.y = uint32(value)
 	}

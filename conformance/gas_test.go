@@ -33,6 +33,9 @@ var gasCeilings = []struct {
 // Answers stay answerable at every shape. GAME rule 20.
 var answerCeilings = map[string]uint64{"osaka": 220_000, "amsterdam": 345_000}
 
+// settingsCeilings are those of R1 and R2 of requests with penalties, stop strings and a grammar. SPEC 09 §6.4.
+var settingsCeilings = map[string]uint64{"osaka": 240_000, "amsterdam": 360_000}
+
 const gasDoc = `# Gas of disputes
 
 What every move costs, in gas of whole transactions, played through the shipped contracts by
@@ -53,8 +56,15 @@ func TestGasOfDisputesIsTheRecordedOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		for fork, most := range answerCeilings {
-			if got := reports[fork].Answer; got > most {
-				t.Errorf("%s: an answer takes %d gas under %s, more than %d", shape, got, fork, most)
+			for kind, got := range reports[fork].Moves {
+				if strings.HasPrefix(kind, "answer") && got > most {
+					t.Errorf("%s: %s takes %d gas under %s, more than %d", shape, kind, got, fork, most)
+				}
+				if strings.HasPrefix(kind, "reveal_") || strings.HasPrefix(kind, "tensors_") {
+					if got > settingsCeilings[fork] {
+						t.Errorf("%s: %s takes %d gas under %s, more than %d", shape, kind, got, fork, settingsCeilings[fork])
+					}
+				}
 			}
 		}
 		if len(reports["osaka"].Answers) < 26 {
