@@ -47,6 +47,11 @@ func (r *ring) start(c *claimed) *match {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	if pieces := c.open.Pieces(); pieces > 0 {
+		if bond, err = r.k.DataBond(r.ctx, r.node.address, pieces); err != nil {
+			r.t.Fatal(err)
+		}
+	}
 	receipt := r.do(r.opener, "open")(r.k.Intent(ledger.Open{Game: m.key, Payload: c.open.Encode()}))
 	now := r.timeOf(receipt)
 	p := r.k.Params()

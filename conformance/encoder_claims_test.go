@@ -2,6 +2,7 @@ package conformance_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -41,6 +42,10 @@ type noSource struct{}
 
 func (noSource) Batch(context.Context, string, claim.Hash) ([]receipt.Place, error) {
 	return nil, context.DeadlineExceeded
+}
+
+func (noSource) Receipt(context.Context, string, claim.Hash) (*receipt.Receipt, error) {
+	return nil, errors.New("withheld")
 }
 
 func (noSource) States(context.Context, string, claim.Hash, int) ([]claim.Hash, error) {

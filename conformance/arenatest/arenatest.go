@@ -253,7 +253,7 @@ func (c *Chain) decode(payload []byte) (dispute.OpenMove, error) {
 	return dispute.DecodeOpen(payload, 0)
 }
 
-var posted = []dispute.Kind{dispute.KindChildren, dispute.KindReveal, dispute.KindRows, dispute.KindTensors, dispute.KindRaw}
+var posted = []dispute.Kind{dispute.KindChildren, dispute.KindReveal, dispute.KindRows, dispute.KindTensors, dispute.KindRaw, dispute.KindPublish}
 
 func (c *Chain) move(key claim.Hash, state []byte, k dispute.Kind, payload []byte, from claim.Address) ([]ledger.Event, error) {
 	g := c.games[key]

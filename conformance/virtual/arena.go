@@ -25,7 +25,7 @@ import (
 // gasOf is what a transaction of a kind uses; the figures are the ceilings of SPEC 09 §6.2.
 var gasOf = map[dispute.Kind]uint64{
 	dispute.KindCommit: 60_000, dispute.KindOpen: 90_000, dispute.KindReveal: 200_000, dispute.KindRows: 200_000, dispute.KindTensors: 200_000,
-	dispute.KindChildren: 135_000, dispute.KindRaw: 65_000, dispute.KindAnswer: 220_000, dispute.KindTimeout: 60_000, dispute.KindResolve: 60_000,
+	dispute.KindPublish: 180_000, dispute.KindDecrypt: 260_000, dispute.KindChildren: 135_000, dispute.KindRaw: 65_000, dispute.KindAnswer: 220_000, dispute.KindTimeout: 60_000, dispute.KindResolve: 60_000,
 }
 
 // pickGas is that of every other move.
@@ -209,6 +209,9 @@ func (a *arena) open(o ledger.Open, from claim.Address, m moment) ([]ledger.Even
 		return nil, err
 	}
 	bond := must(a.p.Bond(n.Games, open.Work(), m.baseFee))
+	if pieces := open.Pieces(); pieces > 0 {
+		bond = must(a.p.BondOfData(n.Games, pieces, m.baseFee))
+	}
 	hold, err := n.Open(must(a.reserve.Add(open.Claim.Value)), sure)
 	if err != nil {
 		return nil, err
@@ -281,7 +284,7 @@ func (a *arena) move(key claim.Hash, state []byte, k dispute.Kind, payload []byt
 	a.games[key] = game{next, g.job}
 	var out []ledger.Event
 	switch k {
-	case dispute.KindChildren, dispute.KindReveal, dispute.KindRows, dispute.KindTensors, dispute.KindRaw:
+	case dispute.KindChildren, dispute.KindReveal, dispute.KindRows, dispute.KindTensors, dispute.KindRaw, dispute.KindPublish:
 		out = append(out, ledger.Posted{Game: key, Move: uint8(k), Payload: payload})
 	}
 	if effect.Over {

@@ -160,7 +160,8 @@ contract DisputeArena is Verdicts {
         (uint256 before, uint256 queue, uint256 hold) = _openGame(
             address(uint160(G.get(s, G.NODE))), (o.work + RATE - 1) / RATE, RESERVE + o.value, sure
         );
-        uint256 bond = bondOf(before, o.work);
+        bool data = G.get(s, G.PHASE) == G.PUBLICATION;
+        uint256 bond = _bondFor(before, o.work, data ? _max(WORST_GAS, G.get(s, G.TOTAL) * MOVE_GAS) : WORST_GAS);
         uint256 most = Packed.uintAt(payload + 56, 16);
         if (bond > most) revert BondTooHigh(bond, most);
         G.put(s, G.ESCROW, bond);
@@ -184,7 +185,9 @@ contract DisputeArena is Verdicts {
             slot := keccak256(add(s, 32), 375)
         }
         slots[game] = slot;
-        emit Opened(game, node, o.claimId, _head(o.record));
+        // What a demand of data asks for is not in the head.
+        bool data = G.get(s, G.PHASE) == G.PUBLICATION;
+        emit Opened(game, node, o.claimId, data ? o.record : _head(o.record));
     }
 
     /// @dev Cuts a record of OpenRules to the job and the head of the state.
@@ -245,6 +248,16 @@ contract DisputeArena is Verdicts {
     /// @inheritdoc IDisputeArena
     function element(bytes32 game, bytes calldata state, bytes calldata payload, bytes calldata signature) external {
         _play(12, game, state, payload, signature);
+    }
+
+    /// @inheritdoc IDisputeArena
+    function publish(bytes32 game, bytes calldata state, bytes calldata payload, bytes calldata signature) external {
+        _play(17, game, state, payload, signature);
+    }
+
+    /// @inheritdoc IDisputeArena
+    function decrypt(bytes32 game, bytes calldata state, bytes calldata payload, bytes calldata signature) external {
+        _play(18, game, state, payload, signature);
     }
 
     /// @inheritdoc IDisputeArena
@@ -403,19 +416,23 @@ contract DisputeArena is Verdicts {
 
     /// @inheritdoc IDisputeArena
     function commitBond() public view returns (uint256) {
-        return _base(PRICE_CAP) / 2;
+        return _base(PRICE_CAP, WORST_GAS) / 2;
     }
 
     /// @inheritdoc IDisputeArena
     function bondOf(uint256 openGames, uint256 work) public view returns (uint256) {
-        uint256 price = 4 * block.basefee;
-        if (price < PRICE_CAP) price = PRICE_CAP;
-        return (_base(price) << _min(openGames / 8, MAX_DOUBLINGS)) + work * WORK_FEE;
+        return _bondFor(openGames, work, WORST_GAS);
     }
 
-    /// @dev The replies of the longest branch at 1.5 times a gas price in wei, in token units.
-    function _base(uint256 price) private view returns (uint256) {
-        return (WORST_GAS * price * 3 * TOKEN_PER_ETHER) / 2e18;
+    /// @dev The bond of a game whose replies take `replies` gas at most.
+    function _bondFor(uint256 openGames, uint256 work, uint256 replies) private view returns (uint256) {
+        uint256 price = _max(4 * block.basefee, PRICE_CAP);
+        return (_base(price, replies) << _min(openGames / 8, MAX_DOUBLINGS)) + work * WORK_FEE;
+    }
+
+    /// @dev Replies at 1.5 times a gas price in wei, in token units.
+    function _base(uint256 price, uint256 replies) private view returns (uint256) {
+        return (replies * price * 3 * TOKEN_PER_ETHER) / 2e18;
     }
 
     /// @dev What the transaction so far, `tail` and its calldata cost, in token units. The calldata is counted as if no

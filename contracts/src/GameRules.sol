@@ -8,11 +8,13 @@ import {GameState as G} from "./libraries/GameState.sol";
 import {Graph} from "./libraries/Graph.sol";
 import {Job} from "./libraries/Job.sol";
 import {Packed} from "./libraries/Packed.sol";
+import {Pieces} from "./libraries/Pieces.sol";
 import {Recall} from "./libraries/Recall.sol";
+import {Sealing} from "./libraries/Sealing.sol";
 import {States} from "./libraries/States.sol";
 import {Trees} from "./libraries/Trees.sol";
 
-/// @title Moves 3 to 12; see IGameRules
+/// @title Moves 3 to 12, 17 and 18; see IGameRules
 contract GameRules is IGameRules {
     uint256 private constant DESCEND = type(uint64).max;
     uint256 private constant KV_STAGE = type(uint16).max;
@@ -40,6 +42,8 @@ contract GameRules is IGameRules {
         else if (move == 10) _pick(s, phase, payload);
         else if (move == 11) _raw(s, phase, pos, end);
         else if (move == 12) _element(s, phase, pos, end);
+        else if (move == 17) _publish(s, phase, pos, end);
+        else if (move == 18) _decrypt(s, phase, pos, end);
         else revert G.WrongPhase(move, phase);
     }
 
@@ -138,6 +142,60 @@ contract GameRules is IGameRules {
             G.put(s, G.PHASE, G.ANSWER);
         }
         Packed.done(pos, end);
+    }
+
+    // ---- the ids of a claim, piece by piece
+
+    /// @dev The next piece, in the clear or encrypted. What is encrypted is kept as a hash of all pieces, for CHECK.
+    function _publish(bytes memory s, uint8 phase, uint256 pos, uint256 end) private view {
+        if (phase != G.PUBLICATION) revert G.WrongPhase(17, phase);
+        uint256 job = pos;
+        pos = Packed.take(pos, Job.SIZE, end);
+        Job.check(job, G.word(s, G.JOB_HASH));
+        uint256 index = G.get(s, G.INDEX);
+        Pieces.Piece memory p = Pieces.numbered(job, index);
+        bool secret = G.get(s, G.ELEMENT_TYPE) != 0;
+        if (secret) {
+            Packed.done(Packed.take(pos, 64 + Pieces.size(p), end), end);
+            Sealing.point(pos);
+            G.putWord(s, G.SUBTREE, Sealing.chain(G.word(s, G.SUBTREE), Packed.hash(pos, end - pos)));
+        } else {
+            (bytes32 root, uint256 next) = Pieces.rootOf(p, pos, end);
+            Packed.done(next, end);
+            States.same(root, p.root);
+        }
+        ++index;
+        G.put(s, G.INDEX, index);
+        if (index == G.get(s, G.TOTAL)) G.put(s, G.PHASE, secret ? G.CHECK : G.LOST);
+    }
+
+    /// @dev The opener is content (the job alone), or shows what a piece decrypts to with the secret that he shares with
+    /// who encrypted it: if that does not lead to the root, the claim is refuted.
+    function _decrypt(bytes memory s, uint8 phase, uint256 pos, uint256 end) private view {
+        if (phase != G.CHECK) revert G.WrongPhase(18, phase);
+        uint256 job = pos;
+        pos = Packed.take(pos, Job.SIZE, end);
+        Job.check(job, G.word(s, G.JOB_HASH));
+        if (pos == end) {
+            G.put(s, G.PHASE, G.LOST);
+            return;
+        }
+        uint256 plain = Packed.take(pos, Sealing.SHOWN, end);
+        uint256 index = Packed.uintAt(pos, 4);
+        if (index >= G.get(s, G.TOTAL)) revert OutOfRange(index, G.get(s, G.TOTAL));
+        Pieces.Piece memory p = Pieces.numbered(job, index);
+        uint256 later = Packed.take(plain, Pieces.size(p), end);
+        bytes32 secret = Sealing.shared(G.get(s, G.KV_ROOT), G.get(s, G.BOUNDARY_ROOT), pos + 36);
+        bytes32 key = keccak256(abi.encodePacked(secret, G.word(s, G.CASE), uint64(index)));
+        bytes32 chained =
+            Sealing.chain(Packed.word(pos + 4), Sealing.encrypted(key, pos + 36, plain, later - plain));
+        Packed.done(Packed.take(later, 32 * (G.get(s, G.TOTAL) - index - 1), end), end);
+        for (; later < end; later += 32) {
+            chained = Sealing.chain(chained, Packed.word(later));
+        }
+        States.same(chained, G.word(s, G.SUBTREE));
+        (bytes32 root,) = Pieces.rootOf(p, plain, end);
+        G.put(s, G.PHASE, root == p.root ? G.LOST : G.REFUTED);
     }
 
     // ---- R1: the step's states and boundaries

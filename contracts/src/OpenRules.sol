@@ -6,6 +6,8 @@ import {Digests} from "./libraries/Digests.sol";
 import {GameState as G} from "./libraries/GameState.sol";
 import {Job} from "./libraries/Job.sol";
 import {Packed} from "./libraries/Packed.sol";
+import {Pieces} from "./libraries/Pieces.sol";
+import {Sealing} from "./libraries/Sealing.sol";
 import {States} from "./libraries/States.sol";
 import {Trees} from "./libraries/Trees.sol";
 
@@ -23,6 +25,8 @@ contract OpenRules is IOpenRules {
     uint256 private constant CONTRADICTION = type(uint32).max - 3;
     uint256 private constant INCLUSION = type(uint32).max - 4;
     uint256 private constant CANCELLED = 5;
+    uint256 private constant PUBLICATION = type(uint32).max - 5;
+    uint256 private constant DELIVERY = type(uint32).max - 6;
     uint256 private constant LAST_FINISH = 6;
     /// @dev Size of a claim's own fields in a payload: count, finish, roots, value, times.
     uint256 private constant CLAIM = 109;
@@ -42,6 +46,7 @@ contract OpenRules is IOpenRules {
         bytes32 request;
         bytes32 digest;
         bytes32 claimId;
+        uint256 key; // where the key of a delivery stands
     }
 
     /// @inheritdoc IOpenRules
@@ -67,6 +72,7 @@ contract OpenRules is IOpenRules {
         (p.digest, p.claimId) = _claim(p, p.base + 92, p.cancel);
         _evidence(p, o, count);
         if (p.t == CONTRADICTION) _contradiction(p, o);
+        if (p.t == DELIVERY) (p.key, p.pos) = (p.pos, Packed.take(p.pos, 64, p.end));
         Packed.done(p.pos, p.end);
         o.record = _job(p.base, model);
         bytes memory s = _identity(p, o.record, batch);
@@ -310,6 +316,10 @@ contract OpenRules is IOpenRules {
             G.putWord(s, G.GRAPH_ROOT, p.digest);
             return;
         }
+        if (p.t == PUBLICATION || p.t == DELIVERY) {
+            _data(p, s);
+            return;
+        }
         G.put(s, G.PHASE, G.REVEAL);
         if (p.graph) {
             if (p.t != 0) revert BadStep(p.t, 1);
@@ -330,6 +340,27 @@ contract OpenRules is IOpenRules {
         } else if (count > 1) {
             _descend(s, G.STATES, 32 * count, 32, 0, Packed.word(p.base + 97));
         }
+    }
+
+    /// @dev The ids of a claim are asked for: those of a public one by anybody, in the clear; those of its parties by the
+    /// request's user, encrypted to his key (SPEC 08 §4.12).
+    function _data(Parse memory p, bytes memory s) private pure {
+        bool secret = p.t == DELIVERY;
+        uint256 class = Packed.uintAt(p.base + 286, 1);
+        bool lists = Packed.word(p.base + SETTINGS + 28) != 0;
+        if (p.graph || lists || class != (secret ? 1 : 0)) revert BadStep(p.t, class);
+        if (secret) {
+            uint256 opener = Packed.uintAt(p.base, 20);
+            if (opener != Packed.uintAt(p.base + 287, 20)) revert BadStep(p.t, opener);
+            (uint256 x, uint256 y) = Sealing.point(p.key);
+            if (Sealing.addressOf(x, y) != address(uint160(opener))) revert Sealing.BadPoint(x);
+            G.put(s, G.ELEMENT_TYPE, 1);
+            G.put(s, G.KV_ROOT, x);
+            G.put(s, G.BOUNDARY_ROOT, y);
+        }
+        G.put(s, G.PHASE, G.PUBLICATION);
+        G.setFlag(s, G.DEMAND | G.DESCENDED);
+        G.put(s, G.TOTAL, Pieces.count(p.m, Packed.uintAt(p.base + 285, 1), p.n));
     }
 
     function _descend(bytes memory s, uint8 phase, uint256 total, uint256 leafBytes, uint256 kind, bytes32 root)

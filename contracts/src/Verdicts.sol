@@ -46,12 +46,20 @@ abstract contract Verdicts is IDisputeArena, ClaimBook {
         address node = address(uint160(G.peek(verdict, G.NODE)));
         _closeGame(node, G.peek(verdict, G.HOLD));
         uint256 escrow = G.peek(verdict, G.ESCROW);
-        // Who asks for a batch that he cannot see accuses nobody: he loses a quarter.
-        uint256 forfeit = G.peek(verdict, G.FLAGS) & G.DEMAND != 0 ? escrow / 4 : escrow;
-        _credit(node, forfeit / 2);
+        (uint256 forfeit, uint256 half) = _forfeit(G.peek(verdict, G.FLAGS), escrow);
+        _credit(node, half);
         _leave(address(uint160(G.peek(verdict, G.OPENER))), escrow - forfeit);
-        burned += forfeit - forfeit / 2;
+        burned += forfeit - half;
         emit Resolved(game, caseId, G.LOST, voided, 0, 0, "");
+    }
+
+    /// @dev What the opener of a lost game forfeits of the escrow, and what of that the node gets. Who asks for what he cannot
+    /// see accuses nobody: for a batch he loses a quarter, for data an eighth, of which the node gets nothing, so that
+    /// no node earns by not serving.
+    function _forfeit(uint256 flags, uint256 escrow) private pure returns (uint256 forfeit, uint256 half) {
+        if (flags & G.DEMAND == 0) return (escrow, escrow / 2);
+        if (flags & G.DESCENDED == 0) return (escrow / 4, escrow / 4 / 2);
+        return (escrow / 8, 0);
     }
 
     /// @dev The first refutation of a case slashes; a later one repays costs out of free stake, then out of what is held, and

@@ -202,15 +202,39 @@ func (k *Contracts) CommitBond() (claim.Amount, error) { return k.params.CommitB
 // against a node as it is now and for work positions of re-execution. The base fee may rise until
 // the open is mined: accept more in OpenMove.MaxBond. SPEC 08 §6.
 func (k *Contracts) OpeningBond(ctx context.Context, node claim.Address, work uint64) (claim.Amount, error) {
-	account, err := k.Account(ctx, node)
+	games, baseFee, err := k.opening(ctx, node)
 	if err != nil {
 		return claim.Amount{}, err
+	}
+	return k.params.Bond(games, work, baseFee)
+}
+
+// DataBond is OpeningBond for a demand of data in so many pieces. SPEC 09 §3.4.
+func (k *Contracts) DataBond(ctx context.Context, node claim.Address, pieces uint64) (claim.Amount, error) {
+	games, baseFee, err := k.opening(ctx, node)
+	if err != nil {
+		return claim.Amount{}, err
+	}
+	return k.params.BondOfData(games, pieces, baseFee)
+}
+
+// opening is what a bond depends on: the open games against a node, and the base fee in wei.
+func (k *Contracts) opening(ctx context.Context, node claim.Address) (games, baseFee uint64, err error) {
+	account, err := k.Account(ctx, node)
+	if err != nil {
+		return 0, 0, err
 	}
 	head, err := k.c.Head(ctx)
 	if err != nil {
-		return claim.Amount{}, err
+		return 0, 0, err
 	}
-	return k.params.bond(uint64(account.Games), work, head.BaseFee)
+	if head.BaseFee != nil {
+		if !head.BaseFee.IsUint64() {
+			return 0, 0, claim.ErrAmount
+		}
+		baseFee = head.BaseFee.Uint64()
+	}
+	return uint64(account.Games), baseFee, nil
 }
 
 // readParams reads the immutables of the arena.

@@ -25,7 +25,7 @@ func (g gasOf) limit(data []byte) uint64 {
 var moveMethods = map[dispute.Kind]string{
 	dispute.KindChildren: "children", dispute.KindChild: "child", dispute.KindReveal: "reveal", dispute.KindStage: "stage",
 	dispute.KindRows: "rows", dispute.KindLayer: "layer", dispute.KindTensors: "tensors", dispute.KindPick: "pick",
-	dispute.KindRaw: "raw", dispute.KindElement: "element",
+	dispute.KindRaw: "raw", dispute.KindElement: "element", dispute.KindPublish: "publish", dispute.KindDecrypt: "decrypt",
 }
 
 var (
@@ -92,7 +92,7 @@ func (k *Contracts) SignedMove(o ledger.Move, signature []byte) (Intent, error) 
 	}
 	method, ok := moveMethods[kind]
 	if !ok {
-		return Intent{}, fmt.Errorf("move %d has no function with a payload: use 3 to 13 and 16", o.Kind)
+		return Intent{}, fmt.Errorf("move %d has no function with a payload: use 3 to 13 and 16 to 18", o.Kind)
 	}
 	return k.intent(o.Key(), moveGas, arenaName, k.at.Arena, method, o.Game, o.State, o.Payload, present(signature))
 }

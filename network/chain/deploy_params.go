@@ -1,11 +1,8 @@
 package chain
 
 import (
-	"math/big"
-
 	"github.com/ethereum/go-ethereum/common"
 
-	"elenchus/commitment/claim"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/stake"
 )
@@ -29,15 +26,4 @@ func DevnetParams() DeployParams { return DeployParams{Params: stake.ParamsOf(st
 // Clocks are the parameters that the twin of the arena needs.
 func (p DeployParams) Clocks() dispute.Params {
 	return dispute.Params{D0: p.ReplyTime, Grace: p.Grace}
-}
-
-// bond is the arena's bondOf at a base fee; nil stands for none.
-func (p DeployParams) bond(games, work uint64, baseFee *big.Int) (claim.Amount, error) {
-	if baseFee == nil {
-		baseFee = new(big.Int)
-	}
-	if !baseFee.IsUint64() {
-		return claim.Amount{}, claim.ErrAmount
-	}
-	return p.Bond(games, work, baseFee.Uint64())
 }

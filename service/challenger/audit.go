@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/model"
@@ -194,6 +195,9 @@ func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.
 	if known || c.store.has(id) || at == nil && !c.covered(ctx, r) {
 		return nil
 	}
+	if bare(r) {
+		return c.complete(ctx, r, at)
+	}
 	if done, err := c.contradiction(ctx, r, at); done || err != nil {
 		return err
 	}
@@ -283,10 +287,14 @@ func difference(t uint32) string {
 
 // opening is the challenge of a claim before it is known where it is false.
 func (c *Challenger) opening(r *receipt.Receipt, at *dispute.Inclusion, m *Model) *dispute.OpenMove {
+	return c.openingOf(r, at, m.Manifest.Header)
+}
+
+func (c *Challenger) openingOf(r *receipt.Receipt, at *dispute.Inclusion, h manifest.Header) *dispute.OpenMove {
 	id := r.Claim.ID(c.o.Domain)
 	return &dispute.OpenMove{
 		Opener: c.o.Account, Salt: claim.Keccak([]byte("elenchus/salt/1"), c.o.Secret[:], id[:]), MaxBond: c.o.MaxBond,
-		Claim: r.Claim, Request: r.Request, Sampler: trace.Settings(&r.Sampler), Header: m.Manifest.Header, Batch: at, Signature: r.Signature, Cancel: r.Cancel,
+		Claim: r.Claim, Request: r.Request, Sampler: trace.Settings(&r.Sampler), Header: h, Batch: at, Signature: r.Signature, Cancel: r.Cancel,
 	}
 }
 

@@ -12,6 +12,7 @@ package challenger
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,8 @@ type Chain interface {
 type Source interface {
 	// Batch returns the claims of a batch in order.
 	Batch(ctx context.Context, url string, root claim.Hash) ([]receipt.Place, error)
+	// Receipt returns the receipt of a public claim.
+	Receipt(ctx context.Context, url string, id claim.Hash) (*receipt.Receipt, error)
 	// States returns the n state hashes of a claim.
 	States(ctx context.Context, url string, id claim.Hash, n int) ([]claim.Hash, error)
 	// Tensor returns at most size bytes of a tensor of a step.
@@ -89,6 +92,10 @@ type Options struct {
 	Window uint64
 	// Prove finishes answers about confidential models; nil: the node has to make them.
 	Prove func(ctx context.Context, s dispute.State, m dispute.Move) (dispute.Move, error)
+	// Key is that of Account, to which data of its own requests are delivered; nil: they are not asked for.
+	Key *ecdsa.PrivateKey
+	// Collected, when set, is told of receipts whose ids came over the chain.
+	Collected func(r *receipt.Receipt)
 	// CrashPoint, when set, is called at the named points of a challenge. Tests kill there.
 	CrashPoint func(name string)
 }
@@ -120,6 +127,7 @@ type Challenger struct {
 	cases     ledger.Cases
 	committed map[claim.Hash]uint64 // game -> block of its commit
 	own       map[claim.Hash]dispute.Knowledge
+	collected map[claim.Hash]uint64 // games whose data were taken up -> time of the head then
 }
 
 // Verdict is what the challenger found out about a claim.
@@ -153,7 +161,7 @@ func New(o Options) (*Challenger, error) {
 	c := &Challenger{
 		o: o, store: st, models: map[[32]byte]*Model{}, queue: make(chan *receipt.Receipt, 1024), checked: map[claim.Hash]Verdict{},
 		urls: map[claim.Address]string{}, batches: map[claim.Hash]ledger.BatchPosted{}, committed: map[claim.Hash]uint64{},
-		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, stuck: map[string]bool{}, wake: make(chan struct{}, 1),
+		own: map[claim.Hash]dispute.Knowledge{}, collected: map[claim.Hash]uint64{}, played: map[string]bool{}, stuck: map[string]bool{}, wake: make(chan struct{}, 1),
 		awaited: map[claim.Hash]awaited{}, inBatch: map[claim.Hash]uint64{}, spared: map[claim.Hash]bool{},
 	}
 	for i := range o.Models {

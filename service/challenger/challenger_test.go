@@ -53,6 +53,10 @@ func (s *served) Batch(ctx context.Context, url string, _ claim.Hash) ([]receipt
 	return nil, ctx.Err()
 }
 
+func (s *served) Receipt(context.Context, string, claim.Hash) (*receipt.Receipt, error) {
+	return nil, errors.New("withheld")
+}
+
 func (s *served) States(ctx context.Context, _ string, _ claim.Hash, _ int) ([]claim.Hash, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()

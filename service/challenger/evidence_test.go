@@ -55,6 +55,10 @@ func (s *told) Batch(context.Context, string, claim.Hash) ([]receipt.Place, erro
 	return []receipt.Place{{Receipt: s.serves}}, nil
 }
 
+func (s *told) Receipt(context.Context, string, claim.Hash) (*receipt.Receipt, error) {
+	return nil, errors.New("withheld")
+}
+
 func (s *told) States(context.Context, string, claim.Hash, int) ([]claim.Hash, error) {
 	return nil, errors.New("withheld")
 }

@@ -68,7 +68,10 @@ func (c *Challenger) open(ctx context.Context, head ledger.Head) error {
 		return err
 	}
 	for _, r := range rs {
-		if _, opened := c.games.Game(r.Game); opened {
+		if g, opened := c.games.Game(r.Game); opened {
+			if r.Data {
+				c.collect(r, g)
+			}
 			continue
 		}
 		at, ok := c.committed[r.Game]
@@ -118,7 +121,7 @@ func (c *Challenger) resolve(ctx context.Context, g ledger.Game, id claim.Hash) 
 	if err != nil {
 		return fmt.Errorf("game %x: %w", g.Key, err)
 	}
-	if v.Phase == dispute.Lost {
+	if v.Phase == dispute.Lost && !c.takesBack(g.Key, &v) {
 		return nil
 	}
 	return c.submit(ctx, ledger.Resolve{Game: g.Key, Verdict: g.Decided.Verdict, Held: c.cases.Held(id)})
@@ -156,7 +159,13 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 	if c.wasPlayed(o) {
 		return nil
 	}
-	m, err := c.move(ctx, g, max(1, (max(s.Deadline, now)-now)/4))
+	var m dispute.Move
+	var err error
+	if s.Phase == dispute.Check {
+		m, err = c.received(g)
+	} else {
+		m, err = c.move(ctx, g, max(1, (max(s.Deadline, now)-now)/4))
+	}
 	if err != nil {
 		c.markStuck(o)
 		if s.Phase != dispute.Answer {

@@ -19,6 +19,7 @@ type record struct {
 	Claim   claim.Hash
 	Open    []byte // payload
 	Receipt []byte
+	Data    bool `json:",omitempty"` // a demand for data: the claim may still be challenged
 }
 
 // store keeps challenges by game, and the claims that have one.
@@ -59,6 +60,9 @@ func (s *store) put(r record) error {
 		return err
 	}
 	return s.db.Update(func(tx *bolt.Tx) error {
+		if r.Data {
+			return tx.Bucket(bucketGames).Put(r.Game[:], b)
+		}
 		return errors.Join(tx.Bucket(bucketGames).Put(r.Game[:], b), tx.Bucket(bucketClaims).Put(r.Claim[:], r.Game[:]))
 	})
 }

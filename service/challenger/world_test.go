@@ -44,6 +44,7 @@ type world struct {
 	answer   *trace.Answer
 	withhold bool
 	garbage  bool
+	silent   bool             // publishes nothing
 	first    *receipt.Receipt // served in place of r the first time
 	dead     atomic.Bool      // ends a run
 }
@@ -123,6 +124,14 @@ func (w *world) Batch(context.Context, string, claim.Hash) ([]receipt.Place, err
 	return []receipt.Place{{Receipt: w.r}}, nil
 }
 
+// Receipt serves the whole receipt.
+func (w *world) Receipt(context.Context, string, claim.Hash) (*receipt.Receipt, error) {
+	if w.withhold {
+		return nil, errWithheld
+	}
+	return w.r, nil
+}
+
 // States serves the node's states.
 func (w *world) States(_ context.Context, _ string, _ claim.Hash, n int) ([]claim.Hash, error) {
 	switch {
@@ -170,10 +179,27 @@ func (w *world) move() {
 		if err != nil {
 			w.t.Fatal(err)
 		}
+		if s.Phase == dispute.Publication {
+			w.publish(s, j, g)
+			continue
+		}
 		if m, err := dispute.NextForNode(s, j, own); err == nil {
 			_ = w.link.Submit(w.t.Context(), ledger.Move{Game: g.Key, State: g.State, Kind: uint8(m.Kind()), Payload: m.Encode()}) // what reverts is lost by the clock
 		}
 	}
+}
+
+// publish posts a piece of the claim's ids, unless the node is silent.
+func (w *world) publish(s dispute.State, j dispute.Job, g ledger.Game) {
+	w.t.Helper()
+	if w.silent {
+		return
+	}
+	m, err := dispute.NextPiece(&s, j, &dispute.IDs{Prompt: w.r.Prompt, Stop: w.r.Stop, Output: w.r.Output}, nodeKey(w.t))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_ = w.link.Submit(w.t.Context(), ledger.Move{Game: g.Key, State: g.State, Kind: uint8(m.Kind()), Payload: m.Encode()})
 }
 
 // end is how a game ended, nil if none did.

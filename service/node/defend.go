@@ -116,6 +116,9 @@ func (n *Node) Stuck(g ledger.Game) bool {
 
 // move computes the move that the state asks of the node.
 func (n *Node) move(ctx context.Context, g ledger.Game, s dispute.State, o ledger.Move) (ledger.Order, error) {
+	if s.Phase == dispute.Publication {
+		return n.publish(g, s, o)
+	}
 	job, err := dispute.DecodeJob(g.Job)
 	if err != nil {
 		return nil, err

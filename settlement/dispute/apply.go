@@ -120,6 +120,10 @@ func step(s *State, m Move, env Env, effect *Effect) error {
 		return applyProof(s, m, env, effect)
 	case Include:
 		return applyInclude(s, m, env)
+	case Publish:
+		return applyPublish(s, m)
+	case Decrypt:
+		return applyDecrypt(s, m)
 	}
 	return fmt.Errorf("%w: %s", ErrPhase, m.Kind())
 }

@@ -54,6 +54,10 @@ func Begin(m OpenMove, c Chain) (State, Job, error) {
 		if err := m.demand(&s, cl, c); err != nil {
 			return State{}, Job{}, err
 		}
+	case Published, Delivered:
+		if err := m.asks(&s, &j); err != nil {
+			return State{}, Job{}, err
+		}
 	default:
 		if err := m.target(&s, &j); err != nil {
 			return State{}, Job{}, err
@@ -67,7 +71,7 @@ func Begin(m OpenMove, c Chain) (State, Job, error) {
 // Work is how many positions the node computes again to reply. SPEC 08 §5.1.
 func (m *OpenMove) Work() uint64 {
 	switch {
-	case m.T == OnItsFace, m.T == Contradicts, m.T == NotIncluded:
+	case m.T == OnItsFace, m.T == Contradicts, m.T == NotIncluded, m.T == Published, m.T == Delivered:
 		return 0
 	case m.graph():
 		return 1

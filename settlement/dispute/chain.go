@@ -26,7 +26,7 @@ func CommitRecord(block, time uint64) Hash {
 // posts are the moves whose payload the chain publishes. SPEC 08 §4.7.
 func (k Kind) posts() bool {
 	switch k {
-	case KindChildren, KindReveal, KindRows, KindTensors, KindRaw:
+	case KindChildren, KindReveal, KindRows, KindTensors, KindRaw, KindPublish:
 		return true
 	}
 	return false

@@ -28,10 +28,12 @@ const (
 	KindTimeout  Kind = 14
 	KindResolve  Kind = 15
 	KindInclude  Kind = 16
+	KindPublish  Kind = 17
+	KindDecrypt  Kind = 18
 )
 
 var kindNames = [...]string{"", "commit", "open", "children", "child", "reveal", "stage", "rows", "layer", "tensors",
-	"pick", "raw", "element", "answer", "timeout", "resolve", "include"}
+	"pick", "raw", "element", "answer", "timeout", "resolve", "include", "publish", "decrypt"}
 
 // String is the name of the arena's function.
 func (k Kind) String() string {
@@ -198,6 +200,10 @@ func (k Kind) legal(s *State) bool {
 		return s.Phase == Answer
 	case KindInclude:
 		return s.Phase == Demand
+	case KindPublish:
+		return s.Phase == Publication
+	case KindDecrypt:
+		return s.Phase == Check
 	case KindTimeout:
 		return s.Phase.Turn() != Nobody
 	}

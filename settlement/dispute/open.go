@@ -31,7 +31,7 @@ type Inclusion struct {
 // are computed, not sent: Sampler is what extras is the hash of. SPEC 08 §7.2.
 type OpenMove struct {
 	Opener    claim.Address
-	T         uint32 // a step, AnyState, AnyOutput or OnItsFace
+	T         uint32 // a step, or one of the names above
 	Salt      Hash
 	MaxBond   claim.Amount
 	Claim     claim.Claim
@@ -43,6 +43,7 @@ type OpenMove struct {
 	Signature claim.Signature
 	Cancel    claim.Signature // of a claim that was cancelled: its user's
 	Second    *Second         // only with T Contradicts
+	To        claim.Point     // only with T Delivered: the opener's public key
 }
 
 // Key is the slot that a commit takes and its game keeps.
@@ -118,6 +119,9 @@ func (m *OpenMove) Encode() []byte {
 	if m.Second != nil {
 		m.Second.append(w)
 	}
+	if m.T == Delivered {
+		w.bytes(m.To[:])
+	}
 	w.cancel(c, m.Cancel)
 	return w.b
 }
@@ -158,6 +162,9 @@ func DecodeOpen(payload []byte, count uint32) (OpenMove, error) {
 	}
 	if m.T == Contradicts {
 		m.Second = r.second(&m)
+	}
+	if m.T == Delivered {
+		m.To = r.point()
 	}
 	m.Cancel = r.cancel(&m.Claim)
 	return m, r.end(KindOpen)

@@ -132,6 +132,8 @@ var decoders = map[Kind]func(*State, *reader) Move{
 	KindElement: decodeElement,
 	KindAnswer:  decodeAnswer,
 	KindInclude: decodeInclude,
+	KindPublish: decodePublish,
+	KindDecrypt: decodeDecrypt,
 	KindTimeout: func(*State, *reader) Move { return Timeout{} },
 }
 

@@ -42,10 +42,12 @@ const (
 	Refuted     Phase = 16
 	Lost        Phase = 17
 	Demand      Phase = 18 // anyone shows a batch; the deadline is the node's
+	Publication Phase = 19 // the node posts the next piece of the ids
+	Check       Phase = 20 // the opener takes a delivery or shows that it is garbled
 )
 
 var phaseNames = [...]string{"", "states", "outputs", "states-pick", "outputs-pick", "r1", "stage", "rows", "layer",
-	"r2", "pick", "tensor", "tensor-pick", "raw", "element", "answer", "refuted", "lost", "demand"}
+	"r2", "pick", "tensor", "tensor-pick", "raw", "element", "answer", "refuted", "lost", "demand", "publication", "check"}
 
 // String is the word for logs and scenarios.
 func (p Phase) String() string {
@@ -68,9 +70,9 @@ const (
 // Turn is the side that must move in phase p. In Answer and Demand anyone may, and the deadline is the node's.
 func (p Phase) Turn() Side {
 	switch p {
-	case States, Outputs, R1, Rows, R2, Tensor, Raw, Answer, Demand:
+	case States, Outputs, R1, Rows, R2, Tensor, Raw, Answer, Demand, Publication:
 		return Node
-	case StatesPick, OutputsPick, Stage, Layer, Pick, TensorPick, Element:
+	case StatesPick, OutputsPick, Stage, Layer, Pick, TensorPick, Element, Check:
 		return Opener
 	}
 	return Nobody
@@ -79,7 +81,7 @@ func (p Phase) Turn() Side {
 // Flags of a state. SPEC 08 §2.
 const (
 	FlagVoid      uint8 = 1   // the node missed D1: the claim is unpaid, the game goes on
-	FlagDescended uint8 = 2   // Subtree is the leaf that holds the element
+	FlagDescended uint8 = 2   // Subtree is the leaf that holds the element; with FlagDemand: the game asks for data
 	FlagGraph     uint8 = 4   // graph model
 	FlagAbsorb    uint8 = 8   // step t reads the prompt and draws nothing
 	FlagMemory    uint8 = 16  // KV is the hash of a Memory
@@ -174,7 +176,7 @@ func (r *reader) money(s *State) {
 // canonical says ErrBadState for a state that no game can be in.
 func (s *State) canonical() error {
 	// Where leaves are proven Level counts elements.
-	if s.Level > merkle.MaxDepth && s.Class == manifest.Public || s.Class > manifest.Confidential || s.Phase < States || s.Phase > Demand {
+	if s.Level > merkle.MaxDepth && s.Class == manifest.Public || s.Class > manifest.Confidential || s.Phase < States || s.Phase > Check {
 		return fmt.Errorf("%w: phase %d, flags %d, level %d", ErrBadState, s.Phase, s.Flags, s.Level)
 	}
 	return nil

@@ -71,7 +71,7 @@ func customErrors(t *testing.T, err error) []string {
 		{ErrBadJob, []string{"WrongJob"}}, {ErrBadPayload, []string{"PayloadLength", "SiblingsMissing", "DataLength"}},
 		{ErrPhase, []string{"WrongPhase"}}, {ErrPadding, []string{"BadPadding"}},
 		{ErrRange, []string{"OutOfRange", "RangeOutside"}}, {ErrContradiction, []string{"Contradiction"}},
-		{ErrStage, []string{"BadStage"}}, {ErrOpening, []string{"NotOpened"}},
+		{ErrStage, []string{"BadStage"}}, {ErrOpening, []string{"NotOpened"}}, {ErrPoint, []string{"BadPoint", "NotShared"}},
 	} {
 		if errors.Is(err, e.err) {
 			return e.names
@@ -271,6 +271,7 @@ func TestSharedVectors(t *testing.T) {
 	c.memoryRules()
 	c.onItsFace(t, llama, toy)
 	c.evidence(t, llama)
+	c.data(llama)
 	for _, f := range []struct {
 		name string
 		v    any

@@ -56,12 +56,19 @@ func DecodeVerdict(b []byte) (Verdict, error) {
 	return s.Verdict(&Job{User: r.address(), Price: r.amount()}), nil
 }
 
-// Record is what the arena says of an opening: the job and the head of the state.
-func Record(j *Job, s *State) []byte { return append(j.Encode(), s.Encode()[:headSize]...) }
+// Record is what the arena says of an opening: the job and the head of the state, or all of it where
+// data are asked for.
+func Record(j *Job, s *State) []byte {
+	b := s.Encode()
+	if s.Phase != Publication {
+		b = b[:headSize]
+	}
+	return append(j.Encode(), b...)
+}
 
 // DecodeRecord rebuilds job and state from what the arena says of an opening. SPEC 08 §4.7.
 func DecodeRecord(b []byte) (Job, State, error) {
-	if len(b) != JobSize+headSize {
+	if len(b) != JobSize+headSize && len(b) != JobSize+StateSize {
 		return Job{}, State{}, fmt.Errorf("%w: record of %d bytes, want %d", ErrBadState, len(b), JobSize+headSize)
 	}
 	j, err := DecodeJob(b[:JobSize])
@@ -69,6 +76,12 @@ func DecodeRecord(b []byte) (Job, State, error) {
 		return Job{}, State{}, err
 	}
 	var s State
+	if len(b) == JobSize+StateSize {
+		if s, err = DecodeState(b[JobSize:]); err == nil && (s.Phase != Publication || s.JobHash != j.Hash()) {
+			err = fmt.Errorf("%w: opened in phase %s with the whole state", ErrBadState, s.Phase)
+		}
+		return j, s, err
+	}
 	(&reader{b: b[JobSize:]}).head(&s)
 	s.JobHash = j.Hash()
 	switch s.Phase {

@@ -35,17 +35,17 @@ var (
 	ErrHeld         = errors.New("not what the verdict on the case holds")
 )
 
-// base is 1.5 times the price of the longest branch's replies, in token units.
+// base is 1.5 times the price of replies that take so much gas, in token units.
 // WorstGas * price * 3 * TokenPerEther <= 10^8 * 2^66 * 3 * 10^30 needs more than 128 bits.
-func (p *Params) base(price *big.Int) *big.Int {
-	v := new(big.Int).SetUint64(p.WorstGas)
+func (p *Params) base(price *big.Int, gas uint64) *big.Int {
+	v := new(big.Int).SetUint64(gas)
 	v.Mul(v, price).Mul(v, big.NewInt(3)).Mul(v, p.TokenPerEther.Big())
 	return v.Div(v, big.NewInt(2e18))
 }
 
 // CommitBond is what a commit locks.
 func (p *Params) CommitBond() (Amount, error) {
-	v := p.base(new(big.Int).SetUint64(p.PriceCap))
+	v := p.base(new(big.Int).SetUint64(p.PriceCap), p.WorstGas)
 	return claim.AmountFromBig(v.Rsh(v, 1))
 }
 
@@ -55,12 +55,21 @@ const maxDoublings = 32
 // Bond is what commit and open lock together: base * 2^(open games / 8) plus the fee for the work,
 // in positions. baseFee is in wei. ErrAmount (of claim) above 2^128-1.
 func (p *Params) Bond(openGames, work, baseFee uint64) (Amount, error) {
+	return p.bond(openGames, work, baseFee, p.WorstGas)
+}
+
+// BondOfData is Bond for a demand of data in pieces, each a move of the node. SPEC 09 §3.4.
+func (p *Params) BondOfData(openGames, pieces, baseFee uint64) (Amount, error) {
+	return p.bond(openGames, 0, baseFee, max(p.WorstGas, pieces*MoveGas))
+}
+
+func (p *Params) bond(openGames, work, baseFee, replies uint64) (Amount, error) {
 	price := new(big.Int).SetUint64(baseFee)
 	price.Lsh(price, 2)
 	if limit := new(big.Int).SetUint64(p.PriceCap); price.Cmp(limit) < 0 {
 		price = limit
 	}
-	v := p.base(price)
+	v := p.base(price, replies)
 	v.Lsh(v, uint(min(openGames/8, maxDoublings)))
 	fee := p.WorkFee.Big()
 	return claim.AmountFromBig(v.Add(v, fee.Mul(fee, new(big.Int).SetUint64(work))))
@@ -126,6 +135,13 @@ func Return(escrow Amount) (opener, node, burned Amount) {
 	forfeit := escrow.Div(4)
 	node, burned = Forfeit(forfeit)
 	return escrow.Less(forfeit), node, burned
+}
+
+// ReturnOfData divides what is left of the escrow of a demand for data that was met: an eighth is burned.
+// The node gets nothing but its gas, or it would earn by not serving. SPEC 09 §4.3.
+func ReturnOfData(escrow Amount) (opener, burned Amount) {
+	burned = escrow.Div(8)
+	return escrow.Less(burned), burned
 }
 
 // Queue is when a node has worked off its queue with work more positions: max(now, queue) plus

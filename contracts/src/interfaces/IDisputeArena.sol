@@ -111,6 +111,12 @@ interface IDisputeArena {
     function raw(bytes32 game, bytes calldata state, bytes calldata payload, bytes calldata signature) external;
     function element(bytes32 game, bytes calldata state, bytes calldata payload, bytes calldata signature) external;
 
+    /// @notice The node posts the next piece of the ids that a demand asks for (SPEC 08 §4.12).
+    function publish(bytes32 game, bytes calldata state, bytes calldata payload, bytes calldata signature) external;
+
+    /// @notice The opener of a delivery takes it, or shows what a piece of it decrypts to.
+    function decrypt(bytes32 game, bytes calldata state, bytes calldata payload, bytes calldata signature) external;
+
     /// @notice Recomputes the picked element from openings. Anyone may answer and is repaid out of the escrow.
     function answer(bytes32 game, bytes calldata state, bytes calldata payload) external;
 

@@ -16,7 +16,7 @@ interface IGameRules {
     /// @notice A leaf has non-zero bytes beyond the end of its tensor.
     error BadPadding(uint256 offset);
 
-    /// @notice Moves 3 to 12 (SPEC 08 §4).
+    /// @notice Moves 3 to 12, 17 and 18 (SPEC 08 §4).
     /// @return next The state after the move, phase included; deadlines, escrow, cost and the void flag are the arena's.
     function step(uint8 move, bytes calldata state, bytes calldata payload) external view returns (bytes memory next);
 }

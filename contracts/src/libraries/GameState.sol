@@ -69,6 +69,8 @@ library GameState {
     uint8 internal constant REFUTED = 16;
     uint8 internal constant LOST = 17;
     uint8 internal constant INCLUSION = 18;
+    uint8 internal constant PUBLICATION = 19;
+    uint8 internal constant CHECK = 20;
 
     uint256 internal constant VOID = 1;
     uint256 internal constant DESCENDED = 2;
@@ -79,8 +81,8 @@ library GameState {
     uint256 internal constant DEMAND = 64;
     uint256 internal constant GRAMMAR = 128;
 
-    /// @dev Phases 1, 2, 5, 7, 9, 11, 13, 15, 18 as bits.
-    uint256 private constant NODES_PHASES = 0x4AAA6;
+    /// @dev Phases 1, 2, 5, 7, 9, 11, 13, 15, 18, 19 as bits.
+    uint256 private constant NODES_PHASES = 0xCAAA6;
 
     /// @notice Whether the node (or, in ANSWER and INCLUSION, anyone against the node's clock) is to move.
     function isNodes(uint256 phase) internal pure returns (bool) {

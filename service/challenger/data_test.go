@@ -1,0 +1,101 @@
+package challenger_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ethereum/go-ethereum/crypto"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/receipt"
+	"elenchus/service/challenger"
+	"elenchus/settlement/dispute"
+	"elenchus/settlement/ledger"
+)
+
+// stripped is a receipt without the ids that it is about.
+func stripped(r *receipt.Receipt) *receipt.Receipt {
+	b := *r
+	b.Prompt, b.Stop, b.Output = nil, nil, nil
+	return &b
+}
+
+// phases are how the games ended that were decided, in order.
+func (w *world) phases() (out []dispute.Phase) {
+	w.t.Helper()
+	for _, f := range w.chain.Facts() {
+		if e, ok := f.Event.(ledger.Decided); ok {
+			v, err := dispute.DecodeVerdict(e.Verdict)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			out = append(out, v.Phase)
+		}
+	}
+	return out
+}
+
+// The ids of a public claim that its node does not serve are demanded on the chain; what is published
+// there is checked like what is served, and a lie is refuted. Silence is refuted as well. SPEC 08 §4.12.
+func TestWithheldDataAreDemanded(t *testing.T) {
+	for name, c := range map[string]struct {
+		lie, serves, silent bool
+		want                []dispute.Phase
+	}{
+		"served":             {want: nil, serves: true},
+		"published":          {want: []dispute.Phase{dispute.Lost}},
+		"a lie is published": {want: []dispute.Phase{dispute.Lost, dispute.Refuted}, lie: true},
+		"silence":            {want: []dispute.Phase{dispute.Refuted}, silent: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				if c.lie {
+					w = newWorld(t, tamper)
+				}
+				w.withhold, w.silent = !c.serves, c.silent
+				v := w.run(50*time.Second, w.submit(stripped(w.r)))[w.r.ID()]
+				if got := w.phases(); !slices.Equal(got, c.want) {
+					t.Fatalf("games ended %v, want %v; verdict %+v", got, c.want, v)
+				}
+				if v.Known == c.silent || v.True != (!c.lie && !c.silent) {
+					t.Fatalf("verdict %+v", v)
+				}
+			})
+		})
+	}
+}
+
+// The user of a request of parties has its data delivered: he alone reads them.
+func TestTheUserTakesADelivery(t *testing.T) {
+	key, err := crypto.ToECDSA(bytes.Repeat([]byte{3}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		who := claim.AddressOf(key)
+		r := w.r
+		r.Request.DataClass, r.Request.User = claim.Parties, who
+		r.Claim.RequestDigest = r.Request.Digest(theArena)
+		r.Signature = sign(t, r.Claim)
+		var got *receipt.Receipt
+		w.o.Account, w.o.Chain, w.o.Key = who, w.chain.Account(who), key
+		w.o.Collected = func(r *receipt.Receipt) { got = r }
+		w.withhold = true
+		w.run(40*time.Second, func(c *challenger.Challenger) {
+			if _, err := c.Demand(t.Context(), stripped(r), w.man.Header); err != nil {
+				t.Error(err)
+			}
+		})
+		if p := w.phases(); !slices.Equal(p, []dispute.Phase{dispute.Lost}) {
+			t.Fatalf("the delivery ended %v", p)
+		}
+		if got == nil || !slices.Equal(got.Prompt, r.Prompt) || !slices.Equal(got.Output, r.Output) || !slices.Equal(got.Stop, r.Stop) {
+			t.Fatalf("delivered is %+v", got)
+		}
+	})
+}

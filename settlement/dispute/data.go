@@ -1,0 +1,409 @@
+package dispute
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"encoding/binary"
+	"fmt"
+
+	"elenchus/commitment/claim"
+	"elenchus/commitment/merkle"
+	"elenchus/commitment/trace"
+	"elenchus/compute/opset"
+)
+
+// Published and Delivered are steps of demands for the ids of a claim: of a public one, by anybody, in
+// the clear; of one for its parties, by the request's user, encrypted to his key. SPEC 08 §4.12.
+const (
+	Published uint32 = 1<<32 - 6
+	Delivered uint32 = 1<<32 - 7
+)
+
+// pieceLeaves is how many leaves a piece has at most.
+const pieceLeaves = 32
+
+// piece is a part of one of the three id lists of a claim. SPEC 08 §4.12.
+type piece struct {
+	list  int // 0 prompt, 1 stop ids, 2 outputs
+	a, b  uint64
+	depth int
+	root  Hash
+}
+
+// size is how many bytes the leaves of a piece and their siblings have.
+func (p *piece) size() uint64 {
+	return opset.LeafBytes*(p.b-p.a) + 32*siblingCount(p.a, p.b, p.depth)
+}
+
+// lists are the counts and roots of the id lists.
+func (j *Job) lists() (counts [3]uint64, roots [3]Hash) {
+	return [3]uint64{uint64(j.PromptCount), uint64(j.StopCount), uint64(j.Count)}, [3]Hash{j.PromptRoot, j.StopRoot, j.OutputRoot}
+}
+
+func idLeaves(ids uint64) uint64 { return (ids + idsPerLeaf - 1) / idsPerLeaf }
+
+func pieces(ids uint64) uint64 { return (idLeaves(ids) + pieceLeaves - 1) / pieceLeaves }
+
+// Pieces is how many pieces the ids of a claim are.
+func (j *Job) Pieces() (n uint64) {
+	counts, _ := j.lists()
+	for _, c := range counts {
+		n += pieces(c)
+	}
+	return n
+}
+
+// piece is the one with a number below Pieces.
+func (j *Job) piece(number uint64) piece {
+	counts, roots := j.lists()
+	list := 0
+	for list < 2 && number >= pieces(counts[list]) {
+		number -= pieces(counts[list])
+		list++
+	}
+	leaves := idLeaves(counts[list])
+	return piece{list: list, a: pieceLeaves * number, b: min(pieceLeaves*(number+1), leaves), depth: merkle.Depth(leaves), root: roots[list]}
+}
+
+// opens says ErrOpening unless leaves and siblings lead to the root of the list.
+func (p *piece) opens(data []byte) error {
+	cut := opset.LeafBytes * (p.b - p.a)
+	path := make([]Hash, 0, (uint64(len(data))-cut)/32)
+	for rest := data[cut:]; len(rest) > 0; rest = rest[32:] {
+		path = append(path, Hash(rest[:32]))
+	}
+	if err := merkle.Verify(p.root, p.depth, p.a, opset.LeafBytes, data[:cut], path); err != nil {
+		return fmt.Errorf("%w: %w", ErrOpening, err)
+	}
+	return nil
+}
+
+// Publish is the next piece of the ids that a demand asks for: leaves and siblings, or for a delivery
+// these encrypted under the secret of the opener's key and At.
+type Publish struct {
+	Job  Job
+	At   claim.Point // zero in the clear
+	Data []byte
+}
+
+// Decrypt is the end of a delivery: the opener takes it (Shown nil), or shows what a piece decrypts to.
+type Decrypt struct {
+	Job   Job
+	Shown *Shown
+}
+
+// Shown is a decrypted piece of a delivery, with what shows that it is.
+type Shown struct {
+	Piece  uint32
+	Before Hash // of the pieces before it
+	At     claim.Point
+	Shared claim.Shared
+	Plain  []byte
+	Later  []Hash // of each piece after it
+}
+
+// Kinds of the moves about data.
+func (Publish) Kind() Kind { return KindPublish }
+func (Decrypt) Kind() Kind { return KindDecrypt }
+
+// Encode is the payload of SPEC 08 §7.13.
+func (m Publish) Encode() []byte {
+	w := new(writer).bytes(m.Job.Encode())
+	if m.At != (claim.Point{}) {
+		w.bytes(m.At[:])
+	}
+	return w.bytes(m.Data).b
+}
+
+// Encode is the payload of SPEC 08 §7.14.
+func (m Decrypt) Encode() []byte {
+	w := new(writer).bytes(m.Job.Encode())
+	if s := m.Shown; s != nil {
+		w.u32(s.Piece).hash(s.Before).bytes(s.At[:]).bytes(s.Shared.Encode()).bytes(s.Plain).hashes(s.Later)
+	}
+	return w.b
+}
+
+func (r *reader) point() (p claim.Point) {
+	copy(p[:], r.take(uint64(len(p))))
+	return p
+}
+
+func decodePublish(s *State, r *reader) Move {
+	m := Publish{Job: r.job()}
+	if r.bad || m.Job.Hash() != s.JobHash {
+		r.bad = true
+		return m
+	}
+	if s.secret() {
+		m.At = r.point()
+		r.bad = r.bad || m.At == (claim.Point{})
+	}
+	p := m.Job.piece(s.Index)
+	m.Data = r.take(p.size())
+	return m
+}
+
+func decodeDecrypt(s *State, r *reader) Move {
+	m := Decrypt{Job: r.job()}
+	if r.bad || m.Job.Hash() != s.JobHash {
+		r.bad = true
+		return m
+	}
+	if len(r.b) == 0 {
+		return m
+	}
+	m.Shown = &Shown{Piece: r.u32(), Before: r.hash(), At: r.point()}
+	if raw := r.take(claim.SharedSize); raw != nil {
+		m.Shown.Shared = claim.DecodeShared([claim.SharedSize]byte(raw))
+	}
+	if uint64(m.Shown.Piece) >= s.Total {
+		r.bad = true
+		return m
+	}
+	p := m.Job.piece(uint64(m.Shown.Piece))
+	m.Shown.Plain = r.take(p.size())
+	m.Shown.Later = r.hashes(s.Total - uint64(m.Shown.Piece) - 1)
+	return m
+}
+
+// secret says that pieces are encrypted.
+func (s *State) secret() bool { return s.Type != 0 }
+
+// receiver is the key that a delivery is encrypted to.
+func (s *State) receiver() claim.Point {
+	return claim.Point(append(bytes.Clone(s.KV[:]), s.Boundaries[:]...))
+}
+
+// pieceKey encrypts one piece of one case.
+func (s *State) pieceKey(secret Hash, number uint64) Hash {
+	return claim.Keccak(secret[:], s.Case[:], binary.BigEndian.AppendUint64(nil, number))
+}
+
+// Pieces is how many pieces of data the move asks for, 0 if it is not about data.
+func (m *OpenMove) Pieces() uint64 {
+	if m.T != Published && m.T != Delivered {
+		return 0
+	}
+	j := Job{PromptCount: m.Request.PromptCount, StopCount: m.Request.StopCount, Count: m.Claim.Count}
+	return j.Pieces()
+}
+
+// asks puts a claim's ids in hand.
+func (m *OpenMove) asks(s *State, j *Job) error {
+	class := claim.Public
+	if m.T == Delivered {
+		class = claim.Parties
+	}
+	switch {
+	case m.graph():
+		return fmt.Errorf("%w: ids of a graph model", ErrStep)
+	case m.Sampler.Lists != (Hash{}):
+		return fmt.Errorf("%w: the request has a bias, stop strings or a grammar, which are not published", ErrStep)
+	case m.Request.DataClass != class:
+		return fmt.Errorf("%w: the data are of class %s, want %s", ErrStep, claim.ClassName(m.Request.DataClass), claim.ClassName(class))
+	case m.T == Delivered && m.Opener != m.Request.User:
+		return fmt.Errorf("%w: %x asks for the data of %x", ErrStep, m.Opener, m.Request.User)
+	}
+	if m.T == Delivered {
+		if err := m.To.Check(); err != nil || m.To.Address() != m.Opener {
+			return fmt.Errorf("%w: no key of %x", ErrPoint, m.Opener)
+		}
+		s.Type = 1
+		copy(s.KV[:], m.To[:32])
+		copy(s.Boundaries[:], m.To[32:])
+	}
+	s.Phase, s.Total = Publication, j.Pieces()
+	s.Flags |= FlagDemand | FlagDescended
+	return nil
+}
+
+func chained(before, next Hash) Hash { return claim.Keccak(before[:], next[:]) }
+
+// hash is what the state keeps of an encrypted piece.
+func (m *Publish) hash() Hash { return claim.Keccak(m.At[:], m.Data) }
+
+func applyPublish(s *State, m Publish) error {
+	if m.Job.Hash() != s.JobHash {
+		return fmt.Errorf("%w: %x", ErrBadJob, m.Job.Hash())
+	}
+	p := m.Job.piece(s.Index)
+	if uint64(len(m.Data)) != p.size() {
+		return fmt.Errorf("%w: piece %d has %d bytes, want %d", ErrBadPayload, s.Index, len(m.Data), p.size())
+	}
+	if s.secret() {
+		if err := m.At.Check(); err != nil {
+			return fmt.Errorf("%w: %w", ErrPoint, err)
+		}
+		s.Subtree = chained(s.Subtree, m.hash())
+	} else if err := p.opens(m.Data); err != nil {
+		return err
+	}
+	s.Index++
+	switch {
+	case s.Index < s.Total:
+	case s.secret():
+		s.Phase = Check
+	default:
+		s.Phase = Lost
+	}
+	return nil
+}
+
+func applyDecrypt(s *State, m Decrypt) error {
+	if m.Job.Hash() != s.JobHash {
+		return fmt.Errorf("%w: %x", ErrBadJob, m.Job.Hash())
+	}
+	if m.Shown == nil {
+		s.Phase = Lost
+		return nil
+	}
+	w := m.Shown
+	if uint64(w.Piece) >= s.Total {
+		return fmt.Errorf("%w: piece %d of %d", ErrRange, w.Piece, s.Total)
+	}
+	p := m.Job.piece(uint64(w.Piece))
+	if uint64(len(w.Plain)) != p.size() || uint64(len(w.Later)) != s.Total-uint64(w.Piece)-1 {
+		return fmt.Errorf("%w: piece %d of %d bytes, %d after it", ErrBadPayload, w.Piece, len(w.Plain), len(w.Later))
+	}
+	if err := w.Shared.Check(s.receiver(), w.At); err != nil {
+		return fmt.Errorf("%w: %w", ErrPoint, err)
+	}
+	key := s.pieceKey(Hash(w.Shared.Secret[:32]), uint64(w.Piece))
+	sealed := Publish{At: w.At, Data: claim.Mask(key, w.Plain)}
+	hash := chained(w.Before, sealed.hash())
+	for _, h := range w.Later {
+		hash = chained(hash, h)
+	}
+	if hash != s.Subtree {
+		return fmt.Errorf("%w: the pieces hash to %x, posted were those of %x", ErrOpening, hash, s.Subtree)
+	}
+	s.Phase = Lost
+	if p.opens(w.Plain) != nil {
+		s.Phase = Refuted
+	}
+	return nil
+}
+
+// IDs are the id lists of a claim.
+type IDs struct{ Prompt, Stop, Output []int32 }
+
+func (i *IDs) list(n int) []int32 { return [3][]int32{i.Prompt, i.Stop, i.Output}[n] }
+
+// NextPiece is the node's next move where its claim's ids are asked for. once is a key that is used for
+// this piece and nothing else; it may be nil in the clear. The ids must be those of the claim.
+func NextPiece(s *State, j Job, ids *IDs, once *ecdsa.PrivateKey) (Publish, error) {
+	if s.Phase != Publication {
+		return Publish{}, fmt.Errorf("%w: phase %s asks for no data", ErrStuck, s.Phase)
+	}
+	p := j.piece(s.Index)
+	list := ids.list(p.list)
+	data := padTo(trace.IDBytes(list), opset.LeafBytes)
+	if uint64(len(data)) < opset.LeafBytes*p.b || trace.IDTree(list).Root() != p.root {
+		return Publish{}, fmt.Errorf("%w: the %d ids are not those of the claim", ErrStuck, len(list))
+	}
+	m := Publish{Job: j, Data: bytes.Clone(data[opset.LeafBytes*p.a : opset.LeafBytes*p.b])}
+	for _, h := range trace.IDTree(list).Siblings(0, p.a, p.b) {
+		m.Data = append(m.Data, h[:]...)
+	}
+	if !s.secret() {
+		return m, nil
+	}
+	if once == nil {
+		return Publish{}, fmt.Errorf("%w: no key to encrypt with", ErrStuck)
+	}
+	secret, err := claim.SecretWith(once, s.receiver())
+	if err != nil {
+		return Publish{}, err
+	}
+	m.At, m.Data = claim.PointOf(once), claim.Mask(s.pieceKey(secret, s.Index), m.Data)
+	return m, nil
+}
+
+// Assemble puts the ids of a claim together from the pieces that were posted in the clear; it fails
+// unless they are all there and lead to the roots of the job.
+func Assemble(j Job, posted []Publish) (IDs, error) {
+	plain := make([][]byte, len(posted))
+	for i := range posted {
+		plain[i] = posted[i].Data
+	}
+	return assemble(j, plain)
+}
+
+func assemble(j Job, plain [][]byte) (IDs, error) {
+	var lists [3][]byte
+	if uint64(len(plain)) != j.Pieces() {
+		return IDs{}, fmt.Errorf("%w: %d pieces of %d", ErrBadPayload, len(plain), j.Pieces())
+	}
+	for i, b := range plain {
+		p := j.piece(uint64(i))
+		if uint64(len(b)) != p.size() {
+			return IDs{}, fmt.Errorf("%w: piece %d has %d bytes", ErrBadPayload, i, len(b))
+		}
+		if err := p.opens(b); err != nil {
+			return IDs{}, err
+		}
+		lists[p.list] = append(lists[p.list], b[:opset.LeafBytes*(p.b-p.a)]...)
+	}
+	counts, _ := j.lists()
+	ids := func(n int) []int32 {
+		out := make([]int32, counts[n])
+		for i := range out {
+			out[i] = int32(binary.LittleEndian.Uint32(lists[n][4*i:]))
+		}
+		return out
+	}
+	return IDs{Prompt: ids(0), Stop: ids(1), Output: ids(2)}, nil
+}
+
+// Receive is the opener's move at the end of a delivery, and the ids that were delivered: he takes them,
+// or shows the first piece that is not what the claim commits to. key is that of the opener.
+func Receive(s *State, j Job, posted []Publish, key *ecdsa.PrivateKey) (Decrypt, IDs, error) {
+	if s.Phase != Check || uint64(len(posted)) != s.Total {
+		return Decrypt{}, IDs{}, fmt.Errorf("%w: %d pieces of %d in phase %s", ErrStuck, len(posted), s.Total, s.Phase)
+	}
+	plain := make([][]byte, len(posted))
+	before := Hash{}
+	for i, m := range posted {
+		secret, err := claim.SecretWith(key, m.At)
+		if err != nil {
+			return Decrypt{}, IDs{}, err
+		}
+		plain[i] = claim.Mask(s.pieceKey(secret, uint64(i)), m.Data)
+		if p := j.piece(uint64(i)); p.opens(plain[i]) != nil {
+			d, err := garbled(j, posted, i, before, plain[i], key)
+			return d, IDs{}, err
+		}
+		before = chained(before, m.hash())
+	}
+	ids, err := assemble(j, plain)
+	return Decrypt{Job: j}, ids, err
+}
+
+// garbled shows a piece that is not what it should be.
+func garbled(j Job, posted []Publish, at int, before Hash, plain []byte, key *ecdsa.PrivateKey) (Decrypt, error) {
+	shared, err := claim.Share(key, posted[at].At)
+	if err != nil {
+		return Decrypt{}, err
+	}
+	m := &Shown{Piece: uint32(at), Before: before, At: posted[at].At, Shared: shared, Plain: plain}
+	for i := at + 1; i < len(posted); i++ {
+		m.Later = append(m.Later, posted[i].hash())
+	}
+	return Decrypt{Job: j, Shown: m}, nil
+}
+
+// Posts reads what was posted in a demand for data, in order, out of the payloads of its moves.
+func Posts(s *State, j Job, payloads [][]byte) ([]Publish, error) {
+	at := State{Phase: Publication, JobHash: j.Hash(), Total: s.Total, Type: s.Type}
+	var out []Publish
+	for i, b := range payloads {
+		at.Index = uint64(i)
+		m, err := DecodeMove(&at, KindPublish, b)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, m.(Publish))
+	}
+	return out, nil
+}
