@@ -221,6 +221,9 @@ func (g *trial) commitTime() uint64 {
 // begin commits and opens the game, and holds its state to the twin.
 func (c *bar) begin(t testing.TB, g *trial) {
 	t.Helper()
+	if c.opener = common.Address(g.open.Opener); c.ask(t, "creditOf", c.opener).Sign() == 0 {
+		c.enrich(t, c.opener, "fund")
+	}
 	c.cfg.Time = max(c.cfg.Time, g.commitTime())
 	committed := c.cfg.Time
 	if name := c.call(t, stranger, "commit", [32]byte(g.key)); name != "" {
@@ -335,7 +338,8 @@ func (c *bar) spent(t testing.TB, before *dispute.State) claim.Amount {
 // methods name the moves of the arena.
 var methods = map[dispute.Kind]string{dispute.KindChildren: "children", dispute.KindChild: "child", dispute.KindReveal: "reveal",
 	dispute.KindStage: "stage", dispute.KindRows: "rows", dispute.KindLayer: "layer", dispute.KindTensors: "tensors",
-	dispute.KindPick: "pick", dispute.KindRaw: "raw", dispute.KindElement: "element"}
+	dispute.KindPick: "pick", dispute.KindRaw: "raw", dispute.KindElement: "element",
+	dispute.KindPublish: "publish", dispute.KindDecrypt: "decrypt"}
 
 // try makes a move in the arena and with the twin: both refuse it, or both reach the same state, clocks and
 // escrow included. It reports the reason of a refusal.

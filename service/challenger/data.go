@@ -20,7 +20,7 @@ func bare(r *receipt.Receipt) bool {
 // the node publish them on the chain. What was published is checked when it is there. SPEC 08 §4.12.
 func (c *Challenger) complete(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion) error {
 	id := r.Claim.ID(c.o.Domain)
-	m, held := c.models[r.Request.Model]
+	m, held := c.model(r.Request.Model)
 	why := evident(r, c.o.Domain, at)
 	switch {
 	case why == "" && r.Request.DataClass != claim.Public:

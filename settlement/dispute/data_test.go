@@ -264,10 +264,10 @@ func unmask(t testing.TB, g *game, at int, key *ecdsa.PrivateKey) []byte {
 func (c *collector) data(man *manifest.Manifest) {
 	user := dataKey(c.t, 12)
 	for _, f := range []struct {
-		name string
-		step uint32
-		bad  bool
-	}{{"published", Published, false}, {"delivered", Delivered, false}, {"garbled", Delivered, true}} {
+		name       string
+		step       uint32
+		bad, shown bool
+	}{{"published", Published, false, false}, {"delivered", Delivered, false, false}, {"shown", Delivered, false, true}, {"garbled", Delivered, true, false}} {
 		w, ids := dataWorld(c.t, man, f.step, user, 600, 3, 20)
 		c.name = f.name
 		g := begin(c.t, w)
@@ -302,14 +302,14 @@ func (c *collector) data(man *manifest.Manifest) {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		c.move(g.s, m)
-		if !f.bad {
-			sound, err := garbled(g.j, postsOf(g), 0, Hash{}, unmask(c.t, g, 0, user), user)
+		if f.shown { // a piece that is sound
+			m, err = garbled(g.j, postsOf(g), 0, Hash{}, unmask(c.t, g, 0, user), user)
 			if err != nil {
 				c.t.Fatal(err)
 			}
-			m = sound
-			c.move(g.s, m)
+		}
+		if c.move(g.s, m); m.Shown == nil {
+			continue
 		}
 		for _, at := range []int{JobSize + 4, JobSize + 36 + 64 + 64, JobSize + 36 + 64 + claim.SharedSize + 1} {
 			b := m.Encode()
