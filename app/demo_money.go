@@ -141,6 +141,8 @@ func (d *demo) honest(role string) bool {
 	case "node1":
 		card, known := adversary.Find(d.o.Attack)
 		return !known || !card.Guilty() || d.result.Changed != nil && !*d.result.Changed
+	case "deployer": // pays for keys of proofs, which are no move of a game
+		return false
 	case "gateway":
 		return d.o.Attack != "hidden-prompt"
 	}

@@ -62,6 +62,8 @@ type StoredModel struct {
 	Path    string   `json:"path"`
 	Aliases []string `json:"aliases,omitempty"`
 	Memory  int64    `json:"memory_bytes"` // about what it takes to serve it, less rows of prompts
+	// Confidential: disputes about it are answered by proofs.
+	Confidential bool `json:"confidential,omitempty"`
 }
 
 const (
@@ -116,7 +118,7 @@ func describe(path string) (StoredModel, error) {
 	}
 	return StoredModel{
 		Name: name, ID: h.ID().String(), Kind: kindName(h.Kind), Layers: h.Layers, Vocab: h.Vocab, Context: h.TMax, Bytes: st.Size(), Path: path,
-		Memory: servingBytes(st.Size()),
+		Memory: servingBytes(st.Size()), Confidential: h.Class == manifest.Confidential,
 	}, nil
 }
 
@@ -153,17 +155,26 @@ type ImportOptions struct {
 	Text     string // calibration file that auto measures on; "": a text of ours
 	Context  int    // positions; 0: what the file says
 	Template string // auto or concat; see importer.Options
-	Notes    func(line string)
-	Progress func(done, all int)
+	// Confidential makes a model whose leaves never are on a chain. The path may be that of a model of the store,
+	// or default. SPEC 10 §6.
+	Confidential bool
+	Notes        func(line string)
+	Progress     func(done, all int)
 }
 
 // Import turns a model file into a model of the store.
 func (s Store) Import(path string, o ImportOptions) (StoredModel, error) {
 	if o.Name == "" {
 		o.Name = title(path)
+		if o.Confidential {
+			o.Name += "-confidential"
+		}
 	}
 	if err := checkName(o.Name); err != nil {
 		return StoredModel{}, err
+	}
+	if o.Confidential {
+		return s.importConfidential(path, o)
 	}
 	if filepath.Ext(path) == modelExt {
 		man, _, err := openModel(path)
@@ -180,6 +191,26 @@ func (s Store) Import(path string, o ImportOptions) (StoredModel, error) {
 		return StoredModel{}, fmt.Errorf("import %s: %w", path, err)
 	}
 	return s.Add(man, o.Name)
+}
+
+// importConfidential takes a file or a model that is here already, as a confidential one.
+func (s Store) importConfidential(path string, o ImportOptions) (StoredModel, error) {
+	var man *manifest.Manifest
+	_, err := os.Stat(path)
+	if err != nil || filepath.Ext(path) == modelExt {
+		man, _, err = s.Load(path)
+	} else {
+		man, err = s.importSource(path, o)
+	}
+	if err != nil {
+		return StoredModel{}, fmt.Errorf("import %s: %w", path, err)
+	}
+	hidden, err := manifest.BindAs(man.Model, manifest.Confidential)
+	if err != nil {
+		return StoredModel{}, fmt.Errorf("import %s: %w", path, err)
+	}
+	hidden.Backing = man.Backing
+	return s.Add(hidden, o.Name)
 }
 
 // importSource imports what fits memory and disk.

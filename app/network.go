@@ -169,7 +169,11 @@ func (n *Network) deploy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n.Addresses, err = chain.Deploy(ctx, c, s, n.cfg.Params); err != nil {
+	p := n.cfg.Params
+	if p.Registrar == (common.Address{}) { // keys of proofs are development keys here, made when they are needed
+		p.Registrar = common.Address(n.Accounts["deployer"])
+	}
+	if n.Addresses, err = chain.Deploy(ctx, c, s, p); err != nil {
 		return fmt.Errorf("deploy the contracts: %w", err)
 	}
 	if n.cfg.Audits {
@@ -188,6 +192,7 @@ func (n *Network) roleArgs(role, name string, stake claim.Amount) []string {
 	return append([]string{
 		role, "--rpc", n.RPC, "--deployment", n.Deployment, "--key", n.keyFile(name), "--dir", filepath.Join(n.cfg.Dir, name),
 		"--listen", "127.0.0.1:0", "--stake", stake.String(), "--log-level", "debug",
+		"--proof-keys", filepath.Join(n.cfg.Dir, "proof-keys"), "--registrar", n.keyFile("deployer"),
 	}, n.modelArgs()...)
 }
 

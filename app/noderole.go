@@ -68,12 +68,17 @@ func (r *Role) Node(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	prove, err := r.proving(ctx, l)
+	if err != nil {
+		return err
+	}
+	defer prove.close()
 	plants, err := r.plants(ctx, l, pool)
 	if err != nil {
 		return err
 	}
 	o := node.Options{
-		Key: key, Domain: l.Contracts.Domain(), Chain: lie.Chain(l), Models: held.served, Dir: r.Dir, Plants: plants,
+		Prove: prove.of(l.account), Key: key, Domain: l.Contracts.Domain(), Chain: lie.Chain(l), Models: held.served, Dir: r.Dir, Plants: plants,
 		Window: time.Duration(l.Contracts.Params().Window) * time.Second, Log: r.Log, CrashPoint: crashPoint(""),
 	}
 	if r.Store {
@@ -97,7 +102,7 @@ func (r *Role) Node(ctx context.Context) error {
 		return l.Do(ctx, i)
 	}
 	measureNode(face, n, held.set, l)
-	return r.serve(ctx, "node", face, lie.Handler(n.Handler()), ready, l.Run, n.Run)
+	return r.serve(ctx, "node", face, lie.Handler(n.Handler()), ready, append(prove.tasks, l.Run, n.Run)...)
 }
 
 // shelfOfModels opens the models of a node.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -157,7 +158,7 @@ func (s Store) key(system step.System, u *circuit.Unit, mayMake bool) (*step.Key
 	return key, keepKey(path, key)
 }
 
-// keepKey writes a key that is there whole or not at all.
+// keepKey writes a key that is there whole or not at all. One that is there already stays.
 func keepKey(path string, key *step.Key) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
@@ -171,7 +172,10 @@ func keepKey(path string, key *step.Key) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return os.Rename(f.Name(), path) // a file system without links
+	}
+	return nil
 }
 
 // ProofReport is the statement of a proof file that holds.

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -132,20 +133,31 @@ func (p *prover) key(ctx context.Context, u *circuit.Unit) (*step.Key, error) {
 	return k, nil
 }
 
-// kept reads a key from the folder, or makes it.
+// kept reads a key from the folder. One that is not there is made and put there, unless another process was faster.
 func (p *prover) kept(u *circuit.Unit) (*step.Key, error) {
 	digest, err := step.CircuitDigest(step.Groth16, u.AnswerCircuit())
 	if err != nil {
 		return nil, err
 	}
 	path := filepath.Join(p.dir, fmt.Sprintf("%s-%x.%s", step.Groth16, digest, step.DevelopmentOrigin))
-	if f, err := os.Open(path); err == nil {
-		defer f.Close() //nolint:errcheck // read only
-		return step.ReadKey(step.Groth16, u.AnswerCircuit(), bufio.NewReader(f))
+	k, err := readKept(path, u)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return k, err
 	}
-	k, err := step.DevelopmentKey(step.Groth16, u.AnswerCircuit(), rand.Reader)
+	if k, err = step.DevelopmentKey(step.Groth16, u.AnswerCircuit(), rand.Reader); err != nil {
+		return nil, err
+	}
+	if err := keepKey(path, k); err != nil {
+		return nil, err
+	}
+	return readKept(path, u)
+}
+
+func readKept(path string, u *circuit.Unit) (*step.Key, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return k, keepKey(path, k)
+	defer f.Close() //nolint:errcheck // read only
+	return step.ReadKey(step.Groth16, u.AnswerCircuit(), bufio.NewReader(f))
 }

@@ -52,6 +52,8 @@ type Role struct {
 	AuditFees  claim.Amount  // nodes: to have paid in advance for audits
 	Plant      uint64        // nodes: one of so many claims is false on purpose, for auditors to find; 0: none
 	PlantUsers []claim.Address
+	ProofKeys  string    // nodes, watchers: folder of keys of proofs about confidential models; "": one in Dir
+	Registrar  string    // development: key file of who may register keys of proofs; "": they are on the chain
 	Ready      io.Writer // gets the line "role URL" once the role serves
 	Log        *slog.Logger
 
@@ -203,6 +205,12 @@ func (r *Role) Watch(ctx context.Context) error {
 		Account: l.account, Domain: l.Contracts.Domain(), Chain: l, Source: peer.New(http.DefaultClient), Dir: r.Dir,
 		MaxBond: r.Stake, Window: l.Contracts.Params().Window, Log: r.Log, CrashPoint: crashPoint(""),
 	}
+	prove, err := r.proving(ctx, l)
+	if err != nil {
+		return err
+	}
+	defer prove.close()
+	o.Prove = prove.of(l.account)
 	o.Covered = func(ctx context.Context, node claim.Address) bool { return covered(ctx, l.Contracts, node) }
 	key, err := r.key()
 	if err != nil {
@@ -230,7 +238,7 @@ func (r *Role) Watch(ctx context.Context) error {
 		return err
 	}
 	ready := func(string) error { return l.holdCredit(ctx, r.Stake) }
-	tasks := []func(context.Context) error{l.Run, c.Run}
+	tasks := append(prove.tasks, l.Run, c.Run)
 	if a != nil {
 		defer a.Close() //nolint:errcheck // the process ends
 		ready = func(string) error { return errors.Join(l.holdCredit(ctx, r.Stake), l.holdSeat(ctx)) }

@@ -41,6 +41,7 @@ func modelImport() *cobra.Command {
 	}
 	l.add(c)
 	importFlags(c, &o)
+	c.Flags().BoolVar(&o.Confidential, "confidential", false, "a model whose disputes are answered by proofs: no leaf of it is shown on a chain; PATH may be a model of the store or default")
 	return c
 }
 
@@ -93,6 +94,9 @@ func modelList() *cobra.Command {
 				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 				for _, m := range all {
 					fmt.Fprintf(t, "%s\t%s\t%d MiB\tcontext %d", m.Name, m.ID, (m.Bytes+1<<20-1)>>20, m.Context)
+					if m.Confidential {
+						fmt.Fprint(t, "\tconfidential")
+					}
 					if len(m.Aliases) > 0 {
 						fmt.Fprintf(t, "\talso %s", strings.Join(m.Aliases, ", "))
 					}

@@ -106,6 +106,12 @@ func untilStopped(c *cobra.Command) (context.Context, context.CancelFunc) {
 	return ctx, func() { cancel(); stop() }
 }
 
+// addProofs adds the flags of roles that answer about confidential models.
+func (f *roleFlags) addProofs(c *cobra.Command) {
+	c.Flags().StringVar(&f.ProofKeys, "proof-keys", "", "folder of the keys by which answers about confidential models are proven (default: one in --dir)")
+	c.Flags().StringVar(&f.Registrar, "registrar", "", "development: key file of the deployment's registrar, by which keys of proofs are made and registered when they are needed")
+}
+
 func nodeCommand() *cobra.Command {
 	f := &roleFlags{}
 	c := &cobra.Command{
@@ -125,6 +131,7 @@ func nodeCommand() *cobra.Command {
 	f.add(c, "127.0.0.1:9001")
 	_ = c.MarkFlagRequired("dir") // it exists
 	c.Flags().StringVar(&f.stake, "stake", "0", "token units of stake to hold before serving")
+	f.addProofs(c)
 	c.Flags().StringVar(&f.fees, "audit-fees", "0", "token units to have paid in advance for audits of the own batches")
 	c.Flags().Uint64Var(&f.Plant, "plant", 0, "plant a fault in one of so many claims, for auditors to find: 64 is usual; 0: none")
 	c.Flags().StringSliceVar(&f.users, "plant-user", nil, "account of your own, such as your gateway's, whose requests plants look like (repeatable; default: of nobody)")
@@ -152,6 +159,7 @@ func watchCommand() *cobra.Command {
 	}
 	f.add(c, "127.0.0.1:9101")
 	_ = c.MarkFlagRequired("dir") // it exists
+	f.addProofs(c)
 	c.Flags().StringVar(&f.Beacon, "beacon", "", "key file of a local beacon: take a seat and audit what it draws (default: do not audit)")
 	c.Flags().StringVar(&f.stake, "stake", "0", "token units of credit to hold for bonds; also the most to lock in one game")
 	return c
