@@ -113,6 +113,12 @@ func TestWhoLeavesHasAReceipt(t *testing.T) {
 	if err != nil || report.Outcome() != receipt.Holds {
 		t.Fatalf("%+v, %v", report, err)
 	}
+	for answer, want := range map[string]receipt.Outcome{report.Output: receipt.Holds, report.Output[:1]: receipt.Holds, report.Output + "!": receipt.False} {
+		f := elenchus.Options{Model: elenchus.NewModel(man), ExpectOutput: &answer}
+		if got, err := elenchus.Verify(t.Context(), string(text), f); err != nil || got.Outcome() != want {
+			t.Errorf("%q: %+v, %v", answer, got, err)
+		}
+	}
 	for _, c := range report.Checks {
 		if c.Name == "signature" && !strings.Contains(c.Detail, "by the signature of its user") {
 			t.Errorf("%s: %s", c.Name, c.Detail)

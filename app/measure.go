@@ -53,12 +53,15 @@ func (b *Backend) countFirst(sent int, asked time.Time) {
 }
 
 // countAnswer counts how an answer ended.
-func (b *Backend) countAnswer(ctx context.Context, node string, err error) {
+func (b *Backend) countAnswer(ctx context.Context, node string, left *cut, err error) {
 	switch {
+	case err == nil && left != nil:
+		b.Meter.Add("elenchus_gateway_node_jobs_total", 1, node, "cancelled")
+		b.Meter.Add("elenchus_gateway_receipts_total", 1)
 	case err == nil:
 		b.Meter.Add("elenchus_gateway_node_jobs_total", 1, node, "done")
 		b.Meter.Add("elenchus_gateway_receipts_total", 1)
-	case ctx.Err() != nil:
+	case ctx.Err() != nil || left != nil:
 		b.Meter.Add("elenchus_gateway_node_jobs_total", 1, node, "cancelled")
 	default:
 		b.Meter.Add("elenchus_gateway_node_jobs_total", 1, node, "broken")

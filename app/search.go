@@ -139,7 +139,7 @@ func newStream(ctx context.Context, from *search, q asked) *stream {
 func (s *stream) read(ctx context.Context, from *search, q asked) error {
 	for {
 		err := s.copy(ctx, from, &q)
-		from.b.countAnswer(ctx, from.url, err)
+		from.b.countAnswer(ctx, from.url, s.cut(), err)
 		if closed := from.answer.Close(); err == nil || ctx.Err() != nil || s.cut() != nil {
 			_ = closed // the answer is over
 			return err

@@ -135,6 +135,7 @@ func endsOf(t *testing.T, dist, dir string, c *secondCase, man *manifest.Manifes
 	if err != nil {
 		t.Fatal(err)
 	}
+	text = text[:len(text)/2] // who leaves may have read less than was taken
 	for count, want := range map[uint32]string{5: "holds", 6: "false"} {
 		if r.Cancel, err = claim.Sign(claim.CancelDigest(r.Domain, r.Request.Digest(r.Domain), count), user); err != nil {
 			t.Fatal(err)

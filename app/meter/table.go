@@ -42,7 +42,7 @@ func Table() []Metric {
 		{"elenchus_gateway_prompt_tokens_total", Counter, "tokens of prompts", []string{"model"}, []string{Gateway}},
 		{"elenchus_gateway_completion_tokens_total", Counter, "tokens of answers", []string{"model"}, []string{Gateway}},
 		{"elenchus_gateway_node_jobs_total", Counter, "jobs by node and outcome: done, refused, busy, unreachable, broken, cancelled", []string{"node", "outcome"}, []string{Gateway}},
-		{"elenchus_gateway_receipts_total", Counter, "receipts that were handed on", nil, []string{Gateway}},
+		{"elenchus_gateway_receipts_total", Counter, "receipts that were handed on, or kept of answers whose client left", nil, []string{Gateway}},
 
 		{"elenchus_node_jobs_total", Counter, "jobs by outcome: done, cancelled, failed", []string{"outcome"}, []string{Node}},
 		{"elenchus_node_job_seconds", Histogram, "computing of a job, without waiting for its turn", nil, []string{Node}},

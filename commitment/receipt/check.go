@@ -109,7 +109,7 @@ func Verify(r *Receipt, f Facts) *Report {
 		func() (Outcome, string) { return ids(r) },
 		func() (Outcome, string) { return model(r, &f) },
 		func() (Outcome, string) { return request(r, &f, side, err) },
-		func() (Outcome, string) { return text(&f, side, errors.Join(err, bad), out.Output, ending) },
+		func() (Outcome, string) { return text(r, &f, side, errors.Join(err, bad), out.Output, ending) },
 		func() (Outcome, string) { return execution(r, &f) },
 		func() (Outcome, string) { return inclusion(r, &f) },
 		func() (Outcome, string) { return window(r, &f) },

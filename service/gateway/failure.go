@@ -60,6 +60,12 @@ func unsupported(param, accepted string) *failure {
 		param+" is not supported here and ignoring it would change the answer: leave it out or send "+accepted)
 }
 
+// noText refuses a part of a message that is no text, such as an image.
+func noText(param, given, accepted string) *failure {
+	return failed(http.StatusBadRequest, "invalid_request_error", param, "unsupported_parameter",
+		param+" is of type "+strconv.Quote(clip(given, 40))+", and models here read text alone: leave it out, or send what it says as "+accepted)
+}
+
 // noModel answers for a model that nobody serves.
 func noModel(name string) *failure {
 	return failed(http.StatusNotFound, "invalid_request_error", "model", "model_not_found",

@@ -252,7 +252,7 @@ func (b *block) read(r *request, name string, m member) (f *failure) {
 	case "type":
 		b.kind, f = readString(m, maxNameText)
 		if f == nil && b.kind != "text" && b.kind != "tool_use" && b.kind != "tool_result" {
-			f = unsupported(m.name, `"text", "tool_use" or "tool_result"`)
+			f = noText(b.where, b.kind, `a block of type "text"`)
 		}
 	case "text":
 		text, f = readString(m, maxBody)

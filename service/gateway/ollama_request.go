@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 
 	"elenchus/compute/template"
 )
@@ -40,7 +41,7 @@ func ollamaGenerate() *dialect {
 	fields["suffix"] = only("an empty string", `""`)
 	fields["template"] = only("an empty string", `""`)
 	fields["context"] = only("an empty list", `[]`)
-	fields["images"] = only("an empty list", `[]`)
+	fields["images"] = noImages
 	return &dialect{fields: fields, check: checkGenerate, missing: "prompt", load: loadText, encode: encodeGenerate, whole: alone(wholeTextLine), stream: textLines}
 }
 
@@ -161,7 +162,7 @@ func (t *ollamaTurn) read(r *request, name string, m member) (f *failure) {
 		t.result, f = readString(m, maxCallID)
 	case "tool_name": // the result is that of the next call
 	case "images":
-		f = only("an empty list", `[]`)(r, m)
+		f = noImages(r, m)
 	case "thinking":
 		f = only("an empty string", `""`)(r, m)
 	default:
@@ -224,4 +225,13 @@ func (t *ollamaTurn) add(k *talk) *failure {
 		}
 	}
 	return nil
+}
+
+// noImages accepts an empty list of images alone.
+func noImages(_ *request, m member) *failure {
+	if compact(m.value) == "[]" {
+		return nil
+	}
+	return failed(http.StatusBadRequest, "invalid_request_error", m.name, "unsupported_parameter",
+		m.name+" is given, and models here read text alone: leave it out, or send what they say as text")
 }

@@ -133,7 +133,7 @@ func readPart(raw json.RawMessage, where string, types []string) (string, *failu
 		case "type":
 			given, _ := readString(m, maxNameText)
 			if isText = slices.Contains(types, given); !isText {
-				return "", unsupported(where, "parts of type "+strconv.Quote(types[0]))
+				return "", noText(where, given, "a part of type "+strconv.Quote(types[0]))
 			}
 		case "text":
 			m.name = where + ".text"

@@ -89,7 +89,7 @@ var refusedBodies = []refusal{
 	{"one call at a time", "chat/completions", `{` + chatStart + `,"parallel_tool_calls":1,"tools":[` + oneTool + `]}`, 400, "parallel_tool_calls", "must be"},
 	{"no content", "chat/completions", withMessages(`[{"role":"user","content":null}]`), 400, "messages[0].content", "must be a string"},
 	{"content of wrong type", "chat/completions", withMessages(`[{"role":"user","content":7}]`), 400, "messages[0].content", "must be a string"},
-	{"image part", "chat/completions", withMessages(`[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]`), 400, "messages[0].content[0]", "not supported"},
+	{"image part", "chat/completions", withMessages(`[{"role":"user","content":[{"type":"image_url","image_url":{"url":"x"}}]}]`), 400, "messages[0].content[0]", `"image_url", and models here read text alone`},
 	{"part without text", "chat/completions", withMessages(`[{"role":"user","content":[{"type":"text"}]}]`), 400, "messages[0].content[0]", "must be"},
 	{"part of wrong type", "chat/completions", withMessages(`[{"role":"user","content":["x"]}]`), 400, "messages[0].content[0]", "JSON object"},
 	{"template refuses", "chat/completions", withMessages(`[{"role":"user","content":"a"},{"role":"system","content":"b"}]`), 400, "", "must come first"},

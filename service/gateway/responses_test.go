@@ -45,7 +45,7 @@ var refusedResponses = []refusal{
 	{"responses: no role", "responses", withInput(`[{"content":"x"}]`), 400, "input[0].role", "must be"},
 	{"responses: role tool", "responses", withInput(`[{"role":"tool","content":"x"}]`), 400, "input[0].role", "must be"},
 	{"responses: no content", "responses", withInput(`[{"role":"user"}]`), 400, "input[0].content", "missing"},
-	{"responses: image", "responses", withInput(`[{"role":"user","content":[{"type":"input_image","image_url":"x"}]}]`), 400, "input[0].content[0]", "not supported"},
+	{"responses: image", "responses", withInput(`[{"role":"user","content":[{"type":"input_image","image_url":"x"}]}]`), 400, "input[0].content[0]", `"input_image", and models here read text alone`},
 	{"responses: call without id", "responses", withInput(`[{"type":"function_call","name":"f"}]`), 400, "input[0]", "an id and a name"},
 	{"responses: call without name", "responses", withInput(`[{"type":"function_call","call_id":"c"}]`), 400, "input[0]", "an id and a name"},
 	{"responses: call twice", "responses", withInput(`[` + flatCall + `,` + flatCall + `]`), 400, "input[1]", "as one before it"},
