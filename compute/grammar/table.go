@@ -42,6 +42,9 @@ type binding struct {
 	ends []int32
 	live []bool // by state: it is reached, and an answer can be completed from it
 	work int    // nodes visited
+
+	group   []*group  // by state: those that look like it
+	targets [][]int16 // by state: where tokens lead, in the order of its group
 }
 
 // maxWork bounds the nodes that a table may visit: about a second.
@@ -67,24 +70,22 @@ func (b *binding) findLive() error {
 	before := make([][]int32, n) // states from which a token leads here
 	reached, queue := make([]bool, n), []int32{0}
 	reached[0] = true
-	mark := make([]int32, n) // by state: the last one that leads to it, plus 1
+	b.group, b.targets = make([]*group, n), make([][]int16, n)
+	like := newAlike(b.a, b.v.longest)
 	for len(queue) > 0 {
 		if b.work > maxWork/2 {
 			return fmt.Errorf("%w: binding it to the model's tokens takes more than %d steps; use fewer long strings", ErrGrammar, maxWork/2)
 		}
 		s := queue[0]
 		queue = queue[1:]
-		b.next(int(s), func(_ int32, next int16) {
-			if mark[next] == s+1 {
-				return
-			}
-			mark[next] = s + 1
+		b.lead(like, int16(s))
+		for _, next := range b.targets[s] {
 			before[next] = append(before[next], s)
 			if !reached[next] {
 				reached[next] = true
 				queue = append(queue, int32(next))
 			}
-		})
+		}
 	}
 	b.live = make([]bool, n)
 	for s := range b.live {
@@ -105,6 +106,46 @@ func (b *binding) findLive() error {
 		return fmt.Errorf("%w: no answer that it allows can be written with the tokens of the model", ErrGrammar)
 	}
 	return nil
+}
+
+// lead finds where tokens lead from a state: by what a state that looks alike has shown, if one came before.
+func (b *binding) lead(like *alike, s int16) {
+	g, made := like.group(s)
+	if made {
+		b.next(int(s), func(_ int32, next int16) {
+			if at := like.meet(next, 0); int(at) >= len(g.met) || !g.met[at] {
+				g.met = append(g.met, make([]bool, max(0, int(at)+1-len(g.met)))...)
+				g.met[at] = true
+				g.hits = append(g.hits, at)
+			}
+		})
+		g.met = nil
+	}
+	b.group[s] = g
+	for _, at := range g.hits {
+		b.targets[s] = append(b.targets[s], like.near[at])
+	}
+}
+
+// told says whether a state that looks alike, and from which the same tokens lead to live states, parts the
+// tokens as this one does; it notes the state.
+func (b *binding) told(known map[aspect]bool, s int) bool {
+	live := make([]byte, len(b.targets[s]))
+	for i, next := range b.targets[s] {
+		if b.live[next] {
+			live[i] = 1
+		}
+	}
+	at := aspect{b.group[s], string(live)}
+	was := known[at]
+	known[at] = true
+	return was
+}
+
+// aspect is how a state looks to tokens once it is known which states are live.
+type aspect struct {
+	group *group
+	live  string
 }
 
 // pair is a class of tokens as far as states were looked at, and where its tokens lead from the next one.
@@ -134,8 +175,9 @@ func (b *binding) classes() (class, first []int32) {
 			class[id] = to
 		})
 	}
+	known := map[aspect]bool{}
 	for s := range b.live {
-		if !b.live[s] {
+		if !b.live[s] || b.told(known, s) {
 			continue
 		}
 		part(s, func(visit func(int32, int16)) {

@@ -9,10 +9,11 @@ const TokenBytes = 128
 // Vocabulary are the tokens of a model by their bytes. It is made once for a model and is safe for
 // concurrent use.
 type Vocabulary struct {
-	size   int
-	bytes  func(id int) []byte
-	nodes  []node
-	tokens []int32 // by node: those whose bytes end there, ascending
+	size    int
+	bytes   func(id int) []byte
+	nodes   []node
+	tokens  []int32 // by node: those whose bytes end there, ascending
+	longest int     // bytes of a token
 }
 
 // node is a node of the tree of bytes, in the order of a walk that visits children after their parent.
@@ -43,6 +44,7 @@ func NewVocabulary(n int, bytes func(id int) []byte) *Vocabulary {
 	var last []byte
 	for i, id := range ids {
 		b := bytes(int(id))
+		v.longest = max(v.longest, len(b))
 		same := common(last, b)
 		v.close(path[same:])
 		for path = path[:same]; len(path) < len(b); {
