@@ -35,9 +35,9 @@ func doctorCommand() *cobra.Command {
 			bad := app.Problem(found)
 			err := l.print(c, map[string]any{"ok": !bad, "findings": found}, func(w io.Writer) {
 				for _, f := range found {
-					fmt.Fprintf(w, "%-8s %-14s %s\n", f.State, f.Name, f.Detail)
+					fmt.Fprintf(w, "%-8s %-14s %s\n", f.State, f.Name, tame(f.Detail))
 					if f.Fix != "" {
-						fmt.Fprintf(w, "%23s %s\n", "fix:", f.Fix)
+						fmt.Fprintf(w, "%23s %s\n", "fix:", tame(f.Fix))
 					}
 				}
 			})

@@ -64,7 +64,7 @@ func run() int {
 	if errors.As(err, &exit) {
 		return int(exit)
 	}
-	fmt.Fprintln(os.Stderr, "elenchus:", err)
+	fmt.Fprintln(os.Stderr, "elenchus:", tame(err.Error()))
 	if !started || errors.Is(err, errUsage) {
 		fmt.Fprintf(os.Stderr, "see: %s --help\n", c.CommandPath())
 		return exitCannot

@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"elenchus"
 	"elenchus/app"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 func runCommand() *cobra.Command {
@@ -58,7 +60,16 @@ func generate(c *cobra.Command, l *local, model string, o app.RunOptions, withTr
 	}
 	ctx, stop := untilStopped(c)
 	defer stop()
-	emit := func(text string) error { _, err := io.WriteString(c.OutOrStdout(), text); return err }
+	out := c.OutOrStdout()
+	f, isFile := out.(*os.File)
+	terminal := isFile && term.IsTerminal(int(f.Fd()))
+	emit := func(text string) error {
+		if terminal {
+			text = tame(text) // a file has what the model said, byte for byte
+		}
+		_, err := io.WriteString(out, text)
+		return err
+	}
 	if l.asJSON {
 		emit = nil
 	}
