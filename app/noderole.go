@@ -64,29 +64,17 @@ func (r *Role) Node(ctx context.Context) error {
 			return err
 		}
 	}
-	key, err := r.key()
-	if err != nil {
-		return err
-	}
 	prove, err := r.proving(ctx, l)
 	if err != nil {
 		return err
 	}
 	defer prove.close()
-	plants, err := r.plants(ctx, l, pool)
+	o, err := r.nodeOptions(ctx, l, held)
 	if err != nil {
 		return err
 	}
-	o := node.Options{
-		Prove: prove.of(l.account), Key: key, Domain: l.Contracts.Domain(), Chain: lie.Chain(l), Models: held.served, Dir: r.Dir, Plants: plants,
-		Window: time.Duration(l.Contracts.Params().Window) * time.Second, Log: r.Log, CrashPoint: crashPoint(""),
-	}
-	if r.Store {
-		if o.Shelf, err = held.ofStore(); err != nil {
-			return err
-		}
-	}
-	n, err := node.New(o)
+	o.Prove = prove.of(l.account)
+	n, err := node.New(*o)
 	if err != nil {
 		return err
 	}
@@ -103,6 +91,26 @@ func (r *Role) Node(ctx context.Context) error {
 	}
 	measureNode(face, n, held.set, l)
 	return r.serve(ctx, "node", face, lie.Handler(n.Handler()), ready, append(prove.tasks, l.Run, n.Run)...)
+}
+
+// nodeOptions are those of a node that serves what is held.
+func (r *Role) nodeOptions(ctx context.Context, l *Link, held *shelfOfModels) (*node.Options, error) {
+	key, err := r.key()
+	if err != nil {
+		return nil, err
+	}
+	plants, err := r.plants(ctx, l, held.pool)
+	if err != nil {
+		return nil, err
+	}
+	o := &node.Options{
+		Key: key, Domain: l.Contracts.Domain(), Chain: held.lie.Chain(l), Models: held.served, Dir: r.Dir, Plants: plants,
+		Window: time.Duration(l.Contracts.Params().Window) * time.Second, Log: r.Log, CrashPoint: crashPoint(""),
+	}
+	if r.Store {
+		o.Shelf, err = held.ofStore()
+	}
+	return o, err
 }
 
 // shelfOfModels opens the models of a node.

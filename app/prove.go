@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/opset"
@@ -25,6 +26,7 @@ import (
 // ProveOptions name one element of a step of a model, and what its proof is bound to.
 type ProveOptions struct {
 	Prompt                  string
+	Receipt                 *receipt.Receipt // what is asked and answered, in place of Prompt; nil: Prompt
 	Position, Stage, Tensor int
 	Element                 uint64
 	Change                  int64 // what is claimed beside the value: 0 proves that they are equal
@@ -110,8 +112,14 @@ func (s Store) answer(model string, o *ProveOptions) (*circuit.Answer, error) {
 	if man, err = ready(man, "", pool); err != nil {
 		return nil, err
 	}
-	job := decode.Job{Prompt: template.Prompt(tok, o.Prompt), StopIDs: man.Model.EndIDs, MaxNew: uint32(o.Position) + 1}
-	at, err := trace.Replay(man, job, o.Position, nil, pool.Split, nil, nil)
+	job, known := decode.Job{Prompt: template.Prompt(tok, o.Prompt), StopIDs: man.Model.EndIDs, MaxNew: uint32(o.Position) + 1}, []int32(nil)
+	if r := o.Receipt; r != nil {
+		if steps := len(r.Prompt) + len(r.Output) - 1; r.Request.Model != [32]byte(man.ID()) || o.Position >= steps {
+			return nil, fmt.Errorf("%w: the receipt is of model %x and %d steps, not of position %d of model %s", ErrCannot, r.Request.Model, steps, o.Position, man.ID())
+		}
+		job, known = r.Job(), r.Output
+	}
+	at, err := trace.Replay(man, job, o.Position, known, pool.Split, nil, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: position %d: %w", ErrCannot, o.Position, err)
 	}
@@ -136,11 +144,22 @@ func (s Store) answer(model string, o *ProveOptions) (*circuit.Answer, error) {
 	})
 }
 
+// checkProofRoom refuses a proof that needs more memory than there is, before it begins.
+func checkProofRoom(system step.System, u *circuit.Unit, constraints int) error {
+	what := fmt.Sprintf("a %s proof of %s with %d constraints", system, u.Descriptor.Op, constraints)
+	return checkRoom(what, step.Memory(system, constraints), "", 0)
+}
+
 // key reads the development key of a circuit from the store, or makes and keeps it.
 func (s Store) key(system step.System, u *circuit.Unit, mayMake bool) (*step.Key, error) {
-	digest, err := step.CircuitDigest(system, u.AnswerCircuit())
+	digest, size, err := step.CircuitSize(system, u.AnswerCircuit())
 	if err != nil {
 		return nil, err
+	}
+	if mayMake {
+		if err := checkProofRoom(system, u, size); err != nil {
+			return nil, err
+		}
 	}
 	path := filepath.Join(filepath.Dir(s.dir), "keys", fmt.Sprintf("%s-%x.%s", system, digest, step.DevelopmentOrigin))
 	f, err := os.Open(path)

@@ -135,8 +135,11 @@ func (p *prover) key(ctx context.Context, u *circuit.Unit) (*step.Key, error) {
 
 // kept reads a key from the folder. One that is not there is made and put there, unless another process was faster.
 func (p *prover) kept(u *circuit.Unit) (*step.Key, error) {
-	digest, err := step.CircuitDigest(step.Groth16, u.AnswerCircuit())
+	digest, size, err := step.CircuitSize(step.Groth16, u.AnswerCircuit())
 	if err != nil {
+		return nil, err
+	}
+	if err := checkProofRoom(step.Groth16, u, size); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(p.dir, fmt.Sprintf("%s-%x.%s", step.Groth16, digest, step.DevelopmentOrigin))

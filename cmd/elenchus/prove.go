@@ -6,14 +6,16 @@ import (
 	"os"
 	"strings"
 
+	"elenchus"
 	"elenchus/app"
+	"elenchus/commitment/receipt"
 
 	"github.com/spf13/cobra"
 )
 
 func proveCommand() *cobra.Command {
 	l, o := &local{}, app.ProveOptions{}
-	var model, out string
+	var model, out, rec string
 	c := &cobra.Command{
 		Use: "prove --out FILE", Short: "Prove one element of a step of a model without showing what it was computed from", Args: cobra.NoArgs,
 		Long: `Runs a prompt to a position, takes one element of one tensor of a stage, and proves that it is what
@@ -24,6 +26,9 @@ can forge. elenchus verify checks the file.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := l.store()
 			if err != nil {
+				return err
+			}
+			if o.Receipt, err = receiptIn(c, rec); err != nil {
 				return err
 			}
 			ctx, stop := untilStopped(c)
@@ -44,6 +49,7 @@ can forge. elenchus verify checks the file.`,
 	p := c.Flags()
 	p.StringVar(&model, "model", "default", "name, id, .gguf or .elm file, or default")
 	p.StringVar(&o.Prompt, "prompt", "Once upon a time", "prompt")
+	p.StringVar(&rec, "receipt", "", "file with a receipt: prove a step of what it claims, in place of --prompt")
 	p.IntVar(&o.Position, "position", 0, "step of the run, 0 is the first token of the prompt")
 	p.IntVar(&o.Stage, "stage", 1, "stage: 0 embedding, 1 and up the layers")
 	p.IntVar(&o.Tensor, "tensor", 1, "tensor of the stage")
@@ -57,6 +63,22 @@ can forge. elenchus verify checks the file.`,
 	p.StringVar(&out, "out", "", "file for the proof")
 	_ = c.MarkFlagRequired("out") // it exists
 	return c
+}
+
+// receiptIn reads the receipt of a file that verify takes, too; nil for none.
+func receiptIn(c *cobra.Command, path string) (*receipt.Receipt, error) {
+	if path == "" {
+		return nil, nil //nolint:nilnil // none was named
+	}
+	b, err := readInput(c, path, maxReceipt)
+	if err != nil {
+		return nil, err
+	}
+	text, err := elenchus.FindChoice(b, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return receipt.Parse(text)
 }
 
 func verdictWord(equal bool) string {

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 
 	"elenchus/proving/circuit"
 
@@ -154,6 +155,26 @@ func CircuitDigest(s System, c frontend.Circuit) ([32]byte, error) {
 		return [32]byte{}, err
 	}
 	return digest(system)
+}
+
+// Memory is about how many bytes it takes to make the key of a circuit of so many constraints and to prove it:
+// above what was measured (spec 10's figures), for a machine that must not run out of it half way.
+func Memory(s System, constraints int) int64 {
+	domain := int64(1) << bits.Len(uint(max(constraints, 1)))
+	if s == Groth16 {
+		return 24<<20 + domain*1800
+	}
+	return 32<<20 + domain*3200
+}
+
+// CircuitSize is CircuitDigest with the number of constraints.
+func CircuitSize(s System, c frontend.Circuit) (digestOf [32]byte, constraints int, err error) {
+	system, err := Compile(s, c)
+	if err != nil {
+		return digestOf, 0, err
+	}
+	digestOf, err = digest(system)
+	return digestOf, system.GetNbConstraints(), err
 }
 
 func digest(system constraint.ConstraintSystem) (d [32]byte, err error) {

@@ -306,3 +306,16 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// The estimate of memory is above what was measured for a product of 512 with its leaves, and below three times it.
+func TestMemoryIsEstimatedFromAbove(t *testing.T) {
+	for _, c := range []struct {
+		system      step.System
+		constraints int
+		measured    int64 // bytes, elenchus circuit --op matmul
+	}{{step.Groth16, 19_980, 56 << 20}, {step.PLONK, 49_646, 186 << 20}} {
+		if got := step.Memory(c.system, c.constraints); got < c.measured || got > 3*c.measured {
+			t.Errorf("%s of %d constraints: %d MiB, measured %d", c.system, c.constraints, got>>20, c.measured>>20)
+		}
+	}
+}
