@@ -15,6 +15,7 @@ import (
 	"elenchus/service/challenger"
 	"elenchus/settlement/ledger"
 	"elenchus/settlement/sampling"
+	"elenchus/settlement/stake"
 
 	"github.com/ethereum/go-ethereum/crypto"
 )
@@ -69,26 +70,43 @@ func localBeacon(path string, genesis, period uint64) (rounds, error) {
 	return rounds{l}, err
 }
 
-// addAudits adds audits under a local beacon to the contracts of the network.
+// addAudits adds audits under the network's beacon to its contracts.
 func (n *Network) addAudits(ctx context.Context, c *chain.Client, s *chain.Signer) error {
-	if _, err := NewKey(n.keyFile(beaconKey)); err != nil {
-		return err
+	b := beacon.Quicknet()
+	if _, ok := isDrand(n.beacon()); !ok {
+		if _, err := NewKey(n.keyFile(beaconKey)); err != nil {
+			return err
+		}
+		head, err := c.Head(ctx)
+		if err != nil {
+			return err
+		}
+		local, err := localBeacon(n.keyFile(beaconKey), head.Time, auditPeriod)
+		if err != nil {
+			return err
+		}
+		b = local.Chain
 	}
-	head, err := c.Head(ctx)
-	if err != nil {
-		return err
-	}
-	b, err := localBeacon(n.keyFile(beaconKey), head.Time, auditPeriod)
-	if err != nil {
-		return err
-	}
+	var err error
+	n.Addresses, err = deployAudits(ctx, c, s, n.Addresses, b, n.cfg.Params.Profile)
+	return err
+}
+
+// deployAudits adds beacon and audits with the terms of a profile to a deployment.
+func deployAudits(ctx context.Context, c *chain.Client, s *chain.Signer, at chain.Addresses, b beacon.Chain, p stake.Profile) (chain.Addresses, error) {
 	words, err := b.Words()
 	if err != nil {
-		return err
+		return at, err
 	}
-	key := chain.BeaconKey{Words: words, Genesis: b.Genesis, Period: b.Period}
-	n.Addresses, err = chain.DeployAudits(ctx, c, s, n.Addresses, key, sampling.ParamsOf(n.cfg.Params.Profile))
-	return err
+	return chain.DeployAudits(ctx, c, s, at, chain.BeaconKey{Words: words, Genesis: b.Genesis, Period: b.Period}, sampling.ParamsOf(p))
+}
+
+// beacon is that of the network: drand, or the local one's key file.
+func (n *Network) beacon() string {
+	if n.cfg.Beacon != "" {
+		return n.cfg.Beacon
+	}
+	return n.keyFile(beaconKey)
 }
 
 // beaconKey names the file with the secret of a network's local beacon.
@@ -103,7 +121,7 @@ func (r *Role) auditor(ctx context.Context, l *Link, judge *challenger.Options, 
 	if err != nil {
 		return nil, err
 	}
-	b, err := localBeacon(r.Beacon, genesis, period)
+	b, err := beaconOf(r.Beacon, r.BeaconWithin, genesis, period)
 	if err != nil {
 		return nil, fmt.Errorf("--beacon %s: %w", r.Beacon, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"elenchus/network/chain"
+	"elenchus/proving/beacon"
 	"elenchus/settlement/stake"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -27,6 +28,7 @@ type DeployOptions struct {
 	Set     []string // NAME=VALUE of parameters that differ from the profile's
 	Out     string   // file of the addresses; an existing one is only written over by the same deployment
 	Only    bool     // say what would be done
+	Audits  bool     // with audits that drand draws, on the terms of the profile
 }
 
 // Deployed is what a deployment would do or did.
@@ -115,12 +117,29 @@ func (d *Deployed) send(ctx context.Context, c *chain.Client, o DeployOptions, c
 	if err != nil {
 		return err
 	}
+	if o.Audits {
+		if at, err = withAudits(ctx, c, s, o, at); err != nil {
+			return err
+		}
+	}
 	d.Addresses = &at
 	b, err := at.Encode()
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(o.Out, b, 0o644) //nolint:gosec // addresses are public
+}
+
+// withAudits adds beacon and audits to a deployment, unless its file has them already.
+func withAudits(ctx context.Context, c *chain.Client, s *chain.Signer, o DeployOptions, at chain.Addresses) (chain.Addresses, error) {
+	if old, err := ReadDeployment(o.Out); err == nil && old.Arena == at.Arena && old.Audits != (common.Address{}) {
+		return old, nil
+	}
+	at, err := deployAudits(ctx, c, s, at, beacon.Quicknet(), o.Params.Profile)
+	if err != nil {
+		return at, fmt.Errorf("--audits: %w", err)
+	}
+	return at, nil
 }
 
 // differs refuses to write over the addresses of another deployment.

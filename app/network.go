@@ -43,6 +43,7 @@ type NetworkConfig struct {
 	Impostor      bool
 	Audits        bool   // a local beacon, nodes that pay for audits, a watcher that audits
 	Plant         uint64 // with Audits: one of so many claims of a node is planted; 0: none
+	Beacon        string // with Audits: drand or drand:URL[,URL]; "": a local one
 	Seed          uint64
 	// CrashAt names, by role, the point at which its first process kills itself; see crashEnv. Tests
 	// of faults use it.
@@ -237,7 +238,7 @@ func (n *Network) startNodes(ctx context.Context) error {
 	tasks = append(tasks, func(ctx context.Context) (err error) {
 		args := n.roleArgs("watch", "watch", watchCredit)
 		if n.cfg.Audits {
-			args = append(args, "--beacon", n.keyFile(beaconKey))
+			args = append(args, "--beacon", n.beacon())
 		}
 		n.Watch, err = n.spawn(ctx, "watch", args...)
 		return err

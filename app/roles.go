@@ -32,30 +32,31 @@ import (
 
 // Role is what every role on a chain needs.
 type Role struct {
-	RPC        string // JSON-RPC address of the chain
-	Deployment string // file of addresses
-	Key        string // key file
-	Passphrase string // file of the passphrase of an encrypted key; "": asked at a terminal
-	Dir        string // state directory
-	Listen     string // address to serve on; port 0 picks one
-	Models     []string
-	Store      bool         // the user's store, too, as it is while the role runs
-	Stake      claim.Amount // nodes: stake to hold; challengers: credit for bonds
-	Attack     string       // experiments: what this role does wrong
-	Seed       uint64
-	PrefixMiB  int           // nodes: rows of prompts to keep for later ones; 0: a sixteenth of the free memory, below 0: none
-	Recheck    float64       // nodes: share of answers that are computed again, up to a random step, before they are signed
-	Metrics    string        // address of the operator's face: metrics and readiness; "": none
-	KeepAlive  time.Duration // nodes: how long a model stays in memory after its last use; below 0: loaded at the start, for ever
-	AllowPull  bool          // gateways: fetch models for clients into the user's store
-	Beacon     string        // watchers: key file of a local beacon, under which they audit; "": they do not
-	AuditFees  claim.Amount  // nodes: to have paid in advance for audits
-	Plant      uint64        // nodes: one of so many claims is false on purpose, for auditors to find; 0: none
-	PlantUsers []claim.Address
-	ProofKeys  string    // nodes, watchers: folder of keys of proofs about confidential models; "": one in Dir
-	Registrar  string    // development: key file of who may register keys of proofs; "": they are on the chain
-	Ready      io.Writer // gets the line "role URL" once the role serves
-	Log        *slog.Logger
+	RPC          string // JSON-RPC address of the chain
+	Deployment   string // file of addresses
+	Key          string // key file
+	Passphrase   string // file of the passphrase of an encrypted key; "": asked at a terminal
+	Dir          string // state directory
+	Listen       string // address to serve on; port 0 picks one
+	Models       []string
+	Store        bool         // the user's store, too, as it is while the role runs
+	Stake        claim.Amount // nodes: stake to hold; challengers: credit for bonds
+	Attack       string       // experiments: what this role does wrong
+	Seed         uint64
+	PrefixMiB    int           // nodes: rows of prompts to keep for later ones; 0: a sixteenth of the free memory, below 0: none
+	Recheck      float64       // nodes: share of answers that are computed again, up to a random step, before they are signed
+	Metrics      string        // address of the operator's face: metrics and readiness; "": none
+	KeepAlive    time.Duration // nodes: how long a model stays in memory after its last use; below 0: loaded at the start, for ever
+	AllowPull    bool          // gateways: fetch models for clients into the user's store
+	Beacon       string        // watchers: key file of a local beacon, or drand, under which they audit; "": they do not
+	BeaconWithin time.Duration // the longest to wait for one address of drand; 0: 5 s
+	AuditFees    claim.Amount  // nodes: to have paid in advance for audits
+	Plant        uint64        // nodes: one of so many claims is false on purpose, for auditors to find; 0: none
+	PlantUsers   []claim.Address
+	ProofKeys    string    // nodes, watchers: folder of keys of proofs about confidential models; "": one in Dir
+	Registrar    string    // development: key file of who may register keys of proofs; "": they are on the chain
+	Ready        io.Writer // gets the line "role URL" once the role serves
+	Log          *slog.Logger
 
 	opened *ecdsa.PrivateKey // the key, once it was read
 }

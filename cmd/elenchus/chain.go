@@ -139,6 +139,7 @@ section 6), changed by --set.`,
 	f.DurationVar(&delay, "delay", 0, "least time from an announcement to the change; never less than the unbonding time")
 	f.Var(saltVar{&o.Params.Salt}, "salt", "keeps deployments of the same parameters apart")
 	f.StringVar(&o.Out, "out", "deployment.json", "file to write the addresses to")
+	f.BoolVar(&o.Audits, "audits", false, "also beacon and audits, drawn by drand's quicknet (docs/spec/11-audits.md)")
 	f.BoolVar(&o.Only, "dry-run", false, "send nothing: test the chain, print addresses and cost")
 	f.BoolVar(&l.asJSON, "json", false, "print one JSON object")
 	return c

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"elenchus/app"
 	"elenchus/commitment/claim"
@@ -160,7 +161,8 @@ func watchCommand() *cobra.Command {
 	f.add(c, "127.0.0.1:9101")
 	_ = c.MarkFlagRequired("dir") // it exists
 	f.addProofs(c)
-	c.Flags().StringVar(&f.Beacon, "beacon", "", "key file of a local beacon: take a seat and audit what it draws (default: do not audit)")
+	c.Flags().StringVar(&f.Beacon, "beacon", "", "key file of a local beacon, or drand, or drand:URL[,URL...]: take a seat and audit what it draws (default: do not audit)")
+	c.Flags().DurationVar(&f.BeaconWithin, "beacon-within", 5*time.Second, "how long to wait for one address of drand before the next is asked")
 	c.Flags().StringVar(&f.stake, "stake", "0", "token units of credit to hold for bonds; also the most to lock in one game")
 	return c
 }

@@ -60,6 +60,7 @@ func upCommand() *cobra.Command {
 	p.StringVar(&cfg.Listen, "listen", "127.0.0.1:8080", "address of the gateway; another port is taken when it is in use")
 	p.BoolVar(&cfg.AllowPull, "allow-pull", false, "let clients of the gateway have models of a hub (HF_ENDPOINT) fetched: POST /api/pull")
 	p.BoolVar(&cfg.Audits, "audits", true, "pay a watcher for audits that a beacon of this machine draws")
+	p.StringVar(&cfg.Beacon, "beacon", "", "with audits: drand or drand:URL[,URL...], whose rounds are fetched (default: a beacon of this machine)")
 	p.Uint64Var(&cfg.Plant, "plant", 64, "with audits: nodes plant a fault in one of so many claims, for the watcher to find; 0: none")
 	p.IntVar(&cfg.Nodes, "nodes", 3, "number of nodes")
 	p.StringVar(&cfg.LogFormat, "log-format", "text", "of the roles' logs in --dir: text, or json: one object a line")
