@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -41,8 +42,15 @@ func lacks(name string) string {
 			return c.feature
 		}
 	}
+	if name == "amx" { // which is avx512 beside
+		return cmp.Or(lacks("avx512"), lacksUnits())
+	}
 	return ""
 }
+
+// agrees says whether a set may be used where all that it needs is there: matrix units, which few
+// processors have, multiply right before they are trusted.
+func agrees(s *kernel.Set) bool { return s.Name() != "amx" || s.Agrees() }
 
 // Kernel finds a set of kernels by its name; "" is auto. It fails with ErrKernel.
 func Kernel(name string) (kernel.Set, error) {
@@ -50,11 +58,17 @@ func Kernel(name string) (kernel.Set, error) {
 		return kernel.Set{}, fmt.Errorf("%w: kernel %q is none of %s", ErrKernel, name, strings.Join(KernelNames(), ", "))
 	}
 	for _, s := range kernel.Sets() {
+		auto := name == "" || name == "auto"
+		if !auto && name != s.Name() {
+			continue
+		}
 		missing := lacks(s.Name())
 		switch {
-		case (name == "" || name == "auto") && missing == "", name == s.Name() && missing == "":
+		case missing == "" && agrees(&s):
 			return s, nil
-		case name == s.Name():
+		case missing == "" && !auto:
+			return kernel.Set{}, fmt.Errorf("%w: kernel %s gives other numbers than the plain one on this processor: use generic or auto", ErrKernel, name)
+		case !auto:
 			return kernel.Set{}, fmt.Errorf("%w: this processor lacks %s, which kernel %s needs: use generic or auto", ErrKernel, missing, name)
 		}
 	}
@@ -63,7 +77,7 @@ func Kernel(name string) (kernel.Set, error) {
 
 // Kernels are the sets that this processor can run, the fastest first, the plain one last.
 func Kernels() []kernel.Set {
-	return slices.DeleteFunc(kernel.Sets(), func(s kernel.Set) bool { return lacks(s.Name()) != "" })
+	return slices.DeleteFunc(kernel.Sets(), func(s kernel.Set) bool { return lacks(s.Name()) != "" || !agrees(&s) })
 }
 
 // Prepare returns the same model, ready for a set of kernels: beside its weights it holds them in

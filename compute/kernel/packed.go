@@ -110,18 +110,34 @@ type Set struct {
 	// run is dot for block b of block-scaled weights.
 	run  func(dst *[tile * Block]int64, p *Packed, b int, x []int16, stride, m int)
 	tile int // most tokens of one dot or run
-	// widen brings an activation row into the order of dot, with as many elements as width.
+	// widen brings a multiple of unit activations, 0: 32, into the order of dot.
 	widen func(dst, x []int16)
+	unit  int
+	// many, if not nil, takes products of class R of least tokens or more.
+	many  *Set
+	least int
 	// finish scales sums to rows, shifts exp - s of 1..62; the length of dst is a multiple of 8.
 	finish32 func(dst []int32, sum []int64, mant, exp []int32, s int64)
 	finish16 func(dst []int16, sum []int64, mant, exp []int32, s int64)
 	parts
 }
 
-// tile is the largest number of tokens that a dot takes at once.
-const tile = 6
+// tile is the largest number of tokens that a dot of any set takes at once, vectorTile that of those
+// that hold all sums in vector registers.
+const (
+	tile       = 16
+	vectorTile = 6
+)
 
-// Name is the name of the set: generic, avx2, avx512, neon, sdot.
+// For is the part of the set that multiplies m tokens by p: it must widen the tokens and multiply them.
+func (s *Set) For(p *Packed, m int) *Set {
+	if s.many != nil && m >= s.least && p.base == nil {
+		return s.many
+	}
+	return s
+}
+
+// Name is the name of the set: generic, avx2, avx512, amx, neon, sdot.
 func (s Set) Name() string {
 	if s.name == "" {
 		return "generic"
@@ -133,7 +149,7 @@ func (s Set) Name() string {
 func (s Set) Plain() bool { return s.dot == nil }
 
 // Stride is the number of int16 that an activation row takes in Widen's order: not a power of two, so
-// that rows do not compete for places in the cache.
+// that rows do not compete for places in the cache. Class R has room for columns padded to 64.
 func (p *Packed) Stride() int {
 	if p.layout.Least {
 		return p.sums() + 2*p.perRow() + 32
@@ -141,21 +157,22 @@ func (p *Packed) Stride() int {
 	return p.sums() + 32
 }
 
-// Widen brings activations x, K of them, into the order that Linear reads; dst has Stride.
+// Widen brings activations x, K of them, into the order that Linear of the same set reads; dst has Stride.
 func (s *Set) Widen(p *Packed, dst, x []int16) {
 	if p.layout.Least {
 		blockSums(dst[p.sums():], x, p.layout.Len)
 	}
-	n := len(x) &^ 31
+	unit := max(s.unit, 32)
+	n := len(x) &^ (unit - 1)
 	if n > 0 {
 		s.widen(dst[:n], x[:n])
 	}
 	if n == len(x) {
 		return
 	}
-	var last [32]int16
+	var last [64]int16
 	copy(last[:], x[n:])
-	s.widen(dst[n:n+32], last[:])
+	s.widen(dst[n:n+unit], last[:unit])
 }
 
 // Linear writes the row results of blocks [lo, hi) for each token: what the product and Row give, with

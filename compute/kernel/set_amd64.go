@@ -1,10 +1,10 @@
 package kernel
 
 // Sets are the families of this build, the fastest first.
-func Sets() []Set { return []Set{avx512(), avx2(), {}} }
+func Sets() []Set { return []Set{amx(), avx512(), avx2(), {}} }
 
 func avx512() Set {
-	return Set{name: "avx512", tile: tile, dot: dotAVX512, run: runAVX512, widen: widenAVX512, finish32: finish32AVX512, finish16: finish16AVX512, parts: partsAVX512()}
+	return Set{name: "avx512", tile: vectorTile, dot: dotAVX512, run: runAVX512, widen: widenAVX512, finish32: finish32AVX512, finish16: finish16AVX512, parts: partsAVX512()}
 }
 
 func avx2() Set {

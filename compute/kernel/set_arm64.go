@@ -4,11 +4,11 @@ package kernel
 func Sets() []Set { return []Set{sdot(), neon(), {}} }
 
 func sdot() Set {
-	return Set{name: "sdot", tile: tile, dot: dotSDOT, run: runSDOT, widen: widenSDOT, parts: partsNEON()}
+	return Set{name: "sdot", tile: vectorTile, dot: dotSDOT, run: runSDOT, widen: widenSDOT, parts: partsNEON()}
 }
 
 func neon() Set {
-	return Set{name: "neon", tile: tile, dot: dotNEON, run: runNEON, widen: func(dst, x []int16) { copy(dst, x) }, parts: partsNEON()}
+	return Set{name: "neon", tile: vectorTile, dot: dotNEON, run: runNEON, widen: func(dst, x []int16) { copy(dst, x) }, parts: partsNEON()}
 }
 
 // dotSDOT splits activations in two signed bytes, x = 256 h + l + 2^7: see dot1SDOT.

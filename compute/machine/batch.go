@@ -137,17 +137,17 @@ func (b *batch) product(i int, l *linear) {
 		return
 	}
 	w, op, src, p := b.w, &b.s.Ops[i], int(b.s.Ops[l.product].Src[0].Index), l.packed[0]
-	stride := p.Stride()
+	stride, set := p.Stride(), b.s.set.For(p, len(b.c))
 	w.grow(stride * len(b.c))
 	w.out, w.shift = w.out[:0], w.shift[:0]
 	for j := range b.c {
 		f := w.frames[j]
 		w.out = append(w.out, f.room(i, op, &b.c[j], false))
 		w.shift = append(w.shift, f.shiftOf(op.Src[2], 0))
-		b.s.set.Widen(p, w.x[j*stride:(j+1)*stride], f.t[src].I16)
+		set.Widen(p, w.x[j*stride:(j+1)*stride], f.t[src].I16)
 	}
 	x, out, shift := w.x, w.out, w.shift
-	b.rows(p.Blocks(), p.N*p.K*len(b.c), func(lo, hi int) { b.s.set.Linear(out, p, x, stride, shift, lo, hi) })
+	b.rows(p.Blocks(), p.N*p.K*len(b.c), func(lo, hi int) { set.Linear(out, p, x, stride, shift, lo, hi) })
 	for j := range b.c {
 		w.frames[j].keep(b.s, &b.c[j], i, b.kv[j])
 	}

@@ -61,7 +61,8 @@ func (b *batch) named(i int, l *linear) {
 		if m.P[3] == 1 {
 			x = x[e.row*k:]
 		}
-		b.s.set.Widen(l.packed[e.block], w.x[n*stride:(n+1)*stride], x[:k])
+		p := l.packed[e.block]
+		b.s.set.For(p, count[e.block]).Widen(p, w.x[n*stride:(n+1)*stride], x[:k])
 		w.shift = append(w.shift, f.shiftOf(op.Src[3], e.row))
 		if op.P[3] == 1 {
 			w.out = append(w.out, tensor.New(op.Type, 1, 1, width))
@@ -116,8 +117,8 @@ func (b *batch) visit(l *linear, count []int) {
 		for lo < hi { // the part of one block of the matrix
 			u, part := lo/each, lo%each
 			end := min(each, part+hi-lo)
-			from, to := first[u], first[u]+count[used[u]]
-			b.s.set.Linear(out[from:to], l.packed[used[u]], x[from*stride:], stride, shift[from:to], part, end)
+			from, n, p := first[u], count[used[u]], l.packed[used[u]]
+			b.s.set.For(p, n).Linear(out[from:from+n], p, x[from*stride:], stride, shift[from:from+n], part, end)
 			lo += end - part
 		}
 	})
