@@ -22,7 +22,7 @@ func commands() []*cobra.Command {
 	return []*cobra.Command{
 		upCommand(), demoCommand(), modelCommand(), runCommand(), evalCommand(), verifyCommand(), doctorCommand(), configCommand(), explainCommand(), mcpCommand(),
 		compareCommand(), nodeCommand(), watchCommand(), gatewayCommand(), chainCommand(), benchCommand(),
-		circuitCommand(), proveCommand(), keyCommand(),
+		circuitCommand(), proveCommand(), keyCommand(), demandCommand(),
 	}
 }
 

@@ -92,10 +92,12 @@ type Options struct {
 	Window uint64
 	// Prove finishes answers about confidential models; nil: the node has to make them.
 	Prove func(ctx context.Context, s dispute.State, m dispute.Move) (dispute.Move, error)
+	// DataOnly says that it checks nothing: it demands data and plays these demands.
+	DataOnly bool
 	// Key is that of Account, to which data of its own requests are delivered; nil: they are not asked for.
 	Key *ecdsa.PrivateKey
-	// Collected, when set, is told of receipts whose ids came over the chain.
-	Collected func(r *receipt.Receipt)
+	// Collected, when set, is told how each demand for data ended: the whole receipt, or why there is none.
+	Collected func(r *receipt.Receipt, err error)
 	// CrashPoint, when set, is called at the named points of a challenge. Tests kill there.
 	CrashPoint func(name string)
 }
@@ -140,7 +142,7 @@ type Verdict struct {
 
 // New opens the challenger's state.
 func New(o Options) (*Challenger, error) {
-	if o.Chain == nil || o.Source == nil || len(o.Models) == 0 && o.Find == nil {
+	if o.Chain == nil || o.Source == nil || len(o.Models) == 0 && o.Find == nil && !o.DataOnly {
 		return nil, errors.New("a challenger needs a chain, a source and at least one model")
 	}
 	if o.Log == nil {
@@ -288,7 +290,7 @@ func (c *Challenger) note(f ledger.Fact) {
 			c.spared[e.Claim] = !f.Removed
 		}
 	case ledger.BatchPosted:
-		if f.Removed {
+		if f.Removed || c.o.DataOnly {
 			delete(c.batches, e.Root)
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 )
@@ -25,6 +26,8 @@ func (c *Challenger) complete(ctx context.Context, r *receipt.Receipt, at *dispu
 	switch {
 	case why == "" && r.Request.DataClass != claim.Public:
 		why = "it came without its ids, which are for its parties"
+	case why == "" && trace.Settings(&r.Sampler).Lists != claim.Hash{}:
+		why = "it came without its ids, and lists of requests are not published"
 	case why == "" && !held:
 		why = fmt.Sprintf("model %x is not held here", r.Request.Model)
 	}
@@ -74,6 +77,10 @@ func (c *Challenger) Demand(ctx context.Context, r *receipt.Receipt, h manifest.
 	if why := evident(r, c.o.Domain, nil); why != "" {
 		return claim.Hash{}, fmt.Errorf("claim %x: %s", r.ID(), why)
 	}
+	// What the arena would refuse costs no commit.
+	if _, _, err := dispute.Begin(*open, dispute.Chain{Domain: c.o.Domain}); err != nil {
+		return claim.Hash{}, fmt.Errorf("claim %x: %w", r.ID(), err)
+	}
 	return dispute.Key(open.Opener, r.ID(), open.T, open.Salt), c.ask(ctx, r, open)
 }
 
@@ -102,12 +109,15 @@ func (c *Challenger) collect(rec record, g ledger.Game) {
 	}
 	c.collected[g.Key] = c.now
 	r, err := c.whole(rec, g)
+	if c.o.Collected != nil {
+		c.o.Collected(r, err)
+	}
 	if err != nil {
 		c.o.Log.Warn("no data", "game", fmt.Sprintf("%x", g.Key), "err", err)
 		return
 	}
-	if c.o.Collected != nil {
-		c.o.Collected(r)
+	if c.o.DataOnly {
+		return
 	}
 	select {
 	case c.queue <- r:
@@ -139,10 +149,16 @@ func (c *Challenger) whole(rec record, g ledger.Game) (*receipt.Receipt, error) 
 	}
 	ids, err := dispute.Assemble(j, posts)
 	if s.Phase == dispute.Check && c.o.Key != nil {
-		_, ids, err = dispute.Receive(&s, j, posts, c.o.Key)
+		var m dispute.Decrypt
+		if m, ids, err = dispute.Receive(&s, j, posts, c.o.Key); err == nil && m.Shown != nil {
+			err = fmt.Errorf("%w: piece %d of the delivery is garbled", dispute.ErrOpening, m.Shown.Piece)
+		}
+	}
+	if err != nil {
+		return nil, err
 	}
 	r.Prompt, r.Stop, r.Output = ids.Prompt, ids.Stop, ids.Output
-	return r, err
+	return r, nil
 }
 
 // postsOf are the pieces that were posted in a game.

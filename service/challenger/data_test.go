@@ -2,6 +2,7 @@ package challenger_test
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -69,6 +70,30 @@ func TestWithheldDataAreDemanded(t *testing.T) {
 	}
 }
 
+// What the arena would refuse is refused before a bond is locked.
+func TestADemandThatNobodyOwesIsNotMade(t *testing.T) {
+	key, err := crypto.ToECDSA(bytes.Repeat([]byte{3}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		r := w.r
+		r.Request.DataClass, r.Request.User = claim.Parties, claim.Address{0x55}
+		r.Claim.RequestDigest = r.Request.Digest(theArena)
+		r.Signature = sign(t, r.Claim)
+		w.o.Key = key
+		w.run(3*time.Second, func(c *challenger.Challenger) {
+			if _, err := c.Demand(t.Context(), stripped(r), w.man.Header); !errors.Is(err, dispute.ErrStep) {
+				t.Errorf("the data of somebody else: %v", err)
+			}
+		})
+		if len(w.chain.Facts()) != 0 {
+			t.Errorf("%d facts on the chain", len(w.chain.Facts()))
+		}
+	})
+}
+
 // The user of a request of parties has its data delivered: he alone reads them.
 func TestTheUserTakesADelivery(t *testing.T) {
 	key, err := crypto.ToECDSA(bytes.Repeat([]byte{3}, 32))
@@ -84,7 +109,7 @@ func TestTheUserTakesADelivery(t *testing.T) {
 		r.Signature = sign(t, r.Claim)
 		var got *receipt.Receipt
 		w.o.Account, w.o.Chain, w.o.Key = who, w.chain.Account(who), key
-		w.o.Collected = func(r *receipt.Receipt) { got = r }
+		w.o.Collected = func(r *receipt.Receipt, err error) { got = r }
 		w.withhold = true
 		w.run(40*time.Second, func(c *challenger.Challenger) {
 			if _, err := c.Demand(t.Context(), stripped(r), w.man.Header); err != nil {
