@@ -23,6 +23,9 @@ type bar struct {
 	arenaAt, tokenAt, keysAt common.Address
 	p                        stake.Params
 	node, opener             common.Address
+	games                    []trial
+	questions                []moveCase     // one for every operation
+	nodeSlot                 common.Hash    // where the arena keeps the node's stake
 	slots                    uint64         // storage position of the mapping of slots
 	moves                    map[string]int // what was done, by name
 	reverted                 map[string]int // why calls reverted, by name
@@ -41,6 +44,14 @@ const vectorChain = 31337
 // a stake, its openers credit.
 func newBar(t testing.TB) *bar {
 	t.Helper()
+	if stagedBar != nil {
+		c := *stagedBar
+		rules := *c.rules
+		rules.judge = rules.judge.copy()
+		rules.cfg.BaseFee = c.cfg.BaseFee
+		c.rules, c.moves, c.reverted = &rules, map[string]int{}, map[string]int{}
+		return &c
+	}
 	c := &bar{rules: newRules(t), moves: map[string]int{}, reverted: map[string]int{}}
 	config := *c.cfg.ChainConfig
 	config.ChainID = big.NewInt(vectorChain)
@@ -67,7 +78,8 @@ func newBar(t testing.TB) *bar {
 	for _, who := range []common.Address{c.opener, c.node, stranger} {
 		c.enrich(t, who, "fund")
 	}
-	c.slots = c.slotsAt(t)
+	c.slots, c.nodeSlot = c.slotsAt(t), c.stakeAt(t)
+	c.games, c.questions = trials(t), vectorsOf[moveCase](t, "dispute/answers.json")
 	return c
 }
 
@@ -171,6 +183,20 @@ func (c *bar) slotsAt(t testing.TB) (position uint64) {
 	return position - 1
 }
 
+// stakeAt finds where the stake of the node is written.
+func (c *bar) stakeAt(t testing.TB) common.Hash {
+	t.Helper()
+	key := common.BytesToHash(c.node[:])
+	for position := range uint64(64) {
+		slot := c.slotOf(key, position)
+		if v := c.cfg.State.GetState(c.arenaAt, slot); new(big.Int).SetBytes(v[21:]).Cmp(rich) == 0 && v[0] == 0 {
+			return slot
+		}
+	}
+	t.Fatal("no slot was written by a deposit")
+	return common.Hash{}
+}
+
 // trial is a game that the court plays.
 type trial struct {
 	name    string
@@ -180,6 +206,7 @@ type trial struct {
 	job     dispute.Job
 	state   dispute.State
 	moves   []moveCase // the legal ones of the vector, in order
+	refused []moveCase // the others
 }
 
 // trials are the shared games that can be played from open on.
@@ -201,8 +228,12 @@ func trials(t testing.TB) (list []trial) {
 			t.Fatal(err)
 		}
 		for _, m := range moves {
-			if m.Game == v.Game && m.Next != "" {
+			switch {
+			case m.Game != v.Game:
+			case m.Next != "":
 				g.moves = append(g.moves, m)
+			default:
+				g.refused = append(g.refused, m)
 			}
 		}
 		list = append(list, g)
@@ -425,7 +456,7 @@ func (c *bar) next(t testing.TB, g *trial) bool {
 // its money. SPEC 08 §4, §5.
 func TestCourtPlaysTheSharedGames(t *testing.T) {
 	base := newBar(t)
-	for _, g := range trials(t) {
+	for _, g := range base.games {
 		base.back(func() {
 			base.begin(t, &g)
 			for base.next(t, &g) {

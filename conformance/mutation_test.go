@@ -12,6 +12,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/core/tracing"
 
+	"elenchus/compute/opset"
 	"elenchus/conformance/mutants"
 )
 
@@ -21,26 +22,38 @@ var watching *tracing.Hooks
 
 // staged are the contracts that a test gets a copy of instead of deploying them, while mutants are tried
 // that are no constructors.
-var staged *rules
+var (
+	staged    *rules
+	stagedBar *bar
+)
 
 // suites are the tests that drive the contracts in an EVM without a chain, the cheapest first. A test
 // whose subject is gas is none of them.
 func suites() []testing.InternalTest {
-	return []testing.InternalTest{
+	all := []testing.InternalTest{
 		{Name: "OpenOnChain", F: TestOpenOnChain},
 		{Name: "IncludeOnChain", F: TestIncludeOnChain},
 		{Name: "RulesOfTheGame", F: TestRulesOfTheGameOnChain},
+		{Name: "SharedGames", F: TestCourtPlaysTheSharedGames},
+		{Name: "Refusals", F: TestEveryRefusalIsReached},
 		{Name: "PoseidonOnChain", F: TestPoseidonOnChain},
 		{Name: "ForgedProofs", F: TestForgedProofsAreRefusedByTheirReason},
 		{Name: "EvaluatorsRefuse", F: TestEvaluatorsRefuseWhatDoesNotFit},
 		{Name: "RandomMoves", F: TestRandomMovesOnBothSides},
 		{Name: "MoneyOnChain", F: TestMoneyOnChain},
 		{Name: "RangesOnChain", F: TestRangesOnChain},
-		{Name: "EvaluatorVectors", F: TestEvaluatorsMeetTheVectors},
-		{Name: "ShapesOnChain", F: TestShapesOnChain},
 		{Name: "ChangedPayloads", F: TestTwinsAgreeOnChangedPayloads},
-		{Name: "EvaluatorsEqual", F: TestEvaluatorsEqualTheDefinition},
 	}
+	for _, op := range opset.Codes()[1:] {
+		all = append(all, testing.InternalTest{Name: "definition of " + op.String(), F: func(t *testing.T) {
+			j := newJudge(t)
+			for seed := range uint64(400) {
+				sampleAgrees(t, j, op, seed)
+			}
+		}})
+	}
+	return append(all, testing.InternalTest{Name: "EvaluatorVectors", F: TestEvaluatorsMeetTheVectors},
+		testing.InternalTest{Name: "ShapesOnChain", F: TestShapesOnChain})
 }
 
 // quietly runs a suite as `go test` would, and reports whether it passed. What it prints is dropped.
@@ -120,8 +133,8 @@ func TestMutantsAreKilled(t *testing.T) {
 	watching = p.Hooks()
 	defer func() { watching = nil }()
 	reached := cover(t, p)
-	stage := newRules(t)
-	defer func() { staged = nil }()
+	bar := newBar(t)
+	defer func() { staged, stagedBar = nil, nil }()
 	out, err := os.Create(os.Getenv("ELENCHUS_SURVIVORS"))
 	if err != nil {
 		t.Fatal(err)
@@ -138,8 +151,8 @@ func TestMutantsAreKilled(t *testing.T) {
 		s, by := score[m.Contract], ""
 		if s[0]++; reached[m.Place()] != nil {
 			s[1]++
-			if staged = stage; m.Part == "creation" {
-				staged = nil
+			if staged, stagedBar = bar.rules, bar; m.Part == "creation" {
+				staged, stagedBar = nil, nil
 			}
 			by = killer(t, p, &m, reached[m.Place()])
 		}

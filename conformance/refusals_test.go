@@ -15,18 +15,7 @@ import (
 // The reasons for which a call about a game, a stake or a batch is refused are those of the list, each of
 // which some contract has. SPEC 08 §9.
 func TestRefusalsAreTheListedOnes(t *testing.T) {
-	spec, err := os.ReadFile("../docs/spec/08-dispute.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, list, found := strings.Cut(string(spec), "## §9 Refusals")
-	if !found {
-		t.Fatal("08 has no §9")
-	}
-	var listed []string
-	for _, m := range regexp.MustCompile("`([A-Z][A-Za-z0-9]+)`").FindAllStringSubmatch(list, -1) {
-		listed = append(listed, m[1])
-	}
+	listed := listedRefusals(t)
 	names := []string{"DisputeArena", "OpenRules", "GameRules", "AnswerRules", "ProofRules", "NodeRegistry", "StepVerifier"}
 	for _, e := range contracts.Evaluators() {
 		names = append(names, e.Name)
@@ -58,4 +47,21 @@ func TestRefusalsAreTheListedOnes(t *testing.T) {
 			t.Errorf("%s is in 08 §9 and in no contract", e)
 		}
 	}
+}
+
+// listedRefusals is the closed list of 08 §9.
+func listedRefusals(t testing.TB) (listed []string) {
+	t.Helper()
+	spec, err := os.ReadFile("../docs/spec/08-dispute.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, found := strings.Cut(string(spec), "## §9 Refusals")
+	if !found {
+		t.Fatal("08 has no §9")
+	}
+	for _, m := range regexp.MustCompile("`([A-Z][A-Za-z0-9]+)`").FindAllStringSubmatch(list, -1) {
+		listed = append(listed, m[1])
+	}
+	return listed
 }
