@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
@@ -22,7 +23,7 @@ import (
 func whoAndWhen() []offence {
 	return []offence{
 		{"NotParty", func(t testing.TB, c *bar, g *rand.Rand) string {
-			x := c.at(t, "row", g.IntN(11))
+			x := c.at(t, "row", g.IntN(10))
 			m := x.moves[0]
 			return c.call(t, stranger, methods[dispute.Kind(m.Move)], [32]byte(x.key), x.state.Encode(), fromHex(t, m.Payload), []byte{})
 		}},
@@ -40,7 +41,7 @@ func whoAndWhen() []offence {
 			return name
 		}},
 		{"BadSignature", func(t testing.TB, c *bar, g *rand.Rand) string {
-			x := c.at(t, "row", g.IntN(11))
+			x := c.at(t, "row", g.IntN(10))
 			m := x.moves[0]
 			signature := bytes.Repeat([]byte{byte(g.Uint32())}, 1+g.IntN(64)+65*g.IntN(2)) // never 65
 			if g.IntN(2) == 0 {
@@ -70,17 +71,17 @@ func whoAndWhen() []offence {
 			return c.opens(t, c.claimed(t, g, nodeKey(t), nil))
 		}},
 		{"TooLate", func(t testing.TB, c *bar, g *rand.Rand) string {
-			x := c.at(t, "row", g.IntN(11))
+			x := c.at(t, "row", g.IntN(10))
 			c.cfg.Time = max(x.state.Deadline, x.state.Last) + 1 + g.Uint64N(100)
 			return c.play(t, x, func(p []byte) []byte { return p })
 		}},
 		{"TooEarly", func(t testing.TB, c *bar, g *rand.Rand) string {
-			x := c.at(t, "row", g.IntN(11))
+			x := c.at(t, "row", g.IntN(10))
 			c.cfg.Time += g.Uint64N(x.state.Deadline - c.cfg.Time + 1)
 			return c.try(t, x, stranger, dispute.KindTimeout, x.job.Encode())
 		}},
 		{"WrongState", func(t testing.TB, c *bar, g *rand.Rand) string {
-			x := c.at(t, "row", g.IntN(11))
+			x := c.at(t, "row", g.IntN(10))
 			s, m := x.state.Encode(), x.moves[0]
 			if s[g.IntN(len(s))] ^= 1 << g.IntN(8); g.IntN(3) == 0 {
 				s = s[:g.IntN(len(s))]
@@ -88,7 +89,7 @@ func whoAndWhen() []offence {
 			return c.call(t, c.mover(&x.state), methods[dispute.Kind(m.Move)], [32]byte(x.key), s, fromHex(t, m.Payload), []byte{})
 		}},
 		{"WrongPhase", func(t testing.TB, c *bar, g *rand.Rand) string {
-			x := c.at(t, "row", g.IntN(11))
+			x := c.at(t, "row", g.IntN(10))
 			for {
 				if k := dispute.Kind(3 + g.IntN(11)); k != dispute.Kind(x.moves[0].Move) {
 					return c.try(t, x, c.mover(&x.state), k, fromHex(t, x.moves[0].Payload))
@@ -96,7 +97,7 @@ func whoAndWhen() []offence {
 			}
 		}},
 		{"WrongJob", func(t testing.TB, c *bar, g *rand.Rand) string {
-			x := c.at(t, "row", g.IntN(11))
+			x := c.at(t, "row", g.IntN(10))
 			job := x.job.Encode()
 			job[g.IntN(len(job))] ^= 1 << g.IntN(8)
 			c.wait(g.Uint64N(200))
@@ -128,6 +129,13 @@ func openings() []offence {
 				h.DLayer = uint8(33 + g.IntN(100))
 			}
 		})},
+		{"BadHeader", func(t testing.TB, c *bar, g *rand.Rand) string {
+			const header = 391 // in the payload: magic (16), version of numerics (2), ..., positions are u8 at 24
+			x := c.claimed(t, g, nodeKey(t), nil)
+			x.payload[header+[]int{g.IntN(18), 24}[g.IntN(2)]] ^= byte(1 + g.IntN(255))
+			return c.opens(t, x)
+		}},
+		{"BadHeader", plainly(func(m *dispute.OpenMove, g *rand.Rand) { m.Header.Class = manifest.Class(2 + g.IntN(200)) })},
 		{"BadStep", plainly(func(m *dispute.OpenMove, g *rand.Rand) {
 			m.T = dispute.OnItsFace
 			if g.IntN(2) == 0 {
@@ -171,7 +179,7 @@ func payloads() []offence {
 		{"PayloadLength", game("row", 0, 11, func(p []byte, g *rand.Rand) []byte {
 			return append(p, bytes.Repeat([]byte{1}, 1+g.IntN(99))...)
 		})},
-		{"NotOpened", game("row", 0, 3, func(p []byte, g *rand.Rand) []byte {
+		{"NotOpened", game("row", 0, 2, func(p []byte, g *rand.Rand) []byte {
 			p[8+g.IntN(24)] ^= 1 << g.IntN(8) // of a hash, or of the job
 			return p
 		})},
@@ -362,12 +370,12 @@ func names() []offence {
 
 // evaluations ask evaluators directly.
 func evaluations() []offence {
-	ask := func(change func(g *rand.Rand, to *opset.Code, d, x *[]byte, i *uint64, data *[]byte)) func(testing.TB, *bar, *rand.Rand) string {
+	all := len(opset.Codes()) - 1
+	ask := func(ops int, change func(g *rand.Rand, d, x *[]byte, i *uint64, data *[]byte)) func(testing.TB, *bar, *rand.Rand) string {
 		return func(t testing.TB, c *bar, g *rand.Rand) string {
-			codes := opset.Codes()
-			to := codes[1+g.IntN(len(codes)-1)]
+			to := opset.Codes()[1+g.IntN(ops)]
 			descriptor, context, index, data := sampled(t, g, to)
-			change(g, &to, &descriptor, &context, &index, &data)
+			change(g, &descriptor, &context, &index, &data)
 			input, err := c.abi.Pack("evaluate", descriptor, context, index, data)
 			if err != nil {
 				t.Fatal(err)
@@ -377,21 +385,21 @@ func evaluations() []offence {
 		}
 	}
 	return []offence{
-		{"DataLength", ask(func(g *rand.Rand, _ *opset.Code, _, _ *[]byte, _ *uint64, data *[]byte) {
+		{"DataLength", ask(all, func(g *rand.Rand, _, _ *[]byte, _ *uint64, data *[]byte) {
 			*data = append(*data, make([]byte, 1+g.IntN(99))...)
 		})},
-		{"IndexOutOfRange", ask(func(g *rand.Rand, _ *opset.Code, _, _ *[]byte, i *uint64, _ *[]byte) { *i = 1<<60 + g.Uint64N(1<<60) })},
-		{"WrongLength", ask(func(g *rand.Rand, _ *opset.Code, d, x *[]byte, _ *uint64, _ *[]byte) {
+		{"IndexOutOfRange", ask(all, func(g *rand.Rand, _, _ *[]byte, i *uint64, _ *[]byte) { *i = 1<<60 + g.Uint64N(1<<60) })},
+		{"WrongLength", ask(all, func(g *rand.Rand, d, x *[]byte, _ *uint64, _ *[]byte) {
 			if g.IntN(2) == 0 {
 				*d = append(*d, make([]byte, 1+g.IntN(9))...)
 			} else {
 				*x = (*x)[:g.IntN(len(*x))]
 			}
 		})},
-		{"UnknownOp", ask(func(g *rand.Rand, _ *opset.Code, d, _ *[]byte, _ *uint64, _ *[]byte) {
+		{"UnknownOp", ask(all, func(g *rand.Rand, d, _ *[]byte, _ *uint64, _ *[]byte) {
 			(*d)[0] = byte(200 + g.IntN(56))
 		})},
-		{"BadDescriptor", ask(func(g *rand.Rand, _ *opset.Code, d, _ *[]byte, _ *uint64, _ *[]byte) {
+		{"BadDescriptor", ask(1, func(g *rand.Rand, d, _ *[]byte, _ *uint64, _ *[]byte) {
 			for i := range 8 { // no source at all
 				(*d)[32+i] = 0
 			}

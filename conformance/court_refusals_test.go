@@ -143,7 +143,7 @@ func (c *bar) crowd(t testing.TB) {
 func (c *bar) demanded(t testing.TB, g *rand.Rand) (*trial, dispute.Include) {
 	t.Helper()
 	x := c.at(t, "demand", 0)
-	root := [32]byte(x.state.GraphRoot)
+	root := [32]byte(claim.NewTree([]claim.Hash{x.state.GraphRoot}).Root())
 	if name := c.call(t, c.node, "postBatch", root, big.NewInt(1), among(g, 0, 9), among(g, c.cfg.Time+c.p.Window, 1<<39)); name != "" {
 		t.Fatal(name)
 	}

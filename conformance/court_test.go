@@ -386,6 +386,9 @@ func (c *bar) try(t testing.TB, g *trial, from common.Address, k dispute.Kind, p
 		name = c.call(t, from, methods[k], [32]byte(g.key), before.Encode(), payload, []byte{})
 	}
 	env := dispute.Env{Now: c.cfg.Time, Mover: claim.Address(from), Params: c.clocks(), Space: c.space(t)}
+	if k == dispute.KindInclude {
+		env.BatchCount = c.countOf(t, g, payload)
+	}
 	if name == "" {
 		env.Gas = c.spent(t, &before)
 	}
