@@ -31,6 +31,7 @@ type position struct {
 func (c *bar) from(p *position) *trial {
 	c.cfg.State, c.cfg.BlockNumber, c.cfg.Time = p.state.Copy(), p.block, p.time
 	g := p.game
+	c.opener = common.Address(g.state.Opener)
 	return &g
 }
 
@@ -169,7 +170,12 @@ func (c *bar) owed(t testing.TB, escrow claim.Amount, held []byte) *big.Int {
 	t.Helper()
 	sum := new(big.Int).Add(c.ask(t, "burned"), escrow.Big())
 	sum.Add(sum, c.must(t, stranger, c.arenaAt, c.arena, "nodes", c.node)[0].(*big.Int))
-	for _, who := range []common.Address{c.node, c.opener, stranger, common.Address(c.games[0].job.User)} {
+	accounts := map[common.Address]bool{c.node: true, c.opener: true, stranger: true}
+	for i := range c.games {
+		accounts[common.Address(c.games[i].job.User)] = true
+		accounts[common.Address(c.games[i].open.Opener)] = true
+	}
+	for who := range accounts {
 		sum.Add(sum, c.ask(t, "creditOf", who))
 	}
 	if len(held) > 0 {
@@ -199,7 +205,11 @@ func (c *bar) ended(t testing.TB, x *trial, before *dispute.State) {
 	got := new(big.Int).Sub(c.ask(t, "creditOf", c.opener), credit)
 	c.moves["resolve: "+x.state.Phase.String()]++
 	if x.state.Phase == dispute.Lost {
-		if stake().Cmp(had) != 0 || c.ask(t, "creditOf", c.node).Cmp(payee) <= 0 {
+		least := 1 // unit that the node gains; of a demand for data it gains nothing
+		if x.state.Flags&dispute.FlagDemand != 0 {
+			least = 0
+		}
+		if stake().Cmp(had) != 0 || c.ask(t, "creditOf", c.node).Cmp(payee) < least {
 			t.Fatalf("%s: a node that was challenged in vain lost", x.name)
 		}
 	} else {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/vm/runtime"
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"elenchus/commitment/claim"
@@ -223,6 +224,12 @@ func payloads() []offence {
 				d.Type = []tensor.DType{0, tensor.DType(5 + g.IntN(250))}[g.IntN(2)]
 			})
 		}},
+		{"ProofWanted", func(t testing.TB, c *bar, g *rand.Rand) string {
+			x, payload, _ := c.asked(t, c.questions[g.IntN(len(c.questions))])
+			x.state.Class = 1
+			c.place(x)
+			return c.call(t, stranger, "answer", [32]byte(x.key), x.state.Encode(), payload)
+		}},
 		{"RangeOutside", func(t testing.TB, c *bar, g *rand.Rand) string {
 			x, m := c.demanded(t, g)
 			m.Index = uint16(1 + g.IntN(1000))
@@ -404,6 +411,23 @@ func evaluations() []offence {
 				(*d)[32+i] = 0
 			}
 		})},
+		{"UnknownSystem", func(t testing.TB, c *bar, g *rand.Rand) string {
+			_, name := c.send(t, stranger, c.step, c.registry, "proofsAt", uint16(1+g.IntN(9)), uint8(100+g.IntN(156)))
+			return name
+		}},
+		{"SystemRegistered", func(t testing.TB, c *bar, g *rand.Rand) string {
+			face, creation := artifactOf(t, "StepVerifier")
+			packed, err := face.Pack("", stranger, []uint8{}, []common.Address{}, []common.Address{c.step})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, at, _, err := runtime.Create(append(creation, packed...), c.cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, name := c.send(t, stranger, at, c.registry, "registerSystem", uint16(1), uint8(1), c.gameAt)
+			return name
+		}},
 		{"NotRegistered", func(t testing.TB, c *bar, g *rand.Rand) string {
 			_, name := c.send(t, stranger, c.step, c.registry, "verifierAt", uint16(1+g.IntN(9)), uint8(200+g.IntN(56)))
 			return name
@@ -424,7 +448,7 @@ func deployments() []offence {
 	steps := func(what func(c *bar, g *rand.Rand) ([]uint8, []common.Address)) func(testing.TB, *bar, *rand.Rand) string {
 		return func(t testing.TB, c *bar, g *rand.Rand) string {
 			ops, at := what(c, g)
-			return c.create(t, "StepVerifier", common.Address{}, ops, at)
+			return c.create(t, "StepVerifier", common.Address{}, ops, at, []common.Address{})
 		}
 	}
 	op := func(g *rand.Rand) uint8 { return uint8(1 + g.IntN(255)) }
