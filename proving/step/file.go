@@ -2,6 +2,7 @@ package step
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -33,6 +34,7 @@ type File struct {
 	Equal   bool    // the claimed element is the value
 	Leaves  []circuit.Input
 	Proof   []byte
+	Origin  string // of the key; empty: DevelopmentOrigin
 }
 
 // fileJSON is the file: fields in this order, hex in lower case, no spaces.
@@ -75,7 +77,7 @@ func (k *Key) Answer(a *circuit.Answer, b Binding) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{System: k.System, Unit: a.Unit, Binding: b, Equal: a.Equal, Leaves: public[2:]}
+	f := &File{Origin: k.Origin, System: k.System, Unit: a.Unit, Binding: b, Equal: a.Equal, Leaves: public[2:]}
 	f.Proof, err = k.Prove(w)
 	return f, err
 }
@@ -100,7 +102,7 @@ func equalBit(equal bool) int64 {
 func (f *File) Encode() ([]byte, error) {
 	u := &f.Unit
 	d, c := u.Descriptor.Encode(), u.Context.Encode()
-	j := fileJSON{Format: Format, Origin: DevelopmentOrigin, System: f.System.String(), Op: u.Descriptor.Op.String(),
+	j := fileJSON{Format: Format, Origin: cmp.Or(f.Origin, DevelopmentOrigin), System: f.System.String(), Op: u.Descriptor.Op.String(),
 		Descriptor: hex.EncodeToString(d[:]), Context: hex.EncodeToString(c[:]), Element: u.Index, Places: u.Places, Reads: []readJSON{},
 		Game: hex.EncodeToString(f.Binding.Game[:]), Chain: f.Binding.Chain, Verifier: hex.EncodeToString(f.Binding.Verifier[:]),
 		Prover: hex.EncodeToString(f.Binding.Prover[:]), Equal: f.Equal, Leaves: []string{}, Proof: hex.EncodeToString(f.Proof)}
@@ -140,7 +142,10 @@ func Decode(b []byte) (*File, error) {
 }
 
 func (j *fileJSON) file() (*File, error) {
-	f := &File{Equal: j.Equal, Binding: Binding{Chain: j.Chain, Element: j.Element}}
+	if err := checkOrigin(j.Origin); err != nil {
+		return nil, err
+	}
+	f := &File{Origin: j.Origin, Equal: j.Equal, Binding: Binding{Chain: j.Chain, Element: j.Element}}
 	f.Unit.Index, f.Unit.Places = j.Element, j.Places
 	var ok bool
 	if f.System, ok = ParseSystem(j.System); !ok || len(j.Reads) > 4 || len(j.Places) > 4 || len(j.Leaves) > maxLeaves {

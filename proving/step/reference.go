@@ -14,12 +14,16 @@ import (
 	"github.com/consensys/gnark/constraint"
 )
 
-// Reference is a development reference string of PLONK. It keeps its secret, which makes the second
-// basis cheap; what is made for use by others has none.
+// Reference is a reference string of PLONK. One made here for development keeps its secret, which
+// makes the second basis cheap; a public one has none. The zero value is illegal.
 type Reference struct {
-	srs *kzg.SRS
-	tau fr.Element
+	srs    *kzg.SRS
+	tau    fr.Element
+	origin string
 }
+
+// Origin is what keys that follow from it are labelled with: DevelopmentOrigin, or PublicOrigin and a digest.
+func (r *Reference) Origin() string { return r.origin }
 
 // maxReference bounds reference strings: 2^21 points.
 const maxReference = 1<<21 + 3
@@ -49,7 +53,7 @@ func Development(entropy io.Reader, constraints int) (*Reference, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	r := &Reference{srs: srs}
+	r := &Reference{srs: srs, origin: DevelopmentOrigin}
 	r.tau.SetBigInt(tau)
 	return r, nil
 }
@@ -63,14 +67,21 @@ func (r *Reference) strings(system constraint.ConstraintSystem) (canonical, lagr
 	if r == nil || uint64(len(r.srs.Pk.G1)) < n+3 {
 		return nil, nil, fmt.Errorf("%w: the reference string is shorter than the %d points of this circuit", ErrKey, n+3)
 	}
-	points := r.lagrange(n)
+	points, err := r.lagrange(n)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
 	canonical = &kzg.SRS{Pk: kzg.ProvingKey{G1: r.srs.Pk.G1[:n+3]}, Vk: r.srs.Vk}
 	return canonical, &kzg.SRS{Pk: kzg.ProvingKey{G1: points}, Vk: r.srs.Vk}, nil
 }
 
 // lagrange are the points of the Lagrange polynomials over the n-th roots of unity at the secret:
-// w^i (tau^n - 1) / (n (tau - w^i)). The secret is no root of unity but by a chance of 2^-200.
-func (r *Reference) lagrange(n uint64) []curve.G1Affine {
+// w^i (tau^n - 1) / (n (tau - w^i)). The secret is no root of unity but by a chance of 2^-200. Without
+// the secret they are the inverse Fourier transform of the powers.
+func (r *Reference) lagrange(n uint64) ([]curve.G1Affine, error) {
+	if r.tau.IsZero() {
+		return kzg.ToLagrangeG1(r.srs.Pk.G1[:n])
+	}
 	domain := fft.NewDomain(n)
 	var top, one fr.Element
 	one.SetOne()
@@ -89,5 +100,5 @@ func (r *Reference) lagrange(n uint64) []curve.G1Affine {
 		root.Mul(&root, &domain.Generator)
 	}
 	_, _, g1, _ := curve.Generators()
-	return curve.BatchScalarMultiplicationG1(&g1, values)
+	return curve.BatchScalarMultiplicationG1(&g1, values), nil
 }

@@ -4,7 +4,8 @@
 // keys, proofs of 256 (Groth16) or 800 bytes (PLONK), and decides on proofs. Invariants: proofs have
 // one encoding and one length, and no bytes make a verifier panic or allocate beyond them; a key
 // belongs to one circuit, named by its digest; entropy comes in as an argument where this package
-// draws it. Keys made here are development keys: whoever made them can forge. SPEC 10.
+// draws it. Keys made here are development keys, which their maker can forge with, but for those of a
+// public reference string. SPEC 10.
 //
 //	ref, err := step.Development(rand.Reader, 1<<15)
 //	key, err := step.NewKey(step.PLONK, x.Unit.AnswerCircuit(), ref)
@@ -96,6 +97,7 @@ type Key struct {
 	System      System
 	Constraints int
 	Digest      [32]byte // of the constraint system
+	Origin      string   // who could forge: DevelopmentOrigin, or of the reference string
 	system      constraint.ConstraintSystem
 	groth16Pk   *groth16.ProvingKey
 	groth16Vk   *groth16.VerifyingKey
@@ -103,14 +105,15 @@ type Key struct {
 	plonkVk     *plonk.VerifyingKey
 }
 
-// NewKey compiles a circuit and makes development keys for it. PLONK needs a reference string that is
-// large enough; Groth16 draws entropy of its own and takes nil.
+// NewKey compiles a circuit and makes keys for it. PLONK needs a reference string that is large enough,
+// and its keys are for development if the string is; Groth16 draws entropy of its own, takes nil, and
+// makes development keys.
 func NewKey(s System, c frontend.Circuit, ref *Reference) (*Key, error) {
 	system, err := Compile(s, c)
 	if err != nil {
 		return nil, err
 	}
-	k := &Key{System: s, Constraints: system.GetNbConstraints(), system: system}
+	k := &Key{System: s, Constraints: system.GetNbConstraints(), system: system, Origin: DevelopmentOrigin}
 	if k.Digest, err = digest(system); err != nil {
 		return nil, err
 	}
@@ -125,6 +128,7 @@ func NewKey(s System, c frontend.Circuit, ref *Reference) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.Origin = ref.Origin()
 	k.plonkPk, k.plonkVk, err = plonk.Setup(system.(*cs.SparseR1CS), *canonical, *lagrange)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
