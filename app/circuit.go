@@ -3,8 +3,10 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"runtime/metrics"
 	"text/tabwriter"
@@ -23,6 +25,8 @@ import (
 type CircuitOptions struct {
 	Op, Shape string
 	Systems   []string // of CircuitSystems
+	SRS       string   // file of a public reference string for PLONK; empty: a development string
+	SRSDigest string   // its SHA-256, hex: what the caller knows it by
 	Progress  func(done, all int)
 }
 
@@ -41,7 +45,7 @@ type CircuitReport struct {
 	Cells        int                  `json:"cells"`      // elements that are read
 	Leaves       int                  `json:"leaves"`     // whose hashes are public
 	PublicInputs int                  `json:"public_inputs"`
-	Origin       string               `json:"origin"` // of the keys
+	Origin       string               `json:"origin"` // of the keys that are made here
 	Answers      []CircuitMeasurement `json:"answers"`
 }
 
@@ -49,6 +53,7 @@ type CircuitReport struct {
 // proved; Gas is a whole transaction under Osaka.
 type CircuitMeasurement struct {
 	System       string  `json:"system"`
+	Origin       string  `json:"origin"` // of the key
 	Constraints  int     `json:"constraints"`
 	ProvingKey   int64   `json:"proving_key_bytes"`
 	VerifyingKey int64   `json:"verifying_key_bytes"`
@@ -84,7 +89,7 @@ func MeasureCircuit(ctx context.Context, o CircuitOptions) (*CircuitReport, erro
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m, err := measureSystem(name, a)
+		m, err := measureSystem(name, a, &o)
 		if err != nil {
 			return nil, err
 		}
@@ -96,17 +101,17 @@ func MeasureCircuit(ctx context.Context, o CircuitOptions) (*CircuitReport, erro
 	return r, nil
 }
 
-func measureSystem(name string, a *circuit.Answer) (*CircuitMeasurement, error) {
+func measureSystem(name string, a *circuit.Answer, o *CircuitOptions) (*CircuitMeasurement, error) {
 	s, ok := step.ParseSystem(name)
 	if !ok {
 		return nil, fmt.Errorf("%w: proof system %q: use one of %v", ErrCannot, name, CircuitSystems())
 	}
 	start := time.Now()
-	key, err := step.DevelopmentKey(s, a.AnswerCircuit(), rand.Reader)
+	key, err := keyOf(s, a, o)
 	if err != nil {
 		return nil, err
 	}
-	m := &CircuitMeasurement{System: name, Constraints: key.Constraints, Setup: millis(start)}
+	m := &CircuitMeasurement{System: name, Origin: key.Origin, Constraints: key.Constraints, Setup: millis(start)}
 	if m.ProvingKey, m.VerifyingKey, err = key.Sizes(); err != nil {
 		return nil, err
 	}
@@ -126,6 +131,37 @@ func measureSystem(name string, a *circuit.Answer) (*CircuitMeasurement, error) 
 	m.Verify = millis(start)
 	m.Gas, err = v.gas(key, a, p)
 	return m, err
+}
+
+// keyOf makes the key of an answer: of the public reference string for PLONK if one is named, else for
+// development.
+func keyOf(s step.System, a *circuit.Answer, o *CircuitOptions) (*step.Key, error) {
+	if s != step.PLONK || o.SRS == "" {
+		return step.DevelopmentKey(s, a.AnswerCircuit(), rand.Reader)
+	}
+	powers, err := step.Powers(a.AnswerCircuit())
+	if err != nil {
+		return nil, err
+	}
+	ref, err := readReference(o.SRS, o.SRSDigest, powers)
+	if err != nil {
+		return nil, err
+	}
+	return step.NewKey(s, a.AnswerCircuit(), ref)
+}
+
+// readReference reads a public reference string from a file.
+func readReference(path, digest string, powers int) (*step.Reference, error) {
+	want, err := hex.DecodeString(digest)
+	if err != nil || len(want) != 32 {
+		return nil, fmt.Errorf("%w: digest %q of %s: give the SHA-256 that the ceremony published, 64 hex digits", ErrCannot, digest, path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // read only
+	return step.ReadReference(f, [32]byte(want), powers, rand.Reader)
 }
 
 func millis(since time.Time) float64 { return float64(time.Since(since).Microseconds()) / 1000 }
@@ -226,18 +262,21 @@ func watchMemory() func() uint64 {
 	}
 }
 
+// shortOrigin is the beginning of an origin, for tables.
+func shortOrigin(s string) string { return s[:min(len(s), len(step.PublicOrigin)+12)] }
+
 // WriteCircuit writes a report for people.
 func WriteCircuit(out io.Writer, r *CircuitReport) error {
-	fmt.Fprintf(out, "%s at %s: %d elements read from %d leaves, %d public inputs; %s keys, which prove nothing to others\n",
+	fmt.Fprintf(out, "%s at %s: %d elements read from %d leaves, %d public inputs; keys of origin %s prove nothing to others\n",
 		r.Op, r.Shape, r.Cells, r.Leaves, r.PublicInputs, r.Origin)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "system\tconstraints\tproving key\tverifying key\tproof\tsetup\tprove\tverify\tmemory\tgas\t")
+	fmt.Fprintln(w, "system\torigin\tconstraints\tproving key\tverifying key\tproof\tsetup\tprove\tverify\tmemory\tgas\t")
 	for _, m := range r.Answers {
 		gas := "-"
 		if m.Gas > 0 {
 			gas = fmt.Sprint(m.Gas)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d B\t%d B\t%d B\t%.0f ms\t%.0f ms\t%.1f ms\t%d MiB\t%s\t\n", m.System, m.Constraints, m.ProvingKey,
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d B\t%d B\t%d B\t%.0f ms\t%.0f ms\t%.1f ms\t%d MiB\t%s\t\n", m.System, shortOrigin(m.Origin), m.Constraints, m.ProvingKey,
 			m.VerifyingKey, m.Proof, m.Setup, m.Prove, m.Verify, m.Memory>>20, gas)
 	}
 	return w.Flush()

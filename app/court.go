@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"errors"
@@ -20,6 +21,7 @@ import (
 	"elenchus/network/chain"
 	"elenchus/network/devchain"
 	"elenchus/network/peer"
+	"elenchus/proving/step"
 	"elenchus/service/adversary"
 	"elenchus/service/auditor"
 	"elenchus/service/challenger"
@@ -42,6 +44,7 @@ type CourtOptions struct {
 	Within   time.Duration // of real time; 0: 4 minutes
 	// Confidential plays with the model as a confidential one, whose answers are proofs. SPEC 10 §6.
 	Confidential bool
+	System       step.System // of these proofs; zero: Groth16
 	// Inspect looks at the chain when the story is over, and at what each node signed; nil: nobody does.
 	Inspect func(ctx context.Context, rpc string, asked map[string]*receipt.Receipt) error
 }
@@ -234,7 +237,7 @@ func (c *tribunal) conceal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.man, c.result.Answer = man, AnswerProof
+	c.man, c.result.Answer, c.result.System = man, AnswerProof, cmp.Or(c.o.System, step.Groth16).String()
 	l, err := openLink(ctx, c.chain.HTTP(), c.n.Addresses, c.keys[registrarRole], filepath.Join(c.dir, registrarRole), c.o.Log.With("role", registrarRole),
 		pace{poll: courtPoll, inFlight: 256})
 	if err != nil {
@@ -242,7 +245,7 @@ func (c *tribunal) conceal(ctx context.Context) error {
 	}
 	c.links[registrarRole] = l
 	c.do(ctx, l.Run)
-	c.prove = newProver(filepath.Join(c.dir, "keys"), c.k, func(ctx context.Context, i chain.Intent) error { return l.Do(ctx, i) }, c.say)
+	c.prove = newProver(filepath.Join(c.dir, "keys"), c.k, cmp.Or(c.o.System, step.Groth16), func(ctx context.Context, i chain.Intent) error { return l.Do(ctx, i) }, c.say)
 	return nil
 }
 

@@ -40,15 +40,6 @@ func inCourt(attack string) bool {
 	return known && (attack == "padding" || attack == "forged-cancel" || !slices.Contains(adversary.Names(), attack))
 }
 
-// demoInCourt plays a story of the kit with the model that was asked for.
-func demoInCourt(ctx context.Context, o DemoOptions) (*DemoResult, error) {
-	man, _, err := LoadModel(o.Model)
-	if err != nil {
-		return nil, err
-	}
-	return Court(ctx, CourtOptions{Attack: o.Attack, Seed: o.Seed, Manifest: man, Story: o.Story, Confidential: o.Answer == AnswerProof})
-}
-
 // How the last move of a game is answered.
 const (
 	AnswerNative = "native" // with the leaves
@@ -80,6 +71,7 @@ type DemoOptions struct {
 	Seed   uint64
 	Model  string
 	Answer string    // native or zk
+	System string    // of proofs, one of CircuitSystems; empty: the first
 	Dir    string    // "": a new one, removed at the end
 	Story  io.Writer // nil: silence
 }
@@ -91,6 +83,7 @@ type DemoResult struct {
 	ConvictedOp      *string           `json:"convicted_op"`
 	ConvictedElement *uint64           `json:"convicted_element"`
 	Answer           string            `json:"answer"`
+	System           string            `json:"proof_system,omitempty"` // of answers by proof
 	Changed          *bool             `json:"changed,omitempty"`
 	VerifyExit       *int              `json:"verify_exit,omitempty"`
 	Gas              map[string]uint64 `json:"gas"`

@@ -92,7 +92,7 @@ func (s Store) Prove(ctx context.Context, model string, o ProveOptions) (*ProveR
 		return nil, err
 	}
 	r := &ProveReport{Op: a.Descriptor.Op.String(), Element: a.Index, Value: a.Value, Equal: a.Equal, System: o.System,
-		Origin: step.DevelopmentOrigin, Circuit: fmt.Sprintf("%x", key.Digest), Prove: millis(start)}
+		Origin: key.Origin, Circuit: fmt.Sprintf("%x", key.Digest), Prove: millis(start)}
 	r.Proof, err = f.Encode()
 	return r, err
 }
@@ -228,7 +228,7 @@ func (s Store) VerifyProof(b []byte) (*ProofReport, error) {
 		return nil, err
 	}
 	r := &ProofReport{Op: f.Unit.Descriptor.Op.String(), Element: f.Unit.Index, Equal: f.Equal, System: f.System.String(),
-		Origin: step.DevelopmentOrigin, Game: fmt.Sprintf("%x", f.Binding.Game), Chain: f.Binding.Chain,
+		Origin: key.Origin, Game: fmt.Sprintf("%x", f.Binding.Game), Chain: f.Binding.Chain,
 		Verifier: fmt.Sprintf("%x", f.Binding.Verifier), Prover: fmt.Sprintf("%x", f.Binding.Prover)}
 	for _, h := range f.Leaves {
 		r.Leaves = append(r.Leaves, fmt.Sprintf("%x", h))

@@ -25,6 +25,7 @@ import (
 type prover struct {
 	dir      string // of keys
 	chain    *chain.Contracts
+	system   step.System
 	register func(ctx context.Context, i chain.Intent) error // as the registrar
 	say      func(format string, args ...any)
 
@@ -32,8 +33,8 @@ type prover struct {
 	keys map[[32]byte]*step.Key
 }
 
-func newProver(dir string, k *chain.Contracts, register func(context.Context, chain.Intent) error, say func(string, ...any)) *prover {
-	return &prover{dir: dir, chain: k, register: register, say: say, keys: map[[32]byte]*step.Key{}}
+func newProver(dir string, k *chain.Contracts, system step.System, register func(context.Context, chain.Intent) error, say func(string, ...any)) *prover {
+	return &prover{dir: dir, chain: k, system: system, register: register, say: say, keys: map[[32]byte]*step.Key{}}
 }
 
 // of is the prover of an account: what node and challenger are given.
@@ -56,7 +57,7 @@ func (p *prover) prove(ctx context.Context, account claim.Address, s dispute.Sta
 		return nil, err
 	}
 	b := step.Binding{Game: s.Slot(), Op: uint8(a.Descriptor.Op), Element: a.Index, Chain: p.chain.Addresses().ChainID,
-		Verifier: p.chain.Addresses().Verifier, Prover: account}
+		Verifier: p.chain.Addresses().ProofVerifier(uint8(p.system)), Prover: account}
 	w, err := a.Assignment(b.Hash())
 	if err != nil {
 		return nil, err
@@ -69,10 +70,10 @@ func (p *prover) prove(ctx context.Context, account claim.Address, s dispute.Sta
 	if err != nil {
 		return nil, err
 	}
-	p.say("%s, element %d: proven %s in %.2f s, %d constraints, %s key", a.Descriptor.Op, a.Index, trueOrFalse(a.Equal), time.Since(start).Seconds(),
-		key.Constraints, step.DevelopmentOrigin)
+	p.say("%s, element %d: proven %s in %.2f s, %d constraints, %s, %s key", a.Descriptor.Op, a.Index, trueOrFalse(a.Equal), time.Since(start).Seconds(),
+		key.Constraints, p.system, key.Origin)
 	m.Equal = a.Equal
-	return m.With(chain.GrothSystem, account, a.Reads, a.Places, proof), nil
+	return m.With(uint8(p.system), account, a.Reads, a.Places, p.system.Posted(proof)), nil
 }
 
 func trueOrFalse(v bool) string {
@@ -114,12 +115,12 @@ func (p *prover) key(ctx context.Context, u *circuit.Unit) (*step.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	on, err := p.chain.ProofKey(ctx, chain.GrothSystem, shape)
+	on, err := p.chain.ProofKey(ctx, uint8(p.system), shape)
 	if err != nil {
 		return nil, err
 	}
 	if on == (claim.Hash{}) {
-		i, err := p.chain.RegisterProofKey(fmt.Sprintf("proof-key/%x", shape), chain.GrothSystem, shape, words)
+		i, err := p.chain.RegisterProofKey(fmt.Sprintf("proof-key/%x", shape), uint8(p.system), shape, words)
 		if err != nil {
 			return nil, err
 		}
@@ -135,32 +136,32 @@ func (p *prover) key(ctx context.Context, u *circuit.Unit) (*step.Key, error) {
 
 // kept reads a key from the folder. One that is not there is made and put there, unless another process was faster.
 func (p *prover) kept(u *circuit.Unit) (*step.Key, error) {
-	digest, size, err := step.CircuitSize(step.Groth16, u.AnswerCircuit())
+	digest, size, err := step.CircuitSize(p.system, u.AnswerCircuit())
 	if err != nil {
 		return nil, err
 	}
-	if err := checkProofRoom(step.Groth16, u, size); err != nil {
+	if err := checkProofRoom(p.system, u, size); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(p.dir, fmt.Sprintf("%s-%x.%s", step.Groth16, digest, step.DevelopmentOrigin))
-	k, err := readKept(path, u)
+	path := filepath.Join(p.dir, fmt.Sprintf("%s-%x.%s", p.system, digest, step.DevelopmentOrigin))
+	k, err := readKept(path, p.system, u)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return k, err
 	}
-	if k, err = step.DevelopmentKey(step.Groth16, u.AnswerCircuit(), rand.Reader); err != nil {
+	if k, err = step.DevelopmentKey(p.system, u.AnswerCircuit(), rand.Reader); err != nil {
 		return nil, err
 	}
 	if err := keepKey(path, k); err != nil {
 		return nil, err
 	}
-	return readKept(path, u)
+	return readKept(path, p.system, u)
 }
 
-func readKept(path string, u *circuit.Unit) (*step.Key, error) {
+func readKept(path string, system step.System, u *circuit.Unit) (*step.Key, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	return step.ReadKey(step.Groth16, u.AnswerCircuit(), bufio.NewReader(f))
+	return step.ReadKey(system, u.AnswerCircuit(), bufio.NewReader(f))
 }

@@ -17,7 +17,7 @@ func circuitCommand() *cobra.Command {
 		Use: "circuit --op NAME", Short: "Measure the circuit of an operation: constraints, keys, proofs, memory, gas", Args: cobra.NoArgs,
 		Long: `Makes keys for one element of an operation, as wide as a model of the shape has it, proves that a
 claimed element is not the value of the operation, and verifies the proof. Keys are made here and now:
-they are development keys, whose maker can forge.`,
+they are development keys, whose maker can forge, but for those of PLONK with --srs.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !slices.Contains(app.CircuitShapes(), o.Shape) {
 				return fmt.Errorf("%w: --shape %q: use one of %s", errUsage, o.Shape, strings.Join(app.CircuitShapes(), ", "))
@@ -39,6 +39,9 @@ they are development keys, whose maker can forge.`,
 	p.StringVar(&o.Op, "op", "", "operation by its op set name, such as matmul")
 	p.StringVar(&o.Shape, "shape", app.CircuitShapes()[0], "one of "+strings.Join(app.CircuitShapes(), ", "))
 	p.StringSliceVar(&o.Systems, "system", app.CircuitSystems(), "proof systems: "+strings.Join(app.CircuitSystems(), ", "))
+	p.StringVar(&o.SRS, "srs", "", "public reference string for PLONK: a .ptau file of snarkjs, or gnark's own; default: one made here for development")
+	p.StringVar(&o.SRSDigest, "srs-digest", "", "SHA-256 of that file, hex, as its ceremony published it")
 	_ = c.MarkFlagRequired("op") // it exists
+	c.MarkFlagsRequiredTogether("srs", "srs-digest")
 	return c
 }

@@ -58,20 +58,29 @@ func Development(entropy io.Reader, constraints int) (*Reference, error) {
 	return r, nil
 }
 
-// strings are the reference string cut to a system, in both bases.
-func (r *Reference) strings(system constraint.ConstraintSystem) (canonical, lagrange *kzg.SRS, err error) {
-	n := uint64(1)
-	for n < uint64(system.GetNbConstraints()+system.GetNbPublicVariables()) {
+// blinding is how many powers a prover needs beyond the rows of a circuit.
+const blinding = 3
+
+// rows are the rows of a circuit of PLONK: a power of two.
+func rows(system constraint.ConstraintSystem) int {
+	n := 1
+	for n < system.GetNbConstraints()+system.GetNbPublicVariables() {
 		n *= 2
 	}
-	if r == nil || uint64(len(r.srs.Pk.G1)) < n+3 {
-		return nil, nil, fmt.Errorf("%w: the reference string is shorter than the %d points of this circuit", ErrKey, n+3)
+	return n
+}
+
+// strings are the reference string cut to a system, in both bases.
+func (r *Reference) strings(system constraint.ConstraintSystem) (canonical, lagrange *kzg.SRS, err error) {
+	n := uint64(rows(system))
+	if r == nil || uint64(len(r.srs.Pk.G1)) < n+blinding {
+		return nil, nil, fmt.Errorf("%w: the reference string is shorter than the %d points of this circuit", ErrKey, n+blinding)
 	}
 	points, err := r.lagrange(n)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	canonical = &kzg.SRS{Pk: kzg.ProvingKey{G1: r.srs.Pk.G1[:n+3]}, Vk: r.srs.Vk}
+	canonical = &kzg.SRS{Pk: kzg.ProvingKey{G1: r.srs.Pk.G1[:n+blinding]}, Vk: r.srs.Vk}
 	return canonical, &kzg.SRS{Pk: kzg.ProvingKey{G1: points}, Vk: r.srs.Vk}, nil
 }
 

@@ -152,6 +152,15 @@ func DevelopmentKey(s System, c frontend.Circuit, entropy io.Reader) (*Key, erro
 	return NewKey(s, c, ref)
 }
 
+// Powers is how many powers of a reference string the key of a circuit needs.
+func Powers(c frontend.Circuit) (int, error) {
+	system, err := Compile(PLONK, c)
+	if err != nil {
+		return 0, err
+	}
+	return rows(system) + blinding, nil
+}
+
 // CircuitDigest names a circuit under a proof system: what its keys are kept by.
 func CircuitDigest(s System, c frontend.Circuit) ([32]byte, error) {
 	system, err := Compile(s, c)
