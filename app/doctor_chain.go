@@ -18,9 +18,10 @@ import (
 const chainWithin = 10 * time.Second
 
 // Differences between the own clock and the chain's above which Doctor has something to say. Claims
-// promise times (SPEC 07 §2); the chain moves on by itself, so only its future tells surely.
+// promise times (SPEC 07 §6); the chain moves on by itself, so that only its future, or hours, tell surely.
 const (
 	noteSkew    = 90 * time.Second
+	wrongSkew   = time.Hour        // nothing is posted on a chain that stands still so long, and no clock may be that far ahead
 	problemSkew = 15 * time.Second // the chain's newest block is that far ahead of this clock
 )
 
@@ -60,6 +61,9 @@ func findClock(block uint64, now time.Time) Finding {
 	case d < -problemSkew:
 		f.State, f.Detail = stateProblem, fmt.Sprintf("the newest block is %s ahead of this clock", -d)
 		f.Fix = "set the clock (timedatectl set-ntp true): claims with wrong times are void"
+	case d > wrongSkew:
+		f.State = stateProblem
+		f.Fix = "set the clock (timedatectl set-ntp true) if another one says that it is ahead; else the chain stands still, or its node is behind: name another with --rpc"
 	case d > noteSkew:
 		f.State, f.Fix = stateNote, "the chain stands still, its node is behind, or this clock is ahead: compare it with another one"
 	}

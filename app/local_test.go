@@ -182,11 +182,12 @@ func TestDoctorNamesProblems(t *testing.T) {
 	}
 }
 
-// TestDoctorComparesClocks: only a chain ahead of this clock is surely a problem.
+// TestDoctorComparesClocks: a chain ahead of this clock is a problem, and one that is hours behind.
 func TestDoctorComparesClocks(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	for age, want := range map[time.Duration]string{
 		0: stateOK, 20 * time.Second: stateOK, -10 * time.Second: stateOK, 5 * time.Minute: stateNote, -time.Minute: stateProblem,
+		5 * time.Hour: stateProblem, -5 * time.Hour: stateProblem,
 	} {
 		if f := findClock(uint64(now.Add(-age).Unix()), now); f.State != want || (f.State != stateOK) != (f.Fix != "") {
 			t.Errorf("%s: %+v", age, f)

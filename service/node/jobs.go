@@ -174,11 +174,17 @@ func (n *Node) signed(j *Job, c claim.Claim, output []int32, cancel claim.Signat
 	}, nil
 }
 
-// now is the chain's time as far as it is known, never behind the own clock.
+// now is the chain's time: the own clock, while blocks are on their way, but neither before the newest block nor
+// more than half a window after it. So a clock that is wrong makes no promise that challengers refuse, and none that
+// is over. SPEC 15 §3.4.
 func (n *Node) now() uint64 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return max(n.head.Time, uint64(n.o.Now().Unix()))
+	own, block := uint64(max(0, n.o.Now().Unix())), n.head.Time
+	if block == 0 {
+		return own // nothing is known of the chain yet
+	}
+	return max(block, min(own, block+uint64(n.o.Window/time.Second)/2))
 }
 
 // maxRecent is the number of answers whose states are kept in memory; older ones are recomputed.
