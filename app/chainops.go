@@ -176,6 +176,7 @@ type ChainStatus struct {
 	Current  string            `json:"currentArena,omitempty"`
 	Next     string            `json:"nextArena,omitempty"`
 	Due      string            `json:"nextAfter,omitempty"`
+	Audits   *AuditsOwe        `json:"audits,omitempty"`
 	Probes   []chain.Probe     `json:"selfTest"`
 	Problems []string          `json:"problems"`
 	OK       bool              `json:"ok"`
@@ -202,7 +203,7 @@ func (l *ChainLookup) Status(ctx context.Context) (*ChainStatus, error) {
 		return nil, err
 	}
 	s.Burned = burned.String()
-	if err := errors.Join(s.power(ctx, k, head), s.test(ctx, k.Client(), head, p)); err != nil {
+	if err := errors.Join(s.power(ctx, k, head), s.test(ctx, k.Client(), head, p), s.audits(ctx, l, k, head.Number)); err != nil {
 		return nil, err
 	}
 	s.OK = len(s.Problems) == 0

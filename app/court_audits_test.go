@@ -3,17 +3,24 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
+	"elenchus/commitment/receipt"
 	"elenchus/compute/model/modeltest"
 	"elenchus/engine"
+	"elenchus/network/chain"
 	"elenchus/service/adversary"
 	"elenchus/settlement/ledger"
 	"elenchus/settlement/sampling"
+
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 func tinyModel(t *testing.T) *manifest.Manifest {
@@ -52,13 +59,39 @@ func TestHonestDayPaysWhoComputed(t *testing.T) {
 		return nil
 	}
 	card, _ := adversary.Find("lazy-auditor")
-	playAudits(t, card, sc)
+	alone, at := sc.alone, chain.Addresses{}
+	sc.alone = func(ctx context.Context, c *tribunal) error { at = c.n.Addresses; return alone(ctx, c) }
+	playAudits(t, card, sc, func(ctx context.Context, rpc string, _ map[string]*receipt.Receipt) error {
+		return withdrawn(ctx, t, &ChainLookup{RPC: rpc, At: at}, p.Fee)
+	})
 }
 
-func playAudits(t *testing.T, card adversary.Card, sc scene) {
+// withdrawn has the watcher paid what audits owe it, once, while audits can pay all that they owe.
+func withdrawn(ctx context.Context, t *testing.T, l *ChainLookup, want claim.Amount) error {
+	path := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(path, fmt.Appendf(nil, "%x\n", crypto.Keccak256([]byte("elenchus/court/watch"))), 0o600); err != nil {
+		return err
+	}
+	for _, paid := range []string{want.String(), ""} {
+		m, err := l.WithdrawAudits(ctx, KeyFile{Path: path})
+		if err != nil {
+			return err
+		}
+		if m.Withdrawn != paid || m.Credit != "0" || m.Deposit != courtAudits().Deposit.String() {
+			t.Errorf("withdrawn %q of %q: %+v", m.Withdrawn, paid, m)
+		}
+	}
+	s, err := l.Status(ctx)
+	if err == nil && (s.Audits == nil || s.Audits.Holds != s.Audits.Owes || s.Audits.Holds == "0") {
+		t.Errorf("audits are %+v", s.Audits)
+	}
+	return err
+}
+
+func playAudits(t *testing.T, card adversary.Card, sc scene, inspect func(context.Context, string, map[string]*receipt.Receipt) error) {
 	t.Helper()
 	var b strings.Builder
-	o := CourtOptions{Attack: card.Name, Seed: 1, Manifest: tinyModel(t), Story: &b, Within: 9 * time.Minute}
+	o := CourtOptions{Attack: card.Name, Seed: 1, Manifest: tinyModel(t), Story: &b, Within: 9 * time.Minute, Inspect: inspect}
 	r, err := playCourt(t.Context(), o, card, sc)
 	if err == nil {
 		err = r.Failure()
@@ -73,7 +106,7 @@ func playAudits(t *testing.T, card adversary.Card, sc scene) {
 func TestWhoAttestsALieLosesTheDeposit(t *testing.T) {
 	t.Parallel()
 	card := adversary.Card{Name: "bad-kv", Verdict: adversary.Slashed, Fates: map[string]adversary.Fate{"node1": adversary.Forfeits, "mallory": adversary.Pays}}
-	playAudits(t, card, scene{lie: "bad-kv", audits: true, alone: func(ctx context.Context, c *tribunal) error { return blindAuditor(ctx, t, c) }})
+	playAudits(t, card, scene{lie: "bad-kv", audits: true, alone: func(ctx context.Context, c *tribunal) error { return blindAuditor(ctx, t, c) }}, nil)
 }
 
 func blindAuditor(ctx context.Context, t *testing.T, c *tribunal) error {

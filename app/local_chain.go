@@ -106,10 +106,14 @@ func (l *ChainLookup) postedBy(ctx context.Context, k *chain.Contracts, r *recei
 // each visits the facts of a deployment up to a block.
 func (l *ChainLookup) each(ctx context.Context, k *chain.Contracts, head uint64, visit func(ledger.Fact) error) error {
 	at := k.Addresses()
+	of := []common.Address{at.Arena, at.Registry}
+	if k.HasAudits() {
+		of = append(of, at.Audits)
+	}
 	for from := at.Block; from <= head; from += lookupRange {
 		logs, err := k.Client().Backend().FilterLogs(ctx, ethereum.FilterQuery{
 			FromBlock: new(big.Int).SetUint64(from), ToBlock: new(big.Int).SetUint64(min(head, from+lookupRange-1)),
-			Addresses: []common.Address{at.Arena, at.Registry},
+			Addresses: of,
 		})
 		if err != nil {
 			return fmt.Errorf("read logs from block %d on: %w", from, err)

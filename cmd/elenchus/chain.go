@@ -52,7 +52,7 @@ func chainCommand() *cobra.Command {
 	c.Flags().StringSliceVar(&fund, "fund", nil, "address that owns ether at genesis (repeatable)")
 	c.Flags().StringSliceVar(&fundKeys, "fund-key", nil, "key file whose account owns ether at genesis, made if it is not there (repeatable)")
 	_ = c.MarkFlagRequired("dir") // it exists
-	c.AddCommand(chainDeployCommand(), chainStatusCommand(), chainPauseCommand(), chainAnnounceCommand(), chainChangeCommand())
+	c.AddCommand(chainDeployCommand(), chainStatusCommand(), chainPauseCommand(), chainAnnounceCommand(), chainChangeCommand(), chainAuditsCommand())
 	return c
 }
 
@@ -215,6 +215,9 @@ func printStatus(w io.Writer, s *app.ChainStatus) {
 		if line[1] != "" {
 			fmt.Fprintf(w, "%-15s %s\n", line[0], line[1])
 		}
+	}
+	if s.Audits != nil {
+		fmt.Fprintf(w, "%-15s %s, and owe %s\n", "audits hold", s.Audits.Holds, s.Audits.Owes)
 	}
 	printProbes(w, s.Probes)
 	for _, p := range s.Problems {

@@ -181,6 +181,11 @@ func (k *Contracts) AuditCredit(ctx context.Context, who claim.Address) (claim.A
 	return k.amount(ctx, auditsName, k.at.Audits, "credits", common.Address(who))
 }
 
+// AuditsBurned is what audits hold and nobody can move any more, in token units.
+func (k *Contracts) AuditsBurned(ctx context.Context) (claim.Amount, error) {
+	return k.amount(ctx, auditsName, k.at.Audits, "burned")
+}
+
 // Seat is a seat of auditors. Times are unix seconds; To is 0 while it is held.
 type Seat struct {
 	Owner    claim.Address
@@ -294,6 +299,13 @@ var auditDecoders = map[string]func(*fields) ledger.Event{
 	},
 	"PlantShown": func(r *fields) ledger.Event {
 		return ledger.PlantShown{Node: r.address(), Arena: r.address(), Case: r.hash(), Claim: next[[32]byte](r)}
+	},
+	"FeesPaid": func(r *fields) ledger.Event {
+		return ledger.AuditFeesPaid{Node: r.address(), Amount: r.amount()}
+	},
+	"Joined": func(r *fields) ledger.Event {
+		h := r.hash()
+		return ledger.SeatTaken{Seat: new(big.Int).SetBytes(h[:]).Uint64(), Owner: r.address()}
 	},
 	"Entered": func(r *fields) ledger.Event {
 		return ledger.AuditEntered{Node: r.address(), Root: r.hash(), Drawn: uint16(r.uint())}

@@ -56,6 +56,20 @@ type PlantShown struct {
 	Claim Hash
 }
 
+// AuditFeesPaid are fees that were paid in advance for audits of a node.
+type AuditFeesPaid struct {
+	Node   Address
+	Amount claim.Amount
+}
+
+// SeatTaken is a seat of auditors with its new holder.
+type SeatTaken struct {
+	Seat  uint64
+	Owner Address
+}
+
+func (AuditFeesPaid) event() {}
+func (SeatTaken) event()     {}
 func (BeaconRound) event()   {}
 func (AuditEntered) event()  {}
 func (AuditRevealed) event() {}
