@@ -4,7 +4,7 @@ FUZZTIME ?= 5s
 SOAK     ?= 2m
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: check test lint fuzz soak demo bench gas generate tools image schedules attacks
+.PHONY: check test lint fuzz soak invariants mutation demo bench gas generate tools image schedules attacks
 
 ## check: everything that a change must pass before it is handed over
 check: lint test
@@ -39,6 +39,17 @@ schedules:
 ## attacks: every attack of the kit on real services and contracts
 attacks:
 	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 60m ./conformance -run EveryAttack -v
+
+## invariants: forge's random histories of games, and every transition and refusal of the arena a thousand times
+invariants:
+	cd contracts && FOUNDRY_INVARIANT_RUNS=256 FOUNDRY_INVARIANT_DEPTH=200 node forge.mjs test --match-contract Invariant
+	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 60m ./conformance -run 'EveryTransition|EveryRefusal' -v
+
+## mutation: every decision of the contracts made to come out wrong, one after the other; survivors in dist/survivors.tsv
+mutation:
+	mkdir -p dist && cd contracts && node branches.mjs ../dist/decisions.json
+	ELENCHUS_MUTANTS=$(CURDIR)/dist/decisions.json ELENCHUS_SURVIVORS=$(CURDIR)/dist/survivors.tsv \
+		$(GO) test -count=1 -timeout 240m ./conformance -run MutantsAreKilled -v
 
 ## demo: an answer, a cheat, the challenge and the slash
 demo:

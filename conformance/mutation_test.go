@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/core/tracing"
+	"github.com/ethereum/go-ethereum/core/vm"
 
 	"elenchus/compute/opset"
 	"elenchus/conformance/mutants"
+	"elenchus/contracts"
 )
 
 // watching is what every EVM that a test makes reports to; nil unless mutants are tried. No test of this
@@ -41,6 +43,7 @@ func suites() []testing.InternalTest {
 		{Name: "EvaluatorsRefuse", F: TestEvaluatorsRefuseWhatDoesNotFit},
 		{Name: "RandomMoves", F: TestRandomMovesOnBothSides},
 		{Name: "MoneyOnChain", F: TestMoneyOnChain},
+		{Name: "Transitions", F: TestEveryTransitionIsMade},
 		{Name: "RangesOnChain", F: TestRangesOnChain},
 		{Name: "ChangedPayloads", F: TestTwinsAgreeOnChangedPayloads},
 	}
@@ -167,4 +170,50 @@ func TestMutantsAreKilled(t *testing.T) {
 		t.Logf("%-22s %4d mutants, %4d met, %4d killed", name, score[name][0], score[name][1], score[name][2])
 	}
 	t.Logf("%v", time.Since(begin))
+}
+
+// The tests of the rules notice when the rules decide otherwise: of a few branches of the rules of the
+// game, spread over its code, most are killed. All of them are tried by `make mutation`.
+func TestWrongDecisionsAreNoticed(t *testing.T) {
+	if os.Getenv("ELENCHUS_SOAK") == "" {
+		t.Skip("a sample of `make mutation`, twenty seconds long: ELENCHUS_SOAK=1")
+	}
+	code, err := contracts.Runtime("GameRules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []mutants.Decision
+	for pc := 0; pc < len(code); pc++ {
+		if op := vm.OpCode(code[pc]); op == vm.JUMPI {
+			all = append(all, mutants.Decision{Contract: "GameRules", Part: "runtime", Op: "branch", PC: uint64(pc)})
+		} else if op.IsPush() {
+			pc += int(op - vm.PUSH0)
+		}
+	}
+	p, err := mutants.NewProbe(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	suite := []testing.InternalTest{{Name: "RulesOfTheGame", F: TestRulesOfTheGameOnChain}}
+	stage := newRules(t)
+	watching, staged = p.Hooks(), stage
+	defer func() { watching, staged = nil, nil }()
+	if !quietly(t, suite[0]) {
+		t.Fatal("the rules fail as they are")
+	}
+	hit := p.Reached()
+	all = slices.DeleteFunc(all, func(d mutants.Decision) bool { return hit[d.Place()] == 0 })
+	tried, killed := 0, 0
+	for i := 0; i < len(all); i += 1 + len(all)/6 {
+		for _, m := range mutants.Of(all[i : i+1]) {
+			tried++
+			if killer(t, p, &m, suite) != "" {
+				killed++
+			}
+		}
+	}
+	// A branch that always goes one way is no mutant when it is held to that way: half of them at least are.
+	if t.Logf("%d of %d killed", killed, tried); tried < 8 || killed < tried/4 {
+		t.Errorf("%d of %d wrong decisions were noticed", killed, tried)
+	}
 }
