@@ -103,6 +103,7 @@ func (f *Fixture) add(name string, c adversary.Computer) error {
 	cl := claim.Claim{Version: claim.Version, Node: f.nodeAddr, RequestDigest: q.Digest(f.domain), Count: uint32(len(a.Outputs)), Finish: finish,
 		StateRoot: a.StateTree().Root(), OutputRoot: trace.IDTree(a.Outputs).Root(), Value: claim.Units(1e18), Issued: start, BatchBy: start + 600,
 		ChallengeUntil: start + 2*params().Window}
+	cl.RequestDigest = cl.Named(f.domain, cl.RequestDigest, claim.Signature{}) // nobody here cancels
 	if len(f.views) > 0 && f.views[0].r.Claim == cl {
 		return nil
 	}

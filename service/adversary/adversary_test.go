@@ -87,7 +87,8 @@ func run(t *testing.T, c adversary.Computer, j decode.Job) string {
 	return fmt.Sprint(a.Hashes, a.Outputs, f)
 }
 
-// Every attack but the byte, which may hit what does not matter, claims something false, twice the
+// Every attack but the byte, which may hit what does not matter, and the forged cancellation, which lies
+// about its user and has the first half of a true answer, claims something false, twice the
 // same, and can show each step of it. GAME §1 rule 42.
 func TestAttacksLieConsistently(t *testing.T) {
 	c := honest(t)
@@ -104,7 +105,7 @@ func TestAttacksLieConsistently(t *testing.T) {
 				return run(t, a.Computer(c), j)
 			}
 			first := lie()
-			if name != "byte" && first == truth {
+			if name != "byte" && name != "forged-cancel" && first == truth {
 				t.Errorf("%s tells the truth", name)
 			}
 			if lie() != first {
