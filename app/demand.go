@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"elenchus/commitment/receipt"
 	"elenchus/network/peer"
 	"elenchus/service/challenger"
+	"elenchus/settlement/dispute"
 )
 
 // closeWithin is how long a demand waits for its game to be resolved once its data are there.
@@ -59,7 +61,7 @@ func (r *Role) Demand(ctx context.Context, named *receipt.Receipt) (*receipt.Rec
 	defer c.Close() //nolint:errcheck // the process ends
 	var got outcome
 	err = together(ctx, l.Run, c.Run, func(ctx context.Context) error {
-		if err := l.holdCredit(ctx, r.Stake); err != nil {
+		if err := errors.Join(l.answerable(ctx, named, r.Stake), l.holdCredit(ctx, r.Stake)); err != nil {
 			return err
 		}
 		game, err := c.Demand(ctx, named, man.Header)
@@ -80,6 +82,29 @@ func (r *Role) Demand(ctx context.Context, named *receipt.Receipt) (*receipt.Rec
 		err = fmt.Errorf("node %x did not give the data of claim %x and is refuted: %w", named.Claim.Node, named.ID(), got.err)
 	}
 	return got.r, err
+}
+
+// answerable says why the arena would refuse a demand for the data of a claim with a bond of so much, before it
+// costs anything: the window that is over, or the bond.
+func (l *Link) answerable(ctx context.Context, named *receipt.Receipt, most claim.Amount) error {
+	head, err := l.Contracts.Client().Head(ctx)
+	if err != nil {
+		return err
+	}
+	if head.Time > named.Claim.ChallengeUntil {
+		return fmt.Errorf("the window of claim %x ended at %d, the chain is at %d: nobody can demand its data any more",
+			named.ID(), named.Claim.ChallengeUntil, head.Time)
+	}
+	data := dispute.Job{PromptCount: named.Request.PromptCount, StopCount: named.Request.StopCount, Count: named.Claim.Count}
+	bond, err := l.Contracts.DataBond(ctx, named.Claim.Node, data.Pieces())
+	if err != nil {
+		return err
+	}
+	if bond.Cmp(most) > 0 {
+		return fmt.Errorf("the bond of a demand for %d pieces of data is %s token units, --stake allows %s: give it at least that, and some more as bonds follow the price of gas",
+			data.Pieces(), bond, most)
+	}
+	return nil
 }
 
 // closed waits until a game is resolved, or for as long as that may take.

@@ -49,6 +49,7 @@ func TestOperation(t *testing.T) {
 	t.Run("mcp", func(t *testing.T) { o.mcp(ctx, t) })
 	t.Run("quickstart", func(t *testing.T) { o.quickstart(ctx, t) })
 	t.Run("page", func(t *testing.T) { o.page(ctx, t) })
+	t.Run("demand", func(t *testing.T) { o.demand(ctx, t) })
 	t.Run("stop", func(t *testing.T) { o.stop(ctx, t) })
 	t.Run("doctor", func(t *testing.T) { o.doctor(ctx, t) })
 	t.Run("metrics", func(t *testing.T) { o.metrics(ctx, t) })
