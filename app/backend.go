@@ -191,6 +191,8 @@ func (d decoder) Flush() string { return d.d.Flush() }
 
 func (d decoder) Until(strings []string) { d.d.Until(strings) }
 
+func (d decoder) Aloud(words ...string) { d.d.Aloud(words...) }
+
 func (d decoder) Stopped() string { return d.d.Stopped() }
 
 // Submit sends a job to the first node that takes it, in the order of the job's route.

@@ -357,4 +357,5 @@ type shelfDecoder struct{}
 func (shelfDecoder) Write(id int32) string { return string(rune(id)) }
 func (shelfDecoder) Flush() string         { return "" }
 func (shelfDecoder) Until([]string)        {}
+func (shelfDecoder) Aloud(...string)       {}
 func (shelfDecoder) Stopped() string       { return "" }

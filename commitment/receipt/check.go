@@ -100,7 +100,7 @@ func Verify(r *Receipt, f Facts) *Report {
 	}
 	if side != nil && !r.Request.Graph() {
 		job, last := r.Job(), 0
-		if out.Output, last, bad = answer(side.tok, &job, r.Output); bad == nil {
+		if out.Output, last, bad = answer(side.tok, &job, r.Output, side.words(&f)); bad == nil {
 			ending = wrongEnd(r, last)
 		}
 	}

@@ -60,18 +60,20 @@ func textSide(r *Receipt, man *manifest.Manifest) (*side, error) {
 // AnswerText is the text of the ids that answer a job: what stands for the end of the answer is left out, a
 // stop string and what follows it too, broken characters are replaced. It fails with tokenizer.ErrID.
 func AnswerText(t *tokenizer.Tokenizer, job decode.Job, output []int32) (string, error) {
-	text, _, err := answer(t, &job, output)
+	text, _, err := answer(t, &job, output, nil)
 	return text, err
 }
 
-// answer is AnswerText, and the id that completes the first stop string; len(output) if none does.
-func answer(t *tokenizer.Tokenizer, job *decode.Job, output []int32) (text string, last int, err error) {
+// answer is AnswerText in which control pieces of the words say theirs, and the id that completes the first
+// stop string; len(output) if none does.
+func answer(t *tokenizer.Tokenizer, job *decode.Job, output []int32, words []string) (text string, last int, err error) {
 	at := tokenizer.Continuation
 	if len(job.Prompt) <= 1 {
 		at = tokenizer.Start // nothing but the beginning-of-sequence id stands before
 	}
 	d, ends := t.NewDecoder(at), map[int32]bool{}
 	d.Until(job.Sampler.Stops)
+	d.Aloud(words...)
 	for _, id := range job.StopIDs {
 		ends[id] = true
 	}
@@ -322,4 +324,12 @@ func part(got, want string) string {
 	}
 	cut := func(s string) string { return s[i:min(len(s), i+32)] }
 	return fmt.Sprintf("from byte %d on it is %q, the ids say %q", i, cut(got), cut(want))
+}
+
+// words are the texts between which calls stand, if the user showed tools.
+func (s *side) words(f *Facts) []string {
+	if f.Asked == nil || len(f.Asked.Tools) == 0 {
+		return nil
+	}
+	return s.tmpl.Syntax().Words()
 }

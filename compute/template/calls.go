@@ -39,6 +39,14 @@ func (t Template) Syntax() *Syntax {
 	return s
 }
 
+// Words are the texts between which the parts of calls stand; none for nil.
+func (s *Syntax) Words() []string {
+	if s == nil {
+		return nil
+	}
+	return []string{s.Tag, s.Middle, s.End}
+}
+
 // Parse divides what a model wrote into content and calls. What is no complete call is content, as
 // are calls that something but white space follows. Arguments are the model's own text.
 func (s *Syntax) Parse(text string) (content string, calls []Call) {

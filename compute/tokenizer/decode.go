@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -88,11 +89,30 @@ type Decoder struct {
 	strip bool
 	held  []byte
 	stops *stops // nil: the text ends with the ids
+	aloud map[int32]string
 }
 
 // NewDecoder returns a decoder for ids at the position.
 func (t *Tokenizer) NewDecoder(at Position) *Decoder {
 	return &Decoder{t: t, strip: at == Start && t.config.AddSpacePrefix}
+}
+
+// Aloud has control pieces that occur in one of the words give their own text, by which calls of tools are told in
+// the text of a model whose template marks them so. Stop strings are not looked for in it. It is called before the
+// first Next.
+func (d *Decoder) Aloud(words ...string) {
+	if len(words) == 0 {
+		return
+	}
+	for id, p := range d.t.config.Pieces {
+		said := func(word string) bool { return strings.Contains(word, p.Text) }
+		if p.Kind == Control && p.Text != "" && slices.ContainsFunc(words, said) {
+			if d.aloud == nil {
+				d.aloud = map[int32]string{}
+			}
+			d.aloud[int32(id)] = p.Text
+		}
+	}
 }
 
 // Next takes one id and returns the text that is certain now, possibly none. An
@@ -102,7 +122,12 @@ func (d *Decoder) Next(id int32) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if d.stops != nil {
+	switch said, ok := d.aloud[id]; {
+	case ok && d.stops != nil:
+		text = d.stops.say(said)
+	case ok:
+		text = said
+	case d.stops != nil:
 		text = d.stops.add(d.t.raw[id], len(d.t.raw[id])-len(text))
 	}
 	d.held = append(d.held, text...)

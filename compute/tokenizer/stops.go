@@ -45,6 +45,22 @@ func (s *stops) add(piece string, hidden int) string {
 	for i := range len(piece) {
 		s.held = append(s.held, heldByte{piece[i], i >= len(piece)-MatchedBytes, i >= hidden})
 	}
+	return s.certain()
+}
+
+// say takes a text in which no strings are looked for, and returns what is certain.
+func (s *stops) say(text string) string {
+	if s.found != "" {
+		return ""
+	}
+	for i := range len(text) {
+		s.held = append(s.held, heldByte{text[i], false, true})
+	}
+	return s.certain()
+}
+
+// certain gives away what no string can begin in any more, or what stands before the one that was found.
+func (s *stops) certain() string {
 	text := s.text()
 	first := -1
 	for _, want := range s.strings {

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -156,6 +157,50 @@ func TestTextBeforeStopStrings(t *testing.T) {
 		}
 		if got += d.Flush(); got != c.want || d.Stopped() != c.found {
 			t.Errorf("%s: %q by %q, want %q by %q", c.name, got, d.Stopped(), c.want, c.found)
+		}
+	}
+}
+
+// Control pieces say their text where they are asked to, in its place among what is held back for a stop string;
+// stop strings go on through them as if they were not there.
+func TestControlPiecesAloud(t *testing.T) {
+	c := Config{BOS: None, EOS: None, Unknown: None}
+	for b := range 256 {
+		c.Pieces = append(c.Pieces, Piece{Text: fmt.Sprintf("<0x%02X>", b), Kind: Byte})
+	}
+	c.Pieces = append(c.Pieces, Piece{Text: "[CALL]", Kind: Control}, Piece{Text: "[END]", Kind: Control})
+	tok, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const call, end = 256, 257
+	for _, c := range []struct {
+		name  string
+		words []string
+		stops []string
+		ids   []int32
+		want  string
+	}{
+		{"silent", nil, nil, []int32{'a', call, 'b'}, "ab"},
+		{"a word", []string{"\n[CALL] ["}, nil, []int32{'a', call, 'b', end}, "a[CALL]b"},
+		{"behind what is held", []string{"[CALL]"}, []string{"abc"}, []int32{'x', 'a', 'b', call, 'd'}, "xab[CALL]d"},
+		{"through a stop string", []string{"[CALL]"}, []string{"abc"}, []int32{'x', 'a', call, 'b', 'c', call}, "x"},
+		{"behind a stop string", []string{"[CALL]"}, []string{"a"}, []int32{'x', 'a', call}, "x"},
+		{"held to the end", []string{"[CALL]"}, []string{"abc"}, []int32{'a', call}, "a[CALL]"},
+	} {
+		d := tok.NewDecoder(Continuation)
+		d.Until(c.stops)
+		d.Aloud(c.words...)
+		got := ""
+		for _, id := range c.ids {
+			s, err := d.Next(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got += s
+		}
+		if got += d.Flush(); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
 }

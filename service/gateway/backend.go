@@ -68,6 +68,9 @@ type Decoder interface {
 	// Until ends the text before the first of the strings that occurs in it; what could still become one is held back.
 	// It is called before the first Write, if at all.
 	Until(strings []string)
+	// Aloud has control pieces that occur in one of the words say their text. It is called before the first Write, if
+	// at all.
+	Aloud(words ...string)
 	// Stopped is the string that ended the text, "" while none has.
 	Stopped() string
 }

@@ -107,6 +107,7 @@ func (g *Gateway) submit(ctx context.Context, s *strand) (end func(), err error)
 	if s.stream, err = g.backend.Submit(job, s.job); err == nil {
 		s.decoder = s.codec.NewDecoder(s.job.Prompt)
 		s.decoder.Until(s.job.Sampler.Stops)
+		s.decoder.Aloud(s.syntax.Words()...)
 	}
 	return end, err
 }

@@ -137,3 +137,31 @@ func TestAllowedToolsAreShownAlone(t *testing.T) {
 		}
 	}
 }
+
+// A call that begins with a control piece is one where tools were shown; elsewhere the piece says nothing.
+func TestCallsThatAControlPieceBegins(t *testing.T) {
+	script := func(Job) (out []Event) {
+		for _, b := range []byte("Hm. ") {
+			out = append(out, Event{Token: int32(b)})
+		}
+		out = append(out, Event{Token: toyCall})
+		for _, b := range []byte(`{"name":"f","arguments":{"x": 1}}</call>`) {
+			out = append(out, Event{Token: int32(b)})
+		}
+		return append(out, Event{Token: toyEOS}, Event{Finish: FinishEOS, Receipt: receipt})
+	}
+	for tools, want := range map[string]string{`,"tools":[` + oneTool + `]`: "Hm.", "": `Hm. {"name":"f","arguments":{"x": 1}}</call>`} {
+		b := &toyBackend{script: script, room: 200}
+		w := httptest.NewRecorder()
+		body := strings.NewReader(`{` + chatStart + tools + `}`)
+		newGateway(t, b, fixedOptions()).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost/v1/chat/completions", body))
+		var whole answered
+		if err := json.Unmarshal(w.Body.Bytes(), &whole); err != nil || w.Code != http.StatusOK {
+			t.Fatalf("%d %s, %v", w.Code, w.Body, err)
+		}
+		m := whole.Choices[0].Message
+		if m.Content == nil || *m.Content != want || (len(m.Calls) == 1 && m.Calls[0].Function.Arguments == `{"x": 1}`) != (tools != "") {
+			t.Errorf("with %q: %s", tools, w.Body)
+		}
+	}
+}

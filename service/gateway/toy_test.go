@@ -25,6 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	toyEOS  = 256
+	toyCall = 257 // a control piece that says <call>
 	toyID   = "00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee"
 	toyCtx  = 64
 	receipt = "ZWxlbmNodXMtdGVzdC1yZWNlaXB0"
@@ -89,7 +90,7 @@ var toyTokenizer = sync.OnceValue(func() *tokenizer.Tokenizer {
 	for b := range toyEOS {
 		c.Pieces = append(c.Pieces, tokenizer.Piece{Text: fmt.Sprintf("<0x%02X>", b), Kind: tokenizer.Byte})
 	}
-	c.Pieces = append(c.Pieces, tokenizer.Piece{Text: "<end>", Kind: tokenizer.Control})
+	c.Pieces = append(c.Pieces, tokenizer.Piece{Text: "<end>", Kind: tokenizer.Control}, tokenizer.Piece{Text: "<call>", Kind: tokenizer.Control})
 	t, err := tokenizer.New(c)
 	if err != nil {
 		panic(err)
@@ -106,6 +107,7 @@ func (d toyDecoder) Write(id int32) string {
 
 func (d toyDecoder) Flush() string          { return d.d.Flush() }
 func (d toyDecoder) Until(strings []string) { d.d.Until(strings) }
+func (d toyDecoder) Aloud(words ...string)  { d.d.Aloud(words...) }
 func (d toyDecoder) Stopped() string        { return d.d.Stopped() }
 
 // toyBackend answers every job with the next event of script, and notes what it was asked.
@@ -124,7 +126,7 @@ type toyBackend struct {
 }
 
 func (b *toyBackend) models() []Model {
-	out := []Model{{ID: toyID, Name: "toy/bytes", Created: 1700000000, ContextLength: toyCtx + b.room, Vocab: 257, Stop: []int32{toyEOS}}}
+	out := []Model{{ID: toyID, Name: "toy/bytes", Created: 1700000000, ContextLength: toyCtx + b.room, Vocab: 258, Stop: []int32{toyEOS}}}
 	out = append(out, Model{ID: modelID("endless"), Name: "endless", ContextLength: 1 << 20, Vocab: 257})
 	for _, name := range append([]string{"busy", "down", "late"}, b.more...) {
 		out = append(out, Model{ID: modelID(name), Name: name, ContextLength: toyCtx + b.room, Vocab: 257})
