@@ -64,7 +64,7 @@ contract AuditsTest is TokenWorld {
     function setUp() public override {
         super.setUp();
         beacon = new ChosenBeacon(START - 100_000);
-        audits = new Audits(address(arena), address(beacon), _terms());
+        audits = Audits(deploy("Audits", abi.encode(address(arena), address(beacon), _terms())));
         for (uint256 i = 0; i < 2; ++i) {
             address a = vm.addr(KEYS[i]);
             token.mint(a, 2 * DEPOSIT);

@@ -19,6 +19,7 @@ interface Vm {
     function txGasPrice(uint256 price) external;
     function sign(uint256 key, bytes32 digest) external returns (uint8 v, bytes32 r, bytes32 s);
     function addr(uint256 key) external returns (address);
+    function getCode(string calldata artifact) external view returns (bytes memory creation);
     function getNonce(address account) external view returns (uint64);
     function computeCreateAddress(address creator, uint256 nonce) external pure returns (address);
     function mockCall(address account, bytes calldata data, bytes calldata result) external;
@@ -32,6 +33,16 @@ abstract contract Check {
     error Untrue(string what);
 
     Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
+
+    /// @notice Deploys a contract by the artifact that was compiled for it, so that tests do not hold its code: `name` is its file
+    /// and its own name.
+    function deploy(string memory name, bytes memory arguments) internal returns (address at) {
+        bytes memory creation = bytes.concat(vm.getCode(string.concat(name, ".sol:", name)), arguments);
+        assembly ("memory-safe") {
+            at := create(0, add(creation, 32), mload(creation))
+        }
+        check(at != address(0), name);
+    }
 
     function check(bool condition, string memory what) internal pure {
         if (!condition) revert Untrue(what);

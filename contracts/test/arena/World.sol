@@ -3,21 +3,13 @@ pragma solidity 0.8.37;
 
 import {Check} from "../Check.sol";
 import {Build} from "./Build.sol";
-import {AnswerRules} from "../../src/AnswerRules.sol";
 import {DisputeArena} from "../../src/DisputeArena.sol";
-import {GameRules} from "../../src/GameRules.sol";
-import {Poseidon} from "../../src/Poseidon.sol";
-import {ProofRules} from "../../src/ProofRules.sol";
 import {NodeRegistry} from "../../src/NodeRegistry.sol";
-import {OpenRules} from "../../src/OpenRules.sol";
 import {StepVerifier} from "../../src/StepVerifier.sol";
 import {TestToken} from "../../src/TestToken.sol";
 import {IDisputeArena} from "../../src/interfaces/IDisputeArena.sol";
 import {Digests} from "../../src/libraries/Digests.sol";
 import {GameState as G} from "../../src/libraries/GameState.sol";
-import {ElementwiseEvaluator} from "../../src/evaluators/ElementwiseEvaluator.sol";
-import {LinearEvaluator} from "../../src/evaluators/LinearEvaluator.sol";
-import {SamplerEvaluator} from "../../src/evaluators/SamplerEvaluator.sol";
 
 interface VmLogs {
     struct Log {
@@ -84,18 +76,18 @@ abstract contract World is Check {
         vm.txGasPrice(2 gwei);
         node = vm.addr(NODE_KEY);
         opener = vm.addr(OPENER_KEY);
-        token = new TestToken();
+        token = TestToken(deploy("TestToken", ""));
         address steps = address(_steps());
-        registry = new NodeRegistry();
-        address poseidon = address(new Poseidon());
-        address proofs = address(new ProofRules(steps, poseidon));
+        registry = NodeRegistry(deploy("NodeRegistry", ""));
+        address poseidon = deploy("Poseidon", "");
+        address proofs = deploy("ProofRules", abi.encode(steps, poseidon));
         address[4] memory modules = [
             address(registry),
-            address(new OpenRules()),
-            address(new GameRules(poseidon)),
-            address(new AnswerRules(steps, proofs))
+            deploy("OpenRules", ""),
+            deploy("GameRules", abi.encode(poseidon)),
+            deploy("AnswerRules", abi.encode(steps, proofs))
         ];
-        arena = new DisputeArena(address(token), _params(), modules);
+        arena = DisputeArena(deploy("DisputeArena", abi.encode(address(token), _params(), modules)));
         _endow(node);
         vm.prank(node);
         arena.deposit(STAKE);
@@ -123,15 +115,15 @@ abstract contract World is Check {
     }
 
     function _steps() private returns (StepVerifier) {
-        address linear = address(new LinearEvaluator());
-        address wise = address(new ElementwiseEvaluator());
-        address sampler = address(new SamplerEvaluator());
+        address linear = deploy("LinearEvaluator", "");
+        address wise = deploy("ElementwiseEvaluator", "");
+        address sampler = deploy("SamplerEvaluator", "");
         uint8[] memory ops = new uint8[](7);
         address[] memory by = new address[](7);
         (ops[0], by[0], ops[1], by[1], ops[2], by[2]) = (1, linear, 9, linear, 10, linear);
         (ops[3], by[3], ops[4], by[4]) = (13, wise, 16, wise);
         (ops[5], by[5], ops[6], by[6]) = (27, sampler, 28, sampler);
-        return new StepVerifier(address(0), ops, by, new address[](0));
+        return StepVerifier(deploy("StepVerifier", abi.encode(address(0), ops, by, new address[](0))));
     }
 
     function _endow(address account) internal {

@@ -4,19 +4,14 @@ pragma solidity 0.8.37;
 import {Check} from "../Check.sol";
 import {IStepVerifier, Read} from "../../src/interfaces/IStepVerifier.sol";
 import {Descriptors} from "../../src/libraries/Descriptors.sol";
-import {AttentionEvaluator} from "../../src/evaluators/AttentionEvaluator.sol";
-import {ElementwiseEvaluator} from "../../src/evaluators/ElementwiseEvaluator.sol";
-import {LinearEvaluator} from "../../src/evaluators/LinearEvaluator.sol";
-import {ReduceEvaluator} from "../../src/evaluators/ReduceEvaluator.sol";
-import {SamplerEvaluator} from "../../src/evaluators/SamplerEvaluator.sol";
 
 /// @notice Values and reads worked out by hand from SPEC 02 §4, one or two for each family.
 contract EvaluatorsTest is Check {
-    IStepVerifier private linear = new LinearEvaluator();
-    IStepVerifier private reduce = new ReduceEvaluator();
-    IStepVerifier private elementwise = new ElementwiseEvaluator();
-    IStepVerifier private attention = new AttentionEvaluator();
-    IStepVerifier private sampler = new SamplerEvaluator();
+    IStepVerifier private linear = IStepVerifier(deploy("LinearEvaluator", ""));
+    IStepVerifier private reduce = IStepVerifier(deploy("ReduceEvaluator", ""));
+    IStepVerifier private elementwise = IStepVerifier(deploy("ElementwiseEvaluator", ""));
+    IStepVerifier private attention = IStepVerifier(deploy("AttentionEvaluator", ""));
+    IStepVerifier private sampler = IStepVerifier(deploy("SamplerEvaluator", ""));
 
     /// @dev Parts of a descriptor; `dims` are the last two, each (c, k).
     struct Form {
