@@ -105,6 +105,9 @@ func product(key *ecdsa.PrivateKey, other Point) (Point, secp256k1.ModNScalar, e
 	return p, b, p.Check()
 }
 
+// maxNonces bounds the nonces that are tried for a proof; all but one in 2^127 serve.
+const maxNonces = 16
+
 // Share proves what a key shares with the point of a sender. The proof tells nothing else about the key.
 func Share(key *ecdsa.PrivateKey, sender Point) (Shared, error) {
 	var s Shared
@@ -116,7 +119,7 @@ func Share(key *ecdsa.PrivateKey, sender Point) (Shared, error) {
 	mine := PointOf(key)
 	at, _ := sender.jacobian()
 	own := b.Bytes()
-	for try := uint64(0); ; try++ {
+	for try := range uint64(maxNonces) {
 		nonce := Keccak([]byte("elenchus/shared/1"), own[:], sender[:], binary.BigEndian.AppendUint64(nil, try))
 		var k secp256k1.ModNScalar
 		var first, second secp256k1.JacobianPoint
@@ -132,6 +135,7 @@ func Share(key *ecdsa.PrivateKey, sender Point) (Shared, error) {
 			return s, nil
 		}
 	}
+	return Shared{}, fmt.Errorf("%w: no proof for the point with x = %x", ErrShared, sender[:32])
 }
 
 // challenge is the hash that takes the place of a checker.

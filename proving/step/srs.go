@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/consensys/gnark-crypto/ecc"
 	curve "github.com/consensys/gnark-crypto/ecc/bn254"
@@ -45,8 +46,8 @@ const (
 // ReadReference reads a public reference string of at least so many powers in the first group, and
 // keeps so many: a powers-of-tau file of snarkjs (.ptau), or what kzg.SRS.WriteTo of gnark-crypto
 // writes. The file must have the SHA-256 digest, its points must lie on the curve and in their group,
-// and be the successive powers of one secret; entropy is for that check. It holds no more than the
-// powers that are kept. Errors match ErrReference.
+// and be the successive powers of one secret; entropy is for that check. Of a .ptau file it holds no more
+// than the powers that are kept; one of gnark-crypto, of at most 2^21 points, is held while it is read. Errors match ErrReference.
 func ReadReference(r io.Reader, digest [32]byte, powers int, entropy io.Reader) (*Reference, error) {
 	if powers < leastPowers || powers > maxReference {
 		return nil, fmt.Errorf("%w: %d powers, use %d to %d", ErrReference, powers, leastPowers, maxReference)
@@ -66,8 +67,11 @@ func ReadReference(r io.Reader, digest [32]byte, powers int, entropy io.Reader) 
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrReference, err)
 	}
-	if n, err := io.Copy(io.Discard, in); err != nil || n != 0 {
-		return nil, fmt.Errorf("%w: %d bytes after its end, %w", ErrReference, n, err)
+	switch n, err := io.Copy(io.Discard, in); {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrReference, err)
+	case n != 0:
+		return nil, fmt.Errorf("%w: %d bytes after its end", ErrReference, n)
 	}
 	if got := [32]byte(h.Sum(nil)); got != digest {
 		return nil, fmt.Errorf("%w: the file has digest %x, want %x", ErrReference, got, digest)
@@ -145,8 +149,11 @@ func readPtau(r io.Reader, srs *kzg.SRS, powers int) error {
 		if err := ptauSection(body, s.Kind, s.Size, &power, srs, powers); err != nil {
 			return fmt.Errorf("section %d: %w", s.Kind, err)
 		}
-		if _, err := io.Copy(io.Discard, body); err != nil || body.N != 0 {
-			return fmt.Errorf("section %d ends %d bytes early, %w", s.Kind, body.N, err)
+		if _, err := io.Copy(io.Discard, body); err != nil {
+			return fmt.Errorf("section %d: %w", s.Kind, err)
+		}
+		if body.N != 0 {
+			return fmt.Errorf("section %d ends %d bytes early", s.Kind, body.N)
 		}
 		if s.Kind <= sectionG2 {
 			next++
@@ -274,6 +281,6 @@ func readKZG(r *bufio.Reader, srs *kzg.SRS, powers int) error {
 	if _, err := srs.ReadFrom(r); err != nil {
 		return err
 	}
-	srs.Pk.G1 = srs.Pk.G1[:powers]
+	srs.Pk.G1 = slices.Clone(srs.Pk.G1[:powers]) // the others go
 	return nil
 }

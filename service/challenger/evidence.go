@@ -183,7 +183,8 @@ func (c *Challenger) await(r *receipt.Receipt) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.awaited[digest] = awaited{r, len(raw)}
-	if c.awaitedBytes += len(raw); len(c.awaited) > maxAwaited || c.awaitedBytes > maxAwaitBytes {
+	c.awaitedBytes += len(raw)
+	for len(c.awaited) > maxAwaited || c.awaitedBytes > maxAwaitBytes {
 		c.forgetOne()
 	}
 	return nil
