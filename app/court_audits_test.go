@@ -113,13 +113,7 @@ func blindAuditor(ctx context.Context, t *testing.T, c *tribunal) error {
 	if err := c.seats(ctx, "watch", "mallory"); err != nil {
 		return err
 	}
-	lie, err := adversary.New("bad-kv", 0)
-	if err != nil {
-		return err
-	}
-	_, err1 := c.auditor("watch", computer(c.man, nil), true)
-	_, err2 := c.auditor("mallory", lie.Computer(engine.Computer{Manifest: c.man}), false)
-	if err := errors.Join(err1, err2); err != nil {
+	if err := c.honestAndBlind(0); err != nil {
 		return err
 	}
 	c.do(ctx, c.tick)
@@ -197,4 +191,15 @@ func TestTermsOfCourtsAreInRange(t *testing.T) {
 	if p.Fee != sampling.ParamsOf(0).Fee {
 		t.Error("courts pay another fee")
 	}
+}
+
+// honestAndBlind starts the auditor watch, who computes, and mallory, who attests what a lie would give.
+func (c *tribunal) honestAndBlind(seed uint64) error {
+	lie, err := adversary.New("bad-kv", seed)
+	if err != nil {
+		return err
+	}
+	_, err1 := c.auditor("watch", computer(c.man, nil), true)
+	_, err2 := c.auditor("mallory", lie.Computer(engine.Computer{Manifest: c.man}), false)
+	return errors.Join(err1, err2)
 }

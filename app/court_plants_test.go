@@ -100,13 +100,7 @@ func plantedStory(ctx context.Context, t *testing.T, c *tribunal, seed *atomic.U
 	if err := errors.Join(c.skipTo(ctx, head.Time+lateness), c.posted(ctx, 3)); err != nil {
 		return err
 	}
-	lie, err := adversary.New("bad-kv", seed.Load())
-	if err != nil {
-		return err
-	}
-	_, err1 := c.auditor("watch", computer(c.man, nil), true)
-	_, err2 := c.auditor("mallory", lie.Computer(engine.Computer{Manifest: c.man}), false)
-	if err := errors.Join(err1, err2); err != nil {
+	if err := c.honestAndBlind(seed.Load()); err != nil {
 		return err
 	}
 	places, times, err := c.drawn(ctx, "node1")

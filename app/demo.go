@@ -71,7 +71,7 @@ type DemoOptions struct {
 	Seed   uint64
 	Model  string
 	Answer string    // native or zk
-	System string    // of proofs, one of CircuitSystems; empty: the first
+	System string    // of answers by proof, one of CircuitSystems; empty: the first
 	Dir    string    // "": a new one, removed at the end
 	Story  io.Writer // nil: silence
 }
@@ -147,6 +147,9 @@ func Demo(ctx context.Context, o DemoOptions) (*DemoResult, error) {
 	}
 	if o.Answer != AnswerNative && o.Answer != AnswerProof {
 		return nil, fmt.Errorf("%w: answer %q: %s or %s", ErrCannot, o.Answer, AnswerNative, AnswerProof)
+	}
+	if o.System != "" && o.Answer != AnswerProof {
+		return nil, fmt.Errorf("%w: proof system %q without answers by proof: add --answer %s, or leave it out", ErrCannot, o.System, AnswerProof)
 	}
 	if o.Story == nil {
 		o.Story = io.Discard

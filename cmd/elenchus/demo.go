@@ -42,7 +42,7 @@ func demoCommand() *cobra.Command {
 	p.Uint64Var(&o.Seed, "seed", 1, "seed of the attack byte")
 	p.StringVar(&o.Model, "model", "default", "model that every node serves")
 	p.StringVar(&o.Answer, "answer", "native", "how the last move is answered: native, or zk: by a proof about the model as a confidential one (development keys)")
-	p.StringVar(&o.System, "proof-system", app.CircuitSystems()[0], "of answers by proof: one of "+strings.Join(app.CircuitSystems(), ", "))
+	p.StringVar(&o.System, "proof-system", "", "of answers by proof, with --answer zk: one of "+strings.Join(app.CircuitSystems(), ", ")+"; default: the first")
 	p.StringVar(&o.Dir, "dir", "", "state directory; default: a new one that is removed at the end")
 	p.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
