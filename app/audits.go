@@ -13,6 +13,7 @@ import (
 	"elenchus/proving/beacon"
 	"elenchus/service/auditor"
 	"elenchus/service/challenger"
+	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 	"elenchus/settlement/sampling"
 	"elenchus/settlement/stake"
@@ -50,6 +51,25 @@ func covered(ctx context.Context, k *chain.Contracts, who claim.Address) bool {
 // AuditDraw reads a draw; see auditor.Chain.
 func (l *Link) AuditDraw(ctx context.Context, p ledger.AuditPlace) (uint32, claim.Address, error) {
 	return l.Contracts.AuditDraw(ctx, p)
+}
+
+// served reads whom a place fell to for the node that serves its claim: nobody, where the batch was not
+// entered or has no such place.
+func (l *Link) served(ctx context.Context, p ledger.AuditPlace) (uint32, claim.Address, error) {
+	index, who, err := l.Contracts.AuditDraw(ctx, p)
+	var revert *chain.RevertError
+	if errors.As(err, &revert) {
+		return 0, claim.Address{}, nil
+	}
+	return index, who, err
+}
+
+// drawOf is how a node asks for draws; nil where the deployment has no audits.
+func (l *Link) drawOf() func(context.Context, ledger.AuditPlace) (uint32, claim.Address, error) {
+	if !l.Contracts.HasAudits() {
+		return nil
+	}
+	return l.served
 }
 
 // AuditFees reads what a node has paid in advance; see auditor.Chain.
@@ -113,7 +133,7 @@ func (n *Network) beacon() string {
 const beaconKey = "beacon"
 
 // auditor is the auditor of a watcher, nil where it has no beacon or the deployment no audits.
-func (r *Role) auditor(ctx context.Context, l *Link, judge *challenger.Options, accuse func(*receipt.Receipt) error) (*auditor.Auditor, error) {
+func (r *Role) auditor(ctx context.Context, l *Link, judge *challenger.Options, accuse func(*receipt.Receipt, *dispute.Inclusion) error) (*auditor.Auditor, error) {
 	if r.Beacon == "" || !l.Contracts.HasAudits() {
 		return nil, nil //nolint:nilnil // there is none
 	}
@@ -129,10 +149,10 @@ func (r *Role) auditor(ctx context.Context, l *Link, judge *challenger.Options, 
 	if err != nil {
 		return nil, err
 	}
-	o := auditor.Options{Key: key, Domain: l.Contracts.Domain(), Chain: l, Source: peer.New(httpClient()), Beacon: b,
+	o := auditor.Options{Key: key, Domain: l.Contracts.Domain(), Chain: l, Source: peer.New(httpClient()).As(key, l.Contracts.Domain()), Beacon: b,
 		Dir: filepath.Join(r.Dir, "audits"), Params: p, Window: l.Contracts.Params().Window, Log: r.Log}
-	o.Accuse = func(x *receipt.Receipt) {
-		if err := accuse(x); err != nil {
+	o.Accuse = func(x *receipt.Receipt, at *dispute.Inclusion) {
+		if err := accuse(x, at); err != nil {
 			r.Log.Warn("receipt not checked", "err", err)
 		}
 	}

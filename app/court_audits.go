@@ -13,6 +13,7 @@ import (
 	"elenchus/network/peer"
 	"elenchus/proving/beacon"
 	"elenchus/service/auditor"
+	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 	"elenchus/settlement/sampling"
 
@@ -75,7 +76,7 @@ func (c *tribunal) seats(ctx context.Context, names ...string) error {
 
 // auditor is an auditor of the court that computes with a computer.
 func (c *tribunal) auditor(name string, by auditor.Computer, accuse bool) (*auditor.Auditor, error) {
-	o := auditor.Options{Key: c.keys[name], Domain: c.k.Domain(), Chain: c.links[name], Source: peer.New(httpClient()), Beacon: c.beacon,
+	o := auditor.Options{Key: c.keys[name], Domain: c.k.Domain(), Chain: c.links[name], Source: peer.New(httpClient()).As(c.keys[name], c.k.Domain()), Beacon: c.beacon,
 		Models: []auditor.Model{{Manifest: c.man, Computer: by}}, Dir: filepath.Join(c.dir, name, "audits"), Params: courtAudits(),
 		Window: courtParams().Window, Log: c.o.Log.With("role", name)}
 	if accuse {
@@ -287,8 +288,8 @@ func (c *tribunal) boughtAudits(n uint64) error {
 }
 
 // accuse hands a receipt to the court's challenger.
-func (c *tribunal) accuse(r *receipt.Receipt) {
-	if err := c.watch.Submit(r); err != nil {
+func (c *tribunal) accuse(r *receipt.Receipt, at *dispute.Inclusion) {
+	if err := c.watch.SubmitAt(r, at); err != nil {
 		c.o.Log.Error("receipt not checked", "err", err)
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 	"elenchus/compute/model/modeltest"
 	"elenchus/engine"
 	"elenchus/network/chain"
+	"elenchus/network/peer"
 	"elenchus/service/adversary"
 	"elenchus/settlement/ledger"
 	"elenchus/settlement/sampling"
@@ -40,10 +43,12 @@ func (c *tribunal) holdings(ctx context.Context, name string) (deposit, credit c
 }
 
 // On an honest day the auditor who computed earns the fee; who invented a tree opens nothing, loses the
-// forfeit, and earns nothing, though the claim is true. SPEC 11 §6.1, §6.3, §8.2.
+// forfeit, and earns nothing, though the claim is true. Its data are kept for parties: its node serves them
+// to the drawn ones alone. SPEC 11 §6.1, §6.3, §8.2, 15 §2.4.
 func TestHonestDayPaysWhoComputed(t *testing.T) {
 	t.Parallel()
 	sc := sceneOf("lazy-auditor")
+	sc.class = claim.Parties
 	p := courtAudits()
 	sc.alone = func(ctx context.Context, c *tribunal) error {
 		if err := lazyAuditor(ctx, c); err != nil {
@@ -56,7 +61,7 @@ func TestHonestDayPaysWhoComputed(t *testing.T) {
 		if err != nil || deposit != p.Deposit.Less(p.Forfeit) || !credit.IsZero() {
 			t.Errorf("the lazy one has deposit %s and credit %s: %v", deposit, credit, err)
 		}
-		return nil
+		return c.servedToTheDrawn(ctx, t)
 	}
 	card, _ := adversary.Find("lazy-auditor")
 	alone, at := sc.alone, chain.Addresses{}
@@ -64,6 +69,32 @@ func TestHonestDayPaysWhoComputed(t *testing.T) {
 	playAudits(t, card, sc, func(ctx context.Context, rpc string, _ map[string]*receipt.Receipt) error {
 		return withdrawn(ctx, t, &ChainLookup{RPC: rpc, At: at}, p.Fee)
 	})
+}
+
+// servedToTheDrawn asks node1 for the drawn claim with every key of the court at both places.
+func (c *tribunal) servedToTheDrawn(ctx context.Context, t *testing.T) error {
+	t.Helper()
+	places, _, err := c.drawn(ctx, "node1")
+	if err != nil {
+		return err
+	}
+	asked := c.asked["node1"]
+	for who, p := range places {
+		for name, key := range c.keys {
+			r, err := peer.New(httpClient()).As(key, c.k.Domain()).Drawn(ctx, c.nodes["node1"].url, p)
+			var s *peer.StatusError
+			if drawn := c.n.Accounts[name] == who; drawn && (err != nil || r.Claim != asked.Claim || !slices.Equal(r.Prompt, asked.Prompt)) ||
+				!drawn && (!errors.As(err, &s) || s.Status != http.StatusUnauthorized) {
+				t.Errorf("%s asks for place %d of %x: %v", name, p.Place, who, err)
+			}
+		}
+	}
+	_, err = peer.New(httpClient()).Receipt(ctx, c.nodes["node1"].url, asked.ID())
+	var s *peer.StatusError
+	if len(places) != sampling.Places || !errors.As(err, &s) || s.Status != http.StatusUnauthorized {
+		t.Errorf("%d places; asked by nobody, node1 says %v", len(places), err)
+	}
+	return nil
 }
 
 // withdrawn has the watcher paid what audits owe it, once, while audits can pay all that they owe.
@@ -102,11 +133,12 @@ func playAudits(t *testing.T, card adversary.Card, sc scene, inspect func(contex
 }
 
 // A drawn lie is found by who computes it. Who attests it with the rows that the liar serves loses the
-// whole deposit in a game about its own attestation: half to who refuted it. SPEC 11 §6.1, §6.2, §8.3.
+// whole deposit in a game about its own attestation: half to who refuted it. The data are kept for parties:
+// the drawn have them, and the game about the lie is opened by its place in the batch. SPEC 11 §6.1, §6.2, §8.3.
 func TestWhoAttestsALieLosesTheDeposit(t *testing.T) {
 	t.Parallel()
 	card := adversary.Card{Name: "bad-kv", Verdict: adversary.Slashed, Fates: map[string]adversary.Fate{"node1": adversary.Forfeits, "mallory": adversary.Pays}}
-	playAudits(t, card, scene{lie: "bad-kv", audits: true, alone: func(ctx context.Context, c *tribunal) error { return blindAuditor(ctx, t, c) }}, nil)
+	playAudits(t, card, scene{lie: "bad-kv", class: claim.Parties, audits: true, alone: func(ctx context.Context, c *tribunal) error { return blindAuditor(ctx, t, c) }}, nil)
 }
 
 func blindAuditor(ctx context.Context, t *testing.T, c *tribunal) error {

@@ -47,7 +47,7 @@ func (c *tribunal) startNode(ctx context.Context, name string) error {
 		Key: c.keys[name], Domain: c.k.Domain(), Chain: lie.Chain(c.chainOf(name, l)), Dir: filepath.Join(c.dir, name, fmt.Sprint("life", c.lives[name])),
 		Models: []node.Model{{Name: "court", Manifest: c.man, Computer: lie.Computer(engine.Computer{Manifest: c.man})}},
 		Window: time.Duration(courtParams().Window) * time.Second, BatchEvery: 100 * time.Millisecond, Log: c.o.Log.With("role", name),
-		Prove: c.prover(l.account), Plants: c.scene.plants,
+		Prove: c.prover(l.account), Plants: c.scene.plants, Draw: l.drawOf(),
 	})
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func (c *tribunal) ask(ctx context.Context, name string) (*receipt.Receipt, erro
 // askFor puts a job of the user's to a node.
 func (c *tribunal) askFor(ctx context.Context, name string, j decode.Job) (*receipt.Receipt, error) {
 	r := claim.Request{Model: claim.Hash(c.man.ID()), PromptRoot: trace.IDTree(j.Prompt).Root(), PromptCount: uint32(len(j.Prompt)), MaxNew: j.MaxNew,
-		Temperature: j.Temperature, Seed: j.Seed, User: c.n.Accounts["user"], Price: claim.Units(5e17), Extras: trace.Settings(&j.Sampler).Extras()}
+		Temperature: j.Temperature, Seed: j.Seed, User: c.n.Accounts["user"], Price: claim.Units(5e17), DataClass: c.scene.class, Extras: trace.Settings(&j.Sampler).Extras()}
 	if len(j.StopIDs) > 0 {
 		r.StopRoot, r.StopCount = trace.IDTree(j.StopIDs).Root(), uint8(len(j.StopIDs))
 	}

@@ -39,6 +39,7 @@ type scene struct {
 	bursts  bool                                         // the chain is governed while a burst is on
 	audits  bool                                         // the deployment has audits
 	plants  *node.Plants                                 // of node1 and node2
+	class   uint8                                        // of the data of the user's requests
 }
 
 // sceneOf is the scene of an attack; one that it does not name is a lie of node1 and nothing else.

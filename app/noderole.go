@@ -106,6 +106,7 @@ func (r *Role) nodeOptions(ctx context.Context, l *Link, held *shelfOfModels) (*
 	o := &node.Options{
 		Key: key, Domain: l.Contracts.Domain(), Chain: held.lie.Chain(l), Models: held.served, Dir: r.Dir, Plants: plants,
 		Window: time.Duration(l.Contracts.Params().Window) * time.Second, Log: r.Log, CrashPoint: crashPoint(""),
+		Draw: l.drawOf(),
 	}
 	if r.Store {
 		o.Shelf, err = held.ofStore()

@@ -234,7 +234,7 @@ func (r *Role) Watch(ctx context.Context) error {
 	}
 	defer c.Close() //nolint:errcheck // the process ends
 	measureWatch(face, c, l)
-	a, err := r.auditor(ctx, l, &o, c.Submit)
+	a, err := r.auditor(ctx, l, &o, c.SubmitAt)
 	if err != nil {
 		return err
 	}

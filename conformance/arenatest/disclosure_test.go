@@ -188,21 +188,23 @@ func TestDataIsServedByItsClass(t *testing.T) {
 		key, user, drawn := keyOf(t, 8), keyOf(t, 7), keyOf(t, 9)
 		ch := arenatest.New(domain, dispute.Params{D0: 8, Grace: 8}, time.Now)
 		n, err := node.New(node.Options{Key: key, Domain: domain, Dir: t.TempDir(), Window: window, Chain: ch.Account(claim.AddressOf(key)),
-			Models:  []node.Model{{Name: "tiny", Manifest: man, Computer: &engine.Computer{Manifest: man}}},
-			Auditor: func(_ claim.Hash, who claim.Address) bool { return who == claim.AddressOf(drawn) }})
+			Models: []node.Model{{Name: "tiny", Manifest: man, Computer: &engine.Computer{Manifest: man}}},
+			Draw: func(_ context.Context, p ledger.AuditPlace) (uint32, claim.Address, error) {
+				return uint32(p.Draw), claim.AddressOf(drawn), nil
+			}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer n.Close() //nolint:errcheck // of a test
 		plain := peer.New(&http.Client{Transport: direct{n.Handler()}})
-		for class, served := range [][4]int{{0, 0, 0, 0}, {401, 401, 0, 0}, {403, 403, 403, 403}} { // nobody, a stranger, the user, an auditor
+		for class, served := range [][3]int{{0, 0, 0}, {401, 401, 0}, {403, 403, 403}} { // nobody, a stranger, the user
 			j := request(man, job())
 			j.Request.DataClass, j.Request.User, j.Request.Nonce = uint8(class), claim.AddressOf(user), uint64(class)
 			r, err := n.Serve(t.Context(), j, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i, c := range []*peer.Client{plain, plain.As(keyOf(t, 6), domain), plain.As(user, domain), plain.As(drawn, domain)} {
+			for i, c := range []*peer.Client{plain, plain.As(keyOf(t, 6), domain), plain.As(user, domain)} {
 				servedAs(t, c, r, served[i])
 			}
 		}
@@ -210,8 +212,27 @@ func TestDataIsServedByItsClass(t *testing.T) {
 		if err != nil || len(all) != 1 || all[0].Request.DataClass != claim.Public {
 			t.Errorf("listed are %d claims, %v", len(all), err)
 		}
-		batchHidesThem(t, n, ch, plain)
+		root := batchHidesThem(t, n, ch, plain)
+		for class, status := range []int{0, 0, 403} { // the claims of the batch, by their class
+			drawnAs(t, plain.As(drawn, domain), n.Address(), root, class, status)
+			drawnAs(t, plain.As(user, domain), n.Address(), root, class, 401)
+		}
+		drawnAs(t, plain.As(drawn, domain), n.Address(), root, 3, 401)
+		drawnAs(t, plain.As(drawn, domain), n.Address(), claim.Hash{1}, 0, 404)
 	})
+}
+
+// drawnAs wants the claim that a draw gave, without its signature, or the status of a refusal.
+func drawnAs(t *testing.T, c *peer.Client, node claim.Address, root claim.Hash, class, status int) {
+	t.Helper()
+	r, err := c.Drawn(t.Context(), url, ledger.AuditPlace{Node: node, Root: root, Draw: uint16(class)})
+	var s *peer.StatusError
+	switch {
+	case status != 0 && (!errors.As(err, &s) || s.Status != status):
+		t.Errorf("draw %d: %v, want status %d", class, err, status)
+	case status == 0 && (err != nil || int(r.Request.DataClass) != class || len(r.Prompt) == 0 || r.Signature != claim.Signature{}):
+		t.Errorf("draw %d: %+v, %v", class, r, err)
+	}
 }
 
 // servedAs wants receipt, states and a tensor of a claim, or the status of a refusal for each.
@@ -233,7 +254,7 @@ func servedAs(t *testing.T, c *peer.Client, r *receipt.Receipt, status int) {
 }
 
 // batchHidesThem wants the batch of the three claims to be provable, with the receipt of the public one alone.
-func batchHidesThem(t *testing.T, n *node.Node, ch *arenatest.Chain, c *peer.Client) {
+func batchHidesThem(t *testing.T, n *node.Node, ch *arenatest.Chain, c *peer.Client) claim.Hash {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
@@ -263,7 +284,8 @@ func batchHidesThem(t *testing.T, n *node.Node, ch *arenatest.Chain, c *peer.Cli
 		if claim.TreeRoot(digests) != e.Root || shown != 1 {
 			t.Errorf("%d receipts are shown of a batch with root %x", shown, claim.TreeRoot(digests))
 		}
-		return
+		return e.Root
 	}
-	t.Error("no batch was posted")
+	t.Fatal("no batch was posted")
+	return claim.Hash{}
 }

@@ -17,9 +17,13 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// audit computes a drawn claim, keeps what it found on disk, and commits to it.
-func (a *Auditor) audit(ctx context.Context, p ledger.AuditPlace, b *batch, index uint32, t sampling.Times) error {
-	id := placeID(p)
+// errUnserved says that a node does not serve a drawn claim now.
+var errUnserved = errors.New("the claim is not served")
+
+// audit computes a drawn claim, keeps what it found on disk, and commits to it. Who is patient says
+// errUnserved of a claim that is not served, and nothing yet on the chain.
+func (a *Auditor) audit(ctx context.Context, p ledger.AuditPlace, b *batch, index uint32, t sampling.Times, patient bool) error {
+	id := sampling.PlaceID(p)
 	r, found, err := a.store.get(id)
 	if err != nil {
 		return err
@@ -27,6 +31,9 @@ func (a *Auditor) audit(ctx context.Context, p ledger.AuditPlace, b *batch, inde
 	if !found {
 		if r, err = a.judge(ctx, p, b, index); err != nil {
 			return err
+		}
+		if patient && len(r.Receipt) == 0 && r.unserved {
+			return errUnserved
 		}
 		r.Posted, r.RevealBy, r.Opening = b.posted, t.RevealBy, t.Opening
 		if err := a.store.put(r); err != nil {
@@ -36,22 +43,19 @@ func (a *Auditor) audit(ctx context.Context, p ledger.AuditPlace, b *batch, inde
 	return a.submit(ctx, ledger.CommitAudit{AuditPlace: p, Hash: sampling.Commit(a.me, id, r.Verdict, r.Salted, r.Nonce)})
 }
 
-func placeID(p ledger.AuditPlace) claim.Hash {
-	return sampling.ID(sampling.BatchKey(p.Node, p.Root), p.Draw, p.Place)
-}
-
 // judge fetches and computes a drawn claim. The error is ctx's or the disk's: what cannot be checked is
 // a verdict.
 func (a *Auditor) judge(ctx context.Context, p ledger.AuditPlace, b *batch, index uint32) (record, error) {
-	id := placeID(p)
+	id := sampling.PlaceID(p)
 	key := crypto.FromECDSA(a.o.Key)
 	rec := record{Audit: id, Place: p, Verdict: sampling.Abstain, Nonce: claim.Keccak([]byte("elenchus/audit/1"), key, id[:])}
-	r, open, why := a.fetch(ctx, b, index)
+	r, open, err := a.fetch(ctx, b, index, &p)
 	if ctx.Err() != nil {
 		return rec, ctx.Err()
 	}
-	if why != "" {
-		a.say(p, rec.Verdict, why)
+	if err != nil {
+		rec.unserved = errors.Is(err, errUnserved)
+		a.say(p, rec.Verdict, err.Error())
 		return rec, nil
 	}
 	raw, err := r.Encode()
@@ -75,7 +79,7 @@ func (a *Auditor) judge(ctx context.Context, p ledger.AuditPlace, b *batch, inde
 	case !same:
 		rec.Verdict = sampling.False
 		a.say(p, rec.Verdict, "computing it gives another answer")
-		a.accuse(r)
+		a.accuse(r, open.Batch)
 		return rec, nil
 	}
 	salted, err := a.salted(r, answer, id)
@@ -87,8 +91,9 @@ func (a *Auditor) judge(ctx context.Context, p ledger.AuditPlace, b *batch, inde
 	return rec, nil
 }
 
-// fetch is the receipt of the drawn claim and its opening, or why it cannot be judged.
-func (a *Auditor) fetch(ctx context.Context, b *batch, index uint32) (*receipt.Receipt, *dispute.OpenMove, string) {
+// fetch is the receipt of the drawn claim and its opening, or why it cannot be judged: errUnserved where
+// its node may be asked again. own is the place that fell to this auditor, nil if none did.
+func (a *Auditor) fetch(ctx context.Context, b *batch, index uint32, own *ledger.AuditPlace) (*receipt.Receipt, *dispute.OpenMove, error) {
 	a.mu.Lock()
 	url := a.urls[b.Node]
 	a.mu.Unlock()
@@ -96,32 +101,49 @@ func (a *Auditor) fetch(ctx context.Context, b *batch, index uint32) (*receipt.R
 	defer cancel()
 	rs, err := a.o.Source.Batch(fetch, url, b.Root)
 	if err != nil {
-		return nil, nil, "the batch is not served: " + err.Error()
+		return nil, nil, fmt.Errorf("%w: its batch: %w", errUnserved, err)
 	}
 	digests := make([]claim.Hash, len(rs))
 	for i, p := range rs {
 		digests[i] = p.Digest(a.o.Domain)
 	}
 	if len(rs) != int(b.Count) || index >= b.Count || claim.TreeRoot(digests) != b.Root {
-		return nil, nil, "what is served is not the batch"
+		return nil, nil, fmt.Errorf("%w: what is served is not the batch", errUnserved)
 	}
 	r := rs[index].Receipt
 	if r == nil {
-		return nil, nil, "the claim is kept for its parties"
+		if r, err = a.kept(fetch, url, digests[index], own); err != nil {
+			return nil, nil, err
+		}
 	}
 	m, err := a.model(r.Request.Model)
 	settings := trace.Settings(&r.Sampler)
 	switch {
 	case err != nil:
-		return nil, nil, err.Error()
+		return nil, nil, err
 	case m.Manifest.Kind != model.KindToken:
-		return nil, nil, "a graph model has no rows"
+		return nil, nil, errors.New("a graph model has no rows")
 	case r.Domain != a.o.Domain || r.Claim.Node != b.Node || r.Claim.RequestDigest != r.Named() || settings.Extras() != r.Request.Extras:
-		return nil, nil, "the claim is not about the request that comes with it"
+		return nil, nil, errors.New("the claim is not about the request that comes with it")
 	}
 	open := &dispute.OpenMove{Opener: a.me, MaxBond: claim.MaxAmount, Claim: r.Claim, Request: r.Request, Sampler: settings, Header: m.Manifest.Header, Cancel: r.Cancel,
 		Batch: &dispute.Inclusion{Root: b.Root, Index: uint16(index), Path: claim.NewTree(digests).Path(int(index))}}
-	return r, open, ""
+	return r, open, nil
+}
+
+// kept is the receipt of a claim that its node keeps for parties and drawn auditors. SPEC 15 §2.4.
+func (a *Auditor) kept(ctx context.Context, url string, digest claim.Hash, own *ledger.AuditPlace) (*receipt.Receipt, error) {
+	if own == nil {
+		return nil, errors.New("the claim is kept for its parties")
+	}
+	r, err := a.o.Source.Drawn(ctx, url, *own)
+	if err != nil {
+		return nil, fmt.Errorf("%w to its auditor: %w", errUnserved, err)
+	}
+	if r.Claim.Digest(a.o.Domain) != digest {
+		return nil, fmt.Errorf("%w: another claim than the drawn one comes", errUnserved)
+	}
+	return r, nil
 }
 
 // run is the own computation of a claim, and whether it gives what is claimed.
@@ -157,9 +179,9 @@ func (a *Auditor) salted(r *receipt.Receipt, answer *trace.Answer, audit claim.H
 }
 
 // accuse hands a receipt to the challenger.
-func (a *Auditor) accuse(r *receipt.Receipt) {
+func (a *Auditor) accuse(r *receipt.Receipt, at *dispute.Inclusion) {
 	if a.o.Accuse != nil {
-		a.o.Accuse(r)
+		a.o.Accuse(r, at)
 	}
 }
 

@@ -43,6 +43,8 @@ type Chain interface {
 // Source fetches what nodes serve. Nothing of it is trusted.
 type Source interface {
 	Batch(ctx context.Context, url string, root claim.Hash) ([]receipt.Place, error)
+	// Drawn is the receipt of a claim that is kept for its parties, at a place that fell to this auditor.
+	Drawn(ctx context.Context, url string, p ledger.AuditPlace) (*receipt.Receipt, error)
 }
 
 // Computer runs a model; see challenger.Computer.
@@ -67,19 +69,21 @@ type Beacon interface {
 
 // Options configure an auditor. All fields are required unless said otherwise.
 type Options struct {
-	Key         *ecdsa.PrivateKey
-	Domain      claim.Domain
-	Chain       Chain
-	Source      Source
-	Beacon      Beacon
-	Models      []Model
-	Find        func(id [32]byte) *Model // the model of an id that is none of Models, or nil; nil: there are no others
-	Dir         string
-	Params      sampling.Params
-	Window      uint64                   // W of the arena, seconds
-	Accuse      func(r *receipt.Receipt) // takes receipts that may be false to a challenger; nil: nobody
-	FetchWithin time.Duration            // the longest to wait for a batch; 0: 30 s
-	Log         *slog.Logger             // nil: silent
+	Key    *ecdsa.PrivateKey
+	Domain claim.Domain
+	Chain  Chain
+	Source Source
+	Beacon Beacon
+	Models []Model
+	Find   func(id [32]byte) *Model // the model of an id that is none of Models, or nil; nil: there are no others
+	Dir    string
+	Params sampling.Params
+	Window uint64 // W of the arena, seconds
+	// Accuse takes receipts that may be false to a challenger, with their place in a batch if that, and not a
+	// signature, shows whose they are; nil: nobody does.
+	Accuse      func(r *receipt.Receipt, at *dispute.Inclusion)
+	FetchWithin time.Duration // the longest to wait for a batch; 0: 30 s
+	Log         *slog.Logger  // nil: silent
 }
 
 // batch is a batch that may be, or is, audited.
@@ -88,7 +92,8 @@ type batch struct {
 	posted  uint64
 	entered bool
 	drawn   uint16
-	looked  bool // the draws were read
+	looked  bool   // the draws were read
+	again   uint64 // when a claim that was not served is asked for again, seconds of the chain
 }
 
 // Auditor is a running auditor. Create it with New.

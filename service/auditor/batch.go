@@ -2,6 +2,7 @@ package auditor
 
 import (
 	"context"
+	"errors"
 	"maps"
 
 	"elenchus/commitment/claim"
@@ -32,8 +33,8 @@ func (a *Auditor) batch(ctx context.Context, key claim.Hash, b *batch, head ledg
 	if err != nil || !drawing {
 		return err
 	}
-	if !b.looked && head.Time <= t.CommitBy {
-		done, err := a.look(ctx, b, t)
+	if !b.looked && head.Time >= b.again && head.Time <= t.CommitBy {
+		done, err := a.look(ctx, b, t, head.Time)
 		if err != nil {
 			return err
 		}
@@ -76,9 +77,14 @@ func (a *Auditor) round(ctx context.Context, round, now uint64) (bool, error) {
 	return false, a.submit(ctx, ledger.PostRound{Round: round, Point: point})
 }
 
-// look reads whom the draws of a batch fell to and audits the own ones. It is done unless the chain
-// could not be read.
-func (a *Auditor) look(ctx context.Context, b *batch, t sampling.Times) (bool, error) {
+// tries is into how many pauses the time of commits is cut: in half of them a claim that is not served is
+// asked for again.
+const tries = 16
+
+// look reads whom the draws of a batch fell to and audits the own ones. It is done unless the chain could
+// not be read, or a claim was not served and may be later.
+func (a *Auditor) look(ctx context.Context, b *batch, t sampling.Times, now uint64) (bool, error) {
+	patient, done := now < t.CommitBy-a.o.Params.CommitTime/2, true
 	for draw := range b.drawn {
 		for place := range uint8(sampling.Places) {
 			p := ledger.AuditPlace{Node: b.Node, Root: b.Root, Draw: draw, Place: place}
@@ -89,10 +95,13 @@ func (a *Auditor) look(ctx context.Context, b *batch, t sampling.Times) (bool, e
 			if who != a.me {
 				continue
 			}
-			if err := a.audit(ctx, p, b, index, t); err != nil {
+			switch err := a.audit(ctx, p, b, index, t, patient); {
+			case errors.Is(err, errUnserved):
+				b.again, done = now+max(1, a.o.Params.CommitTime/tries), false
+			case err != nil:
 				return false, err
 			}
 		}
 	}
-	return true, nil
+	return done, nil
 }

@@ -150,36 +150,41 @@ func (a *Auditor) check(ctx context.Context) error {
 		a.mu.Lock()
 		b := a.batches[sampling.BatchKey(e.Node, e.Root)]
 		a.mu.Unlock()
-		index, found, err := a.indexOf(ctx, e)
+		index, own, found, err := a.indexOf(ctx, e)
 		if err != nil {
 			return err
 		}
 		if b == nil || !found {
 			continue
 		}
-		r, _, why := a.fetch(ctx, b, index)
-		if why != "" {
-			a.o.Log.Warn("attestation not checked", "auditor", fmt.Sprintf("%x", e.Auditor), "why", why)
+		r, _, err := a.fetch(ctx, b, index, own)
+		if err != nil {
+			a.o.Log.Warn("attestation not checked", "auditor", fmt.Sprintf("%x", e.Auditor), "why", err)
 			continue
 		}
 		t := a.o.Params.TimesOf(a.o.Beacon, b.posted)
 		theirs := *r
 		theirs.Claim = sampling.Attestation(r.Claim, e.Auditor, b.posted, t.RevealBy, a.o.Window)
 		theirs.Signature = claim.Signature(e.Signature)
-		a.accuse(&theirs)
+		a.accuse(&theirs, nil)
 	}
 	return nil
 }
 
-// indexOf is the place in its batch of the claim that a draw gave.
-func (a *Auditor) indexOf(ctx context.Context, e ledger.AuditRevealed) (uint32, bool, error) {
+// indexOf is the place in its batch of the claim that a draw gave, and that of this auditor in the draw, nil
+// if it has none.
+func (a *Auditor) indexOf(ctx context.Context, e ledger.AuditRevealed) (index uint32, own *ledger.AuditPlace, found bool, err error) {
 	for place := range uint8(sampling.Places) {
-		index, _, err := a.o.Chain.AuditDraw(ctx, ledger.AuditPlace{Node: e.Node, Root: e.Root, Draw: e.Draw, Place: place})
-		if err == nil {
-			return index, true, nil
+		p := ledger.AuditPlace{Node: e.Node, Root: e.Root, Draw: e.Draw, Place: place}
+		at, who, err := a.o.Chain.AuditDraw(ctx, p)
+		if err != nil {
+			continue
+		}
+		if index, found = at, true; who == a.me {
+			own = &p
 		}
 	}
-	return 0, false, ctx.Err()
+	return index, own, found, ctx.Err()
 }
 
 // collect settles places of others whose attestation was refuted: half of the deposit is the winner's.
@@ -192,7 +197,7 @@ func (a *Auditor) collect(ctx context.Context) error {
 		}
 		for place := range uint8(sampling.Places) {
 			p := ledger.AuditPlace{Node: e.Node, Root: e.Root, Draw: e.Draw, Place: place}
-			if placeID(p) == e.Audit {
+			if sampling.PlaceID(p) == e.Audit {
 				todo = append(todo, ledger.CloseAudit{AuditPlace: p, Case: e.Case, Held: a.cases.Held(e.Case), Nth: a.closed[e.Audit]})
 			}
 		}

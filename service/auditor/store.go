@@ -26,6 +26,8 @@ type record struct {
 	Opening  uint64 // round
 	Open     []byte // payload, where the claim was found
 	Receipt  []byte
+
+	unserved bool // the node may be asked again
 }
 
 // store keeps audits by id.

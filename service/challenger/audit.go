@@ -61,7 +61,7 @@ func (c *Challenger) drain(ctx context.Context) error {
 	for {
 		select {
 		case r := <-c.queue:
-			if err := c.receive(ctx, r); err != nil {
+			if err := c.receive(ctx, r.Receipt, r.at); err != nil {
 				return err
 			}
 		default:
@@ -70,9 +70,9 @@ func (c *Challenger) drain(ctx context.Context) error {
 	}
 }
 
-// receive checks a receipt that was handed over, and waits for its batch.
-func (c *Challenger) receive(ctx context.Context, r *receipt.Receipt) error {
-	if err := c.audit(ctx, r, nil); errors.Is(err, errCompute) {
+// receive checks a receipt that was handed over, and waits for its batch unless it came with it.
+func (c *Challenger) receive(ctx context.Context, r *receipt.Receipt, at *dispute.Inclusion) error {
+	if err := c.audit(ctx, r, at); errors.Is(err, errCompute) {
 		c.o.Log.Warn("receipt not checked", "claim", fmt.Sprintf("%x", r.ID()), "err", err) // its batch will be
 		return nil
 	} else if err != nil {
@@ -81,7 +81,7 @@ func (c *Challenger) receive(ctx context.Context, r *receipt.Receipt) error {
 	c.mu.Lock()
 	v := c.checked[r.Claim.ID(c.o.Domain)]
 	c.mu.Unlock()
-	if !v.True || r.Claim.BatchBy == ^uint64(0) { // of an attestation nobody promised a batch
+	if at != nil || !v.True || r.Claim.BatchBy == ^uint64(0) { // of an attestation nobody promised a batch
 		return nil
 	}
 	return c.await(r)

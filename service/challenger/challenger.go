@@ -107,8 +107,8 @@ type Challenger struct {
 	o      Options
 	store  *store
 	models map[[32]byte]*Model
-	queue  chan *receipt.Receipt // receipts that came over HTTP
-	wake   chan struct{}         // asks the auditor to look again; holds one
+	queue  chan handed   // receipts that were handed over
+	wake   chan struct{} // asks the auditor to look again; holds one
 
 	mu      sync.Mutex // guards the fields below
 	checked map[claim.Hash]Verdict
@@ -161,7 +161,7 @@ func New(o Options) (*Challenger, error) {
 		return nil, err
 	}
 	c := &Challenger{
-		o: o, store: st, models: map[[32]byte]*Model{}, queue: make(chan *receipt.Receipt, 1024), checked: map[claim.Hash]Verdict{},
+		o: o, store: st, models: map[[32]byte]*Model{}, queue: make(chan handed, 1024), checked: map[claim.Hash]Verdict{},
 		urls: map[claim.Address]string{}, batches: map[claim.Hash]ledger.BatchPosted{}, committed: map[claim.Hash]uint64{},
 		own: map[claim.Hash]dispute.Knowledge{}, collected: map[claim.Hash]uint64{}, played: map[string]bool{}, stuck: map[string]bool{}, wake: make(chan struct{}, 1),
 		awaited: map[claim.Hash]awaited{}, inBatch: map[claim.Hash]uint64{}, spared: map[claim.Hash]bool{},
@@ -237,8 +237,27 @@ func (c *Challenger) Submit(r *receipt.Receipt) error {
 	if why := duties(r, c.o.Window, now); why != "" && now != 0 && r.Claim.BatchBy != ^uint64(0) {
 		return fmt.Errorf("receipt of node %x: %s: do not rely on it", r.Claim.Node, why)
 	}
+	return c.hand(handed{r, nil})
+}
+
+// SubmitAt takes a receipt to check whose place in a batch on the chain the caller has verified: that is the
+// evidence, and the node's signature is not needed. Without a place it is Submit.
+func (c *Challenger) SubmitAt(r *receipt.Receipt, at *dispute.Inclusion) error {
+	if at == nil {
+		return c.Submit(r)
+	}
+	return c.hand(handed{r, at})
+}
+
+// handed is a receipt to check, with its place in a batch if that is known.
+type handed struct {
+	*receipt.Receipt
+	at *dispute.Inclusion
+}
+
+func (c *Challenger) hand(h handed) error {
 	select {
-	case c.queue <- r:
+	case c.queue <- h:
 		c.poke()
 		return nil
 	default:

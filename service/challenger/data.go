@@ -120,7 +120,7 @@ func (c *Challenger) collect(rec record, g ledger.Game) {
 		return
 	}
 	select {
-	case c.queue <- r:
+	case c.queue <- handed{r, nil}:
 		c.poke()
 	default:
 		c.o.Log.Warn("too many receipts wait; what was published is not checked", "claim", fmt.Sprintf("%x", r.ID()))

@@ -296,7 +296,7 @@ func (c *Challenger) recall() error {
 		c.awaited[r.Claim.Digest(c.o.Domain)] = awaited{r, len(raw)}
 		c.awaitedBytes += len(raw)
 		select {
-		case c.queue <- r: // its verdict was forgotten
+		case c.queue <- handed{r, nil}: // its verdict was forgotten
 		default:
 		}
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,10 +14,13 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
+	"elenchus/settlement/ledger"
+	"elenchus/settlement/sampling"
 )
 
 var (
 	errParty  = errors.New("the data of this claim is for its parties: sign Fetch(claim) with the request's user key")
+	errDrawn  = fmt.Errorf("%w: or be drawn to audit it, and sign Fetch(audit id)", errParty)
 	errSealed = errors.New("the data of this claim is sealed: it leaves the node for nobody")
 )
 
@@ -40,27 +44,98 @@ func (n *Node) receiver(r *http.Request, id claim.Hash) (seal, error) {
 	default:
 		return nil, errSealed
 	}
+	who, s, err := n.asks(r, id)
+	if err != nil {
+		return nil, err
+	}
+	if who != rec.Request.User {
+		return nil, errParty
+	}
+	return s, nil
+}
+
+// asks says who signed Fetch(id) in a request's header, and encrypts to his key. SPEC 15 §2.3.
+func (n *Node) asks(r *http.Request, id claim.Hash) (who claim.Address, s seal, err error) {
 	raw, found := strings.CutPrefix(r.Header.Get("Authorization"), fetchScheme)
 	b, err := base64.RawURLEncoding.Strict().DecodeString(raw)
 	var sig claim.Signature
 	if !found || err != nil || len(b) != len(sig) {
-		return nil, errParty
+		return who, nil, errParty
 	}
 	copy(sig[:], b)
 	digest := claim.FetchDigest(n.o.Domain, id)
-	who, err := claim.Recover(digest, sig)
-	if err != nil || who != rec.Request.User && (n.o.Auditor == nil || !n.o.Auditor(id, who)) {
-		return nil, errParty
+	if who, err = claim.Recover(digest, sig); err != nil {
+		return who, nil, fmt.Errorf("%w: %w", errParty, err)
 	}
 	b[64] -= 27
 	key, err := crypto.SigToPub(digest[:], b)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errParty, err)
+		return who, nil, fmt.Errorf("%w: %w", errParty, err)
 	}
 	to := ecies.ImportECDSAPublic(key)
-	return func(plain []byte, what string) ([]byte, error) {
+	return who, func(plain []byte, what string) ([]byte, error) {
 		return ecies.Encrypt(rand.Reader, to, plain, nil, claim.DeliveryInfo(id, what))
 	}, nil
+}
+
+// drawnClaim serves the receipt of the claim that a draw of a batch gave to who holds that place of the
+// draw, encrypted to his key whatever the class of its data. SPEC 15 §2.4.
+func (n *Node) drawnClaim(w http.ResponseWriter, r *http.Request) {
+	root, err := pathHash(r, "root")
+	draw, err1 := pathInt(r, "draw", 1<<16-1)
+	place, err2 := pathInt(r, "place", sampling.Places-1)
+	if err := errors.Join(err, err1, err2); err != nil {
+		fail(w, err)
+		return
+	}
+	p := ledger.AuditPlace{Node: n.addr, Root: root, Draw: uint16(draw), Place: uint8(place)}
+	raw, s, err := n.drawn(r, p)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	plain, err := json.Marshal(map[string]any{"receipts": texts([][]byte{unsigned(raw)})})
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	deliver(w, plain, "receipt", s)
+}
+
+// drawn is the stored receipt of the claim at a place of an audit, and how it is delivered, if the place is
+// that of who asks.
+func (n *Node) drawn(r *http.Request, p ledger.AuditPlace) ([]byte, seal, error) {
+	who, s, err := n.asks(r, sampling.PlaceID(p))
+	if err != nil {
+		return nil, nil, err
+	}
+	ids, _, err := n.store.batchOf(p.Root)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n.o.Draw == nil {
+		return nil, nil, errDrawn
+	}
+	if err := n.draws.enter(r.Context()); err != nil {
+		return nil, nil, err
+	}
+	index, auditor, err := n.o.Draw(r.Context(), p)
+	n.draws.leave()
+	switch {
+	case err != nil:
+		return nil, nil, fmt.Errorf("%w: the chain cannot be asked for the draw: %w", ErrBusy, err)
+	case auditor != who || auditor == (claim.Address{}) || int(index) >= len(ids):
+		return nil, nil, errDrawn
+	}
+	rec, err := n.receipt(ids[index])
+	if err != nil {
+		return nil, nil, err
+	}
+	if rec.Request.DataClass != claim.Public && rec.Request.DataClass != claim.Parties {
+		return nil, nil, errSealed
+	}
+	raw, err := n.store.get(ids[index])
+	return raw, s, err
 }
 
 // deliver sends bytes as they are, or encrypted to their receiver.

@@ -38,6 +38,7 @@ const (
 //	GET  /v1/claims/{claim}/states                 S_0.. as raw 32-byte hashes
 //	GET  /v1/claims/{claim}/steps/{t}/{stage}/{i}  a tensor's bytes
 //	GET  /v1/batches/{root}                        the receipts of a batch, in order
+//	GET  /v1/batches/{root}/draws/{draw}/{place}   that of a drawn claim, for its auditor alone
 func (n *Node) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/node", n.info)
@@ -49,6 +50,7 @@ func (n *Node) Handler() http.Handler {
 	mux.HandleFunc("GET /v1/claims/{claim}/states", n.states)
 	mux.HandleFunc("GET /v1/claims/{claim}/steps/{t}/{stage}/{tensor}", n.tensor)
 	mux.HandleFunc("GET /v1/batches/{root}", n.batchClaims)
+	mux.HandleFunc("GET /v1/batches/{root}/draws/{draw}/{place}", n.drawnClaim)
 	return http.MaxBytesHandler(mux, maxBody)
 }
 

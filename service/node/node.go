@@ -85,9 +85,10 @@ type Options struct {
 	Plants *Plants
 	// CrashPoint, when set, is called at the named points of the life of a claim. Tests kill there.
 	CrashPoint func(name string)
-	// Auditor says whether an address was drawn to audit a claim, and may so have the data that is kept for
-	// its parties; nil: nobody is.
-	Auditor func(id claim.Hash, who claim.Address) bool
+	// Draw says whom a place of an audit of one of the node's batches has fallen to, who may so have the data
+	// that is kept for parties, and the claim's index in the batch; the auditor is zero where the place is
+	// nobody's. nil: there are no audits.
+	Draw func(ctx context.Context, p ledger.AuditPlace) (index uint32, auditor claim.Address, err error)
 	// Shelf has more models, which come and go; nil: none. With one, Models may be empty.
 	Shelf Shelf
 }
@@ -104,6 +105,7 @@ type Node struct {
 	recent map[claim.Hash]*trace.Answer
 	runs   *admission                       // of jobs
 	shows  *admission                       // of re-executions that strangers ask for
+	draws  *admission                       // of reads of the chain for who says to be drawn
 	own    map[claim.Hash]dispute.Knowledge // by claim; only the follower uses it
 	played map[string]bool                  // orders submitted; only the follower uses it
 	posted map[claim.Hash]reserve           // own batches on the chain; only the follower writes it
@@ -121,6 +123,9 @@ type model32 = [32]byte
 // maxShows is the number of strangers that wait for a re-execution; the next one is told to come
 // back, and in a dispute to ask on the chain.
 const maxShows = 16
+
+// maxDraws is the number of those who say to be drawn and wait until the chain was asked.
+const maxDraws = 64
 
 // ErrUnknownModel says that the node does not serve a model.
 var ErrUnknownModel = errors.New("this node does not serve the model")
@@ -153,7 +158,7 @@ func New(o Options) (*Node, error) {
 	}
 	n := &Node{
 		o: o, addr: claim.AddressOf(o.Key), models: map[model32]*Model{}, recent: map[claim.Hash]*trace.Answer{},
-		runs: newAdmission(o.Running, o.Waiting), shows: newAdmission(1, maxShows),
+		runs: newAdmission(o.Running, o.Waiting), shows: newAdmission(1, maxShows), draws: newAdmission(4, maxDraws),
 		own: map[claim.Hash]dispute.Knowledge{}, played: map[string]bool{}, posted: map[claim.Hash]reserve{}, stuck: map[string]bool{},
 		live: map[claim.Hash]*live{},
 	}

@@ -17,6 +17,7 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
+	"elenchus/settlement/ledger"
 )
 
 // Hash is a keccak or SHA-256 digest.
@@ -106,6 +107,9 @@ func Draw(seed, batch Hash, draw uint16, place uint8, count, seats uint64) (inde
 	}
 	return index, seat, true
 }
+
+// PlaceID is the id of the audit at a place. SPEC 11 §3.4.
+func PlaceID(p ledger.AuditPlace) Hash { return ID(BatchKey(p.Node, p.Root), p.Draw, p.Place) }
 
 // modulo is a hash, as an integer, modulo n > 0.
 func modulo(h Hash, n uint64) uint64 {
