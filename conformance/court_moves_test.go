@@ -102,12 +102,15 @@ type deed func(t testing.TB, c *bar, x *trial, g *rand.Rand) string
 
 // deeds are the legal move in time and behind D1, and the timeouts, each somewhere in its interval.
 func deeds() []deed {
-	legal := func(t testing.TB, c *bar, x *trial) string {
+	legal := func(t testing.TB, c *bar, x *trial, g *rand.Rand) string {
 		if len(x.moves) == 0 {
 			return "none"
 		}
-		m := x.moves[0]
-		return c.try(t, x, c.mover(&x.state), dispute.Kind(m.Move), fromHex(t, m.Payload))
+		m, from := x.moves[0], c.mover(&x.state)
+		if k := dispute.Kind(m.Move); (k == dispute.KindAnswer || k == dispute.KindInclude) && g.IntN(2) == 0 {
+			from = newcomer // anybody may, and is paid for it
+		}
+		return c.try(t, x, from, dispute.Kind(m.Move), fromHex(t, m.Payload))
 	}
 	within := func(c *bar, g *rand.Rand, first, last uint64) {
 		if first = max(first, c.cfg.Time); first <= last {
@@ -117,11 +120,11 @@ func deeds() []deed {
 	return []deed{
 		func(t testing.TB, c *bar, x *trial, g *rand.Rand) string {
 			within(c, g, 0, x.state.Deadline)
-			return legal(t, c, x)
+			return legal(t, c, x, g)
 		},
 		func(t testing.TB, c *bar, x *trial, g *rand.Rand) string {
 			within(c, g, x.state.Deadline+1, x.state.Last)
-			return legal(t, c, x)
+			return legal(t, c, x, g)
 		},
 		func(t testing.TB, c *bar, x *trial, g *rand.Rand) string {
 			within(c, g, x.state.Deadline+1, x.state.Last)
@@ -170,7 +173,7 @@ func (c *bar) owed(t testing.TB, escrow claim.Amount, held []byte) *big.Int {
 	t.Helper()
 	sum := new(big.Int).Add(c.ask(t, "burned"), escrow.Big())
 	sum.Add(sum, c.must(t, stranger, c.arenaAt, c.arena, "nodes", c.node)[0].(*big.Int))
-	accounts := map[common.Address]bool{c.node: true, c.opener: true, stranger: true}
+	accounts := map[common.Address]bool{c.node: true, c.opener: true, stranger: true, newcomer: true}
 	for i := range c.games {
 		accounts[common.Address(c.games[i].job.User)] = true
 		accounts[common.Address(c.games[i].open.Opener)] = true

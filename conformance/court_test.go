@@ -7,7 +7,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/vm/runtime"
 
 	"elenchus/commitment/claim"
 	"elenchus/network/chain"
@@ -29,6 +28,7 @@ type bar struct {
 	slots                    uint64         // storage position of the mapping of slots
 	moves                    map[string]int // what was done, by name
 	reverted                 map[string]int // why calls reverted, by name
+	metered                                 // of the last call
 }
 
 // The arena of the shared games, and its guardian.
@@ -36,6 +36,7 @@ var (
 	vectorArena = common.Address{0xa}
 	guardian    = common.Address{0x6a}
 	stranger    = common.Address{0x57}
+	newcomer    = common.Address{0x58} // has no account
 )
 
 const vectorChain = 31337
@@ -114,7 +115,9 @@ func (c *bar) send(t testing.TB, from, to common.Address, face abi.ABI, method s
 
 func (c *bar) raw(from, to common.Address, input []byte) (out []byte, name string) {
 	c.cfg.Origin = from
-	out, _, err := runtime.Call(to, input, c.cfg)
+	out, left, err := c.judge.call(to, input)
+	c.metered = metered{c.cfg.GasLimit - left, len(input)}
+	c.cfg.State.Finalise(c.cfg.ChainConfig.Rules(c.cfg.BlockNumber, true, c.cfg.Time)) // the transaction is over: what the next one writes costs as much as on a chain
 	if err != nil {
 		name = refusal(out, c.arena, c.game, c.answer, c.open, c.proofs, c.verifier, c.abi, c.registry, c.keys, c.token)
 		c.reverted[name]++
@@ -376,7 +379,7 @@ var methods = map[dispute.Kind]string{dispute.KindChildren: "children", dispute.
 // escrow included. It reports the reason of a refusal.
 func (c *bar) try(t testing.TB, g *trial, from common.Address, k dispute.Kind, payload []byte) string {
 	t.Helper()
-	before := g.state
+	before, logs := g.state, len(c.cfg.State.Logs())
 	var name string
 	switch {
 	case k == dispute.KindAnswer || k == dispute.KindInclude || k == dispute.KindTimeout:
@@ -385,6 +388,7 @@ func (c *bar) try(t testing.TB, g *trial, from common.Address, k dispute.Kind, p
 	default:
 		name = c.call(t, from, methods[k], [32]byte(g.key), before.Encode(), payload, []byte{})
 	}
+	used := metered{c.used, c.sent}
 	env := dispute.Env{Now: c.cfg.Time, Mover: claim.Address(from), Params: c.clocks(), Space: c.space(t)}
 	if k == dispute.KindInclude {
 		env.BatchCount = c.countOf(t, g, payload)
@@ -402,6 +406,8 @@ func (c *bar) try(t testing.TB, g *trial, from common.Address, k dispute.Kind, p
 	}
 	g.state = next
 	c.holds(t, g)
+	c.tells(t, g, k, payload, &before, logs)
+	c.booked(t, g, k, &before, used)
 	void := ""
 	if next.Flags&dispute.FlagVoid != before.Flags&dispute.FlagVoid {
 		void = ", void"

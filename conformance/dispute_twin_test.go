@@ -12,7 +12,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/vm/runtime"
 
 	"elenchus/commitment/claim"
 	"elenchus/settlement/dispute"
@@ -54,7 +53,7 @@ func (r *rules) play(t testing.TB, move uint8, state, payload []byte) (next []by
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, _, err := runtime.Call(at, input, r.cfg)
+	out, _, err := r.call(at, input)
 	if err != nil {
 		return nil, refusal(out, face, r.proofs, r.verifier, r.abi, r.registry)
 	}
@@ -212,7 +211,7 @@ func TestOpenOnChain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, _, err := runtime.Call(r.openAt, input, r.cfg)
+		out, _, err := r.call(r.openAt, input)
 		if err != nil || v.Error != "" {
 			if name := refusal(out, r.open); err == nil || name != v.Error {
 				t.Errorf("%s: %v, %s, want %q", v.Game, err, name, v.Error)
@@ -261,7 +260,7 @@ func TestIncludeOnChain(t *testing.T) {
 		if packErr != nil {
 			t.Fatal(packErr)
 		}
-		out, _, callErr := runtime.Call(r.answerAt, input, r.cfg)
+		out, _, callErr := r.call(r.answerAt, input)
 		if (err == nil) != (callErr == nil) {
 			t.Fatalf("Go says %v, the chain %s (%d claims, %d known, index %d)", err, refusal(out, r.answer), count, known, at)
 		}

@@ -44,6 +44,7 @@ type judge struct {
 	step     common.Address
 	verifier abi.ABI // of Groth16
 	of       map[opset.Code]common.Address
+	jumps    jumps
 }
 
 func newJudge(t testing.TB) *judge {
@@ -55,7 +56,7 @@ func newJudge(t testing.TB) *judge {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := &judge{of: map[opset.Code]common.Address{}}
+	j := &judge{of: map[opset.Code]common.Address{}, jumps: jumps{}}
 	j.cfg = &runtime.Config{ChainConfig: params.MergedTestChainConfig, State: db, GasLimit: 30_000_000, BlockNumber: big.NewInt(1),
 		EVMConfig: vm.Config{Tracer: watching}}
 	var ops []uint8
@@ -80,7 +81,7 @@ func newJudge(t testing.TB) *judge {
 // copy is a judge of the same contracts whose state is its own.
 func (j *judge) copy() *judge {
 	c, cfg := *j, *j.cfg
-	cfg.State, cfg.BaseFee, cfg.EVMConfig.Tracer = j.cfg.State.Copy(), nil, watching
+	cfg.State, cfg.BaseFee, cfg.EVMConfig.Tracer = j.cfg.State.Copy(), big.NewInt(params.InitialBaseFee), watching
 	c.cfg = &cfg
 	return &c
 }
@@ -112,7 +113,7 @@ func (j *judge) verifierOf(t testing.TB, code opset.Code) common.Address {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, _, err := runtime.Call(j.step, input, j.cfg)
+	out, _, err := j.call(j.step, input)
 	if err != nil {
 		t.Fatalf("verifierOf(%s): %v", code, err)
 	}
@@ -125,7 +126,7 @@ func (j *judge) evaluate(code opset.Code, descriptor, context []byte, index uint
 	if err != nil {
 		return nil, nil, 0, err
 	}
-	out, left, err := runtime.Call(j.of[code], input, j.cfg)
+	out, left, err := j.call(j.of[code], input)
 	if err != nil {
 		return nil, nil, 0, fmt.Errorf("%w: %s", err, j.reason(out))
 	}

@@ -10,8 +10,6 @@ import (
 	"elenchus/compute/opset"
 	"elenchus/conformance/opsample"
 	"elenchus/proving/circuit"
-
-	"github.com/ethereum/go-ethereum/core/vm/runtime"
 )
 
 // unitOnChain asks ProofRules for the shape of a unit and its reads; name is the error of a refusal.
@@ -31,7 +29,7 @@ func (r *rules) unitOnChain(t testing.TB, u *circuit.Unit) (shape [32]byte, read
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, _, err := runtime.Call(r.proofsAt, input, r.cfg)
+	out, _, err := r.call(r.proofsAt, input)
 	if err != nil {
 		return shape, 0, refusal(out, r.proofs, r.abi, r.registry)
 	}

@@ -51,7 +51,7 @@ func TestMoneyOnChain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out, _, err := runtime.Call(at, input, j.cfg)
+			out, _, err := j.call(at, input)
 			if err != nil {
 				t.Fatalf("%s%v: %s", method, args, refusal(out, face))
 			}

@@ -4,7 +4,7 @@
 //
 //   node contracts/branches.mjs FILE     write the list; fails where generated/ is not what the sources give
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { solc, SETTINGS } from './compiler.mjs';
 
@@ -17,12 +17,21 @@ const generated = new Map(readdirSync(join(ROOT, 'generated')).map((f) => {
   return [doc.name, doc];
 }));
 
+// All sources, in the order of build.mjs: the bytecode depends on which are compiled together.
+function sourcePaths(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return sourcePaths(path);
+    return entry.name.endsWith('.sol') ? [relative(ROOT, path).split(sep).join('/')] : [];
+  }).sort();
+}
+
 function compile() {
   const read = (path) => readFileSync(join(ROOT, path), 'utf8');
   const parts = ['object', 'sourceMap'].flatMap((p) => [`evm.bytecode.${p}`, `evm.deployedBytecode.${p}`]);
   const input = {
     language: 'Solidity',
-    sources: Object.fromEntries([...generated.values()].map((d) => [d.source, { content: read(d.source) }])),
+    sources: Object.fromEntries(sourcePaths(join(ROOT, 'src')).map((p) => [p, { content: read(p) }])),
     settings: { ...SETTINGS, outputSelection: { '*': { '*': parts, '': ['ast'] } } },
   };
   const load = (path) => (existsSync(join(ROOT, path)) ? { contents: read(path) } : { error: `${path} not found` });
@@ -96,14 +105,17 @@ const output = compile();
 const files = new Map(Object.entries(output.sources).map(([path, s]) => [s.id,
   { path, bytes: readFileSync(join(ROOT, path)), decisions: decisions(s.ast) }]));
 const all = [];
+const stale = [];
 for (const { name, source, runtime, creation } of generated.values()) {
   const evm = output.contracts[source][name].evm;
   if (`0x${evm.deployedBytecode.object}` !== runtime || `0x${evm.bytecode.object}` !== creation) {
-    throw new Error(`generated/${name}.json is stale: run node contracts/build.mjs`);
+    stale.push(name);
+    continue;
   }
   for (const [part, c] of [['runtime', evm.deployedBytecode], ['creation', evm.bytecode]]) {
     for (const b of branches(c.object, c.sourceMap, files)) all.push({ contract: name, part, ...b });
   }
 }
+if (stale.length > 0) throw new Error(`stale in generated/: ${stale.join(', ')}: run node contracts/build.mjs`);
 writeFileSync(process.argv[2], `[\n${all.map((b) => JSON.stringify(b)).join(',\n')}\n]\n`);
 console.log(`${all.length} branches and comparisons of ${generated.size} contracts`);

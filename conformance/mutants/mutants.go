@@ -36,6 +36,17 @@ const (
 // String is the word for it in tables.
 func (h How) String() string { return [...]string{"", "always", "never", "equal"}[h] }
 
+// Met is how a decision came out while somebody watched: a set.
+type Met uint8
+
+// A branch was taken or not; a comparison had equal operands, or others.
+const (
+	Taken Met = 1 << iota
+	Passed
+	Same
+	Other
+)
+
 // Decision is a JUMPI or a comparison in the code of a contract, with the source that it came from.
 type Decision struct {
 	Contract string `json:"contract"`
@@ -52,6 +63,11 @@ type Decision struct {
 type Mutant struct {
 	Decision
 	How How
+}
+
+// Seen reports whether the mutant comes out otherwise at least once where the decision was met like that.
+func (m *Mutant) Seen(met Met) bool {
+	return met&[...]Met{Always: Passed, Never: Taken, Equal: Same}[m.How] != 0
 }
 
 // Key names a mutant across compilations of unchanged source: mutants that a compiler made of the same
@@ -85,7 +101,7 @@ type Probe struct {
 	code  map[string][]byte // "contract/part", immutables zero
 	names map[*byte]string  // code that ran, by its first byte
 	at    map[string]map[uint64]bool
-	hit   map[Place]int
+	hit   map[Place]Met
 	is    *Mutant
 	where string
 }
@@ -101,7 +117,7 @@ func (d *Decision) Place() Place { return Place{d.Contract + "/" + d.Part, d.PC}
 
 // NewProbe makes a probe of these decisions; it fails where a contract has no artifact.
 func NewProbe(all []Decision) (*Probe, error) {
-	p := &Probe{code: map[string][]byte{}, names: map[*byte]string{}, at: map[string]map[uint64]bool{}, hit: map[Place]int{}}
+	p := &Probe{code: map[string][]byte{}, names: map[*byte]string{}, at: map[string]map[uint64]bool{}, hit: map[Place]Met{}}
 	for _, d := range all {
 		where := d.Place().Code
 		if p.at[where] == nil {
@@ -133,10 +149,10 @@ func (p *Probe) Become(m *Mutant) {
 	}
 }
 
-// Reached gives how often each decision was met since the last call, while the probe was no mutant.
-func (p *Probe) Reached() map[Place]int {
+// Reached gives how each decision was met since the last call, while the probe was no mutant.
+func (p *Probe) Reached() map[Place]Met {
 	hit := p.hit
-	p.hit = map[Place]int{}
+	p.hit = map[Place]Met{}
 	return hit
 }
 
@@ -161,13 +177,28 @@ func (p *Probe) step(pc uint64, op vm.OpCode, scope tracing.OpContext) {
 	where := p.name(scope.ContractCode())
 	if p.is == nil {
 		if p.at[where][pc] {
-			p.hit[Place{where, pc}]++
+			p.hit[Place{where, pc}] |= met(op, scope)
 		}
 		return
 	}
 	if where == p.where {
 		p.turn(op, scope)
 	}
+}
+
+// met is how the instruction comes out.
+func met(op vm.OpCode, scope tracing.OpContext) Met {
+	s := scope.StackData()
+	a, b := &s[len(s)-1], &s[len(s)-2]
+	switch {
+	case op == vm.JUMPI && b.IsZero():
+		return Passed
+	case op == vm.JUMPI:
+		return Taken
+	case a.Eq(b):
+		return Same
+	}
+	return Other
 }
 
 // turn changes the stack before the instruction sees it.
