@@ -11,8 +11,6 @@ import (
 	"elenchus/commitment/manifest"
 	"elenchus/compute/kernel"
 	"elenchus/compute/machine"
-	"elenchus/compute/opset"
-	"elenchus/compute/tensor"
 
 	"golang.org/x/sys/cpu"
 )
@@ -110,15 +108,4 @@ func releasing(split machine.Split, b manifest.Backing) machine.Split {
 }
 
 // PackedBytes is about the memory that Prepare takes: that of the matrices, each once.
-func PackedBytes(man *manifest.Manifest) int64 {
-	seen, n := map[*tensor.Tensor]bool{}, int64(0)
-	for i := range man.Model.Stages {
-		for _, o := range man.Model.Stages[i].Ops {
-			if o.Op == opset.MatMul && o.A != nil && !seen[o.A] {
-				seen[o.A] = true
-				n += int64(o.A.Len())
-			}
-		}
-	}
-	return n
-}
+func PackedBytes(man *manifest.Manifest) int64 { return machine.PackedBytes(man.Model.Stages) }

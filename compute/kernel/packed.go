@@ -75,6 +75,23 @@ func (p *Packed) Bytes() int64 {
 	return int64(len(p.w)) + 4*int64(len(p.sum)) + 8*int64(len(p.base)) + 8*int64(len(p.mant))
 }
 
+// Memory shows all that the matrix keeps, for who watches whether it stays; nobody may write to it.
+func (p *Packed) Memory(see func(weights []int8, narrow []int32, wide []int64)) {
+	see(p.w, p.sum, p.base)
+	see(nil, p.mant, nil)
+	see(nil, p.exp, nil)
+}
+
+// PackedBytes is what a matrix of n rows and k columns takes of a Room; the zero layout is class R.
+func PackedBytes(n, k int, b tensor.Blocks) int64 {
+	p := Packed{N: n, K: k, layout: b}
+	size := Block * p.width()
+	if b.Len > 0 {
+		size = p.runBytes()
+	}
+	return int64(p.Blocks()) * int64(size)
+}
+
 // width is the number of columns with padding.
 func (p *Packed) width() int { return (p.K + 15) / 16 * 16 }
 

@@ -39,15 +39,11 @@ func Prepare(stages []Stage, set kernel.Set, split Split, room kernel.Room) []St
 
 // prepare packs the weights of op r if it is the rows of a product that nothing else reads.
 func prepare(ops []Op, r int, made map[[2]*tensor.Tensor][]*kernel.Packed, split Split, room kernel.Room) *linear {
-	o := &ops[r]
-	if o.Op != opset.Row && o.Op != opset.RowResult || o.Src[0].Kind != opset.Tensor || o.B == nil {
+	at, ok := productOf(ops, r)
+	if !ok {
 		return nil
 	}
-	at := int(o.Src[0].Index)
-	m := &ops[at]
-	if !packs(m, o) || m.Src[0].Kind != opset.Tensor || m.Src[1].Kind != opset.RootA || m.A == nil || readers(ops, at) != 1 {
-		return nil
-	}
+	m, o := &ops[at], &ops[r]
 	key := [2]*tensor.Tensor{m.A, o.B}
 	if made[key] == nil {
 		made[key] = pack(m, o, split, room)
@@ -56,6 +52,65 @@ func prepare(ops []Op, r int, made map[[2]*tensor.Tensor][]*kernel.Packed, split
 		return nil
 	}
 	return &linear{product: at, w: m.A, scale: o.B, packed: made[key]}
+}
+
+// productOf finds the product that op r is the rows of, if nothing else reads it.
+func productOf(ops []Op, r int) (at int, ok bool) {
+	o := &ops[r]
+	if o.Op != opset.Row && o.Op != opset.RowResult || o.Src[0].Kind != opset.Tensor || o.B == nil {
+		return 0, false
+	}
+	at = int(o.Src[0].Index)
+	m := &ops[at]
+	return at, packs(m, o) && m.Src[0].Kind == opset.Tensor && m.Src[1].Kind == opset.RootA && m.A != nil && readers(ops, at) == 1
+}
+
+// PackedBytes is the room that Prepare takes for the weights of stages, each matrix once.
+func PackedBytes(stages []Stage) int64 {
+	seen, n := map[[2]*tensor.Tensor]bool{}, int64(0)
+	for _, s := range stages {
+		for r := range s.Ops {
+			at, ok := productOf(s.Ops, r)
+			if !ok {
+				continue
+			}
+			m := &s.Ops[at]
+			if key := [2]*tensor.Tensor{m.A, s.Ops[r].B}; !seen[key] {
+				seen[key] = true
+				count, rows := blocksOf(m)
+				b, _ := m.Layout()
+				n += int64(count) * kernel.PackedBytes(rows, int(m.P[0]), b)
+			}
+		}
+	}
+	return n
+}
+
+// EachPacked shows the packed matrices of stages that Prepare made, each once.
+func EachPacked(stages []Stage, see func(*kernel.Packed)) {
+	seen := map[*kernel.Packed]bool{}
+	for _, s := range stages {
+		for _, o := range s.Ops {
+			if o.fast == nil {
+				continue
+			}
+			for _, p := range o.fast.packed {
+				if !seen[p] {
+					seen[p] = true
+					see(p)
+				}
+			}
+		}
+	}
+}
+
+// blocksOf is the number of matrices of a product and that of the rows of each.
+func blocksOf(m *Op) (n, rows int) {
+	n = 1
+	if m.Op == opset.RowMatMul {
+		n = int(m.P[2])
+	}
+	return n, m.A.Shape[0] / n
 }
 
 // packs says whether an operation is a product that packed weights are for, and o its rows.
@@ -72,17 +127,11 @@ func packs(m, o *Op) bool {
 // pack brings the weights of product m and the scales of its rows o into the order of kernels, nil if
 // they do not take them.
 func pack(m, o *Op, split Split, room kernel.Room) []*kernel.Packed {
-	n, k, padded, scale := 1, int(m.P[0]), m.A.Shape[1]*m.A.Shape[2], o.B.I32
-	if m.Op == opset.RowMatMul {
-		n = int(m.P[2])
-	}
-	rows := m.A.Shape[0] / n
+	padded, scale := m.A.Shape[1]*m.A.Shape[2], o.B.I32
+	n, rows := blocksOf(m)
 	var out []*kernel.Packed
 	for e := range n {
-		p := kernel.NewPacked(rows, k, scale[2*e*rows:2*(e+1)*rows], room)
-		if b, ok := m.Layout(); ok {
-			p = kernel.NewPackedBlocks(rows, k, b, scale, room)
-		}
+		p := newPacked(m, rows, scale[2*e*rows:2*(e+1)*rows], room)
 		if p == nil {
 			return nil
 		}
@@ -91,6 +140,14 @@ func pack(m, o *Op, split Split, room kernel.Room) []*kernel.Packed {
 		out = append(out, p)
 	}
 	return out
+}
+
+// newPacked makes room for one matrix of product m.
+func newPacked(m *Op, rows int, scale []int32, room kernel.Room) *kernel.Packed {
+	if b, ok := m.Layout(); ok {
+		return kernel.NewPackedBlocks(rows, int(m.P[0]), b, scale, room)
+	}
+	return kernel.NewPacked(rows, int(m.P[0]), scale, room)
 }
 
 // readers counts the operands that are tensor i.

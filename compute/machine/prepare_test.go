@@ -36,3 +36,23 @@ func TestPreparedProductsMakeNoPartialSums(t *testing.T) {
 		}
 	}
 }
+
+// Who gives room knows before how much is asked for, so that it can lie side by side. ADR 0051.
+func TestPreparedWeightsTakeTheRoomThatIsSaid(t *testing.T) {
+	for name, c := range map[string]modeltest.Config{"dense": modeltest.Tiny(), "blocks": modeltest.Blocks(), "experts": modeltest.Experts()} {
+		m := modeltest.Llama(1, c)
+		for _, set := range machine.Sets() {
+			want, got := machine.PackedBytes(m.Stages), int64(0)
+			machine.Prepare(m.Stages, set, nil, func(n int) []int8 {
+				got += int64(n)
+				return make([]int8, n)
+			})
+			if set.Plain() {
+				want = 0
+			}
+			if got != want || !set.Plain() && want < 1000 {
+				t.Errorf("%s, %s: %d bytes taken, %d said", name, set.Name(), got, want)
+			}
+		}
+	}
+}
