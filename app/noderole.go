@@ -90,7 +90,7 @@ func (r *Role) Node(ctx context.Context) error {
 		return l.Do(ctx, i)
 	}
 	measureNode(face, n, held.set, l)
-	return r.serve(ctx, "node", face, lie.Handler(n.Handler()), ready, append(prove.tasks, l.Run, n.Run)...)
+	return r.serve(ctx, "node", face, lie.Handler(n.Handler()), ready, append(prove.tasks, l.Run, n.Run, held.set.patrol(r.Scrub<<20))...)
 }
 
 // nodeOptions are those of a node that serves what is held.
@@ -243,5 +243,7 @@ func (h *shelfOfModels) open(key, name string) (whole, string, error) {
 	if err != nil {
 		return whole{}, "", err
 	}
-	return whole{man, h.lie.Computer(h.role.serving(man, h.pool, h.rows))}, title, nil
+	c := h.role.serving(man, h.pool, h.rows)
+	check := sealed(&c, man)
+	return whole{man, h.lie.Computer(c), check}, title, nil
 }

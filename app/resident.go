@@ -33,6 +33,8 @@ type residents struct {
 type whole struct {
 	man *manifest.Manifest
 	run node.Computer
+	// check compares the next bytes of what is in memory with their checksums; nil: there are none.
+	check func(bytes int64) (read int64, err error)
 }
 
 // resident is one model. It is a node.Computer that fetches the model when it is asked for.
@@ -48,6 +50,7 @@ type resident struct {
 	loading chan struct{} // closed when the load that goes on is over
 	rested  time.Time     // when the last user left
 	retired bool          // it is in the set no more
+	suspect bool          // its weights were spoilt in memory, and were not read since
 	leave   *time.Timer
 }
 
@@ -125,16 +128,20 @@ func (r *resident) enter(ctx context.Context) (*whole, error) {
 // load brings the model into memory for its first user; the caller has set loading.
 func (r *resident) load(ctx context.Context) (*whole, error) {
 	s := r.set
+	s.mu.Lock()
+	suspect := r.suspect
+	s.mu.Unlock()
 	began := time.Now()
 	err := s.makeRoom(r.bytes)
 	var w whole
 	if err == nil {
-		w, err = r.open(ctx)
+		w, err = r.reopen(ctx, suspect)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil {
-		r.here, r.users = &w, 1
+		r.here, r.suspect = &w, false
+		r.users++ // beside those of a spoilt one who have not noticed yet
 		if s.loaded != nil {
 			s.loaded()
 		}

@@ -20,7 +20,7 @@ type counted struct{ loads atomic.Int64 }
 
 func (c *counted) open(context.Context) (whole, error) {
 	c.loads.Add(1)
-	return whole{&manifest.Manifest{}, c}, nil
+	return whole{man: &manifest.Manifest{}, run: c}, nil
 }
 
 func (c *counted) Generate(context.Context, decode.Job, func(int32) error) (*trace.Answer, uint8, error) {

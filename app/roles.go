@@ -45,6 +45,7 @@ type Role struct {
 	Seed         uint64
 	PrefixMiB    int           // nodes: rows of prompts to keep for later ones; 0: a sixteenth of the free memory, below 0: none
 	Recheck      float64       // nodes: share of answers that are computed again, up to a random step, before they are signed
+	Scrub        int64         // nodes, watchers: MiB of packed weights a second that are compared with their checksums; 0: none
 	Metrics      string        // address of the operator's face: metrics and readiness; "": none
 	KeepAlive    time.Duration // nodes: how long a model stays in memory after its last use; below 0: loaded at the start, for ever
 	AllowPull    bool          // gateways: fetch models for clients into the user's store
@@ -220,7 +221,8 @@ func (r *Role) Watch(ctx context.Context) error {
 	o.Secret = claim.Keccak([]byte("elenchus/watch/1"), crypto.FromECDSA(key))
 	pool := engine.NewPool(0)
 	defer pool.Close()
-	held, err := r.watched(&o, pool, face.meter)
+	named, stored := &residents{keep: -1, log: r.Log}, &residents{keep: watchKeeps, log: r.Log}
+	held, err := r.watched(&o, named, stored, pool, face.meter)
 	if err != nil {
 		return err
 	}
@@ -239,7 +241,7 @@ func (r *Role) Watch(ctx context.Context) error {
 		return err
 	}
 	ready := func(string) error { return l.holdCredit(ctx, r.Stake) }
-	tasks := append(prove.tasks, l.Run, c.Run)
+	tasks := append(prove.tasks, l.Run, c.Run, named.patrol(r.Scrub<<20), stored.patrol(r.Scrub<<20))
 	if a != nil {
 		defer a.Close() //nolint:errcheck // the process ends
 		ready = func(string) error { return errors.Join(l.holdCredit(ctx, r.Stake), l.holdSeat(ctx)) }

@@ -25,7 +25,7 @@ func shelfIn(t *testing.T) (*shelf, Store) {
 		if err != nil {
 			return whole{}, err
 		}
-		return whole{man, computer(man, nil)}, nil
+		return whole{man: man, run: computer(man, nil)}, nil
 	}, func(msg string, args ...any) { t.Log(append([]any{msg}, args...)...) })
 	t.Cleanup(s.close)
 	return s, store

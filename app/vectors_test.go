@@ -45,7 +45,7 @@ func vectorNode(t *testing.T, d claim.Domain, men ...*manifest.Manifest) string 
 	o := node.Options{Key: key, Domain: d, Chain: chain.Account(claim.AddressOf(key)), Dir: t.TempDir(), Window: time.Minute}
 	for _, man := range men {
 		set := &residents{keep: -1}
-		w := whole{man, &engine.Computer{Manifest: man}}
+		w := whole{man: man, run: &engine.Computer{Manifest: man}}
 		r := set.add("m", 0, &w, nil)
 		// Nodes know a model that they may have let go by its header alone.
 		o.Models = append(o.Models, node.Model{Name: "m", Manifest: outline(man.Header), Computer: r, Whole: r.manifest})
@@ -161,7 +161,7 @@ func TestWrappersRunGraphs(t *testing.T) {
 		t.Fatal(err)
 	}
 	set := &residents{keep: -1}
-	var serve node.Computer = counting{set.add("m", 0, &whole{man, computer(man, nil)}, nil), meter.New("node")}
+	var serve node.Computer = counting{set.add("m", 0, &whole{man: man, run: computer(man, nil)}, nil), meter.New("node")}
 	run, ok := serve.(node.Runner)
 	if !ok {
 		t.Fatal("the node's computer runs no graphs")

@@ -1,9 +1,11 @@
 package app
 
 import (
+	"context"
 	"time"
 
 	"elenchus/app/meter"
+	"elenchus/commitment/manifest"
 	"elenchus/engine"
 	"elenchus/service/challenger"
 )
@@ -13,7 +15,7 @@ const watchKeeps = 10 * time.Minute
 
 // watched has a challenger hold the models of a role: those with names now, those of the store when a
 // claim about them is to be checked. release gives them up.
-func (r *Role) watched(o *challenger.Options, pool *engine.Pool, m *meter.Set) (release func(), err error) {
+func (r *Role) watched(o *challenger.Options, named, stored *residents, pool *engine.Pool, m *meter.Set) (release func(), err error) {
 	var held []func()
 	release = func() {
 		for _, f := range held {
@@ -21,10 +23,12 @@ func (r *Role) watched(o *challenger.Options, pool *engine.Pool, m *meter.Set) (
 		}
 	}
 	for _, name := range r.Models {
-		man, _, err := LoadModel(name)
-		if err == nil {
-			man, err = ready(man, "", pool)
+		man, title, err := LoadModel(name)
+		if err != nil {
+			return release, err
 		}
+		open := func(context.Context) (whole, error) { return checking(man, pool) }
+		w, err := open(context.Background())
 		if err != nil {
 			return release, err
 		}
@@ -33,7 +37,7 @@ func (r *Role) watched(o *challenger.Options, pool *engine.Pool, m *meter.Set) (
 			return release, err
 		}
 		held = append(held, free)
-		o.Models = append(o.Models, challenger.Model{Manifest: man, Computer: timed{computer(man, pool), m}})
+		o.Models = append(o.Models, challenger.Model{Manifest: man, Computer: timed{named.add(title, 0, &w, open), m}})
 	}
 	if !r.Store {
 		return release, nil
@@ -42,19 +46,15 @@ func (r *Role) watched(o *challenger.Options, pool *engine.Pool, m *meter.Set) (
 	if err != nil {
 		return release, err
 	}
-	set := &residents{keep: watchKeeps, log: r.Log}
 	books := &shelfOfModels{role: r, pool: pool}
-	s := newShelf(store, set, func(key, path string) (whole, error) {
+	s := newShelf(store, stored, func(key, path string) (whole, error) {
 		man, _, err := books.fetch(key, path)
-		if err == nil {
-			man, err = ready(man, "", pool)
-		}
 		if err != nil {
 			return whole{}, err
 		}
-		return whole{man, computer(man, pool)}, nil
+		return checking(man, pool)
 	}, r.Log.Warn)
-	held = append(held, set.close, s.close)
+	held = append(held, stored.close, s.close)
 	o.Find = func(id [32]byte) *challenger.Model {
 		x := s.model(id)
 		if x == nil || x.run == nil {
@@ -63,4 +63,15 @@ func (r *Role) watched(o *challenger.Options, pool *engine.Pool, m *meter.Set) (
 		return &challenger.Model{Manifest: x.man, Computer: timed{x.run, m}, Whole: x.run.manifest}
 	}
 	return release, nil
+}
+
+// checking is a model as a challenger computes with it.
+func checking(man *manifest.Manifest, pool *engine.Pool) (whole, error) {
+	man, err := ready(man, "", pool)
+	if err != nil {
+		return whole{}, err
+	}
+	c := computer(man, pool)
+	check := sealed(c, man)
+	return whole{man, c, check}, nil
 }

@@ -44,6 +44,9 @@ type Computer struct {
 	// Report, when set, is told what each answer cost.
 	Report func(decode.Work)
 
+	// Seals, when set, are of the manifest's packed weights: once they are found to be spoilt, every answer
+	// that is not complete ends with ErrSpoilt.
+	Seals *Seals
 	// Recheck, when set, is told how many steps an answer has and names one up to which it is computed
 	// again before it is handed out as done; below 0: none. A difference is ErrRecheck.
 	Recheck func(steps int) int
@@ -170,6 +173,9 @@ func (r *running) share() {
 	if r.prefix != nil {
 		ids := append(slices.Clone(r.job.Prompt), r.run.Output()...)
 		r.prefix.keep(r.c.Manifest, ids[:r.run.Next()], r.run.Cache(), r.chain.Positions())
+		if r.c.Seals.Err() != nil { // found meanwhile: Check may have emptied the cache before
+			r.prefix.Clear()
+		}
 	}
 }
 
@@ -184,7 +190,7 @@ func (r *running) finish(ctx context.Context, emit func(id int32) error) (*trace
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
 		}
-		if err := advance(r.batch); err != nil {
+		if err := errors.Join(advance(r.batch), r.c.Seals.Err()); err != nil {
 			return nil, 0, err
 		}
 		if sent == 0 && len(r.run.Output()) > 0 {
@@ -210,7 +216,7 @@ func (r *running) complete(a *trace.Answer, finish uint8) (*trace.Answer, uint8,
 	if r.c.Report != nil {
 		r.c.Report(r.run.Work())
 	}
-	if err := r.recheck(a); err != nil {
+	if err := errors.Join(r.recheck(a), r.c.Seals.Err()); err != nil {
 		return nil, 0, err
 	}
 	return a, finish, nil
@@ -219,6 +225,7 @@ func (r *running) complete(a *trace.Answer, finish uint8) (*trace.Answer, uint8,
 // Step re-executes a job up to step t and keeps that step for openings; see trace.Replay.
 func (c *Computer) Step(job decode.Job, t int, known []int32) (_ *trace.Step, err error) {
 	defer guard(debug.SetPanicOnFault(true), &err)
+	defer c.Seals.sound(&err)
 	var flip func(t int, kv *machine.Cache)
 	if c.Flip != nil {
 		flip = func(t int, kv *machine.Cache) { c.Flip(job, t, kv) }

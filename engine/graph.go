@@ -13,7 +13,8 @@ import (
 
 // Run gives the output of a graph model on an input, both int32: what its claim commits to. It ends
 // with ctx between stages, and fails with model.ErrModel for another model or an input of another size.
-func (c *Computer) Run(ctx context.Context, in []int32) ([]int32, error) {
+func (c *Computer) Run(ctx context.Context, in []int32) (_ []int32, err error) {
+	defer c.Seals.sound(&err)
 	if c.Tamper != nil {
 		step, err := c.Replay(in)
 		if err != nil {
@@ -30,9 +31,10 @@ func (c *Computer) Run(ctx context.Context, in []int32) ([]int32, error) {
 // Hidden is the mean of the residual stream behind the last layer over the positions of ids, each
 // element rounded down: a vector of a text from a model that was made for answers. No claim is about it.
 // It ends with ctx between blocks of positions, and fails with decode.ErrJob for ids that do not fit.
-func (c *Computer) Hidden(ctx context.Context, ids []int32) ([]int32, error) {
+func (c *Computer) Hidden(ctx context.Context, ids []int32) (_ []int32, err error) {
+	defer c.Seals.sound(&err)
 	var sum []int64 // at most 2^20 positions of 2^31
-	err := decode.Hidden(c.Manifest.Model, ids, c.Split, func(_ int, x []int32) error {
+	err = decode.Hidden(c.Manifest.Model, ids, c.Split, func(_ int, x []int32) error {
 		if sum == nil {
 			sum = make([]int64, len(x))
 		}
@@ -60,7 +62,8 @@ func floorDiv(a, b int64) int64 {
 }
 
 // Replay runs a graph model and keeps the run for openings; see trace.ReplayGraph.
-func (c *Computer) Replay(in []int32) (*trace.Step, error) {
+func (c *Computer) Replay(in []int32) (_ *trace.Step, err error) {
+	defer c.Seals.sound(&err)
 	if err := GraphInput(c.Manifest.Model, in); err != nil {
 		return nil, err
 	}

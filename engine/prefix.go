@@ -148,6 +148,15 @@ func (p *PrefixCache) put(b *prefixBlock) {
 	}
 }
 
+// Clear forgets all rows.
+func (p *PrefixCache) Clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.order.Len() > 0 {
+		p.remove(p.order.Back())
+	}
+}
+
 func (p *PrefixCache) drop(key merkle.Hash) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -107,6 +107,18 @@ func untilStopped(c *cobra.Command) (context.Context, context.CancelFunc) {
 	return ctx, func() { cancel(); stop() }
 }
 
+// addScrub adds the flag of roles that compute.
+func (f *roleFlags) addScrub(c *cobra.Command) {
+	c.Flags().Int64Var(&f.Scrub, "scrub", 32, "MiB of each model's packed weights that are compared with their checksums a second; 0: none")
+}
+
+func (f *roleFlags) checkScrub() error {
+	if f.Scrub < 0 || f.Scrub > 1<<20 {
+		return fmt.Errorf("%w: --scrub %d: want 0 to %d MiB a second", errUsage, f.Scrub, 1<<20)
+	}
+	return nil
+}
+
 // addProofs adds the flags of roles that answer about confidential models.
 func (f *roleFlags) addProofs(c *cobra.Command) {
 	c.Flags().StringVar(&f.ProofKeys, "proof-keys", "", "folder of the keys by which answers about confidential models are proven (default: one in --dir)")
@@ -124,6 +136,9 @@ func nodeCommand() *cobra.Command {
 			if !(f.Recheck >= 0 && f.Recheck <= 1) {
 				return fmt.Errorf("%w: --recheck %v: want 0 to 1", errUsage, f.Recheck)
 			}
+			if err := f.checkScrub(); err != nil {
+				return err
+			}
 			ctx, stop := untilStopped(c)
 			defer stop()
 			return f.Node(ctx)
@@ -133,6 +148,7 @@ func nodeCommand() *cobra.Command {
 	_ = c.MarkFlagRequired("dir") // it exists
 	c.Flags().StringVar(&f.stake, "stake", "0", "token units of stake to hold before serving")
 	f.addProofs(c)
+	f.addScrub(c)
 	c.Flags().StringVar(&f.fees, "audit-fees", "0", "token units to have paid in advance for audits of the own batches")
 	c.Flags().Uint64Var(&f.Plant, "plant", 0, "plant a fault in one of so many claims, for auditors to find: 64 is usual; 0: none")
 	c.Flags().StringSliceVar(&f.users, "plant-user", nil, "account of your own, such as your gateway's, whose requests plants look like (repeatable; default: of nobody)")
@@ -150,6 +166,9 @@ func watchCommand() *cobra.Command {
 			if err := f.finish(c); err != nil {
 				return err
 			}
+			if err := f.checkScrub(); err != nil {
+				return err
+			}
 			ctx, stop := untilStopped(c)
 			defer stop()
 			if f.Attack == "impostor" {
@@ -161,6 +180,7 @@ func watchCommand() *cobra.Command {
 	f.add(c, "127.0.0.1:9101")
 	_ = c.MarkFlagRequired("dir") // it exists
 	f.addProofs(c)
+	f.addScrub(c)
 	c.Flags().StringVar(&f.Beacon, "beacon", "", "key file of a local beacon, or drand, or drand:URL[,URL...]: take a seat and audit what it draws (default: do not audit)")
 	c.Flags().DurationVar(&f.BeaconWithin, "beacon-within", 5*time.Second, "how long to wait for one address of drand before the next is asked")
 	c.Flags().StringVar(&f.stake, "stake", "0", "token units of credit to hold for bonds; also the most to lock in one game")

@@ -167,6 +167,25 @@ func hashes(hash merkle.Hasher, t *tensor.Tensor, leaf int) merkle.Hash {
 	return merkle.RootOf(leaves, merkle.Depth(uint64(len(leaves))))
 }
 
+// Intact reads all weights and says, matching ErrModel, which tensor does not hash to its root any more.
+func (m *Manifest) Intact() error {
+	hash, roots := m.Class.Hasher(), map[*tensor.Tensor]merkle.Hash{}
+	for s := range m.Model.Stages {
+		for i := range m.Model.Stages[s].Ops {
+			o := &m.Model.Stages[s].Ops[i]
+			for _, c := range [...]struct {
+				x    *tensor.Tensor
+				root merkle.Hash
+			}{{o.A, o.RootA}, {o.B, o.RootB}} {
+				if c.x != nil && rootOf(hash, roots, c.x) != c.root {
+					return fmt.Errorf("%w: stage %d tensor %d: the weights do not hash to their root any more", ErrModel, s, i)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 func digest(b []byte) [32]byte { return sha256.Sum256(b) }
 
 // StopDigest commits to the model's end ids, ascending. SPEC 06 §1.1.
