@@ -63,6 +63,7 @@ type CircuitMeasurement struct {
 	Verify       float64 `json:"verify_ms"`
 	Memory       uint64  `json:"memory_bytes"`
 	Gas          uint64  `json:"gas"`
+	publics      int
 }
 
 // MeasureCircuit makes development keys for an operation's specimen, proves and verifies it.
@@ -79,12 +80,11 @@ func MeasureCircuit(ctx context.Context, o CircuitOptions) (*CircuitReport, erro
 	if err != nil {
 		return nil, err
 	}
-	public, err := a.Public([32]byte{})
+	hashes, err := a.Hashes()
 	if err != nil {
 		return nil, err
 	}
-	r := &CircuitReport{Op: o.Op, Shape: o.Shape, UnitShape: fmt.Sprintf("%x", a.Shape()), Cells: a.Cells(), Leaves: len(public) - 2,
-		PublicInputs: len(public), Origin: step.DevelopmentOrigin}
+	r := &CircuitReport{Op: o.Op, Shape: o.Shape, UnitShape: fmt.Sprintf("%x", a.Shape()), Cells: a.Cells(), Leaves: len(hashes), Origin: step.DevelopmentOrigin}
 	for i, name := range o.Systems {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -93,7 +93,7 @@ func MeasureCircuit(ctx context.Context, o CircuitOptions) (*CircuitReport, erro
 		if err != nil {
 			return nil, err
 		}
-		r.Answers = append(r.Answers, *m)
+		r.Answers, r.PublicInputs = append(r.Answers, *m), m.publics
 		if o.Progress != nil {
 			o.Progress(i+1, len(o.Systems))
 		}
@@ -111,7 +111,7 @@ func measureSystem(name string, a *circuit.Answer, o *CircuitOptions) (*CircuitM
 	if err != nil {
 		return nil, err
 	}
-	m := &CircuitMeasurement{System: name, Origin: key.Origin, Constraints: key.Constraints, Setup: millis(start)}
+	m := &CircuitMeasurement{System: name, Origin: key.Origin, Constraints: key.Constraints, Setup: millis(start), publics: key.Publics()}
 	if m.ProvingKey, m.VerifyingKey, err = key.Sizes(); err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func measureSystem(name string, a *circuit.Answer, o *CircuitOptions) (*CircuitM
 	if err != nil {
 		return nil, err
 	}
-	m.Proof = len(s.Posted(p.bytes))
+	m.Proof = len(p.posted)
 	start = time.Now()
 	if err := key.Verify(p.bytes, p.public); err != nil {
 		return nil, err
@@ -173,10 +173,10 @@ type proofCourt struct {
 	prover   common.Address
 }
 
-// answerProof is a proof with its public inputs.
+// answerProof is a proof with its public inputs, and what is posted: it, and hashes of leaves.
 type answerProof struct {
-	bytes  []byte
-	public []circuit.Input
+	bytes, posted  []byte
+	public, hashes []circuit.Input
 }
 
 func newProofCourt(s step.System) (*proofCourt, error) {
@@ -213,8 +213,19 @@ func (v *proofCourt) prove(key *step.Key, a *circuit.Answer, m *CircuitMeasureme
 	if err != nil {
 		return nil, err
 	}
-	p.public, err = a.Public(v.binding(a))
-	return p, err
+	return p, p.post(key.System, a, v.binding(a))
+}
+
+// post makes what goes to the chain with a proof.
+func (p *answerProof) post(s step.System, a *circuit.Answer, binding [32]byte) (err error) {
+	if p.hashes, err = a.Hashes(); err != nil {
+		return err
+	}
+	if p.public, err = circuit.Public(binding, a.Equal, p.hashes); err != nil {
+		return err
+	}
+	p.posted = s.Posted(p.bytes, p.public[1])
+	return nil
 }
 
 // gas registers the key and sends the answer.
@@ -233,7 +244,7 @@ func (v *proofCourt) gas(key *step.Key, a *circuit.Answer, p *answerProof) (uint
 		Element uint64
 		Prover  common.Address
 		Equal   bool
-	}{[32]byte{1}, uint8(a.Descriptor.Op), a.Index, v.prover, a.Equal}, p.public[2:], key.System.Posted(p.bytes))
+	}{[32]byte{1}, uint8(a.Descriptor.Op), a.Index, v.prover, a.Equal}, p.hashes, p.posted)
 	return gas, err
 }
 

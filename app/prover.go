@@ -72,8 +72,12 @@ func (p *prover) prove(ctx context.Context, account claim.Address, s dispute.Sta
 	}
 	p.say("%s, element %d: proven %s in %.2f s, %d constraints, %s, %s key", a.Descriptor.Op, a.Index, trueOrFalse(a.Equal), time.Since(start).Seconds(),
 		key.Constraints, p.system, key.Origin)
+	digest, err := a.Digest()
+	if err != nil {
+		return nil, err
+	}
 	m.Equal = a.Equal
-	return m.With(uint8(p.system), account, a.Reads, a.Places, p.system.Posted(proof)), nil
+	return m.With(uint8(p.system), account, a.Reads, a.Places, p.system.Posted(proof, digest)), nil
 }
 
 func trueOrFalse(v bool) string {

@@ -180,18 +180,21 @@ func (c *court) prove(t *testing.T, key *step.Key, a *circuit.Answer, game byte)
 	if err := key.Verify(p.proof, public); err != nil {
 		t.Fatal(err)
 	}
-	p.leaves, p.proof = public[2:], key.System.Posted(p.proof)
+	if p.leaves, err = a.Hashes(); err != nil {
+		t.Fatal(err)
+	}
+	p.proof = key.System.Posted(p.proof, public[1])
 	return p
 }
 
 const numerics = uint16(1)
 
-// gasBound bounds a whole transaction with five public inputs, and what each leaf beyond the three of an
-// elementwise operation adds: for Groth16 a product and a sum on the curve.
+// gasBound bounds a whole transaction with three leaves, and what each leaf beyond those of an
+// elementwise operation adds: calldata and two products of numbers.
 type gasBound struct{ answer, leaf uint64 }
 
 func gasBounds() map[step.System]gasBound {
-	return map[step.System]gasBound{step.Groth16: {275_000, 9_000}, step.PLONK: {315_000, 1_500}}
+	return map[step.System]gasBound{step.Groth16: {240_000, 800}, step.PLONK: {310_000, 800}}
 }
 
 // An element is proven, equal and different, and checked on chain with nothing of its leaves but their
@@ -276,10 +279,12 @@ func (c *court) refusals(t *testing.T, p, q *proven) {
 	try("B off the curve", "BadPoint", of(func(_ *statement, _ [][32]byte, b []byte) { b[100] ^= 1 }))
 	try("C off the curve", "BadPoint", of(func(_ *statement, _ [][32]byte, b []byte) { b[255] ^= 1 }))
 	try("no proof", "ProofRefused", of(func(_ *statement, _ [][32]byte, b []byte) { clear(b) }))
+	try("another digest", "ProofRefused", of(func(_ *statement, _ [][32]byte, b []byte) { b[len(b)-1] ^= 1 }))
+	try("a digest beyond the field", "ScalarOutOfField", of(func(_ *statement, _ [][32]byte, b []byte) { b[len(b)-32] = 0xff }))
 	try("a short proof", "ProofLength", func(_ *statement, l [][32]byte, b []byte) (uint16, [32]byte, [][32]byte, []byte) {
 		return numerics, shape, l, b[:255]
 	})
-	try("a leaf too few", "LeafCount", func(_ *statement, l [][32]byte, b []byte) (uint16, [32]byte, [][32]byte, []byte) {
+	try("a leaf too few", "ProofRefused", func(_ *statement, l [][32]byte, b []byte) (uint16, [32]byte, [][32]byte, []byte) {
 		return numerics, shape, l[1:], b
 	})
 	try("another shape", "UnknownShape", func(_ *statement, l [][32]byte, b []byte) (uint16, [32]byte, [][32]byte, []byte) {

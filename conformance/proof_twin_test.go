@@ -175,10 +175,7 @@ func TestForgedProofsAreRefusedByTheirReason(t *testing.T) {
 			}
 			shown[c.Want] = true
 		}
-		reasons := []string{"", "LeafCount", "ProofLength", "LeafOutOfField", "BadPoint", "ProofRefused"}
-		if k.system == step.PLONK {
-			reasons = append(reasons, "ScalarOutOfField")
-		}
+		reasons := []string{"", "ProofLength", "LeafOutOfField", "ScalarOutOfField", "BadPoint", "ProofRefused"}
 		for _, reason := range reasons {
 			if !shown[reason] {
 				t.Errorf("%s: no vector shows %q", k.system, reason)
@@ -204,7 +201,8 @@ func TestHeadsOfPLONKKeysAreChecked(t *testing.T) {
 		"a high bit":         {"KeyHead", func(key []byte) []byte { key[0] = 1; return key }},
 		"a domain of 2^29":   {"KeyHead", func(key []byte) []byte { key[29] = 29; return key }},
 		"two inputs":         {"KeyHead", func(key []byte) []byte { key[31] = 2; return key }},
-		"257 leaves":         {"KeyHead", func(key []byte) []byte { key[30], key[31] = 1, 3; return key }},
+		"four inputs":        {"KeyHead", func(key []byte) []byte { key[31] = 4; return key }},
+		"259 inputs":         {"KeyHead", func(key []byte) []byte { key[30] = 1; return key }},
 		"inputs beyond rows": {"KeyHead", func(key []byte) []byte { key[29] = 1; return key }},
 	} {
 		key := change.edit(bytes.Clone(words))
@@ -268,6 +266,14 @@ func (k *corpus) write(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	posted, err := good.Posted()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := foreign.Posted()
+	if err != nil {
+		t.Fatal(err)
+	}
 	file := forgedFile{Op: opset.ReLU.String(), Origin: step.DevelopmentOrigin, Key: hex.EncodeToString(words)}
 	add := func(name, want string, change func(c *forgedCase, proof []byte) []byte) {
 		g := good.Binding
@@ -276,11 +282,11 @@ func (k *corpus) write(t *testing.T) {
 		for _, h := range good.Leaves {
 			c.Leaves = append(c.Leaves, hex.EncodeToString(h[:]))
 		}
-		c.Proof = hex.EncodeToString(change(&c, bytes.Clone(k.system.Posted(good.Proof))))
+		c.Proof = hex.EncodeToString(change(&c, bytes.Clone(posted)))
 		file.Cases = append(file.Cases, c)
 	}
 	statements(add)
-	k.encodings(add, k.system.Posted(foreign.Proof))
+	k.encodings(add, other)
 	k.keys(t, add, words)
 	raw, err := json.MarshalIndent(file, "", " ")
 	if err != nil {
@@ -331,9 +337,6 @@ func (k *corpus) keys(t *testing.T, add forge, words []byte) {
 		tau := bytes.Clone(words)
 		tau[len(tau)-1] ^= 1
 		add("a key with a reference string off the curve", "BadPoint", with(tau))
-		more := bytes.Clone(words)
-		more[31]++
-		add("a key of one more input", "LeafCount", with(more))
 		half := bytes.Clone(words)
 		half[29]--
 		add("a key of half the domain", "ProofRefused", with(half))
@@ -365,8 +368,25 @@ func statements(add forge) {
 	add("leaf of the order itself", "LeafOutOfField", of(func(c *forgedCase) {
 		c.Leaves[1] = "30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001"
 	}))
-	add("a leaf too few", "LeafCount", of(func(c *forgedCase) { c.Leaves = c.Leaves[:1] }))
-	add("a leaf too many", "LeafCount", of(func(c *forgedCase) { c.Leaves = append(c.Leaves, c.Leaves[0]) }))
+	add("a leaf too few", refused, of(func(c *forgedCase) { c.Leaves = c.Leaves[:1] }))
+	add("a leaf too many", refused, of(func(c *forgedCase) { c.Leaves = append(c.Leaves, c.Leaves[0]) }))
+	add("a leaf of 0 too many", refused, of(func(c *forgedCase) { c.Leaves = append(c.Leaves, strings.Repeat("00", 32)) }))
+}
+
+// digests are digests of hashes behind a proof of n bytes that are not the proof's.
+func digests(add forge, n int) {
+	at := func(f func(digest []byte)) func(*forgedCase, []byte) []byte {
+		return func(_ *forgedCase, proof []byte) []byte {
+			f(proof[n:])
+			return proof
+		}
+	}
+	add("another digest", "ProofRefused", at(func(d []byte) { d[31] ^= 1 }))
+	add("a digest of 0", "ProofRefused", at(func(d []byte) { clear(d) }))
+	add("a digest and the order", "ScalarOutOfField", at(func(d []byte) {
+		new(big.Int).Add(new(big.Int).SetBytes(d), circuit.Curve.ScalarField()).FillBytes(d)
+	}))
+	add("a digest of the order itself", "ScalarOutOfField", at(func(d []byte) { circuit.Curve.ScalarField().FillBytes(d) }))
 }
 
 // encodings are bytes that are no proof of this statement, or none at all.
@@ -382,7 +402,9 @@ func encodings(add forge, foreign []byte) {
 	}
 	add("the proof of another game", "ProofRefused", of(func([]byte) []byte { return foreign }))
 	add("nothing", "ProofLength", of(func([]byte) []byte { return nil }))
-	add("a byte less", "ProofLength", of(func(p []byte) []byte { return p[:255] }))
+	digests(add, 256)
+	add("a byte less", "ProofLength", of(func(p []byte) []byte { return p[:len(p)-1] }))
+	add("without a digest", "ProofLength", of(func(p []byte) []byte { return p[:256] }))
 	add("a byte more", "ProofLength", of(func(p []byte) []byte { return append(p, 0) }))
 	add("all zero: points at infinity", "ProofRefused", of(func(p []byte) []byte {
 		clear(p)
@@ -424,15 +446,16 @@ func plonkEncodings(add forge, foreign []byte) {
 	}
 	add("the proof of another game", "ProofRefused", of(func([]byte) []byte { return foreign }))
 	add("nothing", "ProofLength", of(func([]byte) []byte { return nil }))
-	add("a byte less", "ProofLength", of(func(p []byte) []byte { return p[:767] }))
+	digests(add, 768)
+	add("a byte less", "ProofLength", of(func(p []byte) []byte { return p[:len(p)-1] }))
+	add("without a digest", "ProofLength", of(func(p []byte) []byte { return p[:768] }))
 	add("a byte more", "ProofLength", of(func(p []byte) []byte { return append(p, 0) }))
 	add("with a commitment and its opening", "ProofLength", of(func(p []byte) []byte { return append(p, make([]byte, 96)...) }))
 	add("all zero: points at infinity", "ProofRefused", of(func(p []byte) []byte {
 		clear(p)
 		return p
 	}))
-	order := []byte{0x30, 0x64, 0x4e, 0x72, 0xe1, 0x31, 0xa0, 0x29, 0xb8, 0x50, 0x45, 0xb6, 0x81, 0x81, 0x58, 0x5d,
-		0x28, 0x33, 0xe8, 0x48, 0x79, 0xb9, 0x70, 0x91, 0x43, 0xe1, 0xf5, 0x93, 0xf0, 0x00, 0x00, 0x01}
+	order := circuit.Curve.ScalarField().Bytes()
 	points := map[string]int{"L": 0, "R": 64, "O": 128, "H0": 192, "H1": 256, "H2": 320, "Z": 544, "W": 640, "Wz": 704}
 	for _, name := range []string{"L", "R", "O", "H0", "H1", "H2", "Z", "W", "Wz"} {
 		at := points[name]
@@ -477,7 +500,7 @@ func plonkEncodings(add forge, foreign []byte) {
 		}))
 	}
 	add("W and Wz exchanged", "ProofRefused", of(func(p []byte) []byte {
-		return append(append(p[:640:640], p[704:]...), p[640:704]...)
+		return append(append(append(p[:640:640], p[704:768]...), p[640:704]...), p[768:]...)
 	}))
 	add("all openings 0", "ProofRefused", of(func(p []byte) []byte {
 		clear(p[384:544])

@@ -64,6 +64,45 @@ func Leaf(b []byte) merkle.Hash {
 	}
 }
 
+// listTag is where state 0 begins for a list of hashes, so that no leaf has its state.
+const listTag = 1 << 32
+
+// ListSponge is the width of the sponge for a list of n hashes, and its partial rounds: 4 while two
+// permutations of it take them.
+func ListSponge(n int) (width, partial int) {
+	if n <= 6 {
+		return Sponge(WordBytes)
+	}
+	return Sponge(n * WordBytes)
+}
+
+// ListStart is what state 0 of the sponge begins as for a list of n hashes.
+func ListStart(n int) uint64 { return listTag + uint64(n) }
+
+// List is the hash of a list of hashes: what a proof about them names them by. SPEC 10 §4.6.
+func List(hashes []fr.Element) fr.Element {
+	width, _ := ListSponge(len(hashes))
+	p := permutations[0]
+	if width != 4 {
+		p = permutations[1]
+	}
+	var room [16]fr.Element
+	state := room[:width]
+	state[0].SetUint64(ListStart(len(hashes)))
+	for {
+		n := min(width-1, len(hashes))
+		for k := range n {
+			state[1+k].Add(&state[1+k], &hashes[k])
+		}
+		if err := p.Permutation(state); err != nil {
+			panic("poseidon: " + err.Error()) // the state has the width of its permutation
+		}
+		if hashes = hashes[n:]; len(hashes) == 0 {
+			return state[1]
+		}
+	}
+}
+
 // absorb adds the little-endian number of at most WordBytes bytes.
 func absorb(to *fr.Element, b []byte) {
 	var word [fr.Bytes]byte

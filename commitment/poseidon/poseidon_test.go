@@ -6,6 +6,8 @@ import (
 
 	"elenchus/commitment/merkle"
 	"elenchus/commitment/poseidon"
+
+	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 )
 
 // Hashes of leaves as circuits have them too: conformance compares both, and the contract. SPEC 10 §4.1.
@@ -26,5 +28,32 @@ func TestLeafDependsOnLengthAndEveryByte(t *testing.T) {
 			add("a byte set in "+hex.EncodeToString(leaf), leaf)
 			leaf[i] = 0
 		}
+	}
+}
+
+// Lists of hashes of any length have hashes of their own: zeros at the end count, and no leaf has a list's. SPEC 10 §4.6.
+func TestListDependsOnLengthAndEveryHash(t *testing.T) {
+	seen := map[fr.Element]int{}
+	for n := range 34 {
+		list := make([]fr.Element, n)
+		for i := -1; i < n; i++ {
+			if i >= 0 {
+				list[i].SetOne()
+			}
+			h := poseidon.List(list)
+			if other, ok := seen[h]; ok {
+				t.Fatalf("a list of %d hashes as one of %d", n, other)
+			}
+			seen[h] = n
+			if i >= 0 {
+				list[i].SetZero()
+			}
+		}
+	}
+	var leaf fr.Element
+	h := poseidon.Leaf(make([]byte, 24))
+	leaf.SetBytes(h[:])
+	if _, ok := seen[leaf]; ok {
+		t.Error("a leaf hashes as a list")
 	}
 }

@@ -10,7 +10,7 @@ import {IProofVerifier} from "./interfaces/IProofVerifier.sol";
 contract PlonkVerifier is ProofKeys {
     /// @dev Bytes of a key and of a proof.
     uint256 private constant _KEY = 32 + 8 * 64 + 128;
-    uint256 private constant _PROOF = 768;
+    uint256 private constant _PROOF = 800;
     /// @dev Places in a key.
     uint256 private constant _S1 = 32;
     uint256 private constant _S2 = 96;
@@ -28,12 +28,11 @@ contract PlonkVerifier is ProofKeys {
     uint256 private constant _NEXT = 608;
     uint256 private constant _W = 640;
     uint256 private constant _WZ = 704;
+    uint256 private constant _DIGEST = 768;
     /// @dev A root of unity of order 2^28, and what shifts the domain into its cosets.
     uint256 private constant _ROOT = 19103219067921713944291392827692070036145651957329286315305642004821462161904;
     uint256 private constant _TWO_ADICITY = 28;
     uint256 private constant _SHIFT = 5;
-    /// @dev Most public inputs: 256 leaves.
-    uint256 private constant _MOST = 258;
 
     /// @dev What the equations are made of: openings at zeta (next: of Z at the point after it), challenges, and the
     /// values of the domain at zeta.
@@ -66,20 +65,10 @@ contract PlonkVerifier is ProofKeys {
         bytes calldata proof
     ) external view returns (bytes32 binding) {
         bytes memory key = _key(version, shape);
-        uint256 count = _word(key, 0) & 0xffff;
-        if (leaves.length + _SCALARS != count) revert LeafCount(leaves.length, count - _SCALARS);
         if (proof.length != _PROOF) revert ProofLength(proof.length);
         binding = _bind(statement);
-        uint256[] memory inputs = new uint256[](count);
-        inputs[0] = uint256(binding) % _R;
-        inputs[1] = statement.equal ? 1 : 0;
-        unchecked {
-            for (uint256 i = 0; i < leaves.length; ++i) {
-                bytes32 leaf = leaves[i];
-                if (uint256(leaf) >= _R) revert LeafOutOfField(i, leaf);
-                inputs[_SCALARS + i] = uint256(leaf);
-            }
-        }
+        uint256[] memory inputs = new uint256[](_PUBLICS);
+        (inputs[0], inputs[1], inputs[2]) = _inputs(binding, statement.equal, leaves, proof, _DIGEST);
         Run memory v;
         _openings(v, proof);
         _challenges(v, key, inputs, proof);
@@ -92,7 +81,7 @@ contract PlonkVerifier is ProofKeys {
         if (words.length != _KEY) revert KeyLength(words.length);
         uint256 head = uint256(bytes32(words[0:32]));
         uint256 count = head & 0xffff;
-        if (head >> 16 > _TWO_ADICITY || count < _SCALARS + 1 || count > _MOST || count > 1 << (head >> 16)) {
+        if (head >> 16 > _TWO_ADICITY || count != _PUBLICS || count > 1 << (head >> 16)) {
             revert KeyHead(head);
         }
     }
@@ -222,7 +211,7 @@ contract PlonkVerifier is ProofKeys {
         uint256[4] memory m = _linearised(v, key, p);
         bytes32 h = _foldChallenge(v, key, proof, m);
         uint256 f = uint256(h) % _R;
-        uint256 u = uint256(keccak256(abi.encodePacked(h, proof[_W:_PROOF]))) % _R;
+        uint256 u = uint256(keccak256(abi.encodePacked(h, proof[_W:_DIGEST]))) % _R;
         uint256 value = addmod(v.opening, mulmod(u, v.next, _R), _R);
         uint256 t = f;
         uint256[5] memory values = [v.l, v.r, v.o, v.s1, v.s2];

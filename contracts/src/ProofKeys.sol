@@ -9,8 +9,8 @@ abstract contract ProofKeys is IProofVerifier {
     /// @dev Order of the scalar field, and of the field of coordinates.
     uint256 internal constant _R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
     uint256 internal constant _P = 21888242871839275222246405745257275088696311157297823662689037894645226208583;
-    /// @dev Public inputs that are not leaves: the binding and `equal`.
-    uint256 internal constant _SCALARS = 2;
+    /// @dev Public inputs of every circuit: the challenge, the digest, the sum.
+    uint256 internal constant _PUBLICS = 3;
 
     /// @notice May add keys; zero means that the registry is closed.
     address public immutable REGISTRAR;
@@ -47,6 +47,37 @@ abstract contract ProofKeys is IProofVerifier {
 
     function _bind(Statement calldata s) internal view returns (bytes32) {
         return keccak256(abi.encodePacked(s.game, s.op, s.element, block.chainid, address(this), s.prover));
+    }
+
+    /// @dev The public inputs (SPEC 10 §4.6) but for the digest, which stands at `place` of the proof: a challenge, drawn
+    /// from all that is stated and the digest, and at it the polynomial of what is stated. In this way a leaf takes two
+    /// products of numbers in place of one on the curve.
+    function _inputs(bytes32 binding, bool equal, bytes32[] calldata leaves, bytes calldata proof, uint256 place)
+        internal
+        pure
+        returns (uint256 challenge, uint256 digest, uint256 sum)
+    {
+        uint256 head = 2 * leaves.length + (equal ? 1 : 0);
+        uint256 bad = 0; // place of the first leaf that is beyond the field, and one
+        assembly ("memory-safe") {
+            digest := calldataload(add(proof.offset, place))
+            let f := mload(0x40)
+            let size := shl(5, leaves.length)
+            mstore(f, binding)
+            mstore(add(f, 32), head)
+            calldatacopy(add(f, 64), leaves.offset, size)
+            mstore(add(add(f, 64), size), digest)
+            challenge := mod(keccak256(f, add(size, 96)), _R)
+            let first := add(f, 32)
+            for { let p := add(first, size) } gt(p, first) { p := sub(p, 32) } {
+                let leaf := mload(p)
+                if iszero(lt(leaf, _R)) { bad := shr(5, sub(p, first)) }
+                sum := addmod(mulmod(sum, challenge, _R), leaf, _R)
+            }
+            sum := addmod(mulmod(sum, challenge, _R), head, _R)
+        }
+        if (bad != 0) revert LeafOutOfField(bad - 1, leaves[bad - 1]);
+        if (digest >= _R) revert ScalarOutOfField(place);
     }
 
     function _key(uint16 version, bytes32 shape) internal view returns (bytes memory key) {

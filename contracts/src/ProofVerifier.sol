@@ -8,6 +8,8 @@ import {IProofVerifier} from "./interfaces/IProofVerifier.sol";
 contract ProofVerifier is ProofKeys {
     /// @dev alpha, beta, gamma, delta and the point of the constant.
     uint256 private constant _FIXED = 64 + 3 * 128 + 64;
+    /// @dev A, B, C, and behind them the digest of the leaves' hashes.
+    uint256 private constant _DIGEST = 256;
 
     constructor(address registrar) ProofKeys(registrar) {}
 
@@ -20,24 +22,20 @@ contract ProofVerifier is ProofKeys {
         bytes calldata proof
     ) external view returns (bytes32 binding) {
         bytes memory key = _key(version, shape);
-        uint256 inputs = (key.length - _FIXED) / 64;
-        if (leaves.length + _SCALARS != inputs) revert LeafCount(leaves.length, inputs - _SCALARS);
-        if (proof.length != 256) revert ProofLength(proof.length);
+        if (proof.length != _DIGEST + 32) revert ProofLength(proof.length);
         binding = _bind(statement);
+        (uint256 challenge, uint256 digest, uint256 sum) = _inputs(binding, statement.equal, leaves, proof, _DIGEST);
         uint256[4] memory m;
         (m[0], m[1]) = _point(key, _FIXED - 64);
-        _addTimes(m, key, _FIXED, uint256(binding) % _R);
-        if (statement.equal) _addTimes(m, key, _FIXED + 64, 1);
-        for (uint256 i = 0; i < leaves.length; ++i) {
-            if (uint256(leaves[i]) >= _R) revert LeafOutOfField(i, leaves[i]);
-            _addTimes(m, key, _FIXED + 64 * (_SCALARS + i), uint256(leaves[i]));
-        }
+        _addTimes(m, key, _FIXED, challenge);
+        _addTimes(m, key, _FIXED + 64, digest);
+        _addTimes(m, key, _FIXED + 128, sum);
         _pairing(m, key, proof);
     }
 
     /// @inheritdoc ProofKeys
     function _checkKey(bytes calldata words) internal pure override {
-        if (words.length < _FIXED + 3 * 64 || words.length % 64 != 0) revert KeyLength(words.length);
+        if (words.length != _FIXED + 64 * _PUBLICS) revert KeyLength(words.length);
     }
 
     /// @dev e(A, B) = e(alpha, beta) e(inputs, gamma) e(C, delta), as one product with -A that must be 1.

@@ -11,7 +11,7 @@ const (
 	MaxLeaves    = 256
 	statement    = 32 + 1 + 8 + 8 + 20 + 20 + 1 // bytes before the leaves
 	maxStatement = statement + 32*MaxLeaves
-	maxWords     = fixed + point*(scalars+MaxLeaves)
+	maxWords     = keySize
 )
 
 // ErrShape marks bytes that are no key, statement or proof of a size that can be one.

@@ -20,12 +20,12 @@ import (
 
 // Reasons, by the names of the contract's errors.
 var (
-	ErrKeyLength      = errors.New("KeyLength")
-	ErrLeafCount      = errors.New("LeafCount")
-	ErrProofLength    = errors.New("ProofLength")
-	ErrLeafOutOfField = errors.New("LeafOutOfField")
-	ErrBadPoint       = errors.New("BadPoint")
-	ErrProofRefused   = errors.New("ProofRefused")
+	ErrKeyLength        = errors.New("KeyLength")
+	ErrProofLength      = errors.New("ProofLength")
+	ErrLeafOutOfField   = errors.New("LeafOutOfField")
+	ErrScalarOutOfField = errors.New("ScalarOutOfField")
+	ErrBadPoint         = errors.New("BadPoint")
+	ErrProofRefused     = errors.New("ProofRefused")
 )
 
 // Sizes of SPEC 10 §5.3 in bytes.
@@ -33,8 +33,9 @@ const (
 	point     = 64
 	twisted   = 128
 	fixed     = point + 3*twisted + point // alpha, beta, gamma, delta, the point of the constant
-	proofSize = point + twisted + point
-	scalars   = 2 // public inputs that are no leaves: the binding and equal
+	keySize   = fixed + publics*point
+	proofSize = point + twisted + point + fr.Bytes // A, B, C, the digest of the leaves' hashes
+	publics   = 3                                  // public inputs: the challenge, the digest, the sum
 )
 
 // Statement is what an answer is about, and where it holds. SPEC 10 §4.3.
@@ -64,16 +65,13 @@ func Answer(words []byte, s *Statement, leaves [][32]byte, proof []byte) error {
 	if len(words) == plonkKey {
 		return answerPLONK(words, s, leaves, proof)
 	}
-	if len(words) < fixed+3*point || len(words)%point != 0 {
+	if len(words) != keySize {
 		return ErrKeyLength
-	}
-	if (len(words)-fixed)/point != len(leaves)+scalars {
-		return ErrLeafCount
 	}
 	if len(proof) != proofSize {
 		return ErrProofLength
 	}
-	inputs, err := inputsOf(s, leaves)
+	inputs, err := Inputs(s.Binding(), s.Equal, leaves, [32]byte(proof[proofSize-fr.Bytes:]))
 	if err != nil {
 		return err
 	}
@@ -100,19 +98,34 @@ func Answer(words []byte, s *Statement, leaves [][32]byte, proof []byte) error {
 	return nil
 }
 
-func inputsOf(s *Statement, leaves [][32]byte) ([]fr.Element, error) {
-	out := make([]fr.Element, scalars, scalars+len(leaves))
-	bind := s.Binding()
-	out[0].SetBytes(bind[:])
-	if s.Equal {
-		out[1].SetOne()
+// Inputs are the public inputs of an answer's circuit: the challenge, drawn from all that is stated and the
+// digest; the digest; and the polynomial at the challenge whose first coefficient is twice the number of leaves,
+// and one more for an element that is equal, and whose others are the hashes of the leaves. It returns
+// ErrLeafOutOfField or ErrScalarOutOfField for a hash or a digest that is not below the order of the field.
+// SPEC 10 §4.6.
+func Inputs(binding [32]byte, equal bool, leaves [][32]byte, digest [32]byte) (out [publics]fr.Element, err error) {
+	head := uint64(2 * len(leaves))
+	if equal {
+		head++
 	}
+	b := append(binding[:], make([]byte, 24)...)
+	b = binary.BigEndian.AppendUint64(b, head)
 	for i := range leaves {
-		var e fr.Element
-		if e.SetBytesCanonical(leaves[i][:]) != nil {
-			return nil, ErrLeafOutOfField
+		b = append(b, leaves[i][:]...)
+	}
+	h := sum(append(b, digest[:]...))
+	c, total := &out[0], &out[2]
+	c.SetBytes(h[:])
+	var e fr.Element
+	for i := range leaves {
+		if e.SetBytesCanonical(leaves[len(leaves)-1-i][:]) != nil {
+			return out, ErrLeafOutOfField
 		}
-		out = append(out, e)
+		total.Mul(total, c).Add(total, &e)
+	}
+	total.Mul(total, c).Add(total, e.SetUint64(head))
+	if out[1].SetBytesCanonical(digest[:]) != nil {
+		return out, ErrScalarOutOfField
 	}
 	return out, nil
 }

@@ -10,24 +10,21 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 )
 
-// Reasons that PLONK alone has, by the names of the contract's errors.
-var (
-	ErrKeyHead          = errors.New("KeyHead")
-	ErrScalarOutOfField = errors.New("ScalarOutOfField")
-)
+// ErrKeyHead is the reason that PLONK alone has, by the name of the contract's error.
+var ErrKeyHead = errors.New("KeyHead")
 
 // Sizes and bounds of SPEC 10 §5.7.
 const (
 	commitments  = 8 * point // S1, S2, S3, Ql, Qr, Qm, Qo, Qk
 	plonkKey     = 32 + commitments + twisted
-	plonkProof   = 9*point + 6*fr.Bytes
+	plonkProof   = digestAt + fr.Bytes
 	twoAdicity   = 28
-	shift        = 5 // of the domain into its cosets
-	mostInputs   = MaxLeaves + scalars
+	shift        = 5                     // of the domain into its cosets
 	valuesAt     = 6 * point             // of a proof: openings of L, R, O, S1, S2
 	zAt          = valuesAt + 5*fr.Bytes // commitment to the grand product
 	nextAt       = zAt + point           // its opening at the point after zeta
 	quotientsAt  = nextAt + fr.Bytes     // both openings' quotients
+	digestAt     = quotientsAt + 2*point // of the leaves' hashes
 	rootOfUnity  = "19103219067921713944291392827692070036145651957329286315305642004821462161904"
 	permutations = 2 * point // S1 and S2, whose openings a proof has
 )
@@ -47,17 +44,14 @@ type plonk struct {
 
 // answerPLONK is Answer for the keys of PLONK; the twin of PlonkVerifier.
 func answerPLONK(words []byte, s *Statement, leaves [][32]byte, proof []byte) error {
-	exponent, count, err := head(words)
+	exponent, err := head(words)
 	if err != nil {
 		return err
-	}
-	if count != len(leaves)+scalars {
-		return ErrLeafCount
 	}
 	if len(proof) != plonkProof {
 		return ErrProofLength
 	}
-	inputs, err := inputsOf(s, leaves)
+	inputs, err := Inputs(s.Binding(), s.Equal, leaves, [32]byte(proof[digestAt:]))
 	if err != nil {
 		return err
 	}
@@ -68,25 +62,25 @@ func answerPLONK(words []byte, s *Statement, leaves [][32]byte, proof []byte) er
 	if !p.points() {
 		return ErrBadPoint
 	}
-	p.challenges(inputs)
-	if !p.domain(exponent, inputs) {
+	p.challenges(inputs[:])
+	if !p.domain(exponent, inputs[:]) {
 		return ErrProofRefused
 	}
 	p.linearise()
 	return p.decide()
 }
 
-// head reads the first word of a key: the exponent of its domain and the number of public inputs.
-func head(words []byte) (exponent, count int, err error) {
+// head reads the first word of a key: the exponent of its domain and the number of public inputs, which is
+// that of answers.
+func head(words []byte) (exponent int, err error) {
 	if len(words) != plonkKey {
-		return 0, 0, ErrKeyLength
+		return 0, ErrKeyLength
 	}
 	n := binary.BigEndian.Uint64(words[24:32])
-	count = int(n & 0xffff)
-	if !zero(words[:24]) || n>>16 > twoAdicity || count < scalars+1 || count > mostInputs || count > 1<<(n>>16) {
-		return 0, 0, ErrKeyHead
+	if !zero(words[:24]) || n>>16 > twoAdicity || n&0xffff != publics || publics > 1<<(n>>16) {
+		return 0, ErrKeyHead
 	}
-	return int(n >> 16), count, nil
+	return int(n >> 16), nil
 }
 
 // openings reads the scalars of a proof.
@@ -234,7 +228,7 @@ func (p *plonk) add(point *curve.G1Affine, by *fr.Element) {
 func (p *plonk) decide() error {
 	var f, u, t, value fr.Element
 	h := p.fold(&f)
-	seal := sum(append(h, p.proof[quotientsAt:]...))
+	seal := sum(append(h, p.proof[quotientsAt:digestAt]...))
 	u.SetBytes(seal[:])
 	value.Mul(&u, &p.next).Add(&value, &p.opening)
 	t = f

@@ -2,9 +2,12 @@ package circuit
 
 import (
 	"fmt"
+	"slices"
 
+	"elenchus/commitment/poseidon"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
+	"elenchus/proving/check"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 	"github.com/consensys/gnark/frontend"
@@ -70,38 +73,36 @@ func (u *Unit) Cells() (n int) {
 }
 
 // leafCount is the number of leaves that each read covers.
-func (u *Unit) leafCount() (all int, each []int) {
+func (u *Unit) leafCount() (each []int) {
 	for _, r := range u.Reads {
 		a, b := r.Leaves()
 		each = append(each, int(b-a))
-		all += int(b - a)
 	}
-	return all, each
+	return each
 }
 
-// answerStatement is the circuit of an answer. Its public inputs in order: the binding, which no
-// constraint opens; 1 if the claimed element is the value of the definition and its leaf is zero
-// behind the tensor, else 0; the hash of the target's leaf; those of the leaves of every read.
+// answerStatement is the circuit of an answer. The hashes of its leaves, the target's first, and
+// whether the claimed element is the value of the definition and its leaf is zero behind the tensor, are
+// no public inputs of their own, each of which would take a product on the curve to verify: Digest commits
+// to the hashes, and Sum is the polynomial of all at Challenge, which the verifier draws when both its own
+// hashes and the digest are known. SPEC 10 §4.2, §4.6.
 type answerStatement struct {
-	Bind   frontend.Variable   `gnark:",public"`
-	Equal  frontend.Variable   `gnark:",public"`
-	Leaves []frontend.Variable `gnark:",public"`
-	Target []frontend.Variable
-	Cells  []frontend.Variable
-	unit   *Unit
+	Challenge frontend.Variable `gnark:",public"`
+	Digest    frontend.Variable `gnark:",public"`
+	Sum       frontend.Variable `gnark:",public"`
+	Target    []frontend.Variable
+	Cells     []frontend.Variable
+	unit      *Unit
 }
 
 // AnswerCircuit is the circuit of answers of the unit.
 func (u *Unit) AnswerCircuit() frontend.Circuit {
 	types, n := readTypes(&u.Descriptor), 0
-	all, each := u.leafCount()
-	for k, r := range u.Reads {
-		n += each[k] * r.Leaf / types[k].Size()
+	for k, each := range u.leafCount() {
+		n += each * u.Reads[k].Leaf / types[k].Size()
 	}
-	return &answerStatement{
-		Leaves: make([]frontend.Variable, 1+all), Target: make([]frontend.Variable, int(u.Descriptor.Leaf)/u.Descriptor.Type.Size()),
-		Cells: make([]frontend.Variable, n), unit: u,
-	}
+	target := int(u.Descriptor.Leaf) / u.Descriptor.Type.Size()
+	return &answerStatement{Target: make([]frontend.Variable, target), Cells: make([]frontend.Variable, n), unit: u}
 }
 
 // Input is a public input: a field element, big-endian, below the order.
@@ -113,19 +114,8 @@ func InputOf(v int64) Input {
 	return e.SetInt64(v).Bytes()
 }
 
-// Reduced is a hash as a public input: modulo the order.
-func Reduced(h [32]byte) Input {
-	var e fr.Element
-	return e.SetBytes(h[:]).Bytes()
-}
-
-// Public are the public inputs of the answer, in the order of its circuit. Bind is taken modulo the
-// field.
-func (a *Answer) Public(bind [32]byte) ([]Input, error) {
-	out := []Input{Reduced(bind), InputOf(0)}
-	if a.Equal {
-		out[1] = InputOf(1)
-	}
+// Hashes are those of the answer's leaves, the target's first: what is shown of them.
+func (a *Answer) Hashes() (out []Input, err error) {
 	add := func(leaf []byte) error {
 		h, err := LeafHash(leaf)
 		out = append(out, h)
@@ -144,16 +134,59 @@ func (a *Answer) Public(bind [32]byte) ([]Input, error) {
 	return out, nil
 }
 
-// Assignment is the witness of the answer, for its unit's AnswerCircuit.
+// Digest is the commitment to the hashes of leaves that goes with a proof. It returns ErrUnit for a hash
+// that is not below the order of the field.
+func Digest(hashes []Input) (d Input, err error) {
+	words := make([]fr.Element, len(hashes))
+	for i := range hashes {
+		if err := words[i].SetBytesCanonical(hashes[i][:]); err != nil {
+			return d, fmt.Errorf("%w: the hash of leaf %d is not below the order of the field", ErrUnit, i)
+		}
+	}
+	e := poseidon.List(words)
+	return e.Bytes(), nil
+}
+
+// Digest is that of the answer's hashes.
+func (a *Answer) Digest() (d Input, err error) {
+	hashes, err := a.Hashes()
+	if err != nil {
+		return d, err
+	}
+	return Digest(hashes)
+}
+
+// Public are the public inputs of an answer under a binding, in the order of its circuit: what says
+// whether the claimed element is the value, and the hashes of its leaves. It returns ErrUnit for a hash that is
+// not below the order of the field.
+func Public(bind [32]byte, equal bool, hashes []Input) ([]Input, error) {
+	d, err := Digest(hashes)
+	if err != nil {
+		return nil, err
+	}
+	x, err := check.Inputs(bind, equal, hashes, d)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnit, err)
+	}
+	return []Input{x[0].Bytes(), x[1].Bytes(), x[2].Bytes()}, nil
+}
+
+// Public are the public inputs of the answer, in the order of its circuit.
+func (a *Answer) Public(bind [32]byte) ([]Input, error) {
+	hashes, err := a.Hashes()
+	if err != nil {
+		return nil, err
+	}
+	return Public(bind, a.Equal, hashes)
+}
+
+// Assignment is the witness of the answer under a binding, for its unit's AnswerCircuit.
 func (a *Answer) Assignment(bind [32]byte) (frontend.Circuit, error) {
 	public, err := a.Public(bind)
 	if err != nil {
 		return nil, err
 	}
-	s := &answerStatement{Bind: public[0][:], Equal: public[1][:]}
-	for i := range public[2:] {
-		s.Leaves = append(s.Leaves, public[2+i][:])
-	}
+	s := &answerStatement{Challenge: public[0][:], Digest: public[1][:], Sum: public[2][:]}
 	s.Target = cellsOf(s.Target, a.Target, a.Descriptor.Type)
 	types := readTypes(&a.Descriptor)
 	for k := range a.Reads {
@@ -172,11 +205,9 @@ func cellsOf(to []frontend.Variable, leaves []byte, t tensor.DType) []frontend.V
 // Define makes the constraints; gnark calls it.
 func (s *answerStatement) Define(api frontend.API) error {
 	b := &build{api: api}
-	api.Mul(s.Bind, s.Bind) // a public input that no constraint names would not be bound at all
 	d := &s.unit.Descriptor
 	target := ranged(b, s.Target, d.Type)
-	api.AssertIsEqual(s.Leaves[0], b.leafHash(target, d.Type, int(d.Leaf)))
-	from := &openedLeaves{unit: s.unit, hashes: s.Leaves[1:], cells: s.Cells}
+	from := &openedLeaves{unit: s.unit, hashes: []frontend.Variable{b.leafHash(target, d.Type, int(d.Leaf))}, cells: s.Cells}
 	v := element(b, d, &s.unit.Context, s.unit.Index, from)
 	if b.err != nil {
 		return b.err
@@ -185,14 +216,29 @@ func (s *answerStatement) Define(api frontend.API) error {
 	for _, x := range target[s.unit.used():] {
 		equal = b.and(equal, b.equal(x, b.lit(0)))
 	}
-	api.AssertIsEqual(s.Equal, equal)
-	if from.k != len(s.unit.Reads) || len(from.cells) != 0 || len(from.hashes) != 0 {
+	if from.k != len(s.unit.Reads) || len(from.cells) != 0 {
 		return fmt.Errorf("%w: %d reads, the circuit makes %d", ErrUnit, len(s.unit.Reads), from.k)
 	}
+	s.bind(b, equal, from.hashes)
 	return b.err
 }
 
-// openedLeaves supplies reads out of whole leaves, whose hashes are public.
+// bind ties the public inputs to what was computed. Each is squared: one that only a linear constraint names
+// could be exchanged for another of the same proof.
+func (s *answerStatement) bind(b *build, equal frontend.Variable, hashes []frontend.Variable) {
+	for _, v := range []frontend.Variable{s.Challenge, s.Digest, s.Sum} {
+		b.api.Mul(v, v)
+	}
+	b.api.AssertIsEqual(s.Digest, b.listHash(hashes))
+	var sum frontend.Variable = 0
+	for _, h := range slices.Backward(hashes) {
+		sum = b.api.Add(b.api.Mul(sum, s.Challenge), h)
+	}
+	sum = b.api.Add(b.api.Mul(sum, s.Challenge), 2*len(hashes), equal)
+	b.api.AssertIsEqual(s.Sum, sum)
+}
+
+// openedLeaves supplies reads out of whole leaves, and notes their hashes.
 type openedLeaves struct {
 	unit   *Unit
 	hashes []frontend.Variable
@@ -211,13 +257,13 @@ func (s *openedLeaves) read(b *build, r opset.Read, t tensor.DType) []Num {
 	per := r.Leaf / t.Size()
 	var all []Num
 	for range to - from {
-		if len(s.cells) < per || len(s.hashes) == 0 {
+		if len(s.cells) < per {
 			b.fail(fmt.Errorf("%w: too few leaves for %+v", ErrUnit, r))
 			return nil
 		}
 		leaf := ranged(b, s.cells[:per], t)
-		b.api.AssertIsEqual(s.hashes[0], b.leafHash(leaf, t, r.Leaf))
-		s.cells, s.hashes, all = s.cells[per:], s.hashes[1:], append(all, leaf...)
+		s.hashes = append(s.hashes, b.leafHash(leaf, t, r.Leaf))
+		s.cells, all = s.cells[per:], append(all, leaf...)
 	}
 	lo := int(r.Lo-from*uint64(r.Leaf)) / t.Size()
 	return all[lo : lo+int(r.Hi-r.Lo)/t.Size()]

@@ -3,6 +3,7 @@ package circuit
 import (
 	"fmt"
 	"math/big"
+	"slices"
 
 	"elenchus/commitment/poseidon"
 	"elenchus/compute/tensor"
@@ -25,23 +26,39 @@ func LeafHash(leaf []byte) (h [32]byte, err error) {
 
 // leafHash is LeafHash of elements of a type that fill a leaf of n bytes.
 func (b *build) leafHash(x []Num, t tensor.DType, n int) frontend.Variable {
+	if len(x)*t.Size() != n {
+		b.fail(fmt.Errorf("%w: leaf of %d elements of %s for %d bytes", ErrUnit, len(x), t, n))
+		return 0
+	}
+	var words []frontend.Variable
+	for part := range slices.Chunk(x, poseidon.WordBytes/t.Size()) {
+		words = append(words, b.word(part, t))
+	}
 	width, partial := poseidon.Sponge(n)
+	return b.sponge(uint64(n), words, width, partial)
+}
+
+// listHash is poseidon.List.
+func (b *build) listHash(hashes []frontend.Variable) frontend.Variable {
+	width, partial := poseidon.ListSponge(len(hashes))
+	return b.sponge(poseidon.ListStart(len(hashes)), hashes, width, partial)
+}
+
+// sponge absorbs words, of which there is at least one, into a state that begins as start.
+func (b *build) sponge(start uint64, words []frontend.Variable, width, partial int) frontend.Variable {
 	p, err := permutation.NewPoseidon2FromParameters(b.api, width, poseidon.FullRounds, partial)
-	if err != nil || len(x)*t.Size() != n {
-		b.fail(fmt.Errorf("%w: leaf of %d elements of %s for %d bytes: %v", ErrUnit, len(x), t, n, err))
+	if err != nil {
+		b.fail(err)
 		return 0
 	}
 	state := make([]frontend.Variable, width)
 	for i := range state {
 		state[i] = 0
 	}
-	state[0] = n
-	per := poseidon.WordBytes / t.Size()
-	for at := 0; at < len(x); {
-		for k := 1; k < width && at < len(x); k++ {
-			end := min(at+per, len(x))
-			state[k] = b.api.Add(state[k], b.word(x[at:end], t))
-			at = end
+	state[0] = start
+	for block := range slices.Chunk(words, width-1) {
+		for k, w := range block {
+			state[1+k] = b.api.Add(state[1+k], w)
 		}
 		if err := p.Permutation(state); err != nil {
 			b.fail(err)

@@ -73,11 +73,11 @@ func (k *Key) Answer(a *circuit.Answer, b Binding) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	public, err := a.Public(b.Hash())
+	hashes, err := a.Hashes()
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Origin: k.Origin, System: k.System, Unit: a.Unit, Binding: b, Equal: a.Equal, Leaves: public[2:]}
+	f := &File{Origin: k.Origin, System: k.System, Unit: a.Unit, Binding: b, Equal: a.Equal, Leaves: hashes}
 	f.Proof, err = k.Prove(w)
 	return f, err
 }
@@ -87,15 +87,17 @@ func (f *File) Check(k *Key) error {
 	if k.System != f.System {
 		return fmt.Errorf("%w: a proof of %s, a key of %s", ErrProof, f.System, k.System)
 	}
-	bind := f.Binding.Hash()
-	return k.Verify(f.Proof, append([]circuit.Input{circuit.Reduced(bind), circuit.InputOf(equalBit(f.Equal))}, f.Leaves...))
+	public, err := circuit.Public(f.Binding.Hash(), f.Equal, f.Leaves)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	return k.Verify(f.Proof, public)
 }
 
-func equalBit(equal bool) int64 {
-	if equal {
-		return 1
-	}
-	return 0
+// Posted is the proof as contracts read it.
+func (f *File) Posted() ([]byte, error) {
+	d, err := circuit.Digest(f.Leaves)
+	return f.System.Posted(f.Proof, d), err
 }
 
 // Encode is the file's only encoding, a line of JSON.

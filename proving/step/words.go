@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"elenchus/proving/circuit"
+
 	curve "github.com/consensys/gnark-crypto/ecc/bn254"
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr/fft"
@@ -71,11 +73,11 @@ func (k *Key) plonkWords() ([]byte, error) {
 	return append(out, tau[:]...), nil
 }
 
-// Posted is a proof as contracts read it: that of Groth16 as it is, that of PLONK without the opening
-// of the linearised polynomial, which they compute.
-func (s System) Posted(proof []byte) []byte {
+// Posted is a proof of an answer as contracts read it, with the digest of its leaves' hashes behind it: that
+// of Groth16 as it is, that of PLONK without the opening of the linearised polynomial, which they compute.
+func (s System) Posted(proof []byte, digest circuit.Input) []byte {
 	if s == PLONK && len(proof) == PLONKSize {
-		return proof[scalarSize:]
+		proof = proof[scalarSize:]
 	}
-	return proof
+	return append(bytes.Clone(proof), digest[:]...)
 }

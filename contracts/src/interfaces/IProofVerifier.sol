@@ -25,20 +25,17 @@ interface IProofVerifier {
     error AlreadyRegistered(uint16 version, bytes32 shape);
     /// @notice The shape has no key under this version.
     error UnknownShape(uint16 version, bytes32 shape);
-    /// @notice A Groth16 key is 512 bytes and 64 for each public input, of which there are at least three; a PLONK key
-    /// is 672 bytes.
+    /// @notice A Groth16 key is 704 bytes, a PLONK key 672.
     error KeyLength(uint256 length);
-    /// @notice A PLONK key has a domain of at most 2^28 and 3 to 258 public inputs, which lie in it.
+    /// @notice A PLONK key has a domain of at most 2^28 and 3 public inputs, which lie in it.
     error KeyHead(uint256 head);
     /// @notice The key's data could not be stored.
     error NotStored();
-    /// @notice The shape has another number of leaves, the target's included.
-    error LeafCount(uint256 got, uint256 want);
     /// @notice The hash of a leaf is not below the order of the field.
     error LeafOutOfField(uint256 index, bytes32 leaf);
-    /// @notice A Groth16 proof is 256 bytes, a PLONK proof 768.
+    /// @notice A Groth16 proof is 288 bytes, a PLONK proof 800, the digest of the leaves' hashes included.
     error ProofLength(uint256 length);
-    /// @notice An opening of a PLONK proof is not below the order of the field.
+    /// @notice The digest or an opening of a PLONK proof is not below the order of the field.
     error ScalarOutOfField(uint256 place);
     /// @notice A point of proof or key is on no curve.
     error BadPoint();
