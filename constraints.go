@@ -3,6 +3,7 @@ package elenchus
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"elenchus/commitment/receipt"
 	"elenchus/compute/grammar"
@@ -62,13 +63,18 @@ func (f fields) tools(a *receipt.Asked) error {
 	return f.use(a)
 }
 
-// use reads which calls the request wants: of any tool, of one, or one at most. SPEC 16 §3.11.
-func (f fields) use(a *receipt.Asked) (err error) {
+// use reads which calls the request wants: of any tool, of one, or one at most; strict are the names of tools that
+// are strict where templates do not see it. SPEC 16 §3.11.
+func (f fields) use(a *receipt.Asked, strict ...string) (err error) {
 	if len(a.Tools) == 0 {
 		return nil
 	}
 	if a.Use.Tools, err = grammar.ReadTools(a.Tools); err != nil {
 		return fmt.Errorf("%w: request: tools: %w", ErrInput, err)
+	}
+	for i := range a.Use.Tools {
+		t := &a.Use.Tools[i]
+		t.Strict = t.Strict || slices.Contains(strict, t.Name)
 	}
 	many := true
 	if err := f.read("parallel_tool_calls", &many); err != nil {
@@ -80,22 +86,38 @@ func (f fields) use(a *receipt.Asked) (err error) {
 	case string(choice) == `"required"`:
 		a.Use.Forced = true
 	case len(choice) > 0 && choice[0] == '{':
-		var c struct {
-			Type    string `json:"type"`
-			Name    string `json:"name"`
-			Mode    string `json:"mode"`
-			Allowed struct {
-				Mode string `json:"mode"`
-			} `json:"allowed_tools"`
+		return f.calls(a)
+	}
+	return nil
+}
+
+// calls reads a tool_choice that is an object, in the words of any dialect.
+func (f fields) calls(a *receipt.Asked) error {
+	var c struct {
+		Type    string `json:"type"`
+		Name    string `json:"name"`
+		Mode    string `json:"mode"`
+		Single  bool   `json:"disable_parallel_tool_use"`
+		Allowed struct {
+			Mode string `json:"mode"`
+		} `json:"allowed_tools"`
+	}
+	if err := f.read("tool_choice", &c); err != nil {
+		return err
+	}
+	a.Use.Single = a.Use.Single || c.Single
+	switch c.Type {
+	case "function":
+		if a.Use.Named = c.Name; c.Name == "" {
+			a.Use.Named = nameOf(f["tool_choice"])
 		}
-		if err := f.read("tool_choice", &c); err != nil {
-			return err
-		}
-		if a.Use.Forced = c.Type == "function" || c.Mode == "required" || c.Allowed.Mode == "required"; c.Type == "function" {
-			if a.Use.Named = c.Name; c.Name == "" {
-				a.Use.Named = nameOf(choice)
-			}
-		}
+		a.Use.Forced = true
+	case "tool":
+		a.Use.Named, a.Use.Forced = c.Name, true
+	case "any":
+		a.Use.Forced = true
+	default:
+		a.Use.Forced = c.Mode == "required" || c.Allowed.Mode == "required"
 	}
 	return nil
 }

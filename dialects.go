@@ -263,10 +263,14 @@ func (f fields) functions(a *receipt.Asked, rename func(name string) string) err
 	if err := f.read("tools", &all); err != nil {
 		return err
 	}
+	var strict []string
 	for _, raw := range all {
 		tool, name, err := function(raw, rename)
 		if err != nil {
 			return err
+		}
+		if keepsSchema(raw) {
+			strict = append(strict, name)
 		}
 		allowed := choice.Type != "allowed_tools"
 		for _, t := range choice.Tools {
@@ -276,7 +280,15 @@ func (f fields) functions(a *receipt.Asked, rename func(name string) string) err
 			a.Tools = append(a.Tools, tool)
 		}
 	}
-	return nil
+	return f.use(a, strict...)
+}
+
+// keepsSchema says whether a tool that is written flat is strict.
+func keepsSchema(tool json.RawMessage) bool {
+	var t struct {
+		Strict bool `json:"strict"`
+	}
+	return json.Unmarshal(tool, &t) == nil && t.Strict
 }
 
 // talk puts a conversation together from texts and calls that come one by one.

@@ -108,6 +108,7 @@ func (f fields) anthropic(a *receipt.Asked) (limit string, err error) {
 	if err := f.flatFormat(config["format"]); err != nil {
 		return "", err
 	}
+	delete(f, "parallel_tool_calls") // a word of other dialects
 	if f.has("stop_sequences") {
 		f["stop"] = f["stop_sequences"]
 	}
@@ -199,6 +200,8 @@ func (f fields) ollamaChat(a *receipt.Asked) (limit string, err error) {
 		}
 	}
 	a.Messages = k
+	delete(f, "tool_choice") // this dialect has neither
+	delete(f, "parallel_tool_calls")
 	if err := f.tools(a); err != nil {
 		return "", err
 	}

@@ -48,10 +48,11 @@ type Backend struct {
 }
 
 type backendModel struct {
-	man  *manifest.Manifest
-	name string
-	tok  *tokenizer.Tokenizer
-	tmpl template.Template
+	man    *manifest.Manifest
+	name   string
+	tok    *tokenizer.Tokenizer
+	tmpl   template.Template
+	syntax *template.Syntax // nil: it writes no calls
 
 	encoder encoderSize
 	card    ModelCard // of which only what the weights say is set
@@ -89,7 +90,9 @@ func newBackendModel(name string, man *manifest.Manifest) (*backendModel, error)
 	var card ModelCard
 	card.weigh(man)
 	card.Architecture = architecture(man, card.Width)
-	return &backendModel{man: light, name: name, tok: tok, tmpl: t, encoder: sizeOfEncoder(man), card: card, grammars: &grammars{}}, nil
+	m := &backendModel{man: light, name: name, tok: tok, tmpl: t, encoder: sizeOfEncoder(man), card: card, grammars: &grammars{}}
+	m.syntax = t.Syntax().Of(tok, man.Model.EndIDs)
+	return m, nil
 }
 
 // Models lists the models.
@@ -146,7 +149,7 @@ func (c codec) EncodeChat(chat template.Conversation) ([]int32, error) {
 }
 
 // Syntax is how the model writes calls of tools.
-func (c codec) Syntax() *template.Syntax { return c.m.tmpl.Syntax() }
+func (c codec) Syntax() *template.Syntax { return c.m.syntax }
 
 func (c codec) EncodeText(text string) ([]int32, error) {
 	return some(template.Prompt(c.m.tok, text))

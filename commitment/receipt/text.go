@@ -236,7 +236,7 @@ func degrees(q16 uint32) string {
 func (s *side) wanted(r *Receipt, a *Asked) (wanted decode.Sampler, why string) {
 	wanted = a.Sampler
 	if wanted.Grammar == nil && a.Use.Needed() {
-		calls, err := a.Use.Automaton(s.tmpl.Syntax())
+		calls, err := a.Use.Automaton(s.tmpl.Syntax().Of(s.tok, s.man.Model.EndIDs))
 		if err != nil {
 			return wanted, "the calls or the format that the user asked for: " + err.Error()
 		}

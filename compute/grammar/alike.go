@@ -1,5 +1,7 @@
 package grammar
 
+import "encoding/binary"
+
 // States that count, as those of a string of at most so many characters do, look alike to tokens: each
 // token that one refuses the other refuses, and two tokens that lead from one to the same state do so from
 // the other. So the tokens are gone through once for all that look alike.
@@ -62,6 +64,11 @@ func (l *alike) look(s int16) string {
 			out = append(out, e.Lo, e.Hi, byte(at>>8), byte(at))
 		}
 		l.looks += len(edges)
+	}
+	for _, p := range l.a.States[s].Pieces { // behind the rest: what follows a piece is of another token
+		at := l.meet(int16(p.Next), l.longest)
+		out = binary.BigEndian.AppendUint32(out, uint32(p.ID))
+		out = append(out, byte(at>>8), byte(at))
 	}
 	return string(out)
 }

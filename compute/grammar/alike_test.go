@@ -44,7 +44,7 @@ func apart(a *Automaton, words [][]byte, end int32) []int32 {
 				at = t[at][w[i]]
 			}
 			if to[s][id] = at; len(w) == 0 || int32(id) == end {
-				to[s][id] = refused
+				to[s][id] = a.States[s].piece(int32(id))
 			}
 		}
 	}
@@ -120,10 +120,14 @@ func livesOf(a *Automaton, to [][]int16) []bool {
 // Tables that go through the tokens once for states that look alike are those that go through them for each.
 // SPEC 05 §7.3.
 func TestTablesOfStatesThatCount(t *testing.T) {
-	for _, longest := range []int{1, 9} {
-		words := drawnWords(420, longest)
-		v := NewVocabulary(len(words), func(id int) []byte { return words[id] })
+	for _, c := range []struct{ longest, pieces int }{{1, 0}, {9, 0}, {9, 2}} {
+		words := drawnWords(420, c.longest)
 		end := int32(len(words) - 1)
+		pieces := []int32{end - 9, end - 2}[:c.pieces]
+		for _, id := range pieces {
+			words[id] = nil
+		}
+		v := NewVocabulary(len(words), func(id int) []byte { return words[id] })
 		for _, schema := range []string{
 			`{"type":"string","maxLength":12}`, `{"type":"string","minLength":3,"maxLength":7}`, `{"type":"array","items":{"type":"integer"},"maxItems":9}`,
 			`{"type":"array","items":{"enum":["a","ab"]},"minItems":2,"maxItems":6}`, `{"type":"string","pattern":"^(ab|c){2,5}$"}`,
@@ -134,12 +138,17 @@ func TestTablesOfStatesThatCount(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			for s := range a.States {
+				for i, id := range pieces[:min(s%4, c.pieces)] {
+					a.States[s].Pieces = append(a.States[s].Pieces, Piece{id, uint16((s + i) % len(a.States))})
+				}
+			}
 			got, err := v.Table(a, []int32{end})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if want := apart(a, words, end); !slices.Equal(got, want) {
-				t.Errorf("%s, tokens of %d bytes: another table of %d elements, want %d", schema, longest, len(got), len(want))
+				t.Errorf("%s, tokens of %d bytes, %d pieces: another table of %d elements, want %d", schema, c.longest, c.pieces, len(got), len(want))
 			}
 		}
 	}

@@ -1,8 +1,8 @@
 // Package grammar turns what an answer must look like into what the machine looks up.
 //
-// It stands in the compute floor below decode, and needs no model: Schema compiles a JSON Schema, Calls
-// the calls of tools, into an Automaton over bytes, which is small and travels with requests and
-// receipts; Table binds it to the tokens of a vocabulary and gives the token table that the operations
+// It stands in the compute floor below decode, and needs no model: Schema compiles a JSON Schema, Use the
+// calls of tools, into an Automaton over bytes and control pieces, which is small and travels with requests
+// and receipts; Table binds it to the tokens of a vocabulary and gives the token table that the operations
 // mask and grammar_state read and whose root a request commits to. Invariants: both steps are functions
 // of their arguments alone, and what they would need beyond stated sizes they refuse with the number.
 // SPEC 02 §4.11, 05 §7.
@@ -40,30 +40,54 @@ type Edge struct {
 	Next   uint16
 }
 
-// State is a state of an automaton: whether a text may end there, and its edges by ascending bytes, as
-// few as there can be.
+// Piece leads from a state to Next with the token of an id (0 and above), which adds no bytes to a text.
+type Piece struct {
+	ID   int32
+	Next uint16
+}
+
+// State is a state of an automaton: whether a text may end there, its edges by ascending bytes, as few as
+// there can be, and those by ascending ids, at most 255 of each.
 type State struct {
 	Accept bool
 	Edges  []Edge
+	Pieces []Piece
 }
 
-// Automaton decides byte by byte which texts a grammar allows. State 0 is that before the first byte; a
-// byte without an edge is refused.
+// Automaton decides byte by byte, and piece by piece, which texts a grammar allows. State 0 is that before
+// the first; what has no edge is refused.
 type Automaton struct{ States []State }
 
-// Encode is the canonical form: the number of states u16; of each a byte 0, or 1 if a text may end
-// there, the number of edges u8 (at most 255), then lo, hi, next u16 of each. Integers are big-endian.
+// Bits of the first byte of an encoded state.
+const (
+	accepts   = 1 << iota // a text may end there
+	hasPieces             // edges by ids follow those by bytes
+)
+
+// Encode is the canonical form: the number of states u16; of each a byte, 1 if a text may end there plus 2 if
+// it has edges by ids, the number of edges by bytes u8, then lo, hi, next u16 of each, and where there are
+// edges by ids their number u8, then id u32, next u16 of each. Integers are big-endian. SPEC 05 §7.2.
 func (a *Automaton) Encode() []byte {
 	b := binary.BigEndian.AppendUint16(nil, uint16(len(a.States)))
 	for i := range a.States {
 		s := &a.States[i]
-		accept := byte(0)
+		flags := byte(0)
 		if s.Accept {
-			accept = 1
+			flags |= accepts
 		}
-		b = append(b, accept, byte(len(s.Edges)))
+		if len(s.Pieces) > 0 {
+			flags |= hasPieces
+		}
+		b = append(b, flags, byte(len(s.Edges)))
 		for _, e := range s.Edges {
 			b = binary.BigEndian.AppendUint16(append(b, e.Lo, e.Hi), e.Next)
+		}
+		if len(s.Pieces) == 0 {
+			continue
+		}
+		b = append(b, byte(len(s.Pieces)))
+		for _, p := range s.Pieces {
+			b = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint32(b, uint32(p.ID)), p.Next)
 		}
 	}
 	return b
@@ -80,18 +104,8 @@ func Decode(b []byte) (*Automaton, error) {
 	}
 	a := &Automaton{States: make([]State, n)}
 	for i := range a.States {
-		if len(b) < 2 || b[0] > 1 || len(b) < 2+4*int(b[1]) {
-			return nil, fmt.Errorf("%w: it ends or goes wrong in state %d", ErrGrammar, i)
-		}
-		s := &a.States[i]
-		s.Accept = b[0] == 1
-		edges := int(b[1])
-		b = b[2:]
-		for range edges {
-			s.Edges = append(s.Edges, Edge{b[0], b[1], binary.BigEndian.Uint16(b[2:])})
-			b = b[4:]
-		}
-		if err := s.check(n); err != nil {
+		var err error
+		if a.States[i], b, err = readState(b, n); err != nil {
 			return nil, fmt.Errorf("%w: state %d: %w", ErrGrammar, i, err)
 		}
 	}
@@ -99,6 +113,33 @@ func Decode(b []byte) (*Automaton, error) {
 		return nil, fmt.Errorf("%w: %d bytes follow it", ErrGrammar, len(b))
 	}
 	return a, nil
+}
+
+// readState takes one of n states off the front of bytes.
+func readState(b []byte, n int) (s State, rest []byte, err error) {
+	if len(b) < 2 || b[0] > accepts|hasPieces || len(b) < 2+4*int(b[1]) {
+		return s, nil, errors.New("it ends or goes wrong there")
+	}
+	flags, edges := b[0], int(b[1])
+	s.Accept = flags&accepts != 0
+	b = b[2:]
+	for range edges {
+		s.Edges = append(s.Edges, Edge{b[0], b[1], binary.BigEndian.Uint16(b[2:])})
+		b = b[4:]
+	}
+	if flags&hasPieces == 0 {
+		return s, b, s.check(n)
+	}
+	if len(b) < 1 || b[0] == 0 || len(b) < 1+6*int(b[0]) {
+		return s, nil, errors.New("its edges by ids end or are none")
+	}
+	pieces := int(b[0])
+	b = b[1:]
+	for range pieces {
+		s.Pieces = append(s.Pieces, Piece{int32(binary.BigEndian.Uint32(b)), binary.BigEndian.Uint16(b[4:])})
+		b = b[6:]
+	}
+	return s, b, s.check(n)
 }
 
 // check says whether the edges ascend, lead to one of n states, and are not more than needed.
@@ -114,7 +155,24 @@ func (s *State) check(n int) error {
 			return fmt.Errorf("edge %d begins at %d, the one before ends at %d", i, e.Lo, before.Hi)
 		}
 	}
+	above := int32(-1)
+	for i, p := range s.Pieces {
+		if p.ID <= above || int(p.Next) >= n {
+			return fmt.Errorf("edge %d by ids has id %d, want more than %d, and leads to %d", i, p.ID, above, p.Next)
+		}
+		above = p.ID
+	}
 	return nil
+}
+
+// piece is the state to which an id leads, refused if none.
+func (s *State) piece(id int32) int16 {
+	for _, p := range s.Pieces {
+		if p.ID == id {
+			return int16(p.Next)
+		}
+	}
+	return refused
 }
 
 // refused is the state of texts that no continuation makes valid.
@@ -138,7 +196,7 @@ func (a *Automaton) steps() steps {
 	return t
 }
 
-// Allows says whether a text is allowed as a whole.
+// Allows says whether a text without control pieces is allowed as a whole.
 func (a *Automaton) Allows(text string) bool {
 	at, t := int16(0), a.steps()
 	for i := range len(text) {

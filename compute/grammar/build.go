@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -12,18 +13,25 @@ const (
 	maxMoves = 1 << 26 // steps of making the second from the first
 )
 
-// builder writes an automaton that guesses: several edges of a state may take one byte, and free ones none.
+// builder writes an automaton that guesses: several edges of a state may take one symbol, and free ones none.
 type builder struct {
-	edges [][]move
-	free  [][]int32
-	err   error
+	edges  [][]move
+	free   [][]int32
+	pieces []int32 // ids of control pieces; that of index i is symbol 256 + i
+	err    error
 }
 
-// move leads to a state with the bytes lo to hi.
+// move leads to a state with the symbols lo to hi: a byte, or 256 and above for a control piece.
 type move struct {
-	lo, hi byte
+	lo, hi uint16
 	to     int32
 }
+
+// bytesEnd is the number of symbols that are bytes.
+const bytesEnd = 256
+
+// symbols is how many there are.
+func (b *builder) symbols() int { return bytesEnd + len(b.pieces) }
 
 // part writes itself behind a state and returns the state behind it.
 type part func(b *builder, from int32) int32
@@ -54,12 +62,28 @@ func (b *builder) link(from, to int32) {
 
 // span is one byte from lo to hi.
 func span(lo, hi byte) part {
+	return func(b *builder, from int32) int32 { return b.move(from, uint16(lo), uint16(hi)) }
+}
+
+// move makes a state behind one with the symbols lo to hi.
+func (b *builder) move(from int32, lo, hi uint16) int32 {
+	to := b.state()
+	if b.err == nil {
+		b.edges[from] = append(b.edges[from], move{lo, hi, to})
+	}
+	return to
+}
+
+// control is the control piece of an id.
+func control(id int32) part {
 	return func(b *builder, from int32) int32 {
-		to := b.state()
-		if b.err == nil {
-			b.edges[from] = append(b.edges[from], move{lo, hi, to})
+		i := slices.Index(b.pieces, id)
+		if i < 0 {
+			i = len(b.pieces)
+			b.pieces = append(b.pieces, id)
 		}
-		return to
+		symbol := uint16(bytesEnd + i)
+		return b.move(from, symbol, symbol)
 	}
 }
 
@@ -142,7 +166,7 @@ func oneOf(bytes string) part {
 		end := b.state()
 		for i := range len(bytes) {
 			if b.err == nil {
-				b.edges[from] = append(b.edges[from], move{bytes[i], bytes[i], end})
+				b.edges[from] = append(b.edges[from], move{uint16(bytes[i]), uint16(bytes[i]), end})
 			}
 		}
 		return end

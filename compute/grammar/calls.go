@@ -67,9 +67,10 @@ func (u *Use) Needed() bool {
 	return u.Forced || u.Single || u.Format != nil || slices.ContainsFunc(u.Tools, func(t Tool) bool { return t.Strict })
 }
 
-// Automaton is that of the answers of a model that writes calls in a syntax: calls of the tools, and, if none
-// is forced, before them any text in which none begins, or instead of them what the format describes. Arguments keep to the schema of a tool that is strict;
-// of another one too if its schema is supported, else they are any object. SPEC 16 §3.11.
+// Automaton is that of the answers of a model that writes calls in a syntax, whose control pieces are those of
+// the model (template.Syntax.Of): calls of the tools, and, if none is forced, before them any text in which none
+// begins, or instead of them what the format describes. Arguments keep to the schema of a tool that is strict; of
+// another one too if its schema is supported, else they are any object. SPEC 16 §3.11.
 func (u *Use) Automaton(s *template.Syntax) (*Automaton, error) {
 	answer, err := u.answer(s)
 	if err != nil {
@@ -96,12 +97,34 @@ func (u *Use) answer(s *template.Syntax) (part, error) {
 	return either(untagged(s.Tag, nothing), untagged(s.Tag, calls)), nil
 }
 
-// calls are one or more of the tools.
+// calls are one or more of the tools; one if a call ends with the answer.
 func (u *Use) calls(s *template.Syntax) (part, error) {
 	if s == nil || s.Tag == "" || !s.Object && s.Middle == "" {
 		return nil, fmt.Errorf("%w: the model's template has no form for calls that can be forced", ErrGrammar)
 	}
-	var bodies []part
+	tag, ends := word(s, s.Tag)
+	if !s.Object && !ends {
+		_, ends = word(s, s.Middle)
+	}
+	if ends {
+		return nil, fmt.Errorf("%w: an answer of the model ends within the form of its calls, which so cannot be forced", ErrGrammar)
+	}
+	bodies, err := u.bodies(s)
+	if err != nil {
+		return nil, err
+	}
+	line := maybe(literal("\n"))
+	end, last := word(s, s.End)
+	call := seq(tag, line, either(bodies...), line, end)
+	if u.Single || last {
+		return call, nil
+	}
+	return seq(call, many(seq(line, call))), nil
+}
+
+// bodies are what stands between the beginning and the end of calls.
+func (u *Use) bodies(s *template.Syntax) (out []part, err error) {
+	middle, _ := word(s, s.Middle)
 	for _, t := range u.Tools {
 		if u.Named != "" && t.Name != u.Named {
 			continue
@@ -110,21 +133,33 @@ func (u *Use) calls(s *template.Syntax) (part, error) {
 		if err != nil {
 			return nil, err
 		}
-		body := seq(literal(t.Name), literal(s.Middle), arguments)
+		body := seq(literal(t.Name), middle, arguments)
 		if s.Object {
-			body = object([]member{{"name", exactly(t.Name), true}, {"arguments", arguments, true}})
+			body = object([]member{{"name", exactly(t.Name), true}, {s.Arguments(), arguments, true}})
 		}
-		bodies = append(bodies, body)
+		out = append(out, body)
 	}
-	if len(bodies) == 0 {
+	if len(out) == 0 {
 		return nil, fmt.Errorf("%w: there is no tool %s to call", ErrGrammar, quote(u.Named))
 	}
-	line := maybe(literal("\n"))
-	call := seq(literal(s.Tag), line, either(bodies...), line, literal(s.End))
-	if u.Single {
-		return call, nil
+	return out, nil
+}
+
+// word is a word of a syntax up to a piece that ends the answer, and whether there is one. Its control pieces are
+// written by their ids, other text by its bytes.
+func word(s *template.Syntax, text string) (p part, ends bool) {
+	var parts []part
+	for _, c := range s.Cut(text) {
+		switch {
+		case c.Ends:
+			return seq(parts...), true
+		case c.ID >= 0:
+			parts = append(parts, control(c.ID))
+		default:
+			parts = append(parts, literal(c.Text))
+		}
 	}
-	return seq(call, many(seq(line, call))), nil
+	return seq(parts...), false
 }
 
 // arguments are those of a call.
@@ -161,7 +196,7 @@ func untagged(tag string, rest part) part {
 			for c := range 256 {
 				next := overlap(tag[:i]+string([]byte{byte(c)}), tag)
 				if next < len(tag) && b.err == nil {
-					b.edges[states[i]] = append(b.edges[states[i]], move{byte(c), byte(c), states[next]})
+					b.edges[states[i]] = append(b.edges[states[i]], move{uint16(c), uint16(c), states[next]})
 				}
 			}
 		}

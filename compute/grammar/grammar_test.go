@@ -231,6 +231,7 @@ func TestAnyObject(t *testing.T) {
 func FuzzAutomaton(f *testing.F) {
 	f.Add(compile(f, `{"enum":["a",1]}`).Encode())
 	f.Add([]byte{0, 1, 1, 0})
+	f.Add([]byte{0, 1, 3, 1, 'a', 'b', 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, err := grammar.Decode(b)
 		if err != nil {

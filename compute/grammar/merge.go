@@ -1,9 +1,9 @@
 package grammar
 
-// merger finds which states of an automaton no text tells apart: it parts blocks of them until the bytes
+// merger finds which states of an automaton no text tells apart: it parts blocks of them until the symbols
 // of each kind lead from a block to one block. State n stands for all that is refused.
 type merger struct {
-	kinds    int       // of bytes that no edge tells apart
+	kinds    int       // of symbols that no edge tells apart
 	before   [][]int32 // by kind * (n + 1) + state: the states that lead there
 	elements []int32   // states, those of a block together
 	place    []int32   // of a state in elements
@@ -16,8 +16,8 @@ type merger struct {
 }
 
 func newMerger(w *widener) *merger {
-	var kind [256]int
-	m := &merger{kinds: kindsOf(w, &kind)}
+	kind := make([]int, w.b.symbols())
+	m := &merger{kinds: kindsOf(w, kind)}
 	n := len(w.sets)
 	m.before = make([][]int32, m.kinds*(n+1))
 	for s := range n + 1 {
@@ -41,9 +41,9 @@ func newMerger(w *widener) *merger {
 	return m
 }
 
-// kindsOf numbers bytes so that those between two ends of edges have one number.
-func kindsOf(w *widener, kind *[256]int) int {
-	var cut [257]bool
+// kindsOf numbers symbols so that those between two ends of edges have one number.
+func kindsOf(w *widener, kind []int) int {
+	cut := make([]bool, len(kind)+1)
 	for _, row := range w.rows {
 		for _, e := range row {
 			cut[e.lo], cut[int(e.hi)+1] = true, true
@@ -96,7 +96,7 @@ func (m *merger) run() {
 	}
 }
 
-// split parts all blocks by whether a kind of byte leads to the splitter.
+// split parts all blocks by whether a kind of symbol leads to the splitter.
 func (m *merger) split(splitter []int32, kind int) {
 	var touched []int32
 	for _, t := range splitter {

@@ -14,10 +14,10 @@ import (
 //     numbered by their first tokens,
 //   - rows: of the states from which some answer can be completed with tokens, in their order; the first
 //     is that of state 0. An id of ends is allowed where a text may end, leaves the state as it is, and
-//     is allowed nowhere else; other ids without bytes are not allowed.
+//     is allowed nowhere else; other ids without bytes are allowed where an edge has them.
 //
-// The error is ErrGrammar: if nothing can be said in this vocabulary, or if the table has more than
-// opset.GrammarCount elements.
+// The error is ErrGrammar: if nothing can be said in this vocabulary, if an edge has an id that is not of
+// it, has bytes or is one of ends, or if the table has more than opset.GrammarCount elements.
 func (v *Vocabulary) Table(a *Automaton, ends []int32) ([]int32, error) {
 	b := &binding{v: v, a: a, t: a.steps(), end: make([]bool, v.size)}
 	for _, id := range ends {
@@ -25,6 +25,9 @@ func (v *Vocabulary) Table(a *Automaton, ends []int32) ([]int32, error) {
 			b.end[id] = true
 			b.ends = append(b.ends, id)
 		}
+	}
+	if err := b.checkPieces(); err != nil {
+		return nil, err
 	}
 	if err := b.findLive(); err != nil {
 		return nil, err
@@ -47,6 +50,18 @@ type binding struct {
 	targets [][]int16 // by state: where tokens lead, in the order of its group
 }
 
+// checkPieces refuses edges by ids that cannot be kept to.
+func (b *binding) checkPieces() error {
+	for i := range b.a.States {
+		for _, p := range b.a.States[i].Pieces {
+			if int(p.ID) >= b.v.size || b.end[p.ID] || len(b.v.bytes(int(p.ID))) > 0 {
+				return fmt.Errorf("%w: state %d has an edge with id %d; want one of %d tokens that has no bytes and ends no answer", ErrGrammar, i, p.ID, b.v.size)
+			}
+		}
+	}
+	return nil
+}
+
 // maxWork bounds the nodes that a table may visit: about a second.
 const maxWork = 1 << 26
 
@@ -62,6 +77,17 @@ func (b *binding) next(s int, visit func(token int32, next int16)) {
 			}
 		}
 	})
+	for _, p := range b.a.States[s].Pieces {
+		visit(p.ID, int16(p.Next))
+	}
+}
+
+// after is the state after a token that is no end, refused if the automaton has none.
+func (b *binding) after(s int, id int32) int16 {
+	if len(b.v.bytes(int(id))) == 0 {
+		return b.a.States[s].piece(id)
+	}
+	return b.v.after(b.t, s, id)
 }
 
 // findLive marks the states that tokens reach and from which tokens reach an end.
@@ -189,7 +215,7 @@ func (b *binding) classes() (class, first []int32) {
 		})
 	}
 	for _, id := range b.ends {
-		class[id] = names // some state allows them, and nothing but them without bytes
+		class[id] = names // some state allows them, and others without bytes only by edges of their own
 	}
 	number := make([]int32, names+1)
 	for id := range class {
@@ -234,7 +260,7 @@ func (b *binding) fill(class, first []int32) ([]int32, error) {
 
 // entry is that of a token in the row of a state.
 func (b *binding) entry(s int, id int32, row []int, classes int) int32 {
-	to := b.v.after(b.t, s, id)
+	to := b.after(s, id)
 	switch {
 	case b.end[id] && b.a.States[s].Accept:
 		to = int16(s)

@@ -66,9 +66,10 @@ func (w *widener) set(states []int32) int32 {
 	return n
 }
 
-// row are the moves of a set: for each stretch of bytes on which all its states agree one.
+// row are the moves of a set: for each stretch of symbols on which all its states agree one.
 func (w *widener) row(set []int32) (out []move) {
-	var cut [257]bool
+	symbols := w.b.symbols()
+	cut := make([]bool, symbols+1)
 	n := 0
 	for _, s := range set {
 		for _, e := range w.b.edges[s] {
@@ -76,9 +77,9 @@ func (w *widener) row(set []int32) (out []move) {
 			n++
 		}
 	}
-	for lo := 0; lo < 256; {
+	for lo := 0; lo < symbols; {
 		hi := lo + 1
-		for hi < 256 && !cut[hi] {
+		for hi < symbols && !cut[hi] {
 			hi++
 		}
 		var to []int32
@@ -91,7 +92,7 @@ func (w *widener) row(set []int32) (out []move) {
 		}
 		w.moves += n
 		if len(to) > 0 {
-			out = append(out, move{byte(lo), byte(hi - 1), w.set(to)})
+			out = append(out, move{uint16(lo), uint16(hi - 1), w.set(to)})
 		}
 		lo = hi
 	}
@@ -99,7 +100,7 @@ func (w *widener) row(set []int32) (out []move) {
 }
 
 // smallest is the smallest automaton of the same texts: states without a way to an end are left out,
-// others merged, and the rest numbered in the order in which bytes reach them.
+// others merged, and the rest numbered in the order in which symbols reach them.
 func (w *widener) smallest() *Automaton {
 	m := newMerger(w)
 	m.run()
@@ -125,14 +126,25 @@ func (w *widener) smallest() *Automaton {
 			if m.block[e.to] == dead {
 				continue
 			}
-			to := uint16(reach(m.block[e.to]))
-			if n := len(state.Edges); n > 0 && state.Edges[n-1].Next == to && int(state.Edges[n-1].Hi)+1 == int(e.lo) {
-				state.Edges[n-1].Hi = e.hi
-				continue
-			}
-			state.Edges = append(state.Edges, Edge{e.lo, e.hi, to})
+			state.lead(w.b.pieces, e, uint16(reach(m.block[e.to])))
 		}
+		slices.SortFunc(state.Pieces, func(x, y Piece) int { return int(x.ID) - int(y.ID) })
 		a.States = append(a.States, state)
 	}
 	return a
+}
+
+// lead adds the edges of a move to a state.
+func (s *State) lead(pieces []int32, m move, to uint16) {
+	if m.lo >= bytesEnd {
+		for symbol := m.lo; symbol <= m.hi; symbol++ {
+			s.Pieces = append(s.Pieces, Piece{pieces[symbol-bytesEnd], to})
+		}
+		return
+	}
+	if n := len(s.Edges); n > 0 && s.Edges[n-1].Next == to && int(s.Edges[n-1].Hi)+1 == int(m.lo) {
+		s.Edges[n-1].Hi = byte(m.hi)
+		return
+	}
+	s.Edges = append(s.Edges, Edge{byte(m.lo), byte(m.hi), to})
 }

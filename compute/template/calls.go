@@ -8,9 +8,11 @@ import (
 // Syntax is how a model writes calls of tools, as its template prints those of earlier turns.
 type Syntax struct {
 	// Tag begins a call, End ends it; both without white space around them. Between them stands, with
-	// Object, a JSON object of "name" and "arguments"; else the name, Middle, and the arguments.
+	// Object, a JSON object of "name" and Member; else the name, Middle, and the arguments.
 	Tag, Middle, End string
 	Object           bool
+	Member           string    // the name of the arguments in the object; "" is "arguments"
+	Controls         []Control // in the words, by ascending ids; none before Of
 }
 
 // Syntax is nil for a template that shows no calls, or whose calls begin with nothing to tell them by.
@@ -33,10 +35,30 @@ func (t Template) Syntax() *Syntax {
 		return nil
 	}
 	if rest, ok := strings.CutPrefix(end, "}"); ok && i >= 0 {
-		s.Object, end = true, rest
+		s.Object, s.Member, end = true, member(s.Middle), rest
 	}
 	s.End = strings.TrimFunc(end, space)
 	return s
+}
+
+// member is the name of a member of an object that begins at the end of a text: of `", "parameters": ` it is
+// parameters; "" if none does that needs no escape.
+func member(text string) string {
+	text, ok := strings.CutSuffix(strings.TrimRightFunc(text, space), ":")
+	name, quoted := strings.CutSuffix(strings.TrimRightFunc(text, space), `"`)
+	at := strings.LastIndexByte(name, '"')
+	if !ok || !quoted || at < 0 || strings.ContainsRune(name[at:], '\\') {
+		return ""
+	}
+	return name[at+1:]
+}
+
+// Arguments is the name of the arguments in the object of a call.
+func (s *Syntax) Arguments() string {
+	if s.Member == "" {
+		return "arguments"
+	}
+	return s.Member
 }
 
 // Words are the texts between which the parts of calls stand; none for nil.
@@ -74,7 +96,7 @@ func (s *Syntax) call(text string) (c Call, rest string, ok bool) {
 		return c, "", false
 	}
 	if s.Object {
-		c, text, ok = object(text)
+		c, text, ok = s.object(text)
 	} else {
 		c, text, ok = s.plain(text)
 	}
@@ -90,16 +112,18 @@ func (s *Syntax) call(text string) (c Call, rest string, ok bool) {
 }
 
 // object reads {"name": "...", "arguments": {...}}.
-func object(text string) (c Call, rest string, ok bool) {
+func (s *Syntax) object(text string) (c Call, rest string, ok bool) {
 	d := json.NewDecoder(strings.NewReader(text))
-	var v struct {
-		Name      *string         `json:"name"`
-		Arguments json.RawMessage `json:"arguments"`
-	}
-	if d.Decode(&v) != nil || v.Name == nil || len(v.Arguments) == 0 || v.Arguments[0] != '{' {
+	var members map[string]json.RawMessage
+	if d.Decode(&members) != nil {
 		return c, "", false
 	}
-	return Call{*v.Name, string(v.Arguments)}, text[d.InputOffset():], true
+	var name *string
+	arguments := members[s.Arguments()]
+	if json.Unmarshal(members["name"], &name) != nil || name == nil || len(arguments) == 0 || arguments[0] != '{' {
+		return c, "", false
+	}
+	return Call{*name, string(arguments)}, text[d.InputOffset():], true
 }
 
 // plain reads a name, Middle and arguments.

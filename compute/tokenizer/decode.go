@@ -101,18 +101,25 @@ func (t *Tokenizer) NewDecoder(at Position) *Decoder {
 // the text of a model whose template marks them so. Stop strings are not looked for in it. It is called before the
 // first Next.
 func (d *Decoder) Aloud(words ...string) {
-	if len(words) == 0 {
-		return
+	for _, id := range d.t.Controls(words...) {
+		if d.aloud == nil {
+			d.aloud = map[int32]string{}
+		}
+		d.aloud[id] = d.t.config.Pieces[id].Text
 	}
-	for id, p := range d.t.config.Pieces {
-		said := func(word string) bool { return strings.Contains(word, p.Text) }
-		if p.Kind == Control && p.Text != "" && slices.ContainsFunc(words, said) {
-			if d.aloud == nil {
-				d.aloud = map[int32]string{}
-			}
-			d.aloud[int32(id)] = p.Text
+}
+
+// Controls are the ids of the control pieces whose text occurs in one of the words, ascending.
+func (t *Tokenizer) Controls(words ...string) (ids []int32) {
+	if len(words) == 0 {
+		return nil
+	}
+	for id, p := range t.config.Pieces {
+		if p.Kind == Control && slices.ContainsFunc(words, func(word string) bool { return strings.Contains(word, p.Text) }) {
+			ids = append(ids, int32(id))
 		}
 	}
+	return ids
 }
 
 // Next takes one id and returns the text that is certain now, possibly none. An

@@ -16,6 +16,7 @@ import (
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
+	"elenchus/compute/grammar"
 	"elenchus/compute/model/modeltest"
 	"elenchus/compute/opset"
 	"elenchus/conformance/arenatest"
@@ -190,7 +191,7 @@ func TestLyingNodesAreRefuted(t *testing.T) {
 				case "wrong-stop":
 					asked.Sampler.Stops = [][]string{{"bbab", "aaab", "?"}, {"bbab?", "?"}}[seed]
 				case "wrong-mask":
-					asked.StopIDs, asked.Sampler.Grammar = []int32{2}, modeltest.Letters(3)
+					asked.StopIDs, asked.Sampler.Grammar = []int32{2}, []*grammar.Grammar{modeltest.Letters(3), modeltest.Marked()}[seed]
 				}
 				asked, err := trace.Bound(man.Model, asked)
 				if err != nil {

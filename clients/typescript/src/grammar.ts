@@ -9,7 +9,7 @@ export interface Grammar { root: Uint8Array; source: Uint8Array }
 
 export const tableElements = 2 ** 22;
 
-interface State { accept: boolean; next: Int16Array } // by byte, -1 refused
+interface State { accept: boolean; next: Int16Array; pieces: Map<number, number> } // by byte, -1 refused; by id
 
 /** Reads an automaton. SPEC 05 §7.2. */
 export function decodeAutomaton(b: Uint8Array): State[] {
@@ -18,8 +18,8 @@ export function decodeAutomaton(b: Uint8Array): State[] {
   const n = r.u16();
   if (n < 1 || n > 2 ** 13) r.fail(`${n} states`);
   const states = Array.from({ length: n }, () => {
-    const accept = r.u8(), next = new Int16Array(256).fill(-1);
-    if (accept > 1) r.fail("a state that neither accepts nor does not");
+    const flags = r.u8(), next = new Int16Array(256).fill(-1);
+    if (flags > 3) r.fail("a state with flags that there are not");
     let above = -1, before = -1;
     for (let left = r.u8(); left > 0; left--) {
       const lo = r.u8(), hi = r.u8(), to = r.u16();
@@ -27,10 +27,23 @@ export function decodeAutomaton(b: Uint8Array): State[] {
       next.fill(to, lo, hi + 1);
       [above, before] = [hi, to];
     }
-    return { accept: accept === 1, next };
+    return { accept: (flags & 1) === 1, next, pieces: (flags & 2) === 0 ? new Map<number, number>() : edgesByIds(r, n) };
   });
   r.end();
   return states;
+}
+
+/** The edges of a state that are tokens without bytes, at least one. */
+function edgesByIds(r: Reader, n: number): Map<number, number> {
+  const pieces = new Map<number, number>();
+  let above = -1;
+  for (let left = r.u8() || r.fail("edges by ids that are none"); left > 0; left--) {
+    const id = r.u32(), to = r.u16();
+    if (id <= above || id >= 2 ** 31 || to >= n) r.fail("edges by ids out of order");
+    pieces.set(id, to);
+    above = id;
+  }
+  return pieces;
 }
 
 /** What each token adds to a text, as the model's tensors for stop strings have it. SPEC 04 §1.6. */
@@ -45,16 +58,19 @@ function tokenBytes(m: Model): Uint8Array[] {
 }
 
 class Binding {
-  private readonly tokens: Uint8Array[];
   private readonly ends: Set<number>;
   private readonly words: number[];
-  constructor(private readonly states: State[], m: Model, stop: number[]) {
-    this.tokens = tokenBytes(m);
-    this.ends = new Set(stop.filter((id) => id < m.header.vocab));
-    this.words = this.tokens.flatMap((b, id) => (b.length > 0 && b.length < 128 && !this.ends.has(id) ? [id] : []));
+  constructor(private readonly states: State[], private readonly tokens: Uint8Array[], stop: number[]) {
+    this.ends = new Set(stop.filter((id) => id < tokens.length));
+    const pieces = new Set(states.flatMap((s) => [...s.pieces.keys()]));
+    for (const id of pieces) {
+      if (id >= tokens.length || tokens[id].length > 0 || this.ends.has(id)) throw new InputError(`the grammar has an edge by id ${id}, which is no token without bytes that ends no answer`);
+    }
+    this.words = tokens.flatMap((b, id) => ((b.length > 0 && b.length < 128 && !this.ends.has(id)) || pieces.has(id) ? [id] : []));
   }
   /** The state after a token that is no end, -1 if it is refused. */
   private after(s: number, id: number): number {
+    if (this.tokens[id].length === 0) return this.states[s].pieces.get(id) ?? -1;
     for (const b of this.tokens[id]) if ((s = this.states[s].next[b]) < 0) break;
     return s;
   }
@@ -104,7 +120,7 @@ class Binding {
     return table;
   }
   private entry(s: number, id: number, row: Map<number, number>, classes: number): number {
-    const end = this.ends.has(id), word = this.tokens[id].length > 0 && this.tokens[id].length < 128;
+    const end = this.ends.has(id), word = this.tokens[id].length < 128;
     if (end ? !this.states[s].accept : !word) return 0;
     const to = row.get(end ? s : this.after(s, id));
     return to === undefined ? 0 : to * classes + 1;
@@ -112,7 +128,10 @@ class Binding {
 }
 
 /** The token table of a grammar over the vocabulary of a model. */
-export const bind = (g: Grammar, m: Model, stop: number[]): Int32Array => new Binding(decodeAutomaton(g.source), m, stop).table();
+export const bind = (g: Grammar, m: Model, stop: number[]): Int32Array => tableOf(g.source, tokenBytes(m), stop);
+
+/** The table of an automaton over tokens by what they add to a text. SPEC 05 §7.3. */
+export const tableOf = (source: Uint8Array, tokens: Uint8Array[], stop: number[]): Int32Array => new Binding(decodeAutomaton(source), tokens, stop).table();
 
 /** Root of the tree over a token table: 2^18 leaves of 64 bytes. SPEC 06 §3.7. */
 export function tableRoot(table: Int32Array): Uint8Array {

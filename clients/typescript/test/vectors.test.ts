@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import test from "node:test";
-import { fromHex, hex } from "../src/bytes.js";
+import { fromHex, hex, InputError } from "../src/bytes.js";
 import { decodeContext, decodeDescriptor, fromBytes, type DType, type Ints, sizeOf } from "../src/descriptor.js";
 import { elements, knows } from "../src/elements.js";
+import { tableOf } from "../src/grammar.js";
 import { leafHash, opens, zero } from "../src/trees.js";
 
 const vectors = new URL("../../../../testvectors/", import.meta.url);
@@ -53,6 +54,19 @@ test("openings of trees", () => {
     const fits = v.depth >= 0 && v.depth < 64 && v.first + nodes.length <= 2 ** v.depth;
     const got = whole && fits && opens(fromHex(v.root), v.depth, v.first, nodes, v.siblings.map(fromHex));
     assert.equal(got, v.outcome === "opens", v.name);
+  }
+});
+
+test("token tables of grammars", () => {
+  for (const v of load("grammars/tables.json")) {
+    const make = (): Int32Array => tableOf(fromHex(v.automaton), v.tokens.map(fromHex), v.ends);
+    if (v.outcome !== "table") {
+      assert.throws(make, InputError, v.name);
+      continue;
+    }
+    const got = [...make()];
+    while (got.length > v.table.length && got[got.length - 1] === 0) got.pop();
+    assert.deepEqual(got, v.table, v.name);
   }
 });
 

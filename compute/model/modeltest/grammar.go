@@ -11,3 +11,11 @@ func Letters(states int) *grammar.Grammar {
 	}
 	return &grammar.Grammar{Source: a.Encode()}
 }
+
+// Marked is a grammar of texts that the token with id 1 begins, which adds nothing to a text; behind it stands what
+// Spell writes, or the token again.
+func Marked() *grammar.Grammar {
+	again := []grammar.Piece{{ID: 1, Next: 1}}
+	letters := []grammar.Edge{{Lo: 'a', Hi: 'b', Next: 2}}
+	return &grammar.Grammar{Source: (&grammar.Automaton{States: []grammar.State{{Pieces: again}, {Edges: letters}, {Accept: true, Edges: letters, Pieces: again}}}).Encode()}
+}

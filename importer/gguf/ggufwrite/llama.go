@@ -15,10 +15,12 @@ type Llama struct {
 	Dim, Hidden, Layers, Heads, KVHeads int
 
 	Context int       // 0: 128
-	Pieces  int       // vocabulary; at least MinPieces, 0: MinPieces
+	Pieces  int       // vocabulary; at least MinPieces and the control pieces, 0: just these
 	Type    gguf.Type // of the matrices: F32, F16 or Q8_0
 	Tied    bool      // no output matrix: the embedding serves as head
 	Seed    uint64
+
+	Controls []string // control pieces at the end of the vocabulary
 }
 
 // MinPieces is the size of the smallest vocabulary TinyLlama writes: unknown,
@@ -35,7 +37,7 @@ func Model(l Llama) *Builder {
 		l.Context = 128
 	}
 	if l.Pieces == 0 {
-		l.Pieces = MinPieces
+		l.Pieces = MinPieces + len(l.Controls)
 	}
 	var b Builder
 	b.SetString("general.architecture", "llama")
@@ -48,7 +50,7 @@ func Model(l Llama) *Builder {
 	b.SetUint32("llama.block_count", uint32(l.Layers))
 	b.SetUint32("llama.rope.dimension_count", uint32(l.Dim/l.Heads))
 	b.SetFloat32("llama.attention.layer_norm_rms_epsilon", 1e-5)
-	b.Vocabulary(l.Pieces)
+	b.Vocabulary(l.Pieces, l.Controls...)
 	r := rand.New(rand.NewPCG(l.Seed, 0x6c6c616d61))
 	kv := l.Dim / l.Heads * l.KVHeads
 	b.matrix(r, l.Type, "token_embd.weight", l.Dim, l.Pieces)
@@ -71,22 +73,25 @@ func Model(l Llama) *Builder {
 	return &b
 }
 
-// Vocabulary adds tokenizer metadata with n >= MinPieces pieces; those beyond
-// MinPieces are pairs and then triples of letters, n <= 18000.
-func (b *Builder) Vocabulary(n int) {
+// Vocabulary adds tokenizer metadata with n pieces, the last of which are the control pieces; the others are at
+// least MinPieces, and those beyond are pairs and then triples of letters, n <= 18000.
+func (b *Builder) Vocabulary(n int, controls ...string) {
 	texts, kinds := []string{"<unk>", "<s>", "</s>"}, []int32{2, 3, 3}
 	for i := range 256 {
 		texts, kinds = append(texts, fmt.Sprintf("<0x%02X>", i)), append(kinds, 6)
 	}
 	texts, kinds = append(texts, "\u2581"), append(kinds, 1)
 	scores := make([]float32, n)
-	for i := 0; len(texts) < n; i++ {
+	for i := 0; len(texts) < n-len(controls); i++ {
 		s := string(rune('a' + i%26))
 		for j := i / 26; j > 0; j = (j - 1) / 26 {
 			s += string(rune('a' + (j-1)%26))
 		}
 		scores[len(texts)] = -float32(i)
 		texts, kinds = append(texts, s), append(kinds, 1)
+	}
+	for _, c := range controls {
+		texts, kinds = append(texts, c), append(kinds, 3)
 	}
 	b.SetString("tokenizer.ggml.model", "llama")
 	b.SetStrings("tokenizer.ggml.tokens", texts)
