@@ -16,10 +16,10 @@ import (
 	"elenchus/service/node"
 )
 
-// serving is the computer of a model as a node uses it; rows may be nil.
-func (r *Role) serving(man *manifest.Manifest, pool *engine.Pool, rows *engine.PrefixCache) engine.Computer {
+// serving is the computer of a model as a node uses it; prefix and rows may be nil.
+func (r *Role) serving(man *manifest.Manifest, pool *engine.Pool, prefix *engine.PrefixCache, rows *engine.Rows) engine.Computer {
 	c := *computer(man, pool)
-	c.Prefix, c.Together = rows, &engine.Together{}
+	c.Prefix, c.Together, c.Rows = prefix, &engine.Together{}, rows
 	if r.Recheck > 0 && r.Attack == "" { // who lies does not ask whether it is true
 		c.Recheck = recheckAt(r.Recheck, rand.Float64)
 	}
@@ -56,7 +56,7 @@ func (r *Role) Node(ctx context.Context) error {
 			return err
 		}
 	}
-	held := &shelfOfModels{role: r, pool: pool, rows: prefixCache(r.PrefixMiB), lie: lie, meter: face.meter}
+	held := &shelfOfModels{role: r, pool: pool, prefix: prefixCache(r.PrefixMiB), rows: rowsOf(r.RowsMiB), lie: lie, meter: face.meter}
 	held.set = &residents{keep: r.KeepAlive, log: r.Log, loaded: func() { face.meter.Add("elenchus_node_model_loads_total", 1) }}
 	defer held.close()
 	for _, name := range r.Models {
@@ -118,7 +118,8 @@ func (r *Role) nodeOptions(ctx context.Context, l *Link, held *shelfOfModels) (*
 type shelfOfModels struct {
 	role    *Role
 	pool    *engine.Pool
-	rows    *engine.PrefixCache
+	prefix  *engine.PrefixCache
+	rows    *engine.Rows
 	lie     *adversary.Attack
 	meter   *meter.Set
 	set     *residents
@@ -243,7 +244,7 @@ func (h *shelfOfModels) open(key, name string) (whole, string, error) {
 	if err != nil {
 		return whole{}, "", err
 	}
-	c := h.role.serving(man, h.pool, h.rows)
+	c := h.role.serving(man, h.pool, h.prefix, h.rows)
 	check := sealed(&c, man)
 	return whole{man, h.lie.Computer(c), check}, title, nil
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -13,6 +14,7 @@ import (
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/model"
+	"elenchus/engine"
 	"elenchus/service/node"
 )
 
@@ -247,7 +249,8 @@ func (r *resident) Generate(ctx context.Context, job decode.Job, emit func(id in
 		return nil, 0, err
 	}
 	defer r.leaves()
-	return w.run.Generate(ctx, job, emit)
+	a, finish, err := w.run.Generate(ctx, job, emit)
+	return a, finish, refused(err)
 }
 
 // GenerateOdds is node.Assessor, as far as what runs the model is one: liars are none.
@@ -261,7 +264,16 @@ func (r *resident) GenerateOdds(ctx context.Context, job decode.Job, k int, emit
 	if !ok {
 		return nil, 0, fmt.Errorf("%w: this node gives no logprobs", node.ErrRefused)
 	}
-	return a.GenerateOdds(ctx, job, k, emit)
+	answer, finish, err := a.GenerateOdds(ctx, job, k, emit)
+	return answer, finish, refused(err)
+}
+
+// refused says of a request that is too large for this node that it is refused, not that the node failed.
+func refused(err error) error {
+	if errors.Is(err, engine.ErrRows) {
+		return fmt.Errorf("%w: %w", node.ErrRefused, err)
+	}
+	return err
 }
 
 // Audit is node.Computer.

@@ -12,7 +12,10 @@ import (
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
+	"elenchus/compute/model/modeltest"
+	"elenchus/engine"
 	"elenchus/importer"
+	"elenchus/service/node"
 )
 
 // counted computes nothing and counts how often it is loaded.
@@ -159,5 +162,27 @@ func TestOutlineChecksJobsAsTheModelDoes(t *testing.T) {
 		if (a == nil) != (b == nil) || a != nil && a.Error() != b.Error() {
 			t.Errorf("%v and %v", a, b)
 		}
+	}
+}
+
+// A request whose rows do not fit this node is refused, so that whoever asked asks another node or for less.
+func TestARequestWithoutRoomForItsRowsIsRefused(t *testing.T) {
+	man, err := manifest.Bind(modeltest.Llama(1, modeltest.Tiny()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := computer(man, nil)
+	c.Rows = engine.NewRows(100)
+	r := newResidents(-1).add("m", 0, &whole{man: man, run: c}, nil)
+	job := decode.Job{Prompt: []int32{1, 2}, MaxNew: 8}
+	_, _, plain := r.Generate(t.Context(), job, nil)
+	_, _, odds := r.GenerateOdds(t.Context(), job, 1, nil)
+	for _, err := range []error{plain, odds} {
+		if !errors.Is(err, node.ErrRefused) || !errors.Is(err, engine.ErrRows) {
+			t.Errorf("%v, want ErrRefused of ErrRows", err)
+		}
+	}
+	if rowsOf(-1) != nil {
+		t.Error("rows are bounded that should not be")
 	}
 }

@@ -44,6 +44,7 @@ type Role struct {
 	Attack       string       // experiments: what this role does wrong
 	Seed         uint64
 	PrefixMiB    int           // nodes: rows of prompts to keep for later ones; 0: a sixteenth of the free memory, below 0: none
+	RowsMiB      int           // nodes: most for rows of answers in the making; 0: half of the free memory, below 0: unbounded
 	Recheck      float64       // nodes: share of answers that are computed again, up to a random step, before they are signed
 	Scrub        int64         // nodes, watchers: MiB of packed weights a second that are compared with their checksums; 0: none
 	Metrics      string        // address of the operator's face: metrics and readiness; "": none

@@ -84,3 +84,16 @@ func prefixCache(mib int) *engine.PrefixCache {
 	}
 	return engine.NewPrefixCache(int64(min(free/16, 4<<30)))
 }
+
+// rowsOf bounds the rows of answers in the making: so many MiB, 0: half of the memory that is free, below
+// 0 or where that is not known: nothing.
+func rowsOf(mib int) *engine.Rows {
+	if mib > 0 {
+		return engine.NewRows(int64(mib) << 20)
+	}
+	free, err := memoryFree()
+	if mib < 0 || err != nil {
+		return nil
+	}
+	return engine.NewRows(int64(max(free/2, 1)))
+}

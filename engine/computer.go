@@ -15,6 +15,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"slices"
+	"sync"
 
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
@@ -44,6 +45,8 @@ type Computer struct {
 	// Report, when set, is told what each answer cost.
 	Report func(decode.Work)
 
+	// Rows, when set, bounds the rows of answers, audits and steps in the making; several computers may share it.
+	Rows *Rows
 	// Seals, when set, are of the manifest's packed weights: once they are found to be spoilt, every answer
 	// that is not complete ends with ErrSpoilt.
 	Seals *Seals
@@ -66,7 +69,7 @@ const passSize = 16
 // decode.ErrCut, the ids handed out before are the answer, which was cancelled.
 func (c *Computer) Generate(ctx context.Context, job decode.Job, emit func(id int32) error) (_ *trace.Answer, _ uint8, err error) {
 	defer guard(debug.SetPanicOnFault(true), &err)
-	r, err := c.prepare(job)
+	r, err := c.prepare(ctx, job)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -77,7 +80,7 @@ func (c *Computer) Generate(ctx context.Context, job decode.Job, emit func(id in
 // SPEC 05 §6.2.
 func (c *Computer) GenerateOdds(ctx context.Context, job decode.Job, k int, emit func(id int32, o decode.Odds) error) (_ *trace.Answer, _ uint8, err error) {
 	defer guard(debug.SetPanicOnFault(true), &err)
-	r, err := c.prepare(job)
+	r, err := c.prepare(ctx, job)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -94,8 +97,8 @@ func (c *Computer) GenerateOdds(ctx context.Context, job decode.Job, k int, emit
 }
 
 // prepare begins an answer with the guesses and the rows of prompts that the computer has.
-func (c *Computer) prepare(job decode.Job) (*running, error) {
-	r, err := c.begin(job)
+func (c *Computer) prepare(ctx context.Context, job decode.Job) (*running, error) {
+	r, err := c.begin(ctx, job, c.Rows.take)
 	if err != nil {
 		return nil, err
 	}
@@ -104,9 +107,12 @@ func (c *Computer) prepare(job decode.Job) (*running, error) {
 	}
 	if c.Prefix != nil && c.Tamper == nil && c.Flip == nil {
 		r.prefix = c.Prefix
-		err = r.adopt()
+		if err := r.adopt(); err != nil {
+			r.free()
+			return nil, err
+		}
 	}
-	return r, err
+	return r, nil
 }
 
 // Audit is Generate of a job whose output is claimed to be known: several steps of the answer are
@@ -114,7 +120,7 @@ func (c *Computer) prepare(job decode.Job) (*running, error) {
 // whatever is claimed. It shares no rows: whoever checks computes for himself.
 func (c *Computer) Audit(ctx context.Context, job decode.Job, claimed []int32) (_ *trace.Answer, _ uint8, err error) {
 	defer guard(debug.SetPanicOnFault(true), &err)
-	r, err := c.begin(job)
+	r, err := c.begin(ctx, job, c.Rows.insist)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -131,9 +137,11 @@ type running struct {
 	batch  int
 	prefix *PrefixCache
 	leaves []merkle.Hash // of adopted positions
+	free   func()        // gives back the room of the rows; it is called once
 }
 
-func (c *Computer) begin(job decode.Job) (*running, error) {
+// begin makes an answer that waits for its first pass, once there is room for its rows. Who gets it calls finish.
+func (c *Computer) begin(ctx context.Context, job decode.Job, room taking) (*running, error) {
 	if err := job.Check(c.Manifest.Model); err != nil {
 		return nil, err
 	}
@@ -158,8 +166,16 @@ func (c *Computer) begin(job decode.Job) (*running, error) {
 	if c.Flip != nil {
 		r.batch = 1 // a later position of the batch must see the disturbed cache, as in Step
 	}
-	r.run, err = decode.New(c.Manifest.Model, job, c.Split, hooks)
-	return r, err
+	free, err := room(ctx, c.Manifest, &job)
+	if err != nil {
+		return nil, err
+	}
+	r.free = sync.OnceFunc(free)
+	if r.run, err = decode.New(c.Manifest.Model, job, c.Split, hooks); err != nil {
+		r.free()
+		return nil, err
+	}
+	return r, nil
 }
 
 // adopt takes the rows of the prompt that the cache has.
@@ -181,6 +197,7 @@ func (r *running) share() {
 
 // finish advances the run to its end.
 func (r *running) finish(ctx context.Context, emit func(id int32) error) (*trace.Answer, uint8, error) {
+	defer r.free()
 	advance := r.run.Advance
 	if g := r.c.Together; g != nil && r.c.Tamper == nil && r.c.Flip == nil {
 		defer g.join()()
@@ -216,6 +233,7 @@ func (r *running) complete(a *trace.Answer, finish uint8) (*trace.Answer, uint8,
 	if r.c.Report != nil {
 		r.c.Report(r.run.Work())
 	}
+	r.free() // a second look has rows of its own
 	if err := errors.Join(r.recheck(a), r.c.Seals.Err()); err != nil {
 		return nil, 0, err
 	}
@@ -233,5 +251,10 @@ func (c *Computer) Step(job decode.Job, t int, known []int32) (_ *trace.Step, er
 	if job, err = c.Grammars.Bind(c.Manifest, job); err != nil {
 		return nil, err
 	}
+	free, err := c.Rows.insist(context.Background(), c.Manifest, &job)
+	if err != nil {
+		return nil, err
+	}
+	defer free()
 	return trace.Replay(c.Manifest, job, t, known, c.Split, c.Tamper, flip)
 }

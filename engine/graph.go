@@ -33,6 +33,11 @@ func (c *Computer) Run(ctx context.Context, in []int32) (_ []int32, err error) {
 // It ends with ctx between blocks of positions, and fails with decode.ErrJob for ids that do not fit.
 func (c *Computer) Hidden(ctx context.Context, ids []int32) (_ []int32, err error) {
 	defer c.Seals.sound(&err)
+	free, err := c.Rows.take(ctx, c.Manifest, &decode.Job{Prompt: ids})
+	if err != nil {
+		return nil, err
+	}
+	defer free()
 	var sum []int64 // at most 2^20 positions of 2^31
 	err = decode.Hidden(c.Manifest.Model, ids, c.Split, func(_ int, x []int32) error {
 		if sum == nil {

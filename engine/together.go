@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -132,7 +133,7 @@ func (g *Together) gather() []*turn {
 	}
 	n := min(len(g.waiting), mostTogether)
 	turns := append([]*turn(nil), g.waiting[:n]...)
-	g.waiting = append(g.waiting[:0], g.waiting[n:]...)
+	g.waiting = slices.Delete(g.waiting, 0, n) // which clears what it leaves: a turn holds rows
 	return turns
 }
 

@@ -78,7 +78,7 @@ func TestSharedPassesAreFewer(t *testing.T) {
 	for i := range n {
 		_, alone := answer(t, &Computer{Manifest: man, Plain: true}, mixed(i))
 		most = max(most, uint64(alone.Passes))
-		r, err := c.begin(mixed(i))
+		r, err := c.begin(context.Background(), mixed(i), c.Rows.take)
 		if err != nil {
 			t.Fatal(err)
 		}

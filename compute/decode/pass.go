@@ -36,6 +36,7 @@ func (p *Pass) Advance(runs []*Run, batch int) error {
 		return nil
 	}
 	p.begin(runs[0].m, runs[0].hooks.Tensor)
+	defer p.forget()
 	for _, r := range runs {
 		if r.m != p.m || len(runs) > 1 && r.hooks.Tensor != nil {
 			return fmt.Errorf("%w: runs of different models, or observed ones, in one pass", ErrJob)
@@ -63,6 +64,14 @@ func (p *Pass) begin(m *model.Model, see func(int, *opset.Context, int, *tensor.
 	p.m, p.see = m, see
 	p.runs, p.ctx, p.kv, p.emits, p.refused = p.runs[:0], p.ctx[:0], p.kv[:0], p.emits[:0], map[*Run]bool{}
 	p.body.Split, p.heads.Split = p.Split, p.Split
+}
+
+// forget lets go of the runs of the pass, whose rows may be all that somebody waits for.
+func (p *Pass) forget() {
+	clear(p.runs)
+	clear(p.ctx)
+	clear(p.kv)
+	p.refused = nil
 }
 
 // add takes steps of a run into the pass.
