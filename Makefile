@@ -4,7 +4,7 @@ FUZZTIME ?= 5s
 SOAK     ?= 2m
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: check test lint fuzz soak invariants mutation demo bench gas generate tools image schedules attacks
+.PHONY: check test lint fuzz soak invariants mutation mutation-brief demo bench gas generate tools image schedules attacks
 
 ## check: everything that a change must pass before it is handed over
 check: lint test
@@ -44,6 +44,10 @@ attacks:
 invariants:
 	cd contracts && FOUNDRY_INVARIANT_RUNS=256 FOUNDRY_INVARIANT_DEPTH=200 node forge.mjs test --match-contract Invariant
 	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 60m ./conformance -run 'EveryTransition|EveryRefusal' -v
+
+## mutation-brief: some decisions of the rules of the game made to come out wrong, without the compiler
+mutation-brief:
+	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 30m ./conformance -run WrongDecisions -v
 
 ## mutation: every decision of the contracts made to come out wrong, one after the other; survivors in dist/survivors.tsv
 mutation:

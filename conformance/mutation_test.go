@@ -2,8 +2,8 @@ package conformance_test
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -11,11 +11,9 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/core/tracing"
-	"github.com/ethereum/go-ethereum/core/vm"
 
 	"elenchus/compute/opset"
 	"elenchus/conformance/mutants"
-	"elenchus/contracts"
 )
 
 // watching is what every EVM that a test makes reports to; nil unless mutants are tried. No test of this
@@ -35,6 +33,8 @@ func suites() []testing.InternalTest {
 	all := []testing.InternalTest{
 		{Name: "OpenOnChain", F: TestOpenOnChain},
 		{Name: "IncludeOnChain", F: TestIncludeOnChain},
+		{Name: "EdgesOfOpen", F: TestOpeningsAtTheirEdges},
+		{Name: "ChangedOpenings", F: TestTwinsAgreeOnChangedOpenings},
 		{Name: "RulesOfTheGame", F: TestRulesOfTheGameOnChain},
 		{Name: "SharedGames", F: TestCourtPlaysTheSharedGames},
 		{Name: "Refusals", F: TestEveryRefusalIsReached},
@@ -82,40 +82,92 @@ func quietly(t *testing.T, s testing.InternalTest) bool {
 	return testing.RunTests(all, []testing.InternalTest{{Name: s.Name, F: guarded}})
 }
 
-// cover notes for every decision which suites meet it. All suites must pass.
-func cover(t *testing.T, p *mutants.Probe) map[mutants.Place][]testing.InternalTest {
+// seen is how a suite meets a decision.
+type seen struct {
+	suite testing.InternalTest
+	met   mutants.Met
+}
+
+// cover notes for every decision how suites meet it, the quickest suite first. All suites must pass.
+func cover(t *testing.T, p *mutants.Probe, all []testing.InternalTest) map[mutants.Place][]seen {
 	t.Helper()
-	reached := map[mutants.Place][]testing.InternalTest{}
-	for _, s := range suites() {
+	reached := map[mutants.Place][]seen{}
+	took := map[string]time.Duration{}
+	for _, s := range all {
 		begin := time.Now()
 		if !quietly(t, s) {
 			t.Fatalf("%s fails on the contracts as they are", s.Name)
 		}
 		hit := p.Reached()
-		for at := range hit {
-			reached[at] = append(reached[at], s)
+		for at, met := range hit {
+			reached[at] = append(reached[at], seen{s, met})
 		}
-		t.Logf("%-16s meets %4d decisions in %v", s.Name, len(hit), time.Since(begin).Round(time.Millisecond))
+		took[s.Name] = time.Since(begin)
+		t.Logf("%-16s meets %4d decisions in %v", s.Name, len(hit), took[s.Name].Round(time.Millisecond))
+	}
+	for _, by := range reached {
+		slices.SortStableFunc(by, func(a, b seen) int { return cmp.Compare(took[a.suite.Name], took[b.suite.Name]) })
 	}
 	return reached
 }
 
-// killer is the first of the suites that fails on a mutant, "" if none does.
-func killer(t *testing.T, p *mutants.Probe, m *mutants.Mutant, by []testing.InternalTest) string {
+// killer is the first of the suites that fails on a mutant, "" if none does. Only suites are asked in which
+// the mutant comes out otherwise; met says whether there are any.
+func killer(t *testing.T, p *mutants.Probe, m *mutants.Mutant, by []seen) (name string, met bool) {
 	t.Helper()
 	p.Become(m)
 	defer p.Become(nil)
 	for _, s := range by {
-		if !quietly(t, s) {
-			return s.Name
+		if !m.Seen(s.met) {
+			continue
+		}
+		met = true
+		if !quietly(t, s.suite) {
+			return s.suite.Name, true
 		}
 	}
-	return ""
+	return "", met
+}
+
+// campaign is a run over the mutants of some contracts.
+type campaign struct {
+	probe   *mutants.Probe
+	reached map[mutants.Place][]seen
+	stage   *rules
+	bar     *bar
+	excuses mutants.Excuses
+	score   mutants.Scores
+	out     *bufio.Writer // what survived
+}
+
+// try runs one mutant against the suites that meet it.
+func (c *campaign) try(t *testing.T, m *mutants.Mutant) {
+	t.Helper()
+	s := c.score.Of(m.Contract)
+	s.Mutants++
+	if staged, stagedBar = c.stage, c.bar; m.Part == "creation" {
+		staged, stagedBar = nil, nil
+	}
+	by, met := killer(t, c.probe, m, c.reached[m.Place()])
+	switch {
+	case by != "":
+		s.Killed++
+		return
+	case c.excuses.Excuse(m) != "":
+		s.Excused++
+		return
+	case met:
+		s.Survived++
+	default:
+		s.Unmet++
+	}
+	fmt.Fprintf(c.out, "%s\t%d\t%s\t%v\t%s\t%s:%d\t%s\n", m.Contract, m.PC, m.Part, met, m.How, m.File, m.Line, m.Text)
+	c.out.Flush()
 }
 
 // Every decision of the contracts that comes out wrong is noticed by a test. ELENCHUS_MUTANTS names the
-// list of contracts/branches.mjs and ELENCHUS_SURVIVORS the file to which this test appends what no suite
-// here notices; `make mutation` then asks forge's tests.
+// list of contracts/branches.mjs, ELENCHUS_SURVIVORS the file for what no suite notices, ELENCHUS_MUTANTS_OF
+// the contracts and ELENCHUS_MUTANTS_BY the suites, all without them. With ELENCHUS_UPDATE=1 the scores become those of the table.
 func TestMutantsAreKilled(t *testing.T) {
 	list := os.Getenv("ELENCHUS_MUTANTS")
 	if list == "" {
@@ -129,91 +181,96 @@ func TestMutantsAreKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := mutants.NewProbe(all)
-	if err != nil {
-		t.Fatal(err)
+	if only := strings.Fields(os.Getenv("ELENCHUS_MUTANTS_OF")); len(only) > 0 {
+		all = slices.DeleteFunc(all, func(d mutants.Decision) bool { return !slices.Contains(only, d.Contract) })
 	}
-	watching = p.Hooks()
-	defer func() { watching = nil }()
-	reached := cover(t, p)
-	bar := newBar(t)
-	defer func() { staged, stagedBar = nil, nil }()
 	out, err := os.Create(os.Getenv("ELENCHUS_SURVIVORS"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	w := bufio.NewWriter(out)
-	defer w.Flush()
-	score, only := map[string][3]int{}, os.Getenv("ELENCHUS_MUTANTS_OF")
-	begin := time.Now()
-	for _, m := range mutants.Of(all) {
-		if !strings.Contains(m.Key(), only) {
-			continue
-		}
-		s, by := score[m.Contract], ""
-		if s[0]++; reached[m.Place()] != nil {
-			s[1]++
-			if staged, stagedBar = bar.rules, bar; m.Part == "creation" {
-				staged, stagedBar = nil, nil
-			}
-			by = killer(t, p, &m, reached[m.Place()])
-		}
-		if by != "" {
-			s[2]++
-		} else {
-			fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%v\t%s\t%s:%d\t%s\n", m.Contract, m.PC, m.Part, m.How, reached[m.Place()] != nil, m.How, m.File, m.Line, m.Text)
-		}
-		score[m.Contract] = s
-	}
-	for _, name := range slices.Sorted(maps.Keys(score)) {
-		t.Logf("%-22s %4d mutants, %4d met, %4d killed", name, score[name][0], score[name][1], score[name][2])
-	}
-	t.Logf("%v", time.Since(begin))
-}
-
-// The tests of the rules notice when the rules decide otherwise: of a few branches of the rules of the
-// game, spread over its code, most are killed. All of them are tried by `make mutation`.
-func TestWrongDecisionsAreNoticed(t *testing.T) {
-	if os.Getenv("ELENCHUS_SOAK") == "" {
-		t.Skip("a sample of `make mutation`, twenty seconds long: ELENCHUS_SOAK=1")
-	}
-	code, err := contracts.Runtime("GameRules")
-	if err != nil {
+	c := campaign{excuses: excusesOf(t), score: mutants.Scores{}, out: bufio.NewWriter(out)}
+	if c.probe, err = mutants.NewProbe(all); err != nil {
 		t.Fatal(err)
 	}
-	var all []mutants.Decision
-	for pc := 0; pc < len(code); pc++ {
-		if op := vm.OpCode(code[pc]); op == vm.JUMPI {
-			all = append(all, mutants.Decision{Contract: "GameRules", Part: "runtime", Op: "branch", PC: uint64(pc)})
-		} else if op.IsPush() {
-			pc += int(op - vm.PUSH0)
+	watching = c.probe.Hooks()
+	defer func() { watching, staged, stagedBar = nil, nil, nil }()
+	by := suites()
+	if only := strings.Fields(os.Getenv("ELENCHUS_MUTANTS_BY")); len(only) > 0 {
+		by = slices.DeleteFunc(by, func(s testing.InternalTest) bool { return !slices.Contains(only, s.Name) })
+	}
+	c.reached = cover(t, c.probe, by)
+	c.bar = newBar(t)
+	c.stage = c.bar.rules
+	for _, m := range mutants.Of(all) {
+		c.try(t, &m)
+	}
+	for name, s := range c.score {
+		if s.Build, err = mutants.Build(name); err != nil {
+			t.Fatal(err)
 		}
+	}
+	t.Logf("\n%s", c.score.Table())
+	if os.Getenv("ELENCHUS_UPDATE") == "1" {
+		keepScores(t, c.score)
+	}
+}
+
+// bothWays are the branches of a contract that suites saw go both ways: decisions, not the checks that a
+// compiler adds, which only ever go one way.
+func bothWays(t *testing.T, contract string, by []testing.InternalTest) (*mutants.Probe, []mutants.Decision, map[mutants.Place][]seen) {
+	t.Helper()
+	all, err := mutants.Branches(contract)
+	if err != nil {
+		t.Fatal(err)
 	}
 	p, err := mutants.NewProbe(all)
 	if err != nil {
 		t.Fatal(err)
 	}
-	suite := []testing.InternalTest{{Name: "RulesOfTheGame", F: TestRulesOfTheGameOnChain}}
-	stage := newRules(t)
-	watching, staged = p.Hooks(), stage
-	defer func() { watching, staged = nil, nil }()
-	if !quietly(t, suite[0]) {
-		t.Fatal("the rules fail as they are")
+	watching = p.Hooks()
+	reached := map[mutants.Place][]seen{}
+	met := map[mutants.Place]mutants.Met{}
+	for _, s := range by {
+		if !quietly(t, s) {
+			t.Fatalf("%s fails on the contracts as they are", s.Name)
+		}
+		for at, m := range p.Reached() {
+			met[at] |= m
+			reached[at] = append(reached[at], seen{s, m})
+		}
 	}
-	hit := p.Reached()
-	all = slices.DeleteFunc(all, func(d mutants.Decision) bool { return hit[d.Place()] == 0 })
+	return p, slices.DeleteFunc(all, func(d mutants.Decision) bool { return met[d.Place()] != mutants.Taken|mutants.Passed }), reached
+}
+
+// The tests of the rules notice when the rules decide otherwise: of branches spread over their code nearly
+// all. A few in every run, some hundred in a soak; `make mutation` tries every decision.
+func TestWrongDecisionsAreNoticed(t *testing.T) {
+	each := 3
+	if os.Getenv("ELENCHUS_SOAK") != "" {
+		each = 40
+	}
+	bar := newBar(t)
+	defer func() { watching, staged, stagedBar = nil, nil, nil }()
+	staged, stagedBar = bar.rules, bar
 	tried, killed := 0, 0
-	for i := 0; i < len(all); i += 1 + len(all)/6 {
-		for _, m := range mutants.Of(all[i : i+1]) {
-			tried++
-			if killer(t, p, &m, suite) != "" {
-				killed++
+	for contract, by := range map[string][]testing.InternalTest{
+		"GameRules": {{Name: "RulesOfTheGame", F: TestRulesOfTheGameOnChain}},
+		"OpenRules": {{Name: "OpenOnChain", F: TestOpenOnChain}, {Name: "EdgesOfOpen", F: TestOpeningsAtTheirEdges}},
+	} {
+		p, all, reached := bothWays(t, contract, by)
+		for i := 0; i < len(all); i += 1 + len(all)/each {
+			for _, m := range mutants.Of(all[i : i+1]) {
+				tried++
+				if by, _ := killer(t, p, &m, reached[m.Place()]); by != "" {
+					killed++
+				} else {
+					t.Logf("%s at %d, %s: nobody noticed", m.Contract, m.PC, m.How)
+				}
 			}
 		}
 	}
-	// A branch that always goes one way is no mutant when it is held to that way: half of them at least are.
-	if t.Logf("%d of %d killed", killed, tried); tried < 8 || killed < tried/4 {
+	if t.Logf("%d of %d killed", killed, tried); tried < 2*each || killed < tried/2 {
 		t.Errorf("%d of %d wrong decisions were noticed", killed, tried)
 	}
 }

@@ -1,0 +1,77 @@
+package conformance_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"elenchus/conformance/mutants"
+)
+
+// Where the excuses and the scores of mutants are kept.
+var (
+	excusesFile = filepath.Join("testdata", "mutants", "excused.txt")
+	scoresFile  = filepath.Join("testdata", "mutants", "scores.txt")
+)
+
+func excusesOf(t testing.TB) mutants.Excuses {
+	t.Helper()
+	b, err := os.ReadFile(excusesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := mutants.ParseExcuses(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func scoresOf(t testing.TB) mutants.Scores {
+	t.Helper()
+	b, err := os.ReadFile(scoresFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := mutants.ParseScores(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// keepScores makes what a campaign found part of the table; contracts that it did not try keep theirs.
+func keepScores(t testing.TB, found mutants.Scores) {
+	t.Helper()
+	all := scoresOf(t)
+	maps.Copy(all, found)
+	if err := os.WriteFile(scoresFile, all.Lines(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The table of mutants is that of the scores that `make mutation` found.
+func TestTheTableOfMutantsIsThatOfTheScores(t *testing.T) {
+	const file, from, to = "../docs/mutation.md", "<!-- scores -->\n", "<!-- end of scores -->"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok1 := strings.Cut(string(text), from)
+	got, tail, ok2 := strings.Cut(rest, to)
+	if !ok1 || !ok2 {
+		t.Fatalf("%s lacks %q or %q", file, from, to)
+	}
+	want := scoresOf(t).Table()
+	if got == want {
+		return
+	}
+	if os.Getenv("ELENCHUS_UPDATE") != "1" {
+		t.Fatalf("the scores say\n%s", want)
+	}
+	if err := os.WriteFile(file, []byte(head+from+want+to+tail), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
