@@ -206,7 +206,7 @@ func compute(ctx context.Context, man *manifest.Manifest, job decode.Job, claime
 	if err != nil {
 		return nil, nil, err
 	}
-	chain := trace.NewChain(&man.Header, &job)
+	chain := trace.NewChain(man, &job)
 	run, err := decode.New(man.Model, job, split, decode.Hooks{Step: func(_ int, y decode.Yield, kv *machine.Cache) { chain.Append(y, kv) }})
 	if err != nil {
 		return nil, nil, err

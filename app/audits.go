@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
 	"elenchus/network/chain"
 	"elenchus/network/peer"
@@ -167,7 +168,7 @@ func (r *Role) auditor(ctx context.Context, l *Link, judge *challenger.Options, 
 
 // audited is a challenger's model as an auditor holds it.
 func audited(m *challenger.Model) *auditor.Model {
-	if m == nil {
+	if m == nil || m.Manifest.Class == manifest.Private { // what an auditor says of one, no game could refute
 		return nil
 	}
 	return &auditor.Model{Manifest: m.Manifest, Computer: m.Computer, Whole: m.Whole}

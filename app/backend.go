@@ -103,6 +103,7 @@ func (b *Backend) Models(context.Context) ([]gateway.Model, error) {
 		out[i] = gateway.Model{
 			ID: m.man.ID().String(), Name: m.name, Created: b.Created, ContextLength: int(m.man.TMax), Vocab: int(m.man.Vocab),
 			Stop: m.man.Model.EndIDs, Architecture: m.card.Architecture, Class: m.card.Class, Parameters: m.card.Parameters, Bytes: m.card.WeightBytes,
+			Private: m.man.Class == manifest.Private,
 		}
 		if e := m.encoder; e.rows > 0 {
 			out[i].ContextLength, out[i].Vocab, out[i].Vectors = e.rows, e.vocab, e.dim

@@ -102,7 +102,7 @@ func (r *SpeedRow) begin(z *gasShape, man *manifest.Manifest, split machine.Spli
 		job.MaxNew = 1
 	}
 	t = &timing{}
-	chain := trace.NewChain(&man.Header, &job)
+	chain := trace.NewChain(man, &job)
 	t.run, err = decode.New(man.Model, job, split, decode.Hooks{Step: func(_ int, y decode.Yield, kv *machine.Cache) {
 		start := time.Now()
 		chain.Append(y, kv)

@@ -40,6 +40,9 @@ func weights(models []string, id string) (io.ReadCloser, int64, error) {
 		if man.ID().String() != id {
 			continue
 		}
+		if man.Class != manifest.Public {
+			return nil, 0, fmt.Errorf("%w: this model is %s: its file is handed to nobody", gateway.ErrInvalid, man.Class)
+		}
 		var size length
 		if err := man.Encode(&size, title); err != nil {
 			return nil, 0, err

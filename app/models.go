@@ -64,6 +64,8 @@ type StoredModel struct {
 	Memory  int64    `json:"memory_bytes"` // about what it takes to serve it, less rows of prompts
 	// Confidential: disputes about it are answered by proofs.
 	Confidential bool `json:"confidential,omitempty"`
+	// Private: it is salted with a secret, and there is no game about its elements.
+	Private bool `json:"private,omitempty"`
 }
 
 const (
@@ -118,7 +120,7 @@ func describe(path string) (StoredModel, error) {
 	}
 	return StoredModel{
 		Name: name, ID: h.ID().String(), Kind: kindName(h.Kind), Layers: h.Layers, Vocab: h.Vocab, Context: h.TMax, Bytes: st.Size(), Path: path,
-		Memory: servingBytes(st.Size()), Confidential: h.Class == manifest.Confidential,
+		Memory: servingBytes(st.Size()), Confidential: h.Class == manifest.Confidential, Private: h.Class == manifest.Private,
 	}, nil
 }
 
@@ -158,23 +160,30 @@ type ImportOptions struct {
 	// Confidential makes a model whose leaves never are on a chain. The path may be that of a model of the store,
 	// or default. SPEC 10 §6.
 	Confidential bool
-	Notes        func(line string)
-	Progress     func(done, all int)
+	// Private makes a model whose id tells nothing of its weights, likewise. Secret is the file of its secret;
+	// where there is none a new one is made and kept there, too ("": in the store alone). SPEC 10 §8.
+	Private  bool
+	Secret   string
+	Notes    func(line string)
+	Progress func(done, all int)
 }
 
 // Import turns a model file into a model of the store.
 func (s Store) Import(path string, o ImportOptions) (StoredModel, error) {
 	if o.Name == "" {
 		o.Name = title(path)
-		if o.Confidential {
+		switch {
+		case o.Confidential:
 			o.Name += "-confidential"
+		case o.Private:
+			o.Name += "-private"
 		}
 	}
 	if err := checkName(o.Name); err != nil {
 		return StoredModel{}, err
 	}
-	if o.Confidential {
-		return s.importConfidential(path, o)
+	if o.Confidential || o.Private {
+		return s.importHidden(path, o)
 	}
 	if filepath.Ext(path) == modelExt {
 		man, _, err := openModel(path)
@@ -191,26 +200,6 @@ func (s Store) Import(path string, o ImportOptions) (StoredModel, error) {
 		return StoredModel{}, fmt.Errorf("import %s: %w", path, err)
 	}
 	return s.Add(man, o.Name)
-}
-
-// importConfidential takes a file or a model that is here already, as a confidential one.
-func (s Store) importConfidential(path string, o ImportOptions) (StoredModel, error) {
-	var man *manifest.Manifest
-	_, err := os.Stat(path)
-	if err != nil || filepath.Ext(path) == modelExt {
-		man, _, err = s.Load(path)
-	} else {
-		man, err = s.importSource(path, o)
-	}
-	if err != nil {
-		return StoredModel{}, fmt.Errorf("import %s: %w", path, err)
-	}
-	hidden, err := manifest.BindAs(man.Model, manifest.Confidential)
-	if err != nil {
-		return StoredModel{}, fmt.Errorf("import %s: %w", path, err)
-	}
-	hidden.Backing = man.Backing
-	return s.Add(hidden, o.Name)
 }
 
 // importSource imports what fits memory and disk.
@@ -298,6 +287,11 @@ func (s Store) Add(man *manifest.Manifest, name string) (StoredModel, error) {
 		return StoredModel{}, err
 	}
 	path := filepath.Join(s.dir, id+modelExt)
+	if secret := man.Secret(); secret != nil {
+		if err := keepSecret(engine.SecretPath(path), secret); err != nil {
+			return StoredModel{}, err
+		}
+	}
 	if err := writeModel(path, man, name); err != nil {
 		return StoredModel{}, err
 	}

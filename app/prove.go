@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
@@ -102,6 +103,9 @@ func (s Store) answer(model string, o *ProveOptions) (*circuit.Answer, error) {
 	man, _, err := s.Load(model)
 	if err != nil {
 		return nil, err
+	}
+	if man.Class == manifest.Private {
+		return nil, fmt.Errorf("%w: model %s is private: a proof of an element names hashes of its leaves without their salts", ErrCannot, man.ID())
 	}
 	tok, err := textSide(man)
 	if err != nil {

@@ -83,7 +83,7 @@ func graphClaim(t testing.TB, man *manifest.Manifest, theirs, mine *lie) *claime
 
 func tokenRun(t testing.TB, man *manifest.Manifest, job decode.Job, tamper trace.Tamper) (*trace.Answer, uint8) {
 	t.Helper()
-	chain := trace.NewChain(&man.Header, &job)
+	chain := trace.NewChain(man, &job)
 	hooks := decode.Hooks{Step: func(_ int, y decode.Yield, kv *machine.Cache) { chain.Append(y, kv) }}
 	if tamper != nil {
 		hooks.Tensor = tamper

@@ -136,7 +136,11 @@ func openings() []offence {
 			x.payload[header+[]int{g.IntN(18), 24}[g.IntN(2)]] ^= byte(1 + g.IntN(255))
 			return c.opens(t, x)
 		}},
-		{"BadHeader", plainly(func(m *dispute.OpenMove, g *rand.Rand) { m.Header.Class = manifest.Class(2 + g.IntN(200)) })},
+		{"BadHeader", plainly(func(m *dispute.OpenMove, g *rand.Rand) { m.Header.Class = manifest.Class(3 + g.IntN(200)) })},
+		{"PrivateModel", plainly(func(m *dispute.OpenMove, g *rand.Rand) {
+			m.Header.Class = manifest.Private
+			m.T = []uint32{0, m.T, dispute.AnyState, dispute.AnyOutput, g.Uint32N(dispute.Delivered), dispute.Delivered - 1}[g.IntN(6)]
+		})},
 		{"BadStep", plainly(func(m *dispute.OpenMove, g *rand.Rand) {
 			m.T = dispute.OnItsFace
 			if g.IntN(2) == 0 {
@@ -358,6 +362,19 @@ func names() []offence {
 		}},
 		{"BadURL", func(t testing.TB, c *bar, g *rand.Rand) string {
 			return keys(t, c, "setEndpoint", string(make([]byte, []int{0, 513 + g.IntN(500)}[g.IntN(2)])))
+		}},
+		{"BadHeader", func(t testing.TB, c *bar, g *rand.Rand) string {
+			h := c.games[0].open.Header.Encode()
+			b := h[:]
+			switch g.IntN(3) {
+			case 0:
+				b = append(b, make([]byte, 9)...)[:[]int{0, 223, 225, 232}[g.IntN(4)]]
+			case 1:
+				b[g.IntN(18)] ^= 1 << g.IntN(8) // of magic or version
+			case 2:
+				b[33] = byte(3 + g.IntN(253))
+			}
+			return keys(t, c, "registerModel", b)
 		}},
 		{"KeyUsed", func(t testing.TB, c *bar, g *rand.Rand) string {
 			h := hash(g)

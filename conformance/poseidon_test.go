@@ -135,3 +135,60 @@ func TestPoseidonConstantsAreThere(t *testing.T) {
 		}
 	}
 }
+
+const secondPoseidon = "../clients/typescript/src/poseidon-constants.ts"
+
+// secondConstants is a module with the constants of both widths, in the order in which rounds use them.
+func secondConstants() string {
+	var out strings.Builder
+	out.WriteString("// Constants of Poseidon2 over BN254 as its authors publish them: docs/spec/10-circuits.md §4.1.\n" +
+		"// Written by `ELENCHUS_UPDATE=1 go test ./conformance -run SecondPoseidonConstants`; do not edit.\n" +
+		"export interface Constants {\n  width: number;\n  full: number;\n  partial: number;\n  keys: string; // 64 hex digits each\n  diagonal: string; // of the inner matrix, less 1\n}\n\n" +
+		"export const constants: Constants[] = [\n")
+	text := func(name string, es []fr.Element) {
+		fmt.Fprintf(&out, "    %s:", name)
+		for i := range es {
+			b := es[i].Bytes()
+			switch {
+			case i == 0:
+				fmt.Fprintf(&out, "\n      \"%x", b)
+			case i%2 == 0:
+				fmt.Fprintf(&out, "\" +\n      \"%x", b)
+			default:
+				fmt.Fprintf(&out, "%x", b)
+			}
+		}
+		out.WriteString("\",\n")
+	}
+	for _, bytes := range []int{64, 512} {
+		width, partial := poseidon.Sponge(bytes)
+		p := poseidon2.NewParameters(width, poseidon.FullRounds, partial)
+		var keys []fr.Element
+		for round, k := range p.RoundKeys {
+			if inner := round - poseidon.FullRounds/2; inner >= 0 && inner < partial {
+				k = k[:1]
+			}
+			keys = append(keys, k...)
+		}
+		fmt.Fprintf(&out, "  {\n    width: %d, full: %d, partial: %d,\n", width, poseidon.FullRounds, partial)
+		text("keys", keys)
+		text("diagonal", p.DiagM1)
+		out.WriteString("  },\n")
+	}
+	out.WriteString("];\n")
+	return out.String()
+}
+
+// The second implementation has the constants that the first one hashes with. SPEC 10 §4.1.
+func TestSecondPoseidonConstantsAreThoseOfTheFirst(t *testing.T) {
+	want := secondConstants()
+	if os.Getenv("ELENCHUS_UPDATE") != "" {
+		if err := os.WriteFile(secondPoseidon, []byte(want), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(secondPoseidon)
+	if err != nil || string(got) != want {
+		t.Fatalf("%s is not what the parameters give (%v): ELENCHUS_UPDATE=1 writes it", secondPoseidon, err)
+	}
+}

@@ -149,7 +149,7 @@ func (c *Computer) begin(ctx context.Context, job decode.Job, room taking) (*run
 	if err != nil {
 		return nil, err
 	}
-	r := &running{c: c, job: job, chain: trace.NewChain(&c.Manifest.Header, &job), batch: c.Batch}
+	r := &running{c: c, job: job, chain: trace.NewChain(c.Manifest, &job), batch: c.Batch}
 	hooks := decode.Hooks{Tensor: c.Tamper, Step: func(t int, y decode.Yield, kv *machine.Cache) {
 		if t < len(r.leaves) {
 			r.chain.AppendLeaf(y, r.leaves[t])

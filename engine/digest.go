@@ -19,7 +19,7 @@ func Digest(ctx context.Context, man *manifest.Manifest, job decode.Job, split m
 	if err := job.Check(man.Model); err != nil {
 		return [32]byte{}, err
 	}
-	chain := trace.NewChain(&man.Header, &job)
+	chain := trace.NewChain(man, &job)
 	states := 0
 	var logits []byte
 	hooks := decode.Hooks{Step: func(_ int, y decode.Yield, kv *machine.Cache) {

@@ -15,10 +15,19 @@ var ErrFault = errors.New("cannot read the weights of a mapped model file")
 // Open reads a model file and checks everything: form, graph invariants, roots and id. Where the
 // system can, the file is mapped: weights are read from it as they are used and take no memory of
 // the program's own. The mapping lasts as long as the program; the file may be replaced or removed
-// meanwhile, but not be written to. ADR 0034.
+// meanwhile, but not be written to. ADR 0034. The secret of a private model is read from SecretPath.
 func Open(path string) (man *manifest.Manifest, name string, err error) {
+	secret, err := secretOf(path)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", path, err)
+	}
+	return OpenSecret(path, secret)
+}
+
+// OpenSecret is Open of a model that may be private, with its secret, wherever that came from.
+func OpenSecret(path string, secret *manifest.Secret) (man *manifest.Manifest, name string, err error) {
 	defer guard(debug.SetPanicOnFault(true), &err)
-	if man, name, err = open(path); err != nil {
+	if man, name, err = open(path, secret); err != nil {
 		return nil, "", fmt.Errorf("%s: %w", path, err)
 	}
 	if man.Backing != nil {

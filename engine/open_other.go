@@ -11,7 +11,7 @@ import (
 // Maps says whether Open maps files on this system.
 const Maps = false
 
-func open(path string) (*manifest.Manifest, string, error) {
+func open(path string, secret *manifest.Secret) (*manifest.Manifest, string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, "", err
@@ -21,5 +21,5 @@ func open(path string) (*manifest.Manifest, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return manifest.Decode(f, st.Size())
+	return manifest.DecodeSecret(f, st.Size(), secret)
 }

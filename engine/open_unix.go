@@ -21,7 +21,7 @@ type mapping []byte
 // Release implements manifest.Backing.
 func (m mapping) Release() { _ = unix.Madvise(m, unix.MADV_DONTNEED) } // without it the memory is kept longer
 
-func open(path string) (*manifest.Manifest, string, error) {
+func open(path string, secret *manifest.Secret) (*manifest.Manifest, string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, "", err
@@ -32,13 +32,13 @@ func open(path string) (*manifest.Manifest, string, error) {
 		return nil, "", err
 	}
 	if !st.Mode().IsRegular() || st.Size() == 0 || st.Size() > math.MaxInt {
-		return manifest.Decode(f, st.Size())
+		return manifest.DecodeSecret(f, st.Size(), secret)
 	}
 	b, err := unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
-		return manifest.Decode(f, st.Size())
+		return manifest.DecodeSecret(f, st.Size(), secret)
 	}
-	man, name, err := manifest.DecodeBytes(b, int8s)
+	man, name, err := manifest.DecodeBytes(b, int8s, secret)
 	if err != nil {
 		_ = unix.Munmap(b) // nobody has a tensor of it
 		return nil, "", err

@@ -42,6 +42,9 @@ func modelImport() *cobra.Command {
 	l.add(c)
 	importFlags(c, &o)
 	c.Flags().BoolVar(&o.Confidential, "confidential", false, "a model whose disputes are answered by proofs: no leaf of it is shown on a chain; PATH may be a model of the store or default")
+	c.Flags().BoolVar(&o.Private, "private", false, "a model whose id tells nothing of its weights; disputes about its answers cannot be played")
+	c.Flags().StringVar(&o.Secret, "secret", "", "with --private: file of the secret that hides the weights; a new one is made where there is none")
+	c.MarkFlagsMutuallyExclusive("confidential", "private")
 	return c
 }
 
@@ -96,6 +99,9 @@ func modelList() *cobra.Command {
 					fmt.Fprintf(t, "%s\t%s\t%d MiB\tcontext %d", m.Name, m.ID, (m.Bytes+1<<20-1)>>20, m.Context)
 					if m.Confidential {
 						fmt.Fprint(t, "\tconfidential")
+					}
+					if m.Private {
+						fmt.Fprint(t, "\tprivate")
 					}
 					if len(m.Aliases) > 0 {
 						fmt.Fprintf(t, "\talso %s", strings.Join(m.Aliases, ", "))

@@ -186,6 +186,7 @@ type verdict struct {
 	Outcome   string         `json:"outcome"`
 	Statement statement      `json:"statement"`
 	Checks    []verdictCheck `json:"checks"`
+	NotGiven  string         `json:"not_given,omitempty"` // what nobody can hold the node to, whatever holds
 }
 
 type verdictCheck struct {
@@ -217,7 +218,7 @@ type statement struct {
 func verdictOf(rep *elenchus.Report) verdict {
 	r := rep.Receipt
 	q, k := &r.Request, &r.Claim
-	v := verdict{Outcome: rep.Outcome().String(), Statement: statement{
+	v := verdict{Outcome: rep.Outcome().String(), NotGiven: rep.NotGiven, Statement: statement{
 		Claim: fmt.Sprintf("%x", rep.ID), Node: fmt.Sprintf("0x%x", k.Node), Model: fmt.Sprintf("%x", q.Model), ChainID: r.Domain.ChainID,
 		Arena: fmt.Sprintf("0x%x", r.Domain.Arena), PromptIDs: len(r.Prompt), OutputIDs: len(r.Output), Finish: k.Finish,
 		Disclosure: claim.ClassName(q.DataClass), Temperature: q.Temperature, Seed: q.Seed, MaxNew: q.MaxNew, Sampler: r.Sampler.Words(),
@@ -269,6 +270,9 @@ func printReport(w io.Writer, rep *elenchus.Report) {
 	}
 	for _, c := range rep.Checks {
 		fmt.Fprintf(w, "%-10s %-8s %s\n", c.Name, c.Outcome, c.Detail)
+	}
+	if rep.NotGiven != "" {
+		fmt.Fprintf(w, "\nnot given: %s\n", rep.NotGiven)
 	}
 	fmt.Fprintf(w, "\n%s\n", rep.Outcome())
 }

@@ -72,19 +72,7 @@ func (w *writer) blob(b []byte) {
 
 // stages writes each model tensor once, in order of first use, then the descriptors.
 func (w *writer) stages(m *model.Model) {
-	number := map[*tensor.Tensor]uint32{nil: 0}
-	var all []*tensor.Tensor
-	for s := range m.Stages {
-		for i := range m.Stages[s].Ops {
-			o := &m.Stages[s].Ops[i]
-			for _, t := range []*tensor.Tensor{o.A, o.B} {
-				if _, ok := number[t]; !ok {
-					all = append(all, t)
-					number[t] = uint32(len(all))
-				}
-			}
-		}
-	}
+	number, all := operands(m)
 	w.u32(uint32(len(all)))
 	for _, t := range all {
 		w.tensor(t)
@@ -115,20 +103,26 @@ func (w *writer) tensor(t *tensor.Tensor) {
 }
 
 // Decode reads a model file of the given size in bytes. What it returns has the id that its header
-// says, or there is an error matching ErrModel.
+// says, or there is an error matching ErrModel. A private model is refused: DecodeSecret reads it.
 func Decode(in io.Reader, size int64) (m *Manifest, name string, err error) {
-	return decode(&reader{r: bufio.NewReaderSize(io.LimitReader(in, size), 1<<20), left: size})
+	return DecodeSecret(in, size, nil)
 }
 
-// DecodeBytes is Decode of a file that is at hand as a whole. Tensors of i8, which are nearly all of a
-// model, are not copied: view makes their elements of their bytes, and b must stay as it is for as
+// DecodeSecret is Decode of a model that may be private, with its secret; other models do not look at it.
+// Without it, and with another one, the error matches ErrSecret.
+func DecodeSecret(in io.Reader, size int64, secret *Secret) (m *Manifest, name string, err error) {
+	return decode(&reader{r: bufio.NewReaderSize(io.LimitReader(in, size), 1<<20), left: size}, secret)
+}
+
+// DecodeBytes is DecodeSecret of a file that is at hand as a whole. Tensors of i8, which are nearly all of
+// a model, are not copied: view makes their elements of their bytes, and b must stay as it is for as
 // long as the model is in use.
-func DecodeBytes(b []byte, view func(b []byte) []int8) (m *Manifest, name string, err error) {
+func DecodeBytes(b []byte, view func(b []byte) []int8, secret *Secret) (m *Manifest, name string, err error) {
 	in := bytes.NewReader(b)
-	return decode(&reader{r: in, left: in.Size(), skip: in, whole: b, view: view})
+	return decode(&reader{r: in, left: in.Size(), skip: in, whole: b, view: view}, secret)
 }
 
-func decode(r *reader) (m *Manifest, name string, err error) {
+func decode(r *reader, secret *Secret) (m *Manifest, name string, err error) {
 	if tag := r.bytes(uint64(len(fileTag)), 64); string(tag) != fileTag {
 		return nil, "", r.fail("it does not begin with %q", fileTag)
 	}
@@ -136,6 +130,9 @@ func decode(r *reader) (m *Manifest, name string, err error) {
 	want, err := DecodeHeader(r.bytes(HeaderSize, HeaderSize))
 	if err != nil {
 		return nil, "", r.wrap(err)
+	}
+	if want.Class == Private && secret == nil {
+		return nil, "", fmt.Errorf("%w: model %s", ErrSecret, want.ID())
 	}
 	mod := &model.Model{Kind: int(want.Kind), Vocab: int(want.Vocab), TMax: int(want.TMax), Layers: int(want.Layers)}
 	mod.Tokenizer = r.blob("tokenizer", maxText)
@@ -154,9 +151,15 @@ func decode(r *reader) (m *Manifest, name string, err error) {
 		return nil, "", err
 	}
 	read := descriptors(mod)
-	got, err := BindAs(mod, want.Class)
+	if want.Class != Private {
+		secret = nil
+	}
+	got, err := bind(mod, want.Class, secret)
 	if err != nil {
 		return nil, "", err
+	}
+	if want.Class == Private && got.Header != want {
+		return nil, "", fmt.Errorf("%w: model %s, or its file is damaged", ErrSecret, want.ID())
 	}
 	if got.Header != want || !slices.Equal(read, descriptors(mod)) {
 		return nil, "", fmt.Errorf("%w: the contents have id %s, the header says %s: the file is damaged", ErrModel, got.ID(), want.ID())

@@ -52,22 +52,27 @@ func ParseID(s string) (ID, error) {
 // The zero value is the public class.
 type Class uint8
 
-// The classes. Answers about a confidential model are proofs, which show nothing of its leaves. SPEC 10 §6.
+// The classes. Answers about a confidential model are proofs, which show nothing of its leaves. Leaves of
+// a private one are salted besides, and there is no game about its elements. SPEC 10 §6, §8.
 const (
 	Public       Class = 0
 	Confidential Class = 1
+	Private      Class = 2
 )
 
 // String is the name of the class.
 func (c Class) String() string {
-	if c == Confidential {
+	switch c {
+	case Confidential:
 		return "confidential"
+	case Private:
+		return "private"
 	}
 	return "public"
 }
 
 // Hasher is the hash of leaves of weights, tensors and rows. Lists of ids and tables of a request have
-// merkle.Leaf in every class.
+// merkle.Leaf in every class. Those of a private model are hashed with its secret: Manifest.Hasher.
 func (c Class) Hasher() merkle.Hasher {
 	if c == Confidential {
 		return poseidon.Leaf
@@ -156,8 +161,8 @@ func (h *Header) check() error {
 	if token && (int(h.DPos) != merkle.Depth(uint64(h.TMax)) || int(h.DLayer) != merkle.Depth(uint64(h.Layers)) || h.DRow > 16) {
 		return fmt.Errorf("%w: KV depths %d, %d, %d", ErrModel, h.DPos, h.DLayer, h.DRow)
 	}
-	if h.Class > Confidential || !token && h.Class != Public {
-		return fmt.Errorf("%w: class %d of kind %d: confidential models are token models", ErrModel, h.Class, h.Kind)
+	if h.Class > Private || !token && h.Class != Public {
+		return fmt.Errorf("%w: class %d of kind %d: confidential and private models are token models", ErrModel, h.Class, h.Kind)
 	}
 	if !token && (h.Vocab != 0 || h.TMax != 0 || h.DPos != 0 || h.DLayer != 0 || h.DRow != 0) {
 		return fmt.Errorf("%w: a graph model has neither vocabulary nor positions", ErrModel)

@@ -21,6 +21,7 @@ type Manifest struct {
 	// Backing is where the weights lie if that is not the memory of this program; else nil.
 	Backing Backing
 	tree    *merkle.Tree // over descriptors
+	secret  *Secret      // of a private model
 }
 
 // Backing is a place from which weights are read as they are used, such as a mapped file.
@@ -34,32 +35,40 @@ type Backing interface {
 // package graph.
 func Bind(m *model.Model) (*Manifest, error) { return BindAs(m, Public) }
 
-// BindAs is Bind of a model of a class. Only token models can be confidential, and only those whose
-// leaves are whole blocks of 64 bytes, as circuits take them.
+// BindAs is Bind of a model of a class; BindPrivate is that of private ones. Only token models can be
+// confidential, and only those whose leaves are whole blocks of 64 bytes, as circuits take them.
 func BindAs(m *model.Model, class Class) (*Manifest, error) {
+	if class == Private {
+		return nil, fmt.Errorf("%w: a private model is bound with its secret", ErrSecret)
+	}
+	return bind(m, class, nil)
+}
+
+func bind(m *model.Model, class Class, secret *Secret) (*Manifest, error) {
 	if err := validate(m); err != nil {
 		return nil, err
 	}
-	if class == Confidential {
+	if class != Public {
 		if err := provable(m); err != nil {
 			return nil, err
 		}
 	}
-	hash, roots := class.Hasher(), map[*tensor.Tensor]merkle.Hash{}
+	number, _ := operands(m)
+	hash, roots := operandHasher(class, secret), map[*tensor.Tensor]merkle.Hash{}
 	for s := range m.Stages {
 		ops := m.Stages[s].Ops
 		for i := range ops {
 			o := &ops[i]
 			o.RootA, o.RootB = merkle.Hash{}, merkle.Hash{}
 			if o.A != nil {
-				o.RootA = rootOf(hash, roots, o.A)
+				o.RootA = rootOf(hash(number[o.A]), roots, o.A)
 			}
 			if o.B != nil {
-				o.RootB = rootOf(hash, roots, o.B)
+				o.RootB = rootOf(hash(number[o.B]), roots, o.B)
 			}
 		}
 	}
-	man := &Manifest{Model: m}
+	man := &Manifest{Model: m, secret: secret}
 	man.Header = Header{Kind: uint16(m.Kind), Class: class, Layers: uint16(m.Layers), Template: digest(m.Template), Stop: StopDigest(m.EndIDs)}
 	if m.Kind == model.KindToken {
 		man.Vocab, man.TMax = uint32(m.Vocab), uint32(m.TMax)
@@ -85,11 +94,11 @@ func provable(m *model.Model) error {
 			o := &m.Stages[s].Ops[i]
 			for _, t := range []*tensor.Tensor{o.A, o.B} {
 				if t != nil && leafOf(t)%opset.LeafBytes != 0 {
-					return fmt.Errorf("%w: stage %d tensor %d: leaves of %d bytes; a confidential model has multiples of %d", ErrModel, s, i, leafOf(t), opset.LeafBytes)
+					return fmt.Errorf("%w: stage %d tensor %d: leaves of %d bytes; confidential and private models have multiples of %d", ErrModel, s, i, leafOf(t), opset.LeafBytes)
 				}
 			}
 			if o.Leaf%opset.LeafBytes != 0 {
-				return fmt.Errorf("%w: stage %d tensor %d: leaves of %d bytes; a confidential model has multiples of %d", ErrModel, s, i, o.Leaf, opset.LeafBytes)
+				return fmt.Errorf("%w: stage %d tensor %d: leaves of %d bytes; confidential and private models have multiples of %d", ErrModel, s, i, o.Leaf, opset.LeafBytes)
 			}
 		}
 	}
@@ -238,5 +247,5 @@ func (m *Manifest) With(change func(*tensor.Tensor) *tensor.Tensor) *Manifest {
 			o.A, o.B = of(o.A), of(o.B)
 		}
 	}
-	return &Manifest{Header: m.Header, Model: &mod, Backing: m.Backing, tree: m.tree}
+	return &Manifest{Header: m.Header, Model: &mod, Backing: m.Backing, tree: m.tree, secret: m.secret}
 }

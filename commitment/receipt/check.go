@@ -76,7 +76,13 @@ type Report struct {
 	Prompt  string     // text of the prompt ids; empty without the model
 	Output  string     // text of the output ids; empty without the model
 	Checks  []Check
+	// NotGiven is what nobody can hold the node to, whatever holds, in words; "" where there is no such thing or
+	// the model is not at hand. SPEC 10 §8.6.
+	NotGiven string
 }
+
+// privateLimits is what a receipt of a private model does not give.
+const privateLimits = "the model is private: no game can refute this claim by an element, and only who has weights and secret can compute it again"
 
 // Outcome is False if any check is, else Cannot if any is, else Pending if any is, else Holds.
 // Checks that nobody asked for do not count.
@@ -92,6 +98,9 @@ func (r *Report) Outcome() Outcome {
 // SPEC 07.
 func Verify(r *Receipt, f Facts) *Report {
 	out := &Report{Receipt: r, ID: r.ID()}
+	if f.Model != nil && f.Model.Class == manifest.Private {
+		out.NotGiven = privateLimits
+	}
 	side, err := textSide(r, f.Model)
 	var bad error
 	ending := ""

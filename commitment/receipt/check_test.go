@@ -123,7 +123,7 @@ func (w *world) include(at int) {
 
 func run(t testing.TB, man *manifest.Manifest, job decode.Job) *receipt.Own {
 	t.Helper()
-	chain := trace.NewChain(&man.Header, &job)
+	chain := trace.NewChain(man, &job)
 	d, err := decode.New(man.Model, job, nil, decode.Hooks{Step: func(_ int, y decode.Yield, kv *machine.Cache) { chain.Append(y, kv) }})
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func BenchmarkCommitToken(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		if i%n == 0 {
 			b.StopTimer()
-			c = trace.NewChain(&man.Header, &decode.Job{Prompt: []int32{1}})
+			c = trace.NewChain(man, &decode.Job{Prompt: []int32{1}})
 			b.StartTimer()
 		}
 		c.Append(decode.Yield{Y: 5}, cache)
@@ -72,7 +72,7 @@ func decodeTokens(b *testing.B, man *manifest.Manifest, commit func(c *trace.Cha
 			b.StopTimer()
 			hooks := decode.Hooks{}
 			if commit != nil {
-				c := trace.NewChain(&man.Header, &job)
+				c := trace.NewChain(man, &job)
 				hooks.Step = func(_ int, y decode.Yield, kv *machine.Cache) { commit(c, y, kv) }
 			}
 			var err error

@@ -104,7 +104,7 @@ func TestChainIsTheDefinition(t *testing.T) {
 		t.Run(g.name, func(t *testing.T) {
 			n := 1 << g.h.DPos
 			kv := cache(1, int(g.h.Layers), n, g.dkv)
-			c := trace.NewChain(&g.h, &decode.Job{Prompt: []int32{5}})
+			c := trace.NewChain(&manifest.Manifest{Header: g.h}, &decode.Job{Prompt: []int32{5}})
 			prev := trace.Initial(&g.h, &decode.Job{Prompt: []int32{5}})
 			for at := range n {
 				root := c.Append(decode.Yield{Y: int32(at + 9), F: int32(at % 2)}, kv)
@@ -140,7 +140,7 @@ func appendLaw(t *testing.T, h *manifest.Header, a *trace.Answer, at int) {
 func TestZeroRowsAreNotAbsent(t *testing.T) {
 	h := manifest.Header{Layers: 1, DPos: 1, DLayer: 0, DRow: 1}
 	kv := machine.NewCache(1, 2, 300)
-	c := trace.NewChain(&h, &decode.Job{Prompt: []int32{0}})
+	c := trace.NewChain(&manifest.Manifest{Header: h}, &decode.Job{Prompt: []int32{0}})
 	c.Append(decode.Yield{}, kv)
 	if got := c.Answer(nil).States[1].KV; got != kvRoot(&h, kv, 0) || got == merkle.Zero(h.KVDepth()) {
 		t.Errorf("KV_0 of zero rows is %x", got)
@@ -152,7 +152,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 	g := geometries[3]
 	g.h.DPos = 12
 	kv := cache(2, int(g.h.Layers), 2200, g.dkv)
-	c := trace.NewChain(&g.h, &decode.Job{Prompt: []int32{5}})
+	c := trace.NewChain(&manifest.Manifest{Header: g.h}, &decode.Job{Prompt: []int32{5}})
 	for range 1100 { // beyond it the lists have room for another 200
 		c.Append(decode.Yield{Y: 1}, kv)
 	}

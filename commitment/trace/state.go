@@ -5,7 +5,7 @@
 // hands out roots, leaves and openings of every tensor, lazily, for the disputed stage alone.
 // Invariant: without a Chain nothing is hashed. SPEC 06.
 //
-//	c := trace.NewChain(&man.Header, &job)
+//	c := trace.NewChain(man, &job)
 //	hooks.Step = func(t int, y decode.Yield, kv *machine.Cache) { c.Append(y, kv) }
 package trace
 
@@ -64,7 +64,7 @@ func Initial(h *manifest.Header, job *decode.Job) State {
 
 // Chain hashes the states of a run as its steps complete.
 type Chain struct {
-	h         *manifest.Header
+	h         *manifest.Manifest
 	kv        [][]merkle.Hash // levels of the position tree, complete as far as positions go
 	states    []State
 	memories  []Memory // of the states, nil if the request remembers nothing
@@ -78,8 +78,8 @@ type Chain struct {
 }
 
 // NewChain starts at S_{-1} of a job.
-func NewChain(h *manifest.Header, job *decode.Job) *Chain {
-	first := Initial(h, job)
+func NewChain(h *manifest.Manifest, job *decode.Job) *Chain {
+	first := Initial(&h.Header, job)
 	c := &Chain{h: h, states: []State{first}, hashes: []merkle.Hash{first.Hash()}, kv: make([][]merkle.Hash, int(h.DPos)+1)}
 	if m := Remember(job); m != nil {
 		c.memories, c.counter = []Memory{*m}, newCounter(job)
@@ -141,17 +141,18 @@ func halve(n []merkle.Hash, h int) []merkle.Hash {
 
 // positionPieces hashes the row pieces of every layer at position t into leaves of the position's
 // subtree, absent ones Z_0. SPEC 02 §4.2.
-func positionPieces(dst []merkle.Hash, buf []byte, h *manifest.Header, cache *machine.Cache, t int) []merkle.Hash {
+func positionPieces(dst []merkle.Hash, buf []byte, h *manifest.Manifest, cache *machine.Cache, t int) []merkle.Hash {
 	per := 1 << h.DRow
 	n := int(h.Layers) * 2 * per
 	if cap(dst) < n {
 		dst = make([]merkle.Hash, n)
 	}
 	dst = dst[:n]
+	hash := h.Hasher()
 	for l := range int(h.Layers) {
 		for v, rows := range [2][]int16{cache.K[l], cache.V[l]} {
 			row := rows[t*cache.DKV : (t+1)*cache.DKV]
-			rowPieces(h.Class.Hasher(), dst[(2*l+v)*per:(2*l+v+1)*per], buf, row)
+			rowPieces(hash, dst[(2*l+v)*per:(2*l+v+1)*per], buf, row)
 		}
 	}
 	return dst

@@ -55,7 +55,7 @@ func Replay(man *manifest.Manifest, job decode.Job, t int, known []int32, split 
 	}
 	s := &Step{man: man, Job: job, split: split, tamper: tamper, stages: map[int]*Stage{}}
 	s.bounds = make([]*tensor.Tensor, man.Boundaries())
-	chain := NewChain(&man.Header, &job)
+	chain := NewChain(man, &job)
 	hooks := decode.Hooks{
 		Tensor: tamper,
 		Step: func(at int, y decode.Yield, kv *machine.Cache) {
@@ -172,7 +172,7 @@ func (s *Step) Head() int {
 func (s *Step) Boundaries() []merkle.Hash {
 	out := make([]merkle.Hash, len(s.bounds))
 	for i, x := range s.bounds {
-		out[i] = TensorTree(s.man.Class.Hasher(), x, opset.LeafBytes).Root()
+		out[i] = TensorTree(s.man.Hasher(), x, opset.LeafBytes).Root()
 	}
 	return out
 }
@@ -196,7 +196,7 @@ func (s *Step) kvBefore() *merkle.Tree {
 
 // positionTree is the tree below the leaf of position p.
 func (s *Step) positionTree(p int) *merkle.Tree {
-	pieces := positionPieces(nil, make([]byte, opset.KVLeafBytes), &s.man.Header, s.cache, p)
+	pieces := positionPieces(nil, make([]byte, opset.KVLeafBytes), s.man, s.cache, p)
 	return merkle.NewTree(pieces, s.man.PositionDepth(), 0)
 }
 
@@ -271,7 +271,7 @@ func (s *Step) Stage(n int) (*Stage, error) {
 // Tree is the tree over tensor i.
 func (st *Stage) Tree(i int) *merkle.Tree {
 	if st.trees[i] == nil {
-		st.trees[i] = TensorTree(st.step.man.Class.Hasher(), st.Tensors[i], int(st.op(i).Leaf))
+		st.trees[i] = TensorTree(st.step.man.Hasher(), st.Tensors[i], int(st.op(i).Leaf))
 	}
 	return st.trees[i]
 }
@@ -328,13 +328,13 @@ func (st *Stage) Open(d *opset.Descriptor, tensorIndex int, r opset.Read) (Openi
 		if r.Kind == opset.RootB {
 			w = o.B
 		}
-		return openBytes(st.step.man.Class.Hasher(), w.Bytes(0, w.Len()), r.Leaf, a, b), nil
+		return openBytes(st.step.man.Hasher(), w.Bytes(0, w.Len()), r.Leaf, a, b), nil
 	case opset.KV:
 		return st.step.openKV(r)
 	case opset.Prompt:
 		if !st.step.Token() {
 			x := st.step.bounds[0]
-			return openBytes(st.step.man.Class.Hasher(), x.Bytes(0, x.Len()), r.Leaf, a, b), nil
+			return openBytes(st.step.man.Hasher(), x.Bytes(0, x.Len()), r.Leaf, a, b), nil
 		}
 		return openBytes(merkle.Leaf, IDBytes(st.step.Job.Prompt), r.Leaf, a, b), nil
 	case opset.Stop:

@@ -34,7 +34,7 @@ func job() decode.Job {
 // answer runs a job with the chain as observer.
 func answer(t testing.TB, man *manifest.Manifest, j decode.Job, tamper trace.Tamper, flip func(int, *machine.Cache)) *trace.Answer {
 	t.Helper()
-	c := trace.NewChain(&man.Header, &j)
+	c := trace.NewChain(man, &j)
 	hooks := decode.Hooks{Tensor: tamper, Step: func(at int, y decode.Yield, kv *machine.Cache) {
 		c.Append(y, kv)
 		if flip != nil {

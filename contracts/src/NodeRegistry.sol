@@ -5,6 +5,10 @@ import {INodeRegistry, IPlantArena} from "./interfaces/INodeRegistry.sol";
 
 /// @title Endpoints, keys, delegates and planted faults; see INodeRegistry
 contract NodeRegistry is INodeRegistry {
+    /// @dev "elenchus/model/1" and numerics version 1.
+    bytes18 private constant MODEL = 0x656c656e636875732f6d6f64656c2f310001;
+    uint8 private constant LAST_CLASS = 2;
+
     /// @inheritdoc INodeRegistry
     mapping(bytes32 veil => uint256 time) public veiledAt;
     /// @inheritdoc INodeRegistry
@@ -45,6 +49,16 @@ contract NodeRegistry is INodeRegistry {
     /// @inheritdoc INodeRegistry
     function publishKey(uint8 kind, bytes calldata key) external {
         emit Key(msg.sender, kind, key);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function registerModel(bytes calldata header) external returns (bytes32 id) {
+        if (header.length != 224) revert BadHeader("length", header.length);
+        if (bytes18(header) != MODEL) revert BadHeader("version", uint144(bytes18(header)));
+        uint8 class = uint8(header[33]);
+        if (class > LAST_CLASS) revert BadHeader("class", class);
+        id = sha256(header);
+        emit Model(msg.sender, id, class, header);
     }
 
     /// @inheritdoc INodeRegistry

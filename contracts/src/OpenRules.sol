@@ -106,7 +106,8 @@ contract OpenRules is IOpenRules {
         if (Packed.uintAt(h + 24, 1) != 0) revert BadHeader("positions", Packed.uintAt(h + 24, 4));
         p.graph = kind == 2;
         uint256 class = Packed.uintAt(h + 33, 1);
-        if (class > 1 || (p.graph && class != 0)) revert BadHeader("class", class);
+        if (class > 2 || (p.graph && class != 0)) revert BadHeader("class", class);
+        if (class == 2 && (p.t < DELIVERY || p.t >= ANY_OUTPUTS)) revert PrivateModel();
         (bytes32 field, uint256 value) = p.graph ? _graphFace(p) : _tokenFace(p);
         if (p.t == ON_ITS_FACE) {
             if (field == 0) revert BadStep(p.t, 0);

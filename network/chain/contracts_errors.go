@@ -50,7 +50,7 @@ var sentinels = map[string]error{
 	"BadPadding": dispute.ErrPadding, "OutOfRange": dispute.ErrRange, "RangeOutside": dispute.ErrRange,
 	"IndexOutOfRange": dispute.ErrRange, "Contradiction": dispute.ErrContradiction, "BadStage": dispute.ErrStage,
 	"BadTarget": dispute.ErrTarget, "BadDescriptor": dispute.ErrTarget, "BadRead": dispute.ErrRead,
-	"BadHeader": dispute.ErrHeader, "BadClaim": dispute.ErrClaim, "NoEvidence": dispute.ErrEvidence, "BadStep": dispute.ErrStep, "BadPoint": dispute.ErrPoint, "NotShared": dispute.ErrPoint,
+	"BadHeader": dispute.ErrHeader, "PrivateModel": dispute.ErrPrivate, "BadClaim": dispute.ErrClaim, "NoEvidence": dispute.ErrEvidence, "BadStep": dispute.ErrStep, "BadPoint": dispute.ErrPoint, "NotShared": dispute.ErrPoint,
 	"NotKey": dispute.ErrEvidence, "NotPosted": dispute.ErrEvidence, "NoContradiction": dispute.ErrSame, "KeyUsed": ErrKey, "KeyUnused": ErrKey,
 	"Taken": ErrTaken, "NoCommit": ErrNoCommit, "OutOfTime": ErrOpenTime, "WindowOver": ErrWindow, "BondTooHigh": ErrBond,
 	"Insufficient": ErrFunds, "TransferFailed": ErrFunds, "Locked": ErrLocked, "Jailed": ErrJailed,

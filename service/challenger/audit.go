@@ -268,6 +268,10 @@ func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute
 	if r.Request.Graph() {
 		return Verdict{Known: true, Why: "the output differs"}, open, nil
 	}
+	if m.Manifest.Class == manifest.Private {
+		c.o.Log.Warn("false claim about a private model: no game can refute it", "claim", fmt.Sprintf("%x", r.ID()), "node", fmt.Sprintf("%x", r.Claim.Node))
+		return Verdict{Known: true, Why: difference(open.T) + "; the model is private: no game can refute that"}, nil, nil
+	}
 	if _, err := open.Accuse(c.o.Domain, own, c.servedStates(ctx, r)); err != nil {
 		return Verdict{Why: err.Error()}, nil, nil //nolint:nilerr // it is the verdict
 	}

@@ -1,9 +1,12 @@
 package challenger_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,5 +142,45 @@ func TestAHangingNodeHoldsUpNothing(t *testing.T) {
 	}
 	if v := c.Verdicts()[lie.Claim.ID(domain)]; !v.Known || v.True {
 		t.Fatalf("verdict %+v", v)
+	}
+}
+
+// A lie about a private model is found by who holds weights and secret, and no game is begun: none can
+// show it. SPEC 10 §8.5.
+func TestAPrivateModelsLiesAreNamedAndNotPlayed(t *testing.T) {
+	m := modeltest.Llama(3, modeltest.Config{Vocab: 320, TMax: 300, Dim: 64, Heads: 4, KVHeads: 2, HeadDim: 16, FF: 64, Layers: 1})
+	man, err := manifest.BindPrivate(m, &manifest.Secret{1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := crypto.ToECDSA(crypto.Keccak256([]byte("node")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lie := answered(t, man, key, func(c *claim.Claim) { c.StateRoot[7] ^= 1 })
+	s := &served{returned: make(chan struct{}), orders: make(chan ledger.Order, 8), batches: map[string]*receipt.Receipt{"http://liar": lie}}
+	s.post(lie.Claim.Node, "http://liar", claim.TreeRoot([]claim.Hash{lie.Claim.Digest(domain)}))
+	var log bytes.Buffer
+	c, err := challenger.New(challenger.Options{Account: claim.Address{9}, Domain: domain, Chain: s, Source: s, Dir: t.TempDir(),
+		Models: []challenger.Model{{Manifest: man, Computer: &engine.Computer{Manifest: man}}}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	id := lie.Claim.ID(domain)
+	for !c.Verdicts()[id].Known && ctx.Err() == nil {
+		time.Sleep(5 * time.Millisecond)
+	}
+	cancel()
+	if err := errors.Join(<-ended, c.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if v := c.Verdicts()[id]; v.True || !strings.Contains(v.Why, "the model is private") || !strings.Contains(log.String(), "no game can refute it") {
+		t.Errorf("verdict %+v, log %s", v, &log)
+	}
+	if len(s.orders) != 0 {
+		t.Errorf("order %T", <-s.orders)
 	}
 }

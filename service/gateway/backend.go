@@ -35,6 +35,7 @@ type Model struct {
 	Class         string  // of its weights, such as r8
 	Parameters    int64   // numbers that were learnt; 0 if unknown
 	Bytes         int64   // of its weights; 0 if unknown
+	Private       bool    // no game can refute an answer by an element
 }
 
 // Message is one turn of a conversation. Role is "system", "user", "assistant" or "tool".

@@ -179,9 +179,11 @@ type offer struct {
 // entryOf describes a model; every model and level costs the same.
 func (g *Gateway) entryOf(m Model) modelEntry {
 	cost := g.price()
-	return modelEntry{
-		publicName(m), "model", m.Created, "elenchus", m.ID, m.ContextLength, price{"0", "0", cost}, []offer{{levelNone, cost}, {levelClaim, cost}},
+	e := modelEntry{publicName(m), "model", m.Created, "elenchus", m.ID, m.ContextLength, price{"0", "0", cost}, nil}
+	for _, level := range offered(m) {
+		e.Verification = append(e.Verification, offer{level, cost})
 	}
+	return e
 }
 
 // publicName is what clients call the model.

@@ -219,3 +219,26 @@ func TestShelvesForget(t *testing.T) {
 		t.Errorf("old %v, young %v, %d bytes", old, young, s.used)
 	}
 }
+
+// TestPrivateModelsHaveLevelsOfTheirOwn: they are listed with them, the plain request gets the strongest, which
+// the headers name, and a claim that a game could refute is refused in words. SPEC 16 §10.2.
+func TestPrivateModelsHaveLevelsOfTheirOwn(t *testing.T) {
+	b := &toyBackend{script: says("x", FinishEOS), more: []string{"veiled"}}
+	g := newGateway(t, b, fixedOptions())
+	if w := ask(g, "GET", "/v1/models/veiled", ""); !strings.Contains(w.Body.String(), `"verification":[{"level":"none","request":"0"},{"level":"signature","request":"0"}]`) {
+		t.Errorf("listed as %s", w.Body)
+	}
+	for _, c := range []struct {
+		model, level, given string
+		status              int
+	}{
+		{"veiled", "", "signature", 200}, {"veiled", "signature", "signature", 200}, {"veiled", "none", "", 200}, {"veiled", "claim", "", 400},
+		{"toy/bytes", "", "", 200}, {"toy/bytes", "signature", "", 400},
+	} {
+		chat := strings.Replace(`{`+chatStart+`}`, "toy/bytes", c.model, 1)
+		w := ask(g, "POST", "/v1/chat/completions", chat, levelHeader, c.level)
+		if w.Code != c.status || w.Header().Get(levelHeader) != c.given || w.Code == 400 && !strings.Contains(w.Body.String(), "private") {
+			t.Errorf("%s, level %q: %d, %q, %s", c.model, c.level, w.Code, w.Header().Get(levelHeader), w.Body)
+		}
+	}
+}

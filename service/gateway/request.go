@@ -48,6 +48,7 @@ type request struct {
 	logprobs       bool
 	topLogprobs    int
 	route          Route
+	level          string // that was asked for; "": the model's own
 	unsigned       bool   // the answer comes without its receipt
 	dataClass      uint8  // who is shown request and answer
 	system         string // before the messages; of dialects that name it apart

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"net/http"
+	"slices"
 
 	"elenchus/commitment/claim"
 	"elenchus/compute/decode"
@@ -60,7 +62,9 @@ func readProvider(r *request, m member) *failure {
 // Levels of verification that a request may ask for.
 const (
 	levelNone  = "none"  // no receipt with the answer
-	levelClaim = "claim" // the node's signed claim
+	levelClaim = "claim" // the node's signed claim, which a game can refute by an element
+	// levelSignature is that of private models: the signed claim, and no game about an element.
+	levelSignature = "signature"
 )
 
 // readVerification reads {"level": ...}. SPEC 16 §10.
@@ -93,11 +97,33 @@ func setDisclosure(r *request, m member) *failure {
 
 func setLevel(r *request, m member) *failure {
 	level, f := readString(m, maxProvider)
-	if f == nil && level != levelNone && level != levelClaim {
-		f = unsupported(m.name, `"claim" or "none"`)
+	if f == nil && level != levelNone && level != levelClaim && level != levelSignature {
+		f = unsupported(m.name, `"claim" or "none", for private models "signature" or "none"`)
 	}
-	r.unsigned = level == levelNone
+	r.level, r.unsigned = level, level == levelNone
 	return f
+}
+
+// offered are the levels of a model, the strongest last.
+func offered(m Model) []string {
+	if m.Private {
+		return []string{levelNone, levelSignature}
+	}
+	return []string{levelNone, levelClaim}
+}
+
+// checkLevel refuses a level that the model has not, and says in the headers of an answer of a private model
+// what its receipt is worth. SPEC 16 §10.2.
+func (r *request) checkLevel(w http.ResponseWriter, m Model) *failure {
+	switch {
+	case r.level != "" && !slices.Contains(offered(m), r.level) && m.Private:
+		return badParam("verification", "the model "+publicName(m)+` is private: no game can refute a claim about it by an element; ask for level "signature" or "none"`)
+	case r.level != "" && !slices.Contains(offered(m), r.level):
+		return unsupported("verification", `"claim" or "none": this model is not private`)
+	case m.Private && !r.unsigned:
+		w.Header().Set(levelHeader, levelSignature)
+	}
+	return nil
 }
 
 // readMaxPrice reads the most that tokens and requests may cost. Only requests have a price.

@@ -46,6 +46,9 @@ func (g *Gateway) start(ctx context.Context, w http.ResponseWriter, d *dialect, 
 	if m.Vectors > 0 {
 		return nil, badParam("model", "the model "+publicName(m)+" makes vectors and answers nothing: POST /v1/embeddings")
 	}
+	if f := req.checkLevel(w, m); f != nil {
+		return nil, f
+	}
 	codec, err := g.backend.Codec(ctx, m.ID)
 	if err != nil {
 		return nil, err

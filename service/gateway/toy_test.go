@@ -129,7 +129,7 @@ func (b *toyBackend) models() []Model {
 	out := []Model{{ID: toyID, Name: "toy/bytes", Created: 1700000000, ContextLength: toyCtx + b.room, Vocab: 258, Stop: []int32{toyEOS}}}
 	out = append(out, Model{ID: modelID("endless"), Name: "endless", ContextLength: 1 << 20, Vocab: 257})
 	for _, name := range append([]string{"busy", "down", "late"}, b.more...) {
-		out = append(out, Model{ID: modelID(name), Name: name, ContextLength: toyCtx + b.room, Vocab: 257})
+		out = append(out, Model{ID: modelID(name), Name: name, ContextLength: toyCtx + b.room, Vocab: 257, Private: name == "veiled"})
 	}
 	return append(out, Model{ID: modelID("nameless"), ContextLength: toyCtx + b.room, Vocab: 257})
 }

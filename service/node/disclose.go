@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto/ecies"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
 	"elenchus/settlement/ledger"
 	"elenchus/settlement/sampling"
@@ -22,6 +23,7 @@ var (
 	errParty  = errors.New("the data of this claim is for its parties: sign Fetch(claim) with the request's user key")
 	errDrawn  = fmt.Errorf("%w: or be drawn to audit it, and sign Fetch(audit id)", errParty)
 	errSealed = errors.New("the data of this claim is sealed: it leaves the node for nobody")
+	errHidden = errors.New("the model of this claim is private: its states and tensors leave the node for nobody")
 )
 
 // fetchScheme begins the Authorization header of a party. SPEC 15 §2.3.
@@ -37,7 +39,30 @@ func (n *Node) receiver(r *http.Request, id claim.Hash) (seal, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch rec.Request.DataClass {
+	return n.receiverOf(r, id, rec, rec.Request.DataClass)
+}
+
+// innerReceiver is receiver for what computing the claim made: of a confidential model tensors are for the
+// claim's parties, whatever the class of its data, of a private one states and tensors for nobody. SPEC 15 §2.5.
+func (n *Node) innerReceiver(r *http.Request, id claim.Hash, tensors bool) (seal, error) {
+	rec, m, err := n.stored(id)
+	if err != nil {
+		return nil, err
+	}
+	class := rec.Request.DataClass
+	switch m.Manifest.Class {
+	case manifest.Private:
+		return nil, errHidden
+	case manifest.Confidential:
+		if tensors {
+			class = max(class, claim.Parties)
+		}
+	}
+	return n.receiverOf(r, id, rec, class)
+}
+
+func (n *Node) receiverOf(r *http.Request, id claim.Hash, rec *receipt.Receipt, class uint8) (seal, error) {
+	switch class {
 	case claim.Public:
 		return nil, nil
 	case claim.Parties:

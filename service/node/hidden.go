@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 )
 
 // Hider is a Computer that also gives the mean of a decoder's hidden states.
@@ -42,6 +43,9 @@ func (n *Node) mean(r *http.Request) ([]int32, error) {
 	m, err := n.model(model32(id))
 	if err != nil {
 		return nil, err
+	}
+	if c := m.Manifest.Class; c != manifest.Public {
+		return nil, fmt.Errorf("%w: model %s is %s: its hidden states are not shown", ErrRefused, m.Name, c)
 	}
 	h, ok := m.Computer.(Hider)
 	if !ok || m.graph() {

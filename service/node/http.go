@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
@@ -71,7 +72,7 @@ func fail(w http.ResponseWriter, err error) {
 	case errors.Is(err, errParty):
 		status = http.StatusUnauthorized
 		w.Header().Set("WWW-Authenticate", strings.TrimSpace(fetchScheme))
-	case errors.Is(err, errSealed):
+	case errors.Is(err, errSealed), errors.Is(err, errHidden):
 		status = http.StatusForbidden
 	case errors.Is(err, ErrRefused), errors.Is(err, errBadPath), errors.Is(err, trace.ErrTrace), errors.Is(err, decode.ErrJob), errors.Is(err, model.ErrModel):
 		status = http.StatusBadRequest
@@ -86,12 +87,22 @@ type modelInfo struct {
 	Name    string `json:"name"`
 	Vocab   int    `json:"vocab"`
 	Context int    `json:"context"`
+	Class   string `json:"class,omitempty"` // public ones say nothing
+}
+
+func infoOf(m *Model) modelInfo {
+	h := &m.Manifest.Header
+	i := modelInfo{ID: h.ID().String(), Name: m.Name, Vocab: int(h.Vocab), Context: int(h.TMax)}
+	if h.Class != manifest.Public {
+		i.Class = h.Class.String()
+	}
+	return i
 }
 
 func (n *Node) info(w http.ResponseWriter, _ *http.Request) {
 	models := []modelInfo{}
 	for _, m := range n.offered() {
-		models = append(models, modelInfo{m.Manifest.ID().String(), m.Name, int(m.Manifest.Vocab), int(m.Manifest.TMax)})
+		models = append(models, infoOf(m))
 	}
 	body := map[string]any{
 		"address": "0x" + hex.EncodeToString(n.addr[:]), "chain_id": n.o.Domain.ChainID,
@@ -338,7 +349,7 @@ func (n *Node) states(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	s, err := n.receiver(r, id)
+	s, err := n.innerReceiver(r, id, false)
 	if err != nil {
 		fail(w, err)
 		return
@@ -374,7 +385,7 @@ func (n *Node) tensor(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	s, err := n.receiver(r, id)
+	s, err := n.innerReceiver(r, id, true)
 	if err != nil {
 		fail(w, err)
 		return

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
@@ -81,6 +82,10 @@ func (m *OpenMove) Work() uint64 {
 	return uint64(m.Request.PromptCount) + uint64(m.T)
 }
 
+// elements says whether the move opens a game that ends at an element, and not one about what request,
+// claims, batches and ids show. SPEC 10 §8.5.
+func (m *OpenMove) elements() bool { return m.T < Delivered || m.T >= AnyOutput }
+
 // check is the form of header and claim that open demands.
 func (m *OpenMove) check(d claim.Domain) error {
 	h := &m.Header
@@ -89,6 +94,9 @@ func (m *OpenMove) check(d claim.Domain) error {
 	}
 	if h.KVDepth() > merkle.MaxDepth {
 		return fmt.Errorf("%w: a KV tree of depth %d", ErrHeader, h.KVDepth())
+	}
+	if h.Class == manifest.Private && m.elements() {
+		return fmt.Errorf("%w: model %s", ErrPrivate, h.ID())
 	}
 	field, value := m.Face(d)
 	if m.T == OnItsFace && field == "" {

@@ -23,6 +23,7 @@ var (
 	ErrEvidence      = errors.New("nothing shows that the node made this claim")         // NoEvidence, NotKey, NotPosted
 	ErrSame          = errors.New("the two claims do not contradict each other")         // NoContradiction
 	ErrConfidential  = errors.New("the model is confidential")                           // ProofWanted
+	ErrPrivate       = errors.New("no game about elements of a private model")           // PrivateModel
 	ErrProof         = errors.New("the proof does not show what the answer says")        // those of IProofVerifier
 	ErrPoint         = errors.New("a point or a shared secret is not what it should be") // BadPoint, NotShared
 	ErrStep          = errors.New("the claim has no such step")                          // BadStep

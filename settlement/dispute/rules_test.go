@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/compute/model/modeltest"
 )
 
@@ -208,9 +209,9 @@ func TestRowLieWithEqualBoundaries(t *testing.T) {
 func TestStateAndJobHaveOneEncoding(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := rapid.SliceOfN(rapid.Byte(), StateSize, StateSize).Draw(t, "state")
-		b[72], b[142], b[185] = b[72]%22, b[142]%3, b[185]%65
+		b[72], b[142], b[185] = b[72]%22, b[142]%4, b[185]%65
 		s, err := DecodeState(b)
-		if ok := b[72] >= 1 && b[72] <= 20 && b[142] <= 1 && (b[185] <= 63 || b[142] == 1); ok != (err == nil) || ok && !bytes.Equal(s.Encode(), b) {
+		if ok := b[72] >= 1 && b[72] <= 20 && b[142] <= 2 && (b[185] <= 63 || b[142] == 1); ok != (err == nil) || ok && !bytes.Equal(s.Encode(), b) {
 			t.Fatalf("phase %d, class %d, level %d: %v", b[72], b[142], b[185], err)
 		}
 		v, err := DecodeVerdict(b[:VerdictSize])
@@ -245,6 +246,11 @@ func TestOpenRefuses(t *testing.T) {
 		{"finish", ErrClaim, func(w *world) { w.open.Claim.Finish = 0 }},
 		{"count", ErrClaim, func(w *world) { w.open.Claim.Count = 0 }},
 		{"depth", ErrHeader, func(w *world) { w.open.Header.DRow = 33 }},
+		{"private", ErrPrivate, func(w *world) { w.open.Header.Class = manifest.Private }},
+		{"private, any state", ErrPrivate, func(w *world) { w.open.Header.Class, w.open.T = manifest.Private, AnyState }},
+		{"private, any output", ErrPrivate, func(w *world) { w.open.Header.Class, w.open.T = manifest.Private, AnyOutput }},
+		{"private, a step that is none", ErrPrivate, func(w *world) { w.open.Header.Class, w.open.T = manifest.Private, Delivered-1 }},
+		{"class", ErrHeader, func(w *world) { w.open.Header.Class = manifest.Private + 1 }},
 		{"batch", ErrEvidence, func(w *world) { w.open.Batch = &Inclusion{Root: Hash{1}} }},
 		{"bytes left", ErrBadPayload, func(w *world) { w.open.Batch = &Inclusion{Path: make([]Hash, 1)} }},
 	} {

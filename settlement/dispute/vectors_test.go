@@ -272,6 +272,7 @@ func TestSharedVectors(t *testing.T) {
 	c.onItsFace(t, llama, toy)
 	c.evidence(t, llama)
 	c.data(llama)
+	c.private(t, llama)
 	for _, f := range []struct {
 		name string
 		v    any
@@ -300,6 +301,29 @@ func (c *collector) onItsFace(t *testing.T, llama, toy *manifest.Manifest) {
 	sound := tokenWorld(t, llama, tokenJob(11), nil)
 	sound.open.T = OnItsFace
 	c.opens = append(c.opens, refusedOpen("face of a sound claim", sound, "BadStep"))
+}
+
+// private records that no game about elements of a private model is opened, and that one is which its request
+// or a batch decides. SPEC 10 §8.5.
+func (c *collector) private(t *testing.T, man *manifest.Manifest) {
+	t.Helper()
+	world := func(step uint32) *world {
+		w := tokenWorld(t, man, tokenJob(11), nil)
+		w.open.Header.Class, w.open.T = manifest.Private, step
+		w.sign(t)
+		return w
+	}
+	for _, r := range []struct {
+		name string
+		step uint32
+	}{{"step", 3}, {"states", AnyState}, {"outputs", AnyOutput}} {
+		c.opens = append(c.opens, refusedOpen("private, "+r.name, world(r.step), "PrivateModel"))
+	}
+	lie := world(OnItsFace)
+	lie.open.Claim.Finish = 0
+	lie.sign(t)
+	c.name = "private, on its face"
+	c.open(begin(t, lie))
 }
 
 func refusedOpen(name string, w *world, custom string) openVector {

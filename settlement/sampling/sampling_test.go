@@ -31,7 +31,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	job := decode.Job{Prompt: []int32{5, 17, 4}, MaxNew: 4, Temperature: 1 << 16, Seed: 11}
-	chain := trace.NewChain(&man.Header, &job)
+	chain := trace.NewChain(man, &job)
 	run, err := decode.New(man.Model, job, nil, decode.Hooks{Step: func(_ int, y decode.Yield, kv *machine.Cache) { chain.Append(y, kv) }})
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,14 @@
 // Model headers and files of docs/spec/06-trace.md §1 and docs/spec/04-model.md §5.
 import { be, concat, equal, hex, InputError, Reader, sha256 } from "./bytes.js";
 import { decodeDescriptor, type Descriptor, descriptorSize, type DType, fromBytes, type Ints, KIND, sizeOf, toBytes } from "./descriptor.js";
-import { depth, leafHash, root, rootOf, zero } from "./trees.js";
+import { blindedLeaf, poseidonLeaf } from "./poseidon.js";
+import { depth, leafHash, type LeafHash, root, rootOf, zero } from "./trees.js";
 import { type Program, validate } from "./validate.js";
 
 export const TOKEN = 1, GRAPH = 2;
+
+/** Classes of models: how leaves of weights, tensors and rows are hashed. SPEC 10 §6, §8. */
+export const PUBLIC = 0, CONFIDENTIAL = 1, PRIVATE = 2;
 
 export interface Header {
   kind: number;
@@ -14,6 +18,7 @@ export interface Header {
   dPos: number;
   dLayer: number;
   dRow: number;
+  class: number;
   graph: Uint8Array;
   tokenizer: Uint8Array;
   template: Uint8Array;
@@ -42,6 +47,7 @@ export interface Model {
   template: Uint8Array;
   endIDs: number[];
   stages: Op[][];
+  secret?: Uint8Array; // of a private model
 }
 
 export function decodeHeader(b: Uint8Array): Header {
@@ -51,10 +57,11 @@ export function decodeHeader(b: Uint8Array): Header {
   if (version !== 1) r.fail(`numerics version ${version}, want 1`);
   if (kind !== TOKEN && kind !== GRAPH) r.fail(`kind ${kind}`);
   const vocab = r.u32(1 << 20, "vocabulary"), tMax = r.u32(1 << 20, "positions"), layers = r.u16();
-  const dPos = r.u8(), dLayer = r.u8(), dRow = r.u8();
+  const dPos = r.u8(), dLayer = r.u8(), dRow = r.u8(), leaves = r.u8();
   if (layers < 1 || layers > 1024) r.fail(`${layers} layers`);
-  r.zeros(31);
-  const h = { kind, vocab, tMax, layers, dPos, dLayer, dRow, graph: r.bytes(32), tokenizer: r.bytes(32), template: r.bytes(32), stop: r.bytes(32), bytes: b };
+  if (leaves > PRIVATE || (kind === GRAPH && leaves !== PUBLIC)) r.fail(`class ${leaves} of kind ${kind}`);
+  r.zeros(30);
+  const h = { kind, vocab, tMax, layers, dPos, dLayer, dRow, class: leaves, graph: r.bytes(32), tokenizer: r.bytes(32), template: r.bytes(32), stop: r.bytes(32), bytes: b };
   r.zeros(32);
   r.end();
   const token = kind === TOKEN;
@@ -110,18 +117,42 @@ export function graphRoot(stages: Op[][]): Uint8Array {
   return level[0];
 }
 
+/** Hash of the leaves of rows, and of model tensor k where it is not 0. SPEC 10 §4.1, §8.2. */
+export function leafOf(m: Model, k = 0): LeafHash {
+  const secret = m.secret;
+  switch (m.header.class) {
+    case PUBLIC: return leafHash;
+    case CONFIDENTIAL: return poseidonLeaf;
+  }
+  if (secret === undefined) throw new InputError("model: it is private, and its secret is missing");
+  return (leaf, i) => blindedLeaf(secret, k, k === 0 ? 0 : i, leaf);
+}
+
+/** Leaves that circuits take are whole blocks of 64 bytes. */
+function provable(m: Model): void {
+  for (const [s, ops] of m.stages.entries()) {
+    for (const [i, o] of ops.entries()) {
+      for (const n of [o.d.leaf, ...[o.a, o.b].map((t) => (t === undefined ? 64 : leafBytes(t)))]) {
+        if (n % 64 !== 0) throw new InputError(`model: stage ${s} tensor ${i}: leaves of ${n} bytes; this class has multiples of 64`);
+      }
+    }
+  }
+}
+
 /** Checks roots and digests against the header. */
 function check(m: Model): void {
   const known = new Map<Tensor, Uint8Array>(), none = new Uint8Array(32);
+  if (m.header.class !== PUBLIC) provable(m);
   const rootOfTensor = (t: Tensor | undefined): Uint8Array => {
     if (t === undefined) return none;
-    let r = known.get(t);
-    if (r === undefined) known.set(t, (r = root(toBytes(t.data), leafBytes(t))));
+    let r = known.get(t); // tensors are met in order of first use
+    if (r === undefined) known.set(t, (r = root(toBytes(t.data), leafBytes(t), leafOf(m, known.size + 1))));
     return r;
   };
   for (const [s, ops] of m.stages.entries()) {
     for (const [i, o] of ops.entries()) {
-      if (!equal(rootOfTensor(o.a), o.d.rootA) || !equal(rootOfTensor(o.b), o.d.rootB)) throw new InputError(`model: stage ${s} tensor ${i}: its weights have other roots`);
+      const a = rootOfTensor(o.a), b = rootOfTensor(o.b);
+      if (!equal(a, o.d.rootA) || !equal(b, o.d.rootB)) throw new InputError(`model: stage ${s} tensor ${i}: its weights have other roots`);
     }
   }
   const token = m.header.kind === TOKEN;
@@ -135,8 +166,9 @@ function check(m: Model): void {
 /** What the invariants of SPEC 03 §4 are about. */
 export const programOf = (m: Model): Program => ({ ...m.header, token: m.header.kind === TOKEN, stages: m.stages.map((ops) => ops.map((o) => o.d)) });
 
-/** Reads a model file and checks that its contents have the id of its header, and the invariants of validate.ts. SPEC 04 §5. */
-export function openModel(b: Uint8Array): Model {
+/** Reads a model file and checks that its contents have the id of its header, and the invariants of validate.ts. SPEC 04 §5.
+ * A private model is read with its secret of 32 bytes. */
+export function openModel(b: Uint8Array, secret?: Uint8Array): Model {
   const r = new Reader(b, "model file");
   r.tag("elenchus/modelfile/1");
   const name = new TextDecoder().decode(r.blob(256, "name"));
@@ -146,7 +178,8 @@ export function openModel(b: Uint8Array): Model {
   const stages = readStages(r, header);
   r.end();
   if (endIDs.some((id, i) => i > 0 && id <= endIDs[i - 1])) throw new InputError("model: end ids are not ascending");
-  const m = { id: hex(sha256(header.bytes)), name, header, tokenizer, template, endIDs, stages };
+  const m = { id: hex(sha256(header.bytes)), name, header, tokenizer, template, endIDs, stages, secret };
+  if (secret !== undefined && secret.length !== 32) throw new InputError(`secret of ${secret.length} bytes, want 32`);
   check(m);
   validate(programOf(m));
   return m;

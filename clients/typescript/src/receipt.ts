@@ -3,7 +3,7 @@ import { base64url, concat, equal, fromBase64url, hex, InputError, Reader } from
 import { CANCELLED, cancelDigest, type Claim, claimDigest, claimID, type Domain, namedBy, readClaim, readRequest, type Request, requestDigest, signer } from "./claim.js";
 import { decodeAutomaton, type Grammar } from "./grammar.js";
 import { parseJson } from "./json.js";
-import { type Model } from "./model.js";
+import { type Model, PRIVATE } from "./model.js";
 import { extras, isOff, off, sameSettings, type Settings } from "./memory.js";
 import { asked } from "./request.js";
 import { generate, idRoot, type Job } from "./run.js";
@@ -74,8 +74,12 @@ export interface Report {
   disclosure: string;
   node: string;
   model: string;
+  /** What nobody can hold the node to, whatever holds; "" where there is no such thing. SPEC 10 §8.6. */
+  notGiven: string;
   statements: Statement[];
 }
+
+const privateLimits = "the model is private: no game can refute this claim by an element, and only who has weights and secret can compute it again";
 
 export interface VerifyOptions {
   /** The model that should have answered. */
@@ -162,7 +166,7 @@ export function verifyReceipt(text: string, o: VerifyOptions = {}): Report {
   const has = (x: Outcome): boolean => statements.some((s) => s.outcome === x);
   const outcome: Outcome = has("false") ? "false" : has("cannot") ? "cannot" : "holds";
   const disclosure = ["public", "parties", "sealed"][r.request.dataClass] ?? String(r.request.dataClass);
-  return { outcome, claimId: hex(claimID(r.claim, r.domain)), disclosure, node: `0x${hex(r.claim.node)}`, model: hex(r.request.model), statements };
+  return { outcome, claimId: hex(claimID(r.claim, r.domain)), disclosure, node: `0x${hex(r.claim.node)}`, model: hex(r.request.model), notGiven: m?.header.class === PRIVATE ? privateLimits : "", statements };
 }
 
 export { concat };

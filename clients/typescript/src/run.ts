@@ -4,9 +4,9 @@ import { CANCELLED } from "./claim.js";
 import { type Context, countOf, type DType, fromBytes, type Ints, KIND, make, sizeOf, toBytes } from "./descriptor.js";
 import { elements, type Data } from "./elements.js";
 import { bind, tableRoot } from "./grammar.js";
-import { GRAPH, type Header, type Model, type Op, TOKEN } from "./model.js";
+import { GRAPH, type Header, leafOf, type Model, type Op, TOKEN } from "./model.js";
 import { aux, biasTable, counts, type Settings, Table, stopLens, stopTable } from "./memory.js";
-import { depth, leaves, nodeHash, root, rootOf, zero } from "./trees.js";
+import { depth, type LeafHash, leaves, nodeHash, root, rootOf, zero } from "./trees.js";
 
 /** What a request fixes of a generation. SPEC 05 §1. */
 export interface Job {
@@ -37,7 +37,7 @@ export function idRoot(ids: number[]): Uint8Array {
 class Cache {
   private readonly rows: Int16Array[][] = []; // position, then 2 * layer + isV
   private readonly levels: Uint8Array[][] = [];
-  constructor(private readonly h: Header) {
+  constructor(private readonly h: Header, private readonly leaf: LeafHash) {
     for (let i = 0; i <= h.dPos; i++) this.levels.push([]);
   }
   set(pos: number, layer: number, isV: number, row: Int16Array): void {
@@ -50,7 +50,7 @@ class Cache {
   }
   /** Hashes the rows of a position, which are all there, into the tree. */
   append(pos: number): void {
-    const one = (row: Int16Array): Uint8Array => rootOf(leaves(toBytes(row), 512), this.h.dRow);
+    const one = (row: Int16Array): Uint8Array => rootOf(leaves(toBytes(row), 512, this.leaf), this.h.dRow);
     const layers: Uint8Array[] = [];
     for (let l = 0; l < this.h.layers; l++) layers.push(nodeHash(one(this.rows[pos][2 * l]), one(this.rows[pos][2 * l + 1])));
     let level = layers, height = this.h.dRow + 1;
@@ -124,7 +124,7 @@ class Run {
   private grammarState = 0;
   finish = 0;
   constructor(private readonly m: Model, private readonly job: Job) {
-    this.cache = new Cache(m.header);
+    this.cache = new Cache(m.header, leafOf(m));
     this.ids = Int32Array.from(job.prompt);
     this.ends = Int32Array.from(job.stop);
     this.y = job.prompt[0];

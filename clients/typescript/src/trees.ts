@@ -35,8 +35,11 @@ export function rootOf(hashes: Uint8Array[], d: number): Uint8Array {
   return level[0] ?? zero(d);
 }
 
+/** How leaf i is hashed. */
+export type LeafHash = (leaf: Uint8Array, i: number) => Uint8Array;
+
 /** Level-0 nodes of bytes in leaves, the last padded with zeros. */
-export function leaves(b: Uint8Array, leafBytes: number): Uint8Array[] {
+export function leaves(b: Uint8Array, leafBytes: number, hash: LeafHash = leafHash): Uint8Array[] {
   const out: Uint8Array[] = [];
   for (let at = 0; at < b.length; at += leafBytes) {
     let leaf = b.subarray(at, at + leafBytes);
@@ -45,14 +48,14 @@ export function leaves(b: Uint8Array, leafBytes: number): Uint8Array[] {
       padded.set(leaf);
       leaf = padded;
     }
-    out.push(leafHash(leaf));
+    out.push(hash(leaf, out.length));
   }
   return out;
 }
 
 /** Root of the bytes of a tensor. */
-export function root(b: Uint8Array, leafBytes: number): Uint8Array {
-  const l = leaves(b, leafBytes);
+export function root(b: Uint8Array, leafBytes: number, hash: LeafHash = leafHash): Uint8Array {
+  const l = leaves(b, leafBytes, hash);
   return rootOf(l, depth(l.length));
 }
 

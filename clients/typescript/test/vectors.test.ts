@@ -6,6 +6,7 @@ import { fromHex, hex, InputError } from "../src/bytes.js";
 import { decodeContext, decodeDescriptor, fromBytes, type DType, type Ints, sizeOf } from "../src/descriptor.js";
 import { elements, knows } from "../src/elements.js";
 import { tableOf } from "../src/grammar.js";
+import { blindedLeaf, poseidonLeaf } from "../src/poseidon.js";
 import { leafHash, opens, zero } from "../src/trees.js";
 
 const vectors = new URL("../../../../testvectors/", import.meta.url);
@@ -67,6 +68,14 @@ test("token tables of grammars", () => {
     const got = [...make()];
     while (got.length > v.table.length && got[got.length - 1] === 0) got.pop();
     assert.deepEqual(got, v.table, v.name);
+  }
+});
+
+test("leaves of classes", () => {
+  for (const v of load("trees/classes.json")) {
+    const leaf = fromHex(v.bytes);
+    const got = v.class === "private" ? blindedLeaf(fromHex(v.secret), v.tensor ?? 0, v.leaf ?? 0, leaf) : poseidonLeaf(leaf);
+    assert.equal(hex(got), v.hash, `${v.class}, ${leaf.length} bytes`);
   }
 });
 

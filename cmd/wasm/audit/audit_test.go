@@ -27,7 +27,7 @@ func world(t testing.TB) (*manifest.Manifest, *receipt.Receipt) {
 		t.Fatal(err)
 	}
 	job := decode.Job{Prompt: []int32{1, 2, 3}, MaxNew: 6, Temperature: 65536, Seed: 5}
-	chain := trace.NewChain(&man.Header, &job)
+	chain := trace.NewChain(man, &job)
 	run, err := decode.New(man.Model, job, nil, decode.Hooks{Step: func(_ int, y decode.Yield, kv *machine.Cache) { chain.Append(y, kv) }})
 	if err != nil {
 		t.Fatal(err)

@@ -102,7 +102,7 @@ func Begin(text string, man *manifest.Manifest) (*Audit, error) {
 	if err := job.Check(man.Model); err != nil {
 		return nil, err
 	}
-	a.chain = trace.NewChain(&man.Header, &job)
+	a.chain = trace.NewChain(man, &job)
 	step := func(_ int, y decode.Yield, kv *machine.Cache) { a.chain.Append(y, kv) }
 	if a.run, err = decode.New(man.Model, job, nil, decode.Hooks{Step: step}); err != nil {
 		return nil, err

@@ -19,6 +19,9 @@ interface INodeRegistry {
     /// @notice The key is not in use.
     error KeyUnused(address key);
 
+    /// @notice The bytes are no model header of version 1, or its class is none of SPEC 06 §1.1.
+    error BadHeader(string field, uint256 value);
+
     /// @notice No veil covers the claim, or it was not laid more than a window before the batch was posted.
     error NotPlanted(uint256 veiled, uint256 posted, uint256 lead);
 
@@ -34,6 +37,8 @@ interface INodeRegistry {
     event Endpoint(address indexed node, string url);
     /// @notice The node publishes key `kind` (1: encryption of requests, X25519; others free), valid from now on.
     event Key(address indexed node, uint8 indexed kind, bytes key);
+    /// @notice The sender stands for a model: its id and class follow from the header.
+    event Model(address indexed node, bytes32 indexed id, uint8 indexed class, bytes header);
     event Delegate(address indexed party, address indexed delegate, bool allowed);
 
     function setEndpoint(string calldata url) external;
@@ -41,6 +46,11 @@ interface INodeRegistry {
     function clearEndpoint() external;
 
     function publishKey(uint8 kind, bytes calldata key) external;
+
+    /// @notice Registers a model by its header of 224 bytes (SPEC 06 §1.1), private ones too (SPEC 10 §8.4). Anybody may, again and
+    /// again: nothing is kept but the event.
+    /// @return id SHA-256 of the header.
+    function registerModel(bytes calldata header) external returns (bytes32 id);
 
     /// @notice Lets `key`, a secp256k1 key by its address, sign claims of the sender beside its own key.
     function addKey(address key) external;

@@ -63,6 +63,8 @@ interface IAnswerRules is IAnswer {
 interface IOpenRules {
     /// @notice The model header is not one of version 1.
     error BadHeader(string field, uint256 value);
+    /// @notice The model is private: no game about its elements (SPEC 10 §8.5).
+    error PrivateModel();
     /// @notice The claim contradicts its request or the model on its face: it can be opened for that only.
     error BadClaim(bytes32 field, uint256 value);
     /// @notice The signature is not the node's, or the batch does not contain the claim.
