@@ -12,6 +12,8 @@ import (
 // Any number of runs may use it at once. The zero value is illegal: use NewPool.
 type Pool struct {
 	threads int
+	awake   patience // of threads that wait for rows
+	patient patience // of callers that wait for the rows of others
 	queue   chan *shared
 	quit    chan struct{}
 	stop    sync.Once
@@ -44,6 +46,10 @@ func (p *Pool) Close() {
 func (p *Pool) work() {
 	debug.SetPanicOnFault(true) // of this goroutine; see guard
 	for {
+		if s := p.soon(); s != nil {
+			s.help()
+			continue
+		}
 		select {
 		case <-p.quit:
 			return
@@ -53,18 +59,72 @@ func (p *Pool) work() {
 	}
 }
 
+// soon waits awake for rows: those of the next operation mostly come within microseconds, and to be
+// woken takes longer, the more so on a processor that is a virtual one. Nil if none came in time.
+func (p *Pool) soon() (s *shared) {
+	p.awake.wait(func() bool {
+		select {
+		case s = <-p.queue:
+			return true
+		default:
+			return false
+		}
+	})
+	return s
+}
+
 // parts is the number of pieces per thread: more than one, so that a thread that starts late finds
 // less to do.
-const parts = 2
+const parts = 4
 
-// shared are rows that several threads take pieces of.
+// A patience is how long a thread looks for something before it sleeps: while looking pays long, where
+// others have the processors ever shorter.
+type patience struct{ less atomic.Int32 } // by which power of two it looks less often than mostLooks
+
+const (
+	mostLooks = 1 << 10 // about 100 us where a pause takes 40 cycles
+	leastLess = 4
+	pauses    = 8 // between two looks
+)
+
+// wait looks until there is something or patience ends.
+func (p *patience) wait(there func() bool) bool {
+	less := p.less.Load()
+	for range mostLooks >> less {
+		if there() {
+			if less > 0 {
+				p.less.CompareAndSwap(less, less-1)
+			}
+			return true
+		}
+		pause(pauses)
+	}
+	if less < leastLess {
+		p.less.CompareAndSwap(less, less+1)
+	}
+	return false
+}
+
+// shared are rows that several threads take pieces of: each from the front of a range of its own, and
+// when that is done from the back of those of others. So a thread reads weights that lie side by side,
+// and no core has fetched ahead what another one reads.
 type shared struct {
-	n, grain int
-	do       func(lo, hi int)
-	next     atomic.Int64 // first row that nobody has taken
-	left     atomic.Int64 // rows that are not done
-	done     chan struct{}
-	broken   atomic.Pointer[broken]
+	grain  int
+	do     func(lo, hi int)
+	ranges []atomic.Uint64 // rows that nobody has taken: first in the high half, end in the low half
+	joined atomic.Int64    // threads that have a range
+	left   atomic.Int64    // rows that are not done
+	done   chan struct{}
+	broken atomic.Pointer[broken]
+}
+
+func newShared(n, threads int, do func(lo, hi int)) *shared {
+	s := &shared{grain: max(1, n/(threads*parts)), do: do, done: make(chan struct{}), ranges: make([]atomic.Uint64, min(threads, n))}
+	for i, k := 0, len(s.ranges); i < k; i++ {
+		s.ranges[i].Store(uint64(i*n/k)<<32 | uint64((i+1)*n/k))
+	}
+	s.left.Store(int64(n))
+	return s
 }
 
 // broken is a panic in a piece, which the caller of Split has in the end.
@@ -75,13 +135,39 @@ type broken struct {
 
 // help works until no piece is left. A thread that comes too late finds nothing and touches nothing.
 func (s *shared) help() {
-	for {
-		hi := int(s.next.Add(int64(s.grain)))
-		lo := hi - s.grain
-		if lo >= s.n {
-			return
+	own := int(s.joined.Add(1)-1) % len(s.ranges)
+	for i := range s.ranges {
+		for {
+			lo, hi := s.take((own+i)%len(s.ranges), i == 0)
+			if lo == hi {
+				break
+			}
+			s.piece(lo, hi)
 		}
-		s.piece(lo, min(hi, s.n))
+	}
+}
+
+// take takes a piece of range i, from its front or its back; lo = hi if it has none.
+func (s *shared) take(i int, front bool) (lo, hi int) {
+	for {
+		v := s.ranges[i].Load()
+		lo, hi = int(v>>32), int(uint32(v))
+		if lo >= hi {
+			return 0, 0
+		}
+		cut, rest := min(lo+s.grain, hi), uint64(0)
+		if front {
+			rest = uint64(cut)<<32 | uint64(hi)
+		} else {
+			cut = max(hi-s.grain, lo)
+			rest = uint64(lo)<<32 | uint64(cut)
+		}
+		if s.ranges[i].CompareAndSwap(v, rest) {
+			if front {
+				return lo, cut
+			}
+			return cut, hi
+		}
 	}
 }
 
@@ -98,24 +184,24 @@ func (s *shared) piece(lo, hi int) {
 	s.do(lo, hi)
 }
 
-// Split calls work on ranges that cover [0, n) and returns when all are done. The caller takes what
+// Split calls work on ranges that cover [0, n), n below 2^31, and returns when all are done. The caller takes what
 // no other thread does, so nested and concurrent calls never wait for each other.
 func (p *Pool) Split(n int, work func(lo, hi int)) {
 	if p.threads == 1 || n < 2 {
 		work(0, n)
 		return
 	}
-	grain := max(1, (n+p.threads*parts-1)/(p.threads*parts))
-	s := &shared{n: n, grain: grain, do: work, done: make(chan struct{})}
-	s.left.Store(int64(n))
-	for range min(p.threads, (n+grain-1)/grain) - 1 {
+	s := newShared(n, p.threads, work)
+	for range len(s.ranges) - 1 {
 		select {
 		case p.queue <- s:
 		default: // everybody is busy
 		}
 	}
 	s.help()
-	<-s.done
+	if !p.patient.wait(func() bool { return s.left.Load() == 0 }) {
+		<-s.done
+	}
 	if b := s.broken.Load(); b != nil {
 		b.rise()
 	}

@@ -16,7 +16,7 @@ func amx() Set {
 // dotAMX splits activations as dotAVX512 does, with the same bounds: TDPBUSD adds four products of
 // an unsigned and a signed byte to each 32-bit sum. What is left of the columns after steps of 64, a
 // multiple of 16, takes tiles of fewer columns and begins with the sums of the others.
-func dotAMX(dst *[tile * Block]int64, w []int8, sum []int32, x []int16, stride, m int) {
+func dotAMX(dst []int64, w []int8, sum []int32, x []int16, stride, m int) {
 	var sums [4 * 16 * 16]int32
 	groups := len(w) / (4 * Block)
 	if steps := groups / 16; steps > 0 {

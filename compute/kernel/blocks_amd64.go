@@ -10,7 +10,7 @@ func flagOf(b bool) int {
 
 // runAVX512 multiplies as dotAVX512 does; a row begins with what the offset 2^15 of activations adds
 // to it, negated. The dot product of a block of 32 columns is below 2^16 * 2^7 * 2^5 = 2^28.
-func runAVX512(dst *[tile * Block]int64, p *Packed, b int, x []int16, stride, m int) {
+func runAVX512(dst []int64, p *Packed, b int, x []int16, stride, m int) {
 	one, three := block1AVX512, block3AVX512
 	if p.layout.Bits == 4 {
 		one, three = nibble1AVX512, nibble3AVX512
@@ -27,7 +27,7 @@ func runAVX512(dst *[tile * Block]int64, p *Packed, b int, x []int16, stride, m 
 }
 
 // runAVX2 adds products of 16 bits: at most 2^26 in a lane of a block of 32 columns.
-func runAVX2(dst *[tile * Block]int64, p *Packed, b int, x []int16, stride, m int) {
+func runAVX2(dst []int64, p *Packed, b int, x []int16, stride, m int) {
 	clear(dst[:m*Block])
 	do := [2]func(dst *int64, w *int8, half int, x *int16, sums *int16, stride, blocks, parts, offsets int){block1AVX2, block2AVX2}
 	if p.layout.Bits == 4 {

@@ -42,7 +42,7 @@ func (s *Set) Score(dst []int32, q, k []int16, hd, group, dkv, first, span int, 
 		Score(dst, q, k, hd, group, dkv, first, span, mult, shift, lo, hi)
 		return
 	}
-	var dots [mixChunk]int64
+	dots := make([]int64, min(mixChunk, span))
 	for h := lo; h < hi; h++ {
 		a, at, out := q[h*hd:(h+1)*hd], first*dkv+h/group*hd, dst[h*span:(h+1)*span]
 		for j := 0; j < span; j += mixChunk {

@@ -122,10 +122,10 @@ func (p *Packed) block(b int) []int8 { return p.w[b*Block*p.width():][:Block*p.w
 // is the plain one. Who picks a set answers for the processor having it: the methods do not look.
 type Set struct {
 	name string
-	// dot writes 32 row sums for each of m tokens, 1 <= m <= tile: dst[i][row] = x[i] . w[row].
-	dot func(dst *[tile * Block]int64, w []int8, sum []int32, x []int16, stride, m int)
+	// dot writes 32 row sums for each of m tokens, 1 <= m <= tile: dst [m][32], dst[i][row] = x[i] . w[row].
+	dot func(dst []int64, w []int8, sum []int32, x []int16, stride, m int)
 	// run is dot for block b of block-scaled weights.
-	run  func(dst *[tile * Block]int64, p *Packed, b int, x []int16, stride, m int)
+	run  func(dst []int64, p *Packed, b int, x []int16, stride, m int)
 	tile int // most tokens of one dot or run
 	// widen brings a multiple of unit activations, 0: 32, into the order of dot.
 	widen func(dst, x []int16)
@@ -196,15 +196,15 @@ func (s *Set) Widen(p *Packed, dst, x []int16) {
 // the activations x ([tokens][stride], by Widen) and the shifts s. dst[i] is an i32 or i16 tensor
 // of N elements. SPEC 02 §4 ops 9, 10, 70 and 71.
 func (s *Set) Linear(dst []*tensor.Tensor, p *Packed, x []int16, stride int, shift []int64, lo, hi int) {
-	var sums [tile * Block]int64
+	sums := make([]int64, min(s.tile, len(dst))*Block) // on the heap, for the kernels are values: no larger than needed
 	for b := lo; b < hi; b++ {
 		rows := min(Block, p.N-b*Block)
 		for t := 0; t < len(dst); {
 			m := min(s.tile, len(dst)-t)
 			if p.base != nil {
-				s.run(&sums, p, b, x[t*stride:], stride, m)
+				s.run(sums, p, b, x[t*stride:], stride, m)
 			} else {
-				s.dot(&sums, p.block(b), p.sum[b*Block:][:Block], x[t*stride:], stride, m)
+				s.dot(sums, p.block(b), p.sum[b*Block:][:Block], x[t*stride:], stride, m)
 			}
 			for i := range m {
 				s.rows(dst[t+i], p, sums[i*Block:][:rows], b*Block, shift[t+i])

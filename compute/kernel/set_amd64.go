@@ -14,7 +14,7 @@ func avx2() Set {
 // dotAVX512 splits activations, as unsigned x + 2^15, in two unsigned bytes: two products by
 // VPDPBUSD, whose sums over at most 2^16 columns stay below 2^31, then
 // 256 * high + low - 2^15 * (sum of the weights).
-func dotAVX512(dst *[tile * Block]int64, w []int8, sum []int32, x []int16, stride, m int) {
+func dotAVX512(dst []int64, w []int8, sum []int32, x []int16, stride, m int) {
 	groups := len(w) / (4 * Block)
 	for at := 0; at < m; {
 		d, y := &dst[at*Block], &x[at*stride]
@@ -40,7 +40,7 @@ func dotAVX512(dst *[tile * Block]int64, w []int8, sum []int32, x []int16, strid
 const avx2Groups = 128
 
 // dotAVX2 widens weights to 16 bits for VPMADDWD and empties the lanes every 512 columns.
-func dotAVX2(dst *[tile * Block]int64, w []int8, _ []int32, x []int16, stride, m int) {
+func dotAVX2(dst []int64, w []int8, _ []int32, x []int16, stride, m int) {
 	clear(dst[:m*Block])
 	groups := len(w) / (4 * Block)
 	for g := 0; g < groups; g += avx2Groups {

@@ -12,7 +12,7 @@ func neon() Set {
 }
 
 // dotSDOT splits activations in two signed bytes, x = 256 h + l + 2^7: see dot1SDOT.
-func dotSDOT(dst *[tile * Block]int64, w []int8, sum []int32, x []int16, stride, m int) {
+func dotSDOT(dst []int64, w []int8, sum []int32, x []int16, stride, m int) {
 	for i := range m {
 		dot1SDOT(&dst[i*Block], &w[0], &x[i*stride], len(w)/(4*Block), &sum[0])
 	}
@@ -22,7 +22,7 @@ func dotSDOT(dst *[tile * Block]int64, w []int8, sum []int32, x []int16, stride,
 const neonGroups = 256
 
 // dotNEON widens weights to 16 bits and empties the lanes every 1,024 columns.
-func dotNEON(dst *[tile * Block]int64, w []int8, _ []int32, x []int16, stride, m int) {
+func dotNEON(dst []int64, w []int8, _ []int32, x []int16, stride, m int) {
 	clear(dst[:m*Block])
 	groups := len(w) / (4 * Block)
 	for i := range m {
@@ -40,7 +40,7 @@ type blocks func(dst *int64, w *int8, half int, x, sums *int16, blocks, parts, o
 
 // runSDOT begins rows with what 2^7, which low bytes lack, takes from them: base is -2^15 times the sum
 // of mantissa times code.
-func runSDOT(dst *[tile * Block]int64, p *Packed, b int, x []int16, stride, m int) {
+func runSDOT(dst []int64, p *Packed, b int, x []int16, stride, m int) {
 	base := p.base[b*Block:][:Block]
 	for i := range m {
 		for r := range Block {
@@ -51,13 +51,13 @@ func runSDOT(dst *[tile * Block]int64, p *Packed, b int, x []int16, stride, m in
 }
 
 // runNEON adds products of 16 bits: at most 2^22 in each column of a group, 2^25 in a lane of a block.
-func runNEON(dst *[tile * Block]int64, p *Packed, b int, x []int16, stride, m int) {
+func runNEON(dst []int64, p *Packed, b int, x []int16, stride, m int) {
 	clear(dst[:m*Block])
 	p.each(dst, b, x, stride, m, [3]blocks{blockNEON, lowNEON, highNEON})
 }
 
 // each adds block b to the rows of m tokens: by the kernel of bytes, or by those of low and high halves.
-func (p *Packed) each(dst *[tile * Block]int64, b int, x []int16, stride, m int, do [3]blocks) {
+func (p *Packed) each(dst []int64, b int, x []int16, stride, m int, do [3]blocks) {
 	w, offsets := p.run(b), 0
 	if p.layout.Least {
 		offsets = 1
