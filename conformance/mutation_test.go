@@ -38,6 +38,7 @@ func suites() []testing.InternalTest {
 		{Name: "RulesOfTheGame", F: TestRulesOfTheGameOnChain},
 		{Name: "SharedGames", F: TestCourtPlaysTheSharedGames},
 		{Name: "Refusals", F: TestEveryRefusalIsReached},
+		{Name: "EdgesOfTheArena", F: TestArenaAtItsEdges},
 		{Name: "PoseidonOnChain", F: TestPoseidonOnChain},
 		{Name: "ForgedProofs", F: TestForgedProofsAreRefusedByTheirReason},
 		{Name: "EvaluatorsRefuse", F: TestEvaluatorsRefuseWhatDoesNotFit},
