@@ -36,7 +36,7 @@ func rowScore(d *opset.Descriptor) signature {
 func rowMix(d *opset.Descriptor) signature {
 	rows, cols := int64(d.Dims[0].C), int64(d.Dims[1].C)
 	return signature{
-		[3]opset.Dim{{C: d.Dims[0].C}, {C: d.Dims[1].C}, {C: uint32(ceilDiv(d.P[1], 128))}},
+		[3]opset.Dim{{C: d.Dims[0].C}, {C: d.Dims[1].C}, {C: count(ceilDiv(d.P[1], 128))}},
 		[]operand{on(aTensor, i32, fixed(d.P[1]).times(rows).times(ceilDiv(cols, d.P[0]))), on(aTensor, i16, fixed(d.P[1]).times(cols))},
 		[]span{headDim, {1, maxRows}},
 	}

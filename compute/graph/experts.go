@@ -59,7 +59,7 @@ func rowMatMul(d *opset.Descriptor) signature {
 		x = x.times(r)
 	}
 	return signature{
-		[3]opset.Dim{{C: uint32(r)}, {C: uint32(n)}, {C: uint32(c)}},
+		[3]opset.Dim{{C: count(r)}, {C: count(n)}, {C: count(c)}},
 		[]operand{on(aTensor, i16, x), on(rootA, i8, fixed(n).times(c*d.P[1]).times(d.P[2])), blocks(d, r)},
 		[]span{rowWidth, anything, {1, maxExperts}, {0, 1}},
 	}

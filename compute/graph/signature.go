@@ -140,7 +140,7 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 		n := row(d)
 		rows := int64(d.Dims[0].C) * int64(d.Dims[1].C)
 		return signature{
-			[3]opset.Dim{d.Dims[0], d.Dims[1], {C: uint32(d.P[0]), K: uint32(d.P[1])}},
+			[3]opset.Dim{d.Dims[0], d.Dims[1], {C: count(d.P[0]), K: count(d.P[1])}},
 			[]operand{on(aTensor, i32, n.times(rows)), on(aTensor, i64, fixed(rows))},
 			[]span{width, {0, 1}, {0, 30}},
 		}
@@ -157,7 +157,7 @@ var signatures = [...]func(d *opset.Descriptor) signature{
 	opset.Mix: func(d *opset.Descriptor) signature {
 		n := size{1, 1, d.Window}
 		return signature{
-			[3]opset.Dim{{C: uint32(d.P[2])}, {C: uint32(d.P[0])}, {C: 1, K: 128}},
+			[3]opset.Dim{{C: count(d.P[2])}, {C: count(d.P[0])}, {C: 1, K: 128}},
 			[]operand{on(aTensor, i32, n.times(d.P[2])), on(aTensor, i16, n.times(d.P[5]))},
 			[]span{headDim, heads, heads, zero, zero, {1, maxColumns}},
 		}
@@ -283,10 +283,10 @@ func on(kinds []uint8, types []tensor.DType, s size) operand {
 
 func vec(n int64) [3]opset.Dim { return mat(1, n) }
 
-func mat(r, n int64) [3]opset.Dim { return [3]opset.Dim{{C: 1}, {C: uint32(r)}, {C: uint32(n)}} }
+func mat(r, n int64) [3]opset.Dim { return [3]opset.Dim{{C: 1}, {C: count(r)}, {C: count(n)}} }
 
 func growing(r, k int64) [3]opset.Dim {
-	return [3]opset.Dim{{C: 1}, {C: uint32(r)}, {C: 1, K: uint32(k)}}
+	return [3]opset.Dim{{C: 1}, {C: count(r)}, {C: 1, K: count(k)}}
 }
 
 // blockProduct is a product with block-scaled weights. SPEC 02 §5.
@@ -327,7 +327,7 @@ func activation(d *opset.Descriptor) signature {
 	}
 	rows := int64(d.Dims[0].C) * int64(d.Dims[1].C)
 	return signature{
-		[3]opset.Dim{d.Dims[0], d.Dims[1], {C: uint32(d.P[0]), K: uint32(d.P[1])}},
+		[3]opset.Dim{d.Dims[0], d.Dims[1], {C: count(d.P[0]), K: count(d.P[1])}},
 		[]operand{on(aTensor, i32, row(d).times(rows))},
 		[]span{width, {0, 1}, {0, opset.GELUErf}, {0, maxMult}, shiftUp, factor, shiftUp},
 	}
@@ -338,17 +338,17 @@ func row(d *opset.Descriptor) size {
 	if d.P[1] == 0 {
 		return fixed(d.P[0])
 	}
-	return size{uint64(max(d.P[0], 0)), uint32(d.P[1]), d.Window}
+	return size{uint64(max(d.P[0], 0)), count(d.P[1]), d.Window}
 }
 
 // reduction is the reduce form of SPEC 02 §4.1.
 func reduction(d *opset.Descriptor) signature {
 	rows := int64(d.Dims[0].C) * int64(d.Dims[1].C)
 	s := signature{params: []span{width, {0, 1 << 32}, anything, {int64(tensor.I32), int64(tensor.I64)}}}
-	last := opset.Dim{C: uint32(ceilDiv(d.P[0], d.P[2]))}
+	last := opset.Dim{C: count(ceilDiv(d.P[0], d.P[2]))}
 	if d.P[1] != 0 {
 		s.params[0] = span{1, 1}
-		last = opset.Dim{C: 1, K: uint32(d.P[1] * d.P[2])}
+		last = opset.Dim{C: 1, K: count(d.P[1] * d.P[2])}
 	}
 	s.dims = [3]opset.Dim{d.Dims[0], d.Dims[1], last}
 	if d.Op == opset.ArgKey || d.Op == opset.SumSquares {

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"math"
 	"math/bits"
 
 	"elenchus/compute/opset"
@@ -57,6 +58,14 @@ func dims(m [3]opset.Dim, window uint32) (s size, ok bool) {
 		}
 	}
 	return s, true
+}
+
+// count is a number of a dim; the largest one, which no dim has (G2), where n is none.
+func count(n int64) uint32 {
+	if n < 0 || n > math.MaxUint32 {
+		return math.MaxUint32
+	}
+	return uint32(n)
 }
 
 // chunkOf is the weights in a leaf of a row of k. SPEC 02 §3.
