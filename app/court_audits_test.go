@@ -44,7 +44,8 @@ func (c *tribunal) holdings(ctx context.Context, name string) (deposit, credit c
 
 // On an honest day the auditor who computed earns the fee; who invented a tree opens nothing, loses the
 // forfeit, and earns nothing, though the claim is true. Its data are kept for parties: its node serves them
-// to the drawn ones alone. SPEC 11 §6.1, §6.3, §8.2, 15 §2.4.
+// to the drawn ones alone; the model is confidential, so that the reveal shows no row. SPEC 11 §4.2, §6.1,
+// §6.3, §8.2, 15 §2.4.
 func TestHonestDayPaysWhoComputed(t *testing.T) {
 	t.Parallel()
 	sc := sceneOf("lazy-auditor")
@@ -66,7 +67,7 @@ func TestHonestDayPaysWhoComputed(t *testing.T) {
 	card, _ := adversary.Find("lazy-auditor")
 	alone, at := sc.alone, chain.Addresses{}
 	sc.alone = func(ctx context.Context, c *tribunal) error { at = c.n.Addresses; return alone(ctx, c) }
-	playAudits(t, card, sc, func(ctx context.Context, rpc string, _ map[string]*receipt.Receipt) error {
+	playAudits(t, CourtOptions{Confidential: true}, card, sc, func(ctx context.Context, rpc string, _ map[string]*receipt.Receipt) error {
 		return withdrawn(ctx, t, &ChainLookup{RPC: rpc, At: at}, p.Fee)
 	})
 }
@@ -119,10 +120,10 @@ func withdrawn(ctx context.Context, t *testing.T, l *ChainLookup, want claim.Amo
 	return err
 }
 
-func playAudits(t *testing.T, card adversary.Card, sc scene, inspect func(context.Context, string, map[string]*receipt.Receipt) error) {
+func playAudits(t *testing.T, o CourtOptions, card adversary.Card, sc scene, inspect func(context.Context, string, map[string]*receipt.Receipt) error) {
 	t.Helper()
 	var b strings.Builder
-	o := CourtOptions{Attack: card.Name, Seed: 1, Manifest: tinyModel(t), Story: &b, Within: 9 * time.Minute, Inspect: inspect}
+	o.Attack, o.Seed, o.Manifest, o.Story, o.Within, o.Inspect = card.Name, 1, tinyModel(t), &b, 9*time.Minute, inspect
 	r, err := playCourt(t.Context(), o, card, sc)
 	if err == nil {
 		err = r.Failure()
@@ -138,7 +139,7 @@ func playAudits(t *testing.T, card adversary.Card, sc scene, inspect func(contex
 func TestWhoAttestsALieLosesTheDeposit(t *testing.T) {
 	t.Parallel()
 	card := adversary.Card{Name: "bad-kv", Verdict: adversary.Slashed, Fates: map[string]adversary.Fate{"node1": adversary.Forfeits, "mallory": adversary.Pays}}
-	playAudits(t, card, scene{lie: "bad-kv", class: claim.Parties, audits: true, alone: func(ctx context.Context, c *tribunal) error { return blindAuditor(ctx, t, c) }}, nil)
+	playAudits(t, CourtOptions{}, card, scene{lie: "bad-kv", class: claim.Parties, audits: true, alone: func(ctx context.Context, c *tribunal) error { return blindAuditor(ctx, t, c) }}, nil)
 }
 
 func blindAuditor(ctx context.Context, t *testing.T, c *tribunal) error {

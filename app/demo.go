@@ -53,7 +53,7 @@ func demoByProof(ctx context.Context, o DemoOptions) (*DemoResult, error) {
 	if o.Attack == "none" || o.Attack == "griefer" {
 		o.Attack = "rich-griefer"
 	}
-	if _, ok := adversary.Find(o.Attack); !ok || sceneOf(o.Attack).audits {
+	if _, ok := adversary.Find(o.Attack); !ok {
 		return nil, fmt.Errorf("%w: attack %q is not played with answers by proof", ErrCannot, o.Attack)
 	}
 	r, err := demoInCourt(ctx, o)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
 	"elenchus/compute/opset"
 )
@@ -15,7 +16,7 @@ type Salt struct {
 	Audit   [32]byte
 }
 
-// Leaf is the salted hash of one leaf of rows, 512 bytes.
+// Leaf is the salted hash of one leaf of rows: of its 512 bytes, or, of a confidential model, of its hash.
 func (s *Salt) Leaf(b []byte) merkle.Hash {
 	h := sha256.New()
 	h.Write([]byte{4})
@@ -33,7 +34,7 @@ type Salted struct {
 }
 
 // RowOpening is one leaf of KV_t with the siblings of both trees; Leaf is nil where the row has no
-// such piece. SPEC 11 §4.4.
+// such piece, and the 32 bytes of its hash where the model is confidential. SPEC 11 §4.4.
 type RowOpening struct {
 	Leaf   []byte
 	KV     []merkle.Hash
@@ -52,12 +53,30 @@ func (s *Step) Salted(salt Salt) *Salted {
 // position is the salted tree below one position.
 func (x *Salted) position(p int) *merkle.Tree {
 	leaves := make([]merkle.Hash, int(x.step.man.Layers)<<(1+x.step.man.DRow))
+	plain := x.hashes(p)
 	for q := range leaves {
 		if x.step.piece(q) {
-			leaves[q] = x.salt.Leaf(x.step.kvLeaves(uint64(p), uint64(q), uint64(q)+1))
+			leaves[q] = x.salt.Leaf(x.shown(plain, uint64(p), uint64(q)))
 		}
 	}
 	return merkle.NewTree(leaves, x.step.man.PositionDepth(), 0)
+}
+
+// hashes is the tree of a position where leaves are shown as their hashes, else nil.
+func (x *Salted) hashes(p int) *merkle.Tree {
+	if x.step.man.Class == manifest.Public {
+		return nil
+	}
+	return x.step.positionTree(p)
+}
+
+// shown is what an opening of leaf q of a position shows; plain is hashes of that position.
+func (x *Salted) shown(plain *merkle.Tree, p, q uint64) []byte {
+	if plain == nil {
+		return x.step.kvLeaves(p, q, q+1)
+	}
+	h := plain.At(0, q)
+	return h[:]
 }
 
 // piece says whether the rows have piece q of a position.
@@ -84,7 +103,7 @@ func (x *Salted) Open(index uint64) (RowOpening, error) {
 	}
 	var o RowOpening
 	if s.piece(int(q)) {
-		o.Leaf = s.kvLeaves(p, q, q+1)
+		o.Leaf = x.shown(x.hashes(int(p)), p, q)
 	}
 	all := merkle.NewTree(s.positions[:s.Ctx.T+1], int(s.man.DPos), depth)
 	o.KV = append(s.positionTree(int(p)).Siblings(0, q, q+1), all.Siblings(0, p, p+1)...)

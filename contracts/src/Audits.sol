@@ -264,12 +264,14 @@ contract Audits is Seats {
         pos = _lastState(pos, end, states, Packed.word(o + 97));
         (uint256 index, uint256 depth) = _leafOf(keccak256(abi.encodePacked(random, audit)), o + HEADER, states);
         uint256 present = Packed.uintAt(pos, 1);
-        uint256 next = Packed.take(pos, 1 + (present == 0 ? 0 : 512), end);
+        // Of a confidential model the leaf's hash is shown, and salted, in place of its bytes (SPEC 11 §4.2).
+        uint256 size = Packed.uintAt(o + HEADER + 33, 1) == 0 ? 512 : 32;
+        uint256 next = Packed.take(pos, 1 + (present == 0 ? 0 : size), end);
         bytes32 leaf;
         bytes32 salted;
         if (present != 0) {
-            bytes calldata row = _slice(pos + 1, 512);
-            leaf = sha256(abi.encodePacked(uint8(0), row));
+            bytes calldata row = _slice(pos + 1, size);
+            leaf = size == 32 ? Packed.word(pos + 1) : sha256(abi.encodePacked(uint8(0), row));
             salted = sha256(abi.encodePacked(uint8(4), msg.sender, audit, row));
         }
         bytes32 got;

@@ -118,11 +118,10 @@ type Challenger struct {
 	stuck   map[string]bool // moves that were looked for and not found
 	now     uint64          // time of the head
 	answers answers
-	awaited map[claim.Hash]awaited // by digest: without a batch so far
-	inBatch map[claim.Hash]uint64  // by digest: end of the batch that it was read in
-	spared  map[claim.Hash]bool    // claims that their nodes had planted and have shown
-
-	awaitedBytes int
+	awaited waiting                    // without a batch so far
+	inBatch map[claim.Hash]uint64      // by digest: end of the batch that it was read in
+	spared  map[claim.Hash]bool        // claims that their nodes had planted and have shown
+	asked   map[claim.Address][]uint64 // when data of a node's claims were demanded unasked, in the last window
 
 	// What follows belongs to the follower alone.
 	games     ledger.Games
@@ -164,7 +163,7 @@ func New(o Options) (*Challenger, error) {
 		o: o, store: st, models: map[[32]byte]*Model{}, queue: make(chan handed, 1024), checked: map[claim.Hash]Verdict{},
 		urls: map[claim.Address]string{}, batches: map[claim.Hash]ledger.BatchPosted{}, committed: map[claim.Hash]uint64{},
 		own: map[claim.Hash]dispute.Knowledge{}, collected: map[claim.Hash]uint64{}, played: map[string]bool{}, stuck: map[string]bool{}, wake: make(chan struct{}, 1),
-		awaited: map[claim.Hash]awaited{}, inBatch: map[claim.Hash]uint64{}, spared: map[claim.Hash]bool{},
+		asked: map[claim.Address][]uint64{}, inBatch: map[claim.Hash]uint64{}, spared: map[claim.Hash]bool{},
 	}
 	for i := range o.Models {
 		c.models[o.Models[i].Manifest.ID()] = &o.Models[i]

@@ -3,6 +3,8 @@ package challenger
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
@@ -38,10 +40,36 @@ func (c *Challenger) complete(ctx context.Context, r *receipt.Receipt, at *dispu
 	if whole := c.fetched(ctx, r); whole != nil {
 		return c.audit(ctx, whole, at)
 	}
+	if !c.mayAsk(r.Claim.Node) {
+		c.conclude(id, Verdict{Claim: id, Why: fmt.Sprintf("its node does not serve the ids, and %d of its claims were asked for on the chain within a window", maxAsked)})
+		return nil
+	}
 	c.conclude(id, Verdict{Claim: id, Why: "its node does not serve the ids: they are demanded on the chain"})
 	open := c.opening(r, at, m)
 	open.T = dispute.Published
 	return c.ask(ctx, r, open)
+}
+
+// maxAsked bounds the demands for data of one node's claims that nobody asked for, within a window: one that
+// is met costs an eighth of what is left of its bond, and a node can have as many as it signs receipts without
+// serving their ids. SPEC 09 §8.11.
+const maxAsked = 4
+
+// mayAsk says whether data of another claim of a node may be demanded, and counts it. Without a window all may.
+func (c *Challenger) mayAsk(node claim.Address) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.o.Window == 0 {
+		return true
+	}
+	maps.DeleteFunc(c.asked, func(_ claim.Address, at []uint64) bool { return c.now > at[len(at)-1]+c.o.Window })
+	at := slices.DeleteFunc(c.asked[node], func(at uint64) bool { return c.now > at+c.o.Window })
+	may := len(at) < maxAsked
+	if may {
+		at = append(at, c.now)
+	}
+	c.asked[node] = at
+	return may
 }
 
 func (c *Challenger) conclude(id claim.Hash, v Verdict) {

@@ -171,7 +171,7 @@ func (c *Challenger) await(r *receipt.Receipt) error {
 	}
 	digest := r.Claim.Digest(c.o.Domain)
 	c.mu.Lock()
-	_, known := c.awaited[digest]
+	_, known := c.awaited.of[digest]
 	_, posted := c.inBatch[digest]
 	c.mu.Unlock()
 	if known || posted {
@@ -182,25 +182,21 @@ func (c *Challenger) await(r *receipt.Receipt) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.awaited[digest] = awaited{r, len(raw)}
-	c.awaitedBytes += len(raw)
-	for len(c.awaited) > maxAwaited || c.awaitedBytes > maxAwaitBytes {
+	c.awaited.add(digest, c.rank(digest), r, len(raw))
+	for len(c.awaited.of) > maxAwaited || c.awaited.bytes > maxAwaitBytes {
 		c.forgetOne()
 	}
 	return nil
 }
 
-// awaited is a receipt whose batch is to come.
-type awaited struct {
-	*receipt.Receipt
-	bytes int
+// rank is a receipt's place in the secret order in which those of a node are forgotten.
+func (c *Challenger) rank(digest claim.Hash) claim.Hash {
+	return claim.Keccak([]byte("elenchus/forget/1"), c.o.Secret[:], digest[:])
 }
 
 // unawait forgets an awaited receipt; the caller holds mu.
 func (c *Challenger) unawait(digest claim.Hash) {
-	if r, ok := c.awaited[digest]; ok {
-		c.awaitedBytes -= r.bytes
-		delete(c.awaited, digest)
+	if c.awaited.remove(digest) {
 		c.store.drop(digest)
 	}
 }
@@ -208,25 +204,9 @@ func (c *Challenger) unawait(digest claim.Hash) {
 // forgetOne drops an awaited receipt of the node that has the most, the one that a secret order puts
 // first: a node that floods cannot choose what is forgotten. The caller holds mu.
 func (c *Challenger) forgetOne() {
-	of := map[claim.Address]int{}
-	var most claim.Address
-	for _, r := range c.awaited {
-		if of[r.Claim.Node] += r.bytes; of[r.Claim.Node] > of[most] {
-			most = r.Claim.Node
-		}
-	}
-	var first, rank claim.Hash
-	for digest, r := range c.awaited {
-		if r.Claim.Node != most {
-			continue
-		}
-		x := claim.Keccak([]byte("elenchus/forget/1"), c.o.Secret[:], digest[:])
-		if rank == (claim.Hash{}) || bytes.Compare(x[:], rank[:]) < 0 {
-			first, rank = digest, x
-		}
-	}
-	c.o.Log.Warn("too many receipts await their batch", "node", fmt.Sprintf("%x", most), "forgotten", fmt.Sprintf("%x", first))
-	c.unawait(first)
+	node, digest := c.awaited.first()
+	c.o.Log.Warn("too many receipts await their batch", "node", fmt.Sprintf("%x", node), "forgotten", fmt.Sprintf("%x", digest))
+	c.unawait(digest)
 }
 
 // demand asks the chain for the batches that nodes promised for receipts held here and did not post:
@@ -259,7 +239,7 @@ func (c *Challenger) overdue() []*receipt.Receipt {
 	maps.DeleteFunc(c.inBatch, func(_ claim.Hash, until uint64) bool { return c.now > until+c.o.Window })
 	c.tidyAnswers()
 	var out []*receipt.Receipt
-	for digest, r := range c.awaited {
+	for digest, r := range c.awaited.of {
 		id := r.Claim.ID(c.o.Domain)
 		switch {
 		case c.now > r.Claim.ChallengeUntil:
@@ -293,8 +273,8 @@ func (c *Challenger) recall() error {
 		if err != nil {
 			return err
 		}
-		c.awaited[r.Claim.Digest(c.o.Domain)] = awaited{r, len(raw)}
-		c.awaitedBytes += len(raw)
+		digest := r.Claim.Digest(c.o.Domain)
+		c.awaited.add(digest, c.rank(digest), r, len(raw))
 		select {
 		case c.queue <- handed{r, nil}: // its verdict was forgotten
 		default:

@@ -322,6 +322,7 @@ func (n *Node) keepPlant(p *plant) {
 // those in a game once commits or its D1 are over. A node that plants no more shows all. SPEC 11 §5.4.
 func (n *Node) showPlants(ctx context.Context, open []ledger.Game, now uint64) error {
 	n.garden.mu.Lock()
+	n.weed(open, now)
 	var todo []ledger.ShowPlant
 	for _, p := range sorted(n.garden.plants) {
 		if p.Posted == 0 || p.Shown {
@@ -351,6 +352,27 @@ func (n *Node) showPlants(ctx context.Context, open []ledger.Game, now uint64) e
 		n.o.Log.Info("plant shown", "claim", fmt.Sprintf("%x", o.Claim))
 	}
 	return nil
+}
+
+// weed forgets plants that were shown, once no game about them is open or can be opened: commits end three
+// windows after the batch, or half a window later by the node's clock, openings half a window after that. The
+// claim stays among the node's; its request is answered again. The caller holds the garden's mu.
+func (n *Node) weed(open []ledger.Game, now uint64) {
+	for id, p := range n.garden.plants {
+		if !p.Shown || p.Posted == 0 || now <= p.Posted+5*uint64(n.o.Window/time.Second) {
+			continue
+		}
+		if slices.ContainsFunc(open, func(g ledger.Game) bool { return g.ClaimID == id }) {
+			continue
+		}
+		if err := n.store.dropPlant(id); err != nil {
+			n.o.Log.Error("plant not forgotten", "claim", fmt.Sprintf("%x", id), "err", err)
+			continue
+		}
+		delete(n.garden.plants, id)
+		delete(n.garden.asked, p.Asked)
+		delete(n.played, ledger.ShowPlant{Root: p.Root, Claim: id, Salt: p.Salt}.Key())
+	}
 }
 
 // pressed says whether a game about a plant asks to show it: commits are over, or D1 is.

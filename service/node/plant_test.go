@@ -107,7 +107,6 @@ func TestNodesPlantFaults(t *testing.T) {
 			t.Fatalf("shown before reveals are over: %+v", s)
 		}
 		n = w.start()
-		defer w.close(n)
 		fake := w.served(n, b[2].Root)
 		w.isPlant(n, fake, first)
 		w.runMining(n, window)
@@ -119,7 +118,22 @@ func TestNodesPlantFaults(t *testing.T) {
 		if refused := w.chain.Refused(n.Address()); len(refused) != 0 {
 			t.Error(refused)
 		}
+		w.runMining(n, 5*window)
+		w.isForgotten(n, fake)
 	})
+}
+
+// isForgotten wants a plant that nobody can play about any more to be a request like others again, also in
+// the node's next life.
+func (w *world) isForgotten(n *node.Node, fake *receipt.Receipt) {
+	w.t.Helper()
+	job := node.Job{Request: fake.Request, Prompt: fake.Prompt, Stop: fake.Stop, Sampler: fake.Sampler}
+	w.close(n)
+	again := w.start()
+	defer w.close(again)
+	if _, err := again.Serve(w.t.Context(), job, nil); err != nil {
+		w.t.Errorf("the plant is not forgotten: %v", err)
+	}
 }
 
 // served is the only receipt of a batch as everybody may see it.

@@ -97,6 +97,10 @@ func (s *store) putPlant(p plant) error {
 	return s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketPlants).Put(p.Claim[:], b) })
 }
 
+func (s *store) dropPlant(id claim.Hash) error {
+	return s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketPlants).Delete(id[:]) })
+}
+
 func (s *store) plants() (out []plant, err error) {
 	err = s.db.View(func(tx *bolt.Tx) error {
 		return tx.Bucket(bucketPlants).ForEach(func(_, b []byte) error {

@@ -49,6 +49,14 @@ func sizes(h *manifest.Header, states uint64) (ofStates, ofRows int) {
 // siblingsOfLast is the depth of the tree over the states: an opened single leaf has one sibling a level.
 func siblingsOfLast(states uint64) int { return merkle.Depth(states) }
 
+// shown is how many bytes an opening of a leaf of rows shows: the leaf, or its hash. SPEC 11 §4.2.
+func shown(h *manifest.Header) int {
+	if h.Class == manifest.Public {
+		return opset.KVLeafBytes
+	}
+	return len(Hash{})
+}
+
 // Encode is the bytes of the proof.
 func (p *Proof) Encode() []byte {
 	b := append([]byte(nil), p.Signature[:]...)
@@ -77,8 +85,9 @@ func appendHashes(b []byte, hs []merkle.Hash) []byte {
 func DecodeProof(b []byte, h *manifest.Header, states uint64) (*Proof, error) {
 	ofStates, ofRows := sizes(h, states)
 	fixed := len(claim.Signature{}) + stateBytes + 32*ofStates + 1 + 2*32*ofRows
-	if len(b) != fixed && len(b) != fixed+opset.KVLeafBytes {
-		return nil, fmt.Errorf("%w: %d bytes, want %d, or %d more", ErrProof, len(b), fixed, opset.KVLeafBytes)
+	leaf := shown(h)
+	if len(b) != fixed && len(b) != fixed+leaf {
+		return nil, fmt.Errorf("%w: %d bytes, want %d, or %d more", ErrProof, len(b), fixed, leaf)
 	}
 	p := &Proof{Signature: claim.Signature(b[:65])}
 	b = b[65:]
@@ -90,7 +99,7 @@ func DecodeProof(b []byte, h *manifest.Header, states uint64) (*Proof, error) {
 		return nil, fmt.Errorf("%w: a leaf marked %d before %d bytes", ErrProof, present, len(rest))
 	}
 	if present == 1 {
-		p.Row.Leaf, rest = append([]byte(nil), rest[:opset.KVLeafBytes]...), rest[opset.KVLeafBytes:]
+		p.Row.Leaf, rest = append([]byte(nil), rest[:leaf]...), rest[leaf:]
 	}
 	takeHashes(takeHashes(rest, ofRows, &p.Row.KV), ofRows, &p.Row.Salted)
 	return p, nil
@@ -112,8 +121,14 @@ func (p *Proof) Check(c *claim.Claim, h *manifest.Header, states uint64, salt tr
 		return fmt.Errorf("%w: the last state: %w", ErrProof, err)
 	}
 	var plain, salted merkle.Hash
-	if p.Row.Leaf != nil {
+	switch {
+	case p.Row.Leaf == nil:
+	case len(p.Row.Leaf) != shown(h):
+		return fmt.Errorf("%w: a leaf of %d bytes, want %d", ErrProof, len(p.Row.Leaf), shown(h))
+	case h.Class == manifest.Public:
 		plain, salted = sha256.Sum256(append([]byte{0}, p.Row.Leaf...)), salt.Leaf(p.Row.Leaf)
+	default:
+		plain, salted = merkle.Hash(p.Row.Leaf), salt.Leaf(p.Row.Leaf)
 	}
 	if err := opens(merkle.Hash(p.KV), plain, leaf, h.KVDepth(), p.Row.KV); err != nil {
 		return fmt.Errorf("%w: the rows: %w", ErrProof, err)

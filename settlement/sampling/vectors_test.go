@@ -88,7 +88,7 @@ func TestDrawVectors(t *testing.T) {
 
 // Each way to spoil a proof is refused. SPEC 11 §4.4, §4.5.
 func TestSpoiltProofsAreRefused(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, manifest.Public)
 	salt := trace.Salt{Auditor: [20]byte{1}, Audit: hashOf("audit")}
 	own := w.step.Salted(salt)
 	leaf := uint64(0)
