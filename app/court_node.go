@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,7 +134,7 @@ func (c *tribunal) ask(ctx context.Context, name string) (*receipt.Receipt, erro
 // askFor puts a job of the user's to a node.
 func (c *tribunal) askFor(ctx context.Context, name string, j decode.Job) (*receipt.Receipt, error) {
 	r := claim.Request{Model: claim.Hash(c.man.ID()), PromptRoot: trace.IDTree(j.Prompt).Root(), PromptCount: uint32(len(j.Prompt)), MaxNew: j.MaxNew,
-		Temperature: j.Temperature, Seed: j.Seed, User: c.n.Accounts["user"], Price: claim.Units(5e17), DataClass: c.scene.class, Extras: trace.Settings(&j.Sampler).Extras()}
+		Temperature: j.Temperature, Seed: j.Seed, User: c.n.Accounts[cmp.Or(c.scene.asks, "user")], Price: claim.Units(5e17), DataClass: c.scene.class, Extras: trace.Settings(&j.Sampler).Extras()}
 	if len(j.StopIDs) > 0 {
 		r.StopRoot, r.StopCount = trace.IDTree(j.StopIDs).Root(), uint8(len(j.StopIDs))
 	}

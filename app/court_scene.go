@@ -40,6 +40,9 @@ type scene struct {
 	audits  bool                                         // the deployment has audits
 	plants  *node.Plants                                 // of node1 and node2
 	class   uint8                                        // of the data of the user's requests
+	asks    string                                       // who is the user; "": user
+	// bare hands the challenger node1's receipt without its ids; nil: it gets the whole receipt.
+	bare func(ctx context.Context, c *tribunal, r *receipt.Receipt) error
 }
 
 // sceneOf is the scene of an attack; one that it does not name is a lie of node1 and nothing else.
@@ -47,6 +50,10 @@ func sceneOf(name string) scene {
 	switch name {
 	case "silent":
 		return scene{lie: name, quiet: true}
+	case "withheld-data":
+		return scene{lie: name, quiet: true, bare: submitted}
+	case "garbled-data":
+		return scene{lie: name, class: claim.Parties, asks: "watch", bare: demanded}
 	case "copycat":
 		return scene{lie: "bad-kv", mallory: copycat}
 	case "self-slash":
@@ -75,6 +82,29 @@ func sceneOf(name string) scene {
 		return scene{alone: lazyAuditor, audits: true}
 	}
 	return scene{lie: name}
+}
+
+// submitted has the challenger check a receipt whose ids it has to find.
+func submitted(_ context.Context, c *tribunal, r *receipt.Receipt) error {
+	c.say("the challenger has node1's receipt without the ids that it is about")
+	return c.watch.Submit(r)
+}
+
+// demanded has the challenger, whose request it is, demand that the ids be delivered to it.
+func demanded(ctx context.Context, c *tribunal, r *receipt.Receipt) error {
+	c.say("node1 serves its user nothing: the user demands a delivery on the chain")
+	_, err := c.watch.Demand(ctx, r, c.man.Header)
+	return err
+}
+
+// handOver gives the challenger the receipt of a node.
+func (c *tribunal) handOver(ctx context.Context, name string, r *receipt.Receipt) error {
+	if c.scene.bare == nil || name != "node1" {
+		return c.watch.Submit(r)
+	}
+	b := *r
+	b.Prompt, b.Stop, b.Output = nil, nil, nil
+	return c.scene.bare(ctx, c, &b)
 }
 
 // means are mallory's, who plays with what view computes.

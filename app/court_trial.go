@@ -77,8 +77,8 @@ func (c *tribunal) call(ctx context.Context) error {
 	if c.scene.late || c.scene.second {
 		c.do(ctx, c.watch.Run)
 	}
-	for _, r := range c.asked {
-		if err := c.watch.Submit(r); err != nil {
+	for name, r := range c.asked {
+		if err := c.handOver(ctx, name, r); err != nil {
 			return err
 		}
 	}

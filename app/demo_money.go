@@ -140,7 +140,7 @@ func (d *demo) honest(role string) bool {
 		return false
 	case "node1":
 		card, known := adversary.Find(d.o.Attack)
-		return !known || !card.Guilty() || d.result.Changed != nil && !*d.result.Changed
+		return !known || card.Fates["node1"] != adversary.Forfeits || d.result.Changed != nil && !*d.result.Changed
 	case "deployer": // pays for keys of proofs, which are no move of a game
 		return false
 	case "gateway":

@@ -18,7 +18,7 @@ import (
 func brief(name string) bool {
 	switch name {
 	case "copycat", "self-slash", "late-friend", "reorg", "flood", "crash-resign", "starved-precompile", "hostile-model", "withhold", "equivocation",
-		"forged-cancel":
+		"forged-cancel", "garbled-data":
 		return true
 	}
 	return os.Getenv("ELENCHUS_SOAK") != ""

@@ -23,6 +23,7 @@ import (
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
 	"elenchus/engine"
+	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 )
 
@@ -31,6 +32,9 @@ func Names() []string {
 	return []string{"model-swap", "wrong-token", "truncated", "bad-kv", "needle", "byte", "silent", "biased-sampling", "wrong-penalty", "wrong-stop", "wrong-mask", "withhold",
 		"padding", "poisoned-weights", "forged-cancel"}
 }
+
+// Refusals lists what a node does about the data of true claims.
+func Refusals() []string { return []string{"withheld-data", "garbled-data"} }
 
 // Attack is one way to cheat; the zero value is honest.
 type Attack struct {
@@ -42,8 +46,8 @@ type Attack struct {
 
 // New finds an attack by name.
 func New(name string, seed uint64) (*Attack, error) {
-	if !slices.Contains(Names(), name) {
-		return nil, fmt.Errorf("attack %q is none of %s", name, strings.Join(Names(), ", "))
+	if all := slices.Concat(Names(), Refusals()); !slices.Contains(all, name) {
+		return nil, fmt.Errorf("attack %q is none of %s", name, strings.Join(all, ", "))
 	}
 	return &Attack{Name: name, Seed: seed}, nil
 }
@@ -388,12 +392,13 @@ func (a *Attack) flipCache(honest engine.Computer, r *rand.Rand) Computer {
 // Handler is the node's HTTP face as the attack shows it: a needle serves neither tensors nor states,
 // who withholds serves answers and nothing else.
 func (a *Attack) Handler(h http.Handler) http.Handler {
-	if a.Name != "needle" && a.Name != "withhold" {
+	all := a.Name == "withhold" || slices.Contains(Refusals(), a.Name)
+	if a.Name != "needle" && !all {
 		return h
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		hidden := strings.Contains(r.URL.Path, "/steps/") || strings.HasSuffix(r.URL.Path, "/states")
-		if a.Name == "withhold" {
+		if all {
 			hidden = r.URL.Path != "/v1/jobs" && r.URL.Path != "/v1/node"
 		}
 		if hidden {
@@ -410,12 +415,38 @@ type Chain interface {
 	Submit(ctx context.Context, o ledger.Order) error
 }
 
-// Chain is the node's chain as the attack uses it: the silent one makes no move.
+// Chain is the node's chain as the attack uses it: the silent one makes no move, who keeps data publishes
+// none, or what nobody can read.
 func (a *Attack) Chain(c Chain) Chain {
-	if a.Name != "silent" {
-		return c
+	switch a.Name {
+	case "silent":
+		return mute{c}
+	case "withheld-data":
+		return keeper{c}
+	case "garbled-data":
+		return garbler{c}
 	}
-	return mute{c}
+	return c
+}
+
+type keeper struct{ Chain }
+
+func (k keeper) Submit(ctx context.Context, o ledger.Order) error {
+	if m, ok := o.(ledger.Move); ok && dispute.Kind(m.Kind) == dispute.KindPublish {
+		return nil
+	}
+	return k.Chain.Submit(ctx, o)
+}
+
+type garbler struct{ Chain }
+
+func (g garbler) Submit(ctx context.Context, o ledger.Order) error {
+	if m, ok := o.(ledger.Move); ok && dispute.Kind(m.Kind) == dispute.KindPublish {
+		m.Payload = slices.Clone(m.Payload)
+		m.Payload[len(m.Payload)-1] ^= 1
+		o = m
+	}
+	return g.Chain.Submit(ctx, o)
 }
 
 type mute struct{ Chain }

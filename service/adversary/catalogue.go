@@ -29,13 +29,15 @@ type Card struct {
 	// Fates of the attackers: node1 is the first node, mallory an account without a node. What
 	// partners own is counted together where one of them Forfeits.
 	Fates map[string]Fate
+	// True says that the claim is true: its node is slashed for what it does about it.
+	True bool
 	// Cost and Gain are what the attacker spends and is after; PaysFrom is from which parameters on the
 	// gain is above the cost. r is the reserve, v the value of a claim, B a bond.
 	Cost, Gain, PaysFrom string
 }
 
 // Guilty says whether the card is about a false claim of node1.
-func (c *Card) Guilty() bool { return c.Fates["node1"] == Forfeits }
+func (c *Card) Guilty() bool { return c.Fates["node1"] == Forfeits && !c.True }
 
 // Find is the card of an attack, or false.
 func Find(name string) (Card, bool) {
@@ -65,6 +67,10 @@ func liesOfNodes() []Card {
 	lie := func(name, does, gain string) Card {
 		return Card{Name: name, Does: does, Verdict: Slashed, Fates: liar(), Cost: "r + v, gas", Gain: gain, PaysFrom: whenUnseen}
 	}
+	keeps := func(name, does, gain string) Card {
+		return Card{Name: name, Does: does, Verdict: Slashed, Fates: liar(), True: true, Cost: "r + v, gas", Gain: gain,
+			PaysFrom: "claims about which nobody who may demand their data knows request and claim (08 §4.12)"}
+	}
 	with := func(name, does, cost, gain, from string) Card {
 		return Card{Name: name, Does: does, Verdict: Slashed, Fates: gang(), Cost: cost, Gain: gain, PaysFrom: from}
 	}
@@ -85,6 +91,8 @@ func liesOfNodes() []Card {
 		lie("forged-cancel", "ends the answer early and says that its user cancelled it", "the work of the rest"),
 		lie("poisoned-weights", "serves the model with one row of weights changed", "a back door in a known model"),
 		lie("equivocation", "signs two answers to one request", "each user an answer of its choice"),
+		keeps("withheld-data", "answers truly, serves the data of its public claim to nobody and does not publish what is demanded", "a claim that nobody can check"),
+		keeps("garbled-data", "answers truly and delivers to the user who demands his data what does not decrypt to it", "a user without the answer that he paid for"),
 		with("copycat", "lies; a partner sees every transaction before it is mined and sends the same before it", "r + v, B / 2 for every commit it takes away, gas",
 			"the reward of the honest challenger", "never: the reward goes to the earliest commit that wins, and a commit is bound to its opener (08 §4)"),
 		with("self-slash", "lies; a partner who knows where refutes it before anybody else", "at least (r + v) / 2, gas",
