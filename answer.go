@@ -2,6 +2,7 @@ package elenchus
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,9 +14,11 @@ import (
 
 // Answer is what a gateway answered.
 type Answer struct {
-	Text    string
-	Calls   []template.Call // of tools
-	Receipt string          // canonical text; empty if there was none
+	Text string
+	// Reasoning is what came apart from the text, before it.
+	Reasoning string
+	Calls     []template.Call // of tools
+	Receipt   string          // canonical text; empty if there was none
 	// Request and Response are the bodies as they were sent; Client sets them.
 	Request, Response []byte
 
@@ -50,7 +53,16 @@ type answerChoice struct {
 type said struct {
 	Content string     `json:"content"`
 	Calls   []toolCall `json:"tool_calls"`
+	thoughts
 }
+
+// thoughts are reasoning under the two names that it goes by.
+type thoughts struct {
+	Named  string `json:"reasoning_content"`
+	Routed string `json:"reasoning"`
+}
+
+func (t thoughts) text() string { return cmp.Or(t.Named, t.Routed) }
 
 // add reads one chunk and returns its text.
 func (a *Answer) add(b []byte) (string, error) {
@@ -73,6 +85,7 @@ func (a *Answer) add(b []byte) (string, error) {
 		if k.Index != a.choice {
 			continue
 		}
+		a.Reasoning += k.Message.text() + k.Delta.text()
 		text += k.Text + k.Message.Content + k.Delta.Content
 		for _, c := range slices.Concat(k.Message.Calls, k.Delta.Calls) {
 			a.Calls = append(a.Calls, c.Function)

@@ -66,6 +66,9 @@ func readRequest(b []byte, choice int) (*receipt.Asked, error) {
 		}
 		a.Date = &date
 	}
+	if err := f.effort(ChatCompletions, a); err != nil {
+		return nil, err
+	}
 	return a, f.sampler(a)
 }
 
@@ -228,6 +231,7 @@ func (f fields) messages(a *receipt.Asked) error {
 		Role    string          `json:"role"`
 		Content json.RawMessage `json:"content"`
 		Calls   []toolCall      `json:"tool_calls"`
+		thoughts
 	}
 	if err := f.read("messages", &turns); err != nil {
 		return err
@@ -237,7 +241,7 @@ func (f fields) messages(a *receipt.Asked) error {
 		if t.Role == "developer" {
 			t.Role = "system"
 		}
-		m := template.Message{Role: t.Role}
+		m := template.Message{Role: t.Role, Reasoning: t.text()}
 		for _, c := range t.Calls {
 			m.Calls = append(m.Calls, c.Function)
 		}

@@ -124,7 +124,7 @@ func (f fields) blocks() (anthropic, ollama bool) {
 		var parts []block
 		if json.Unmarshal(t.Content, &parts) == nil {
 			for _, p := range parts {
-				anthropic = anthropic || p.Type == "tool_use" || p.Type == "tool_result"
+				anthropic = anthropic || p.Type == "tool_use" || p.Type == "tool_result" || p.Type == "thinking"
 			}
 		}
 		for _, c := range t.Calls {
@@ -163,7 +163,7 @@ func readAs(d Dialect, b []byte, choice int) (*receipt.Asked, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: request: %w", ErrInput, err)
 	}
-	if err := f.limit(a, limit); err != nil {
+	if err := firstOf(f.limit(a, limit), f.effort(d, a)); err != nil {
 		return nil, err
 	}
 	return a, f.sampler(a)
@@ -291,17 +291,39 @@ func keepsSchema(tool json.RawMessage) bool {
 	return json.Unmarshal(tool, &t) == nil && t.Strict
 }
 
-// talk puts a conversation together from texts and calls that come one by one.
-type talk []template.Message
+// talk puts a conversation together from texts, reasoning and calls that come one by one.
+type talk struct {
+	messages []template.Message
+	thought  string // of the assistant's message that follows
+}
 
-func (k *talk) say(role, text string) { *k = append(*k, template.Message{Role: role, Content: text}) }
+func (k *talk) say(role, text string) {
+	m := template.Message{Role: role, Content: text}
+	if role == template.Assistant {
+		m.Reasoning = k.thought
+	}
+	k.thought = ""
+	k.messages = append(k.messages, m)
+}
+
+// reason keeps reasoning for the assistant's message that follows.
+func (k *talk) reason(text string) {
+	if k.thought != "" && text != "" {
+		k.thought += "\n\n"
+	}
+	k.thought += text
+}
 
 // call adds a call to the assistant's message, or makes one.
 func (k *talk) call(c template.Call) {
-	if n := len(*k); n == 0 || (*k)[n-1].Role != template.Assistant {
+	if n := len(k.messages); n == 0 || k.messages[n-1].Role != template.Assistant {
 		k.say(template.Assistant, "")
 	}
-	last := &(*k)[len(*k)-1]
+	last := &k.messages[len(k.messages)-1]
+	if last.Reasoning == "" {
+		last.Reasoning = k.thought
+	}
+	k.thought = ""
 	last.Calls = append(last.Calls, c)
 }
 

@@ -81,6 +81,9 @@ func (a *Answer) addResponse(b []byte) error {
 	}
 	whole, streamed := &e.response, e.Response != nil
 	switch {
+	case e.Type == "response.reasoning_text.delta":
+		a.Reasoning += e.Delta
+		return nil
 	case e.Type == "response.output_text.delta":
 		a.Text += e.Delta
 		return nil
@@ -89,19 +92,23 @@ func (a *Answer) addResponse(b []byte) error {
 	case e.Type != "":
 		return nil
 	}
-	text := ""
+	text, thought := "", ""
 	for _, item := range whole.Output {
 		for _, part := range item.Content {
-			text += part.Text
+			if item.Type == "reasoning" {
+				thought += part.Text
+			} else {
+				text += part.Text
+			}
 		}
 		if item.Type == "function_call" {
 			a.Calls = append(a.Calls, template.Call{Name: item.Name, Arguments: item.Arguments})
 		}
 	}
-	if streamed && text != a.Text {
+	if streamed && (text != a.Text || thought != a.Reasoning) {
 		return fmt.Errorf("%w: response: its pieces are not the text of its last event", ErrInput)
 	}
-	a.Text, a.Receipt = text, whole.Receipt
+	a.Text, a.Reasoning, a.Receipt = text, thought, whole.Receipt
 	return nil
 }
 
@@ -112,8 +119,9 @@ func (a *Answer) addMessage(b []byte) error {
 		Content []block
 		Block   *block `json:"content_block"`
 		Delta   struct {
-			Text    string
-			Partial string `json:"partial_json"`
+			Text     string
+			Thinking string
+			Partial  string `json:"partial_json"`
 		}
 		Receipt string `json:"elenchus_receipt"`
 	}
@@ -122,6 +130,7 @@ func (a *Answer) addMessage(b []byte) error {
 	}
 	for _, part := range e.Content {
 		a.Text += part.Text
+		a.Reasoning += part.Thinking
 		if part.Type == "tool_use" {
 			a.Calls = append(a.Calls, template.Call{Name: part.Name, Arguments: objectOr(part.Input)})
 		}
@@ -130,6 +139,7 @@ func (a *Answer) addMessage(b []byte) error {
 		a.Calls = append(a.Calls, template.Call{Name: e.Block.Name})
 	}
 	a.Text += e.Delta.Text
+	a.Reasoning += e.Delta.Thinking
 	if n := len(a.Calls); e.Delta.Partial != "" && n > 0 {
 		a.Calls[n-1].Arguments += e.Delta.Partial
 	}
@@ -144,9 +154,11 @@ func (a *Answer) addMessage(b []byte) error {
 func (a *Answer) addLine(b []byte) error {
 	var e struct {
 		Response string
+		Thinking string
 		Message  struct {
-			Content string
-			Calls   []struct {
+			Content  string
+			Thinking string
+			Calls    []struct {
 				Function struct {
 					Name      string
 					Arguments json.RawMessage
@@ -159,6 +171,7 @@ func (a *Answer) addLine(b []byte) error {
 		return fmt.Errorf("%w: response: %w", ErrInput, err)
 	}
 	a.Text += e.Response + e.Message.Content
+	a.Reasoning += e.Thinking + e.Message.Thinking
 	for _, c := range e.Message.Calls {
 		a.Calls = append(a.Calls, template.Call{Name: c.Function.Name, Arguments: objectOr(c.Function.Arguments)})
 	}

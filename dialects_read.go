@@ -32,12 +32,12 @@ func (f fields) responses(a *receipt.Asked) (limit string, err error) {
 		return "", err
 	}
 	if instructions != "" {
-		for len(k) > 0 && k[0].Role == template.System {
-			instructions, k = instructions+"\n\n"+k[0].Content, k[1:]
+		for len(k.messages) > 0 && k.messages[0].Role == template.System {
+			instructions, k.messages = instructions+"\n\n"+k.messages[0].Content, k.messages[1:]
 		}
-		k = append(talk{{Role: template.System, Content: instructions}}, k...)
+		k.messages = append([]template.Message{{Role: template.System, Content: instructions}}, k.messages...)
 	}
-	a.Messages = k
+	a.Messages = k.messages
 	var config fields
 	if err := f.read("text", &config); err != nil {
 		return "", err
@@ -57,12 +57,15 @@ func (f fields) responses(a *receipt.Asked) (limit string, err error) {
 func readItem(k *talk, raw json.RawMessage) error {
 	it := struct {
 		Type, Role, Name, Arguments string
-		Content, Output             json.RawMessage
+		Content, Output, Summary    json.RawMessage
 	}{Type: "message", Arguments: "{}"}
 	if err := json.Unmarshal(raw, &it); err != nil {
 		return err
 	}
 	switch it.Type {
+	case "reasoning":
+		k.reason(thoughtParts(it.Content, it.Summary))
+		return nil
 	case "function_call":
 		k.call(template.Call{Name: it.Name, Arguments: it.Arguments})
 		return nil
@@ -100,7 +103,7 @@ func (f fields) anthropic(a *receipt.Asked) (limit string, err error) {
 			return "", fmt.Errorf("messages[%d]: %w", i, err)
 		}
 	}
-	a.Messages = k
+	a.Messages = k.messages
 	var config fields
 	if err := f.read("output_config", &config); err != nil {
 		return "", err
@@ -125,8 +128,9 @@ func (f fields) anthropic(a *receipt.Asked) (limit string, err error) {
 
 // block is one block of a message.
 type block struct {
-	Type, Text, Name string
-	Input, Content   json.RawMessage
+	Type, Text, Name, Thinking string
+
+	Input, Content json.RawMessage
 }
 
 // readBlocks reads a message of text or of blocks: results before the text of a user, calls after that of an assistant.
@@ -151,6 +155,8 @@ func readBlocks(k *talk, role string, raw json.RawMessage) error {
 		switch b.Type {
 		case "text":
 			text += b.Text
+		case "thinking", "redacted_thinking":
+			k.reason(b.Thinking)
 		case "tool_use":
 			if !said {
 				flush()
@@ -180,9 +186,10 @@ func readBlocks(k *talk, role string, raw json.RawMessage) error {
 // ollamaChat reads the body of POST /api/chat. SPEC 16 §8.
 func (f fields) ollamaChat(a *receipt.Asked) (limit string, err error) {
 	var turns []struct {
-		Role    string `json:"role"`
-		Content string `json:"content"`
-		Calls   []struct {
+		Role     string `json:"role"`
+		Content  string `json:"content"`
+		Thinking string `json:"thinking"`
+		Calls    []struct {
 			Function struct {
 				Name      string          `json:"name"`
 				Arguments json.RawMessage `json:"arguments"`
@@ -194,12 +201,13 @@ func (f fields) ollamaChat(a *receipt.Asked) (limit string, err error) {
 	}
 	var k talk
 	for _, t := range turns {
+		k.reason(t.Thinking)
 		k.say(roleOf(t.Role), t.Content)
 		for _, c := range t.Calls {
 			k.call(template.Call{Name: c.Function.Name, Arguments: objectOr(c.Function.Arguments)})
 		}
 	}
-	a.Messages = k
+	a.Messages = k.messages
 	delete(f, "tool_choice") // this dialect has neither
 	delete(f, "parallel_tool_calls")
 	if err := f.tools(a); err != nil {
@@ -230,7 +238,7 @@ func (f fields) ollamaGenerate(a *receipt.Asked) (limit string, err error) {
 		}
 	}
 	k.say(template.User, prompt)
-	a.Messages = k
+	a.Messages = k.messages
 	return "max_tokens", f.options()
 }
 

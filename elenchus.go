@@ -124,7 +124,7 @@ func Verify(ctx context.Context, text string, o Options) (*Report, error) {
 		if a, err = o.answer(d); err != nil {
 			return nil, err
 		}
-		f.Answers, f.Calls, f.Parsed = append(f.Answers, a.Text), a.Calls, a.parsed
+		f.Answers, f.Calls, f.Parsed, f.Reasoning = append(f.Answers, a.Text), a.Calls, a.parsed, &a.Reasoning
 	}
 	odds, err := o.model(ctx, r, &f, alternatives(a.odds))
 	if err != nil {

@@ -152,6 +152,14 @@ func (c codec) EncodeChat(chat template.Conversation) ([]int32, error) {
 // Syntax is how the model writes calls of tools.
 func (c codec) Syntax() *template.Syntax { return c.m.syntax }
 
+// Effort says whether the template has a form for an effort of reasoning.
+func (c codec) Effort(e template.Effort) (ok, own bool) { return c.m.tmpl.Effort(e) }
+
+// Thoughts is how an answer tells its reasoning apart.
+func (c codec) Thoughts(chat template.Conversation) *template.Thoughts {
+	return c.m.tmpl.Thoughts(chat)
+}
+
 func (c codec) EncodeText(text string) ([]int32, error) {
 	return some(template.Prompt(c.m.tok, text))
 }

@@ -348,6 +348,8 @@ type shelfCodec struct{}
 
 func (shelfCodec) EncodeChat(template.Conversation) ([]int32, error) { return []int32{'a'}, nil }
 func (shelfCodec) Syntax() *template.Syntax                          { return nil }
+func (shelfCodec) Effort(template.Effort) (ok, own bool)             { return true, true }
+func (shelfCodec) Thoughts(template.Conversation) *template.Thoughts { return nil }
 func (shelfCodec) EncodeText(text string) ([]int32, error)           { return []int32{'a'}, nil }
 func (shelfCodec) Piece(id int32) string                             { return string(rune(id)) }
 func (shelfCodec) NewDecoder([]int32) gateway.Decoder                { return shelfDecoder{} }

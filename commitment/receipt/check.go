@@ -54,12 +54,14 @@ type Facts struct {
 	NoModel string
 	Own     *Own // an own computation of the same request
 	NoOwn   string
-	Asked   *Asked          // what the user asked
-	Answers []string        // texts of the answer that the user was given or expects, without calls of tools
-	Calls   []template.Call // that the user was given; looked at if the user showed tools
-	Parsed  bool            // arguments of Calls came as values of JSON: white space between their parts does not count
-	Chain   *Chain
-	NoChain string
+	Asked   *Asked   // what the user asked
+	Answers []string // texts of the answer that the user was given or expects, without calls of tools
+	// Reasoning is what the user was given apart from these; nil: it is not looked at.
+	Reasoning *string
+	Calls     []template.Call // that the user was given; looked at if the user showed tools
+	Parsed    bool            // arguments of Calls came as values of JSON: white space between their parts does not count
+	Chain     *Chain
+	NoChain   string
 }
 
 // Own is what computing the request again gives.

@@ -32,7 +32,20 @@ type Asked struct {
 	Seed        *uint64
 	Sampler     decode.Sampler
 	Date        *template.Date // that the template prints; nil: of the claim's issue, give or take a day
+	Effort      template.Effort
 }
+
+// conversation is what the model was to go on with. An answer that keeps to a grammar from its first token on asks for
+// no reasoning by itself. SPEC 16 §3.12.
+func (a *Asked) conversation(date template.Date) template.Conversation {
+	c := template.Conversation{Messages: a.Messages, Tools: a.Tools, Date: date, Effort: a.Effort}
+	if c.Effort == template.Unsaid && a.constrained() {
+		c.Effort = template.Quiet
+	}
+	return c
+}
+
+func (a *Asked) constrained() bool { return a.Use.Format != nil || a.Use.Forced }
 
 // side is the text side of a model.
 type side struct {
@@ -123,7 +136,7 @@ func (s *side) ids(a *Asked, date template.Date) ([]int32, error) {
 	case a.Text != nil:
 		return template.Prompt(s.tok, *a.Text), nil
 	}
-	parts, err := s.tmpl.Render(template.Conversation{Messages: a.Messages, Tools: a.Tools, Date: date})
+	parts, err := s.tmpl.Render(a.conversation(date))
 	if err != nil {
 		return nil, err
 	}
@@ -289,13 +302,17 @@ func text(r *Receipt, f *Facts, s *side, err error, output, ending string) (Outc
 	if err != nil {
 		return False, err.Error()
 	}
+	cut := r.Claim.Finish == claim.FinishCancelled // who left may have read less than was taken
+	thought, output := s.thoughts(f).Split(output)
+	if f.Reasoning != nil && *f.Reasoning != thought && !(cut && strings.HasPrefix(thought, *f.Reasoning)) {
+		return False, fmt.Sprintf("the reasoning is not that of the output ids: %s", part(*f.Reasoning, thought))
+	}
 	if f.Asked != nil && len(f.Asked.Tools) > 0 {
 		var calls []template.Call
 		if output, calls = s.tmpl.Syntax().Parse(output); !sameCalls(calls, f.Calls, f.Parsed) {
 			return False, fmt.Sprintf("the answer calls tools %d times, the output ids do so %d times, or otherwise", len(f.Calls), len(calls))
 		}
 	}
-	cut := r.Claim.Finish == claim.FinishCancelled // who left may have read less than was taken
 	for _, a := range f.Answers {
 		if a != output && !(cut && strings.HasPrefix(output, a)) {
 			return False, fmt.Sprintf("the answer is not the text of the output ids: %s", part(a, output))
@@ -326,10 +343,23 @@ func part(got, want string) string {
 	return fmt.Sprintf("from byte %d on it is %q, the ids say %q", i, cut(got), cut(want))
 }
 
-// words are the texts between which calls stand, if the user showed tools.
+// words are the texts around reasoning, and those between which calls stand if the user showed tools.
 func (s *side) words(f *Facts) []string {
+	words := s.thoughts(f).Words()
 	if f.Asked == nil || len(f.Asked.Tools) == 0 {
+		return words
+	}
+	return append(words, s.tmpl.Syntax().Words()...)
+}
+
+// thoughts is how the answer is divided; nil where all of it is said. Without the request it is the answer to one that
+// names no effort, if the user was given reasoning.
+func (s *side) thoughts(f *Facts) *template.Thoughts {
+	switch {
+	case f.Asked == nil && f.Reasoning != nil && *f.Reasoning != "":
+		return s.tmpl.Thoughts(template.Conversation{})
+	case f.Asked == nil || f.Asked.Messages == nil || f.Asked.constrained():
 		return nil
 	}
-	return s.tmpl.Syntax().Words()
+	return s.tmpl.Thoughts(f.Asked.conversation(template.Date{}))
 }

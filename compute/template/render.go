@@ -13,11 +13,16 @@ type printer struct {
 	tools *Tools // how calls and results look; nil: the template has no form for them
 	items []Part // the list of tools
 	dates []string
+
+	reasoning *Reasoning // nil: none is printed
 }
 
-// chat lays a conversation out.
-func (t Template) chat(c Conversation) ([]Part, error) {
+// printer is ready to print a conversation, whose dates and tools it knows.
+func (t *Template) printer(c Conversation, reasoning *Reasoning) (*printer, error) {
 	p := &printer{turns: t.turns, tools: t.tools}
+	if reasoning != nil && reasoning.Shown {
+		p.reasoning = reasoning
+	}
 	if t.form == Dated && c.Date == (Date{}) {
 		return nil, fmt.Errorf("%w: it prints the date, and the conversation has none", ErrConversation)
 	}
@@ -37,6 +42,15 @@ func (t Template) chat(c Conversation) ([]Part, error) {
 			return nil, err
 		}
 		p.turns, p.items = &t.tools.Turns, items
+	}
+	return p, nil
+}
+
+// chat lays a conversation out.
+func (t *Template) chat(c Conversation, reasoning *Reasoning) ([]Part, error) {
+	p, err := t.printer(c, reasoning)
+	if err != nil {
+		return nil, err
 	}
 	if err := p.turns.check(c.Messages); err != nil {
 		return nil, err
@@ -62,6 +76,9 @@ func (t Template) chat(c Conversation) ([]Part, error) {
 		case Assistant:
 			if len(m.Calls) > 0 && (i+1 == len(rest) || rest[i+1].Role != Tool) {
 				return nil, fmt.Errorf("%w: a message (%d) calls tools, and no result follows", ErrConversation, i)
+			}
+			if i < last {
+				m.Reasoning = ""
 			}
 			err = p.assistant(m, i)
 		case Tool:
@@ -226,7 +243,9 @@ func (p *printer) assistant(m Message, at int) error {
 	t := p.turns
 	s := m.Content
 	if i := strings.LastIndex(s, t.Cut); t.Cut != "" && i >= 0 {
-		s = strings.TrimLeft(s[i+len(t.Cut):], "\n")
+		if s = s[i+len(t.Cut):]; t.Flags&CutKeeps == 0 {
+			s = strings.TrimLeft(s, "\n")
+		}
 	}
 	if len(m.Calls) == 0 {
 		p.content(&t.Assistant, s, TrimAssistant)
@@ -235,15 +254,10 @@ func (p *printer) assistant(m Message, at int) error {
 	switch {
 	case p.tools == nil || !p.tools.HasCalls:
 		return fmt.Errorf("%w: an assistant's message (%d) calls tools, which it does not show", ErrConversation, at)
-	case s == "":
-		p.fixed(p.tools.CallsBefore)
-	case p.tools.NoContentWithCalls:
+	case s != "" && p.tools.NoContentWithCalls:
 		return fmt.Errorf("%w: an assistant's message (%d) has content and calls: it shows only one of them", ErrConversation, at)
-	default:
-		p.literal(&t.Assistant.Before)
-		p.given(s, TrimAssistant)
-		p.fixed(p.tools.ContentToCalls)
 	}
+	p.untilCalls(s, strings.TrimFunc(m.Reasoning, space))
 	for i, c := range m.Calls {
 		arguments, err := reprint(c.Arguments, 0)
 		if err != nil {
@@ -256,6 +270,27 @@ func (p *printer) assistant(m Message, at int) error {
 	}
 	p.fixed(p.tools.CallsEnd)
 	return nil
+}
+
+// untilCalls prints what stands before the calls of a message with a content.
+func (p *printer) untilCalls(content, thought string) {
+	if p.reasoning == nil || thought == "" {
+		if content == "" {
+			p.fixed(p.tools.CallsBefore)
+			return
+		}
+		p.literal(&p.turns.Assistant.Before)
+	} else {
+		p.fixed(p.reasoning.Before)
+		p.given(thought, 0)
+		if content == "" {
+			p.fixed(p.reasoning.ToCalls)
+			return
+		}
+		p.fixed(p.reasoning.ToContent)
+	}
+	p.given(content, TrimAssistant)
+	p.fixed(p.tools.ContentToCalls)
 }
 
 // result prints the result of a call; results of one turn stand together.

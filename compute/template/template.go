@@ -34,11 +34,13 @@ type Form uint8
 
 // Forms. Concat joins the contents, whatever their roles. Chat is a Turns, with or without tools.
 // Vectors is of an encoder: it renders no conversations. Dated is Chat with the date in its literals.
+// Reasoned is of a model that reasons before it answers: Chat or Dated for each effort.
 const (
-	Concat  Form = 1
-	Chat    Form = 2
-	Vectors Form = 3
-	Dated   Form = 4
+	Concat   Form = 1
+	Chat     Form = 2
+	Vectors  Form = 3
+	Dated    Form = 4
+	Reasoned Form = 5
 )
 
 // Template is an immutable template; the zero value is illegal.
@@ -48,6 +50,9 @@ type Template struct {
 	tools *Tools
 	unit  bool
 	dates []string // formats
+
+	ways      []Way // of a template that reasons; the fields above are those of the first
+	reasoning *Reasoning
 }
 
 // New makes a concatenating template.
@@ -83,7 +88,7 @@ func (t Template) HasBlanks() bool {
 }
 
 // HasDate says whether the date stands in the prompt: a conversation needs one.
-func (t Template) HasDate() bool { return t.form == Dated }
+func (t Template) HasDate() bool { return len(t.dates) > 0 }
 
 // Form is the template's form.
 func (t Template) Form() Form { return t.form }
@@ -109,6 +114,7 @@ type Call struct {
 type Message struct {
 	Role, Content string
 	Calls         []Call // of an assistant
+	Reasoning     string // of an assistant, before what it says
 }
 
 // Conversation is what a model is to go on with.
@@ -116,6 +122,7 @@ type Conversation struct {
 	Messages []Message
 	Tools    []string // JSON of each tool, as the API has it: {"type": "function", "function": {...}}
 	Date     Date     // where the template prints one; others do without
+	Effort   Effort
 }
 
 // Part is a piece of a prompt. Special tokens are recognised in literals only: what a user wrote
@@ -150,6 +157,9 @@ func (t Template) Encode() []byte {
 	if t.form == Vectors {
 		b = append(b, flag(t.unit))
 	}
+	if t.form == Reasoned {
+		b = t.appendReasoned(b)
+	}
 	return b
 }
 
@@ -172,8 +182,10 @@ func Parse(b []byte) (Template, error) {
 		r.blanks(&t)
 	case Vectors:
 		t.unit = r.flag("unit")
+	case Reasoned:
+		r.reasoned(&t)
 	default:
-		return Template{}, fmt.Errorf("%w: form %d, this version knows %d to %d", ErrTemplate, t.form, Concat, Dated)
+		return Template{}, fmt.Errorf("%w: form %d, this version knows %d to %d", ErrTemplate, t.form, Concat, Reasoned)
 	}
 	if r.err == nil && len(r.b) > 0 {
 		r.fail("%d bytes follow the template", len(r.b))
@@ -187,8 +199,12 @@ func Parse(b []byte) (Template, error) {
 // Render is the prompt of a conversation, up to where the assistant begins to speak. It fails with
 // ErrConversation.
 func (t Template) Render(c Conversation) ([]Part, error) {
-	if t.form == Chat || t.form == Dated {
-		return t.chat(c)
+	way := t.way(c.Effort)
+	if way == nil {
+		return nil, fmt.Errorf("%w: it has no form for this effort of reasoning: leave the effort out", ErrConversation)
+	}
+	if way.form == Chat || way.form == Dated {
+		return way.chat(c, t.reasoning)
 	}
 	if t.form == Vectors {
 		return nil, fmt.Errorf("%w: the model makes vectors of texts and goes on with none", ErrConversation)

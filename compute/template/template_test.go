@@ -80,6 +80,7 @@ func TestNewChatRefuses(t *testing.T) {
 		"unknown flag":         func(s *template.Turns, _ *template.Tools) { s.Flags = 1 << 15 },
 		"replaced and merged":  func(s *template.Turns, _ *template.Tools) { s.Flags = template.Replaces | template.MergeLast },
 		"trimmed apart":        func(s *template.Turns, _ *template.Tools) { s.Flags = template.TrimMerged },
+		"kept without a cut":   func(s *template.Turns, _ *template.Tools) { s.Flags = template.CutKeeps },
 		"opened and merged":    func(s *template.Turns, _ *template.Tools) { s.Flags = template.Opened | template.MergeFirst },
 		"literals for nothing": func(s *template.Turns, _ *template.Tools) { s.Flags, s.System.Before = template.NoSystem, "x" },
 		"long literal":         func(s *template.Turns, _ *template.Tools) { s.Begin = strings.Repeat("x", 1<<16) },

@@ -21,6 +21,7 @@ const (
 	UserLast                  // the last message is not the assistant's
 	TrimMerged                // white space is cut off around a system message and the user's that holds it, together
 	Opened                    // what stands before the first user's turn leads into it: it has no User.Before
+	CutKeeps                  // what follows Cut keeps its newlines
 	allFlags      = 1<<iota - 1
 )
 
@@ -35,7 +36,7 @@ type Turns struct {
 	User      Pair
 	Assistant Pair
 	// Cut, if not empty: of an assistant's content only what follows the last occurrence of it is
-	// kept, without leading newlines (reasoning that is not shown again).
+	// kept, without leading newlines unless CutKeeps is set (reasoning that is not shown again).
 	Cut        string
 	Generation string
 }
@@ -237,6 +238,8 @@ func (r *reader) turns() *Turns {
 		r.fail("white space around a system message and a user's that are apart (flags %#x)", t.Flags)
 	case t.Flags&Opened != 0 && t.Flags&(MergeFirst|MergeLast|Anywhere) != 0:
 		r.fail("a first user's turn that is opened and holds a system message (flags %#x)", t.Flags)
+	case t.Flags&CutKeeps != 0 && t.Cut == "":
+		r.fail("newlines are kept after a cut that is not made (flags %#x)", t.Flags)
 	case t.Flags&Replaces != 0 && system != 0:
 		r.fail("a system message replaces the beginning and has another place (flags %#x)", t.Flags)
 	case system == NoSystem && t.System != Pair{}:

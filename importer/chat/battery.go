@@ -92,7 +92,7 @@ func describe(c []Message) string {
 func asConversation(c []Message, tools []any) (template.Conversation, error) {
 	var out template.Conversation
 	for _, m := range c {
-		turn := template.Message{Role: m.Role, Content: m.Content}
+		turn := template.Message{Role: m.Role, Content: m.Content, Reasoning: m.Reasoning}
 		for _, call := range m.Calls {
 			text, err := json.Marshal(call.Arguments)
 			if err != nil {

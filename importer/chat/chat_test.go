@@ -167,6 +167,9 @@ func TestFamiliesHaveAForm(t *testing.T) {
 			if want := strings.Contains(wants[name], "tools"); d.Template.HasTools() != want {
 				t.Errorf("tools: %v, want %v", d.Template.HasTools(), want)
 			}
+			if want := strings.Contains(wants[name], "calls"); d.Template.HasCalls() != want {
+				t.Errorf("calls: %v, want %v", d.Template.HasCalls(), want)
+			}
 			again, err := template.Parse(d.Template.Encode())
 			if err != nil || string(again.Encode()) != string(d.Template.Encode()) {
 				t.Errorf("the form does not read back: %v", err)

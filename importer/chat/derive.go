@@ -17,12 +17,26 @@ type Derived struct {
 	Template template.Template
 	// Without says what the program does and the template refuses, for people.
 	Without []string
+
+	tools *template.Tools
 }
 
 // Derive finds the declarative template of a program and checks it on a battery of conversations.
 // It fails with ErrSource if the program cannot be run, with ErrForm if it has no declarative form.
 func Derive(ctx context.Context, s Source, run Runner) (*Derived, error) {
 	d := &deriver{ctx: ctx, s: s, run: run}
+	out, err := d.derive()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.reasoned(out); err != nil {
+		return nil, err
+	}
+	return out, ctx.Err()
+}
+
+// derive finds the template with the variables that are set.
+func (d *deriver) derive() (*Derived, error) {
 	turns, err := d.turns()
 	if err != nil {
 		return nil, err
@@ -46,18 +60,19 @@ func Derive(ctx context.Context, s Source, run Runner) (*Derived, error) {
 		if out.Template, err = d.dates(t, turns, nil); err != nil {
 			return nil, err
 		}
-		return out, ctx.Err()
+		return out, d.ctx.Err()
 	}
 	if err := d.calls(turns, tools); err != nil {
 		out.Without = append(out.Without, "calls of tools in the conversation ("+err.Error()+")")
 	}
+	out.tools = tools
 	if out.Template, err = template.NewChat(*turns, tools); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrForm, err)
 	}
 	if out.Template, err = d.dates(out.Template, turns, tools); err != nil {
 		return nil, err
 	}
-	return out, ctx.Err()
+	return out, d.ctx.Err()
 }
 
 // Markers stand for contents: no template knows them.
@@ -77,13 +92,14 @@ type deriver struct {
 	s   Source
 	run Runner
 	day string // of the probes; empty: blanks
+	set map[string]any
 }
 
 // say runs the program on conversations with the same tools.
 func (d *deriver) say(tools []any, conversations ...[]Message) ([]Result, error) {
 	probes := make([]Probe, len(conversations))
 	for i, c := range conversations {
-		probes[i] = Probe{Messages: c, Tools: tools, Date: d.day}
+		probes[i] = Probe{Messages: c, Tools: tools, Date: d.day, Set: d.set}
 	}
 	r, err := d.run(d.ctx, d.s, probes)
 	if err == nil && len(r) != len(probes) {
@@ -142,7 +158,7 @@ func (d *deriver) look(tools []any) (*seen, error) {
 	if three[3] != s.end {
 		return nil, fmt.Errorf("%w: a conversation ends with %q or %q", ErrForm, clip(s.end, 200), clip(three[3], 200))
 	}
-	if v, ok := cut(r[2], mUser, mReply); ok {
+	if v, ok := cut(r[2], mUser, mReply); ok && v[1] == s.userReply { // else a last turn of the assistant has marks of its own
 		s.replyEnd = &v[2]
 	}
 	if v, ok := cut(r[3], mUser, mNext); ok {
@@ -327,6 +343,9 @@ func (d *deriver) habits(tools []any, s *seen) (flags uint16, reasoning string, 
 	}
 	if !strings.Contains(r[3].Text, thought) && strings.Contains(r[3].Text, mReply) {
 		reasoning = "</think>"
+		if strings.Contains(r[3].Text, "\n\n"+mReply) && !strings.HasSuffix(s.userReply, "\n\n") && flags&template.TrimAssistant == 0 {
+			flags |= template.CutKeeps
+		}
 	}
 	return flags, reasoning, nil
 }

@@ -46,6 +46,8 @@ type Probe struct {
 	Messages []Message `json:"messages"`
 	Tools    []any     `json:"tools,omitempty"`
 	Date     string    `json:"date,omitempty"` // of strftime_now, as 2006-01-02; empty: blanks
+
+	Set map[string]any `json:"set,omitempty"` // variables, such as enable_thinking
 }
 
 // Message is a turn of a probe.
@@ -53,6 +55,8 @@ type Message struct {
 	Role    string `json:"role"`
 	Content string `json:"content"`
 	Calls   []Call `json:"calls,omitempty"`
+
+	Reasoning string `json:"reasoning,omitempty"`
 }
 
 // Call is a call of a tool; the arguments are one object.
@@ -178,6 +182,7 @@ func render(t *exec.Template, s Source, p Probe) (r Result) {
 	if len(p.Tools) > 0 {
 		data["tools"] = p.Tools
 	}
+	maps.Copy(data, p.Set)
 	out := &bounded{}
 	if err := t.Execute(out, exec.NewContext(data)); err != nil {
 		if raised == "" {
@@ -199,6 +204,11 @@ func plain(messages []Message) []any {
 				calls[k] = map[string]any{"id": fmt.Sprintf("call%05d", k), "type": "function", "function": map[string]any{"name": c.Name, "arguments": c.Arguments}}
 			}
 			turn["tool_calls"] = calls
+		}
+		if m.Reasoning != "" {
+			for _, name := range reasoningNames() {
+				turn[name] = m.Reasoning
+			}
 		}
 		if m.Role == "tool" {
 			turn["tool_call_id"] = "call00000"

@@ -109,12 +109,13 @@ const (
 	mSecond = "zqanotherz"
 )
 
-func arguments(v string) map[string]any { return map[string]any{"zqargument": v} }
+// valueFor is the argument of a call by name, which it does not repeat: each marker stands in a prompt once.
+func valueFor(name string) string { return "zqvalue" + name[len(name)-1:] }
 
 func calling(content string, names ...string) Message {
 	m := Message{Role: template.Assistant, Content: content}
 	for _, n := range names {
-		m.Calls = append(m.Calls, Call{Name: n, Arguments: arguments("of " + n)})
+		m.Calls = append(m.Calls, Call{Name: n, Arguments: map[string]any{"zqargument": valueFor(n)}})
 	}
 	return m
 }
@@ -132,7 +133,7 @@ func (d *deriver) calls(plain *template.Turns, t *template.Tools) error {
 	if err != nil {
 		return err
 	}
-	of := func(name string) string { return `{"zqargument": "of ` + name + `"}` }
+	of := func(name string) string { return `{"zqargument": "` + valueFor(name) + `"}` }
 	one, ok1 := cut(r[0], mUser, mName, of(mName), mResult, mNext)
 	two, ok2 := cut(r[1], mUser, mName, of(mName), mOther, of(mOther), mResult, mSecond, mNext)
 	end, ok3 := cut(r[2], mUser, mName, of(mName), mResult)

@@ -30,13 +30,15 @@ func abandoned(ctx context.Context, err error) error {
 
 // outlet takes the answer while it is being made. An error from it means that the client has gone.
 type outlet interface {
-	text(piece string) error // piece is never empty
-	idle() error             // nothing happened for the keep-alive interval
+	text(piece string) error    // piece is never empty
+	thought(piece string) error // of the reasoning, before all text; never empty
+	idle() error                // nothing happened for the keep-alive interval
 }
 
 // ending is how an answer ended.
 type ending struct {
 	tokens  int
+	thought int // tokens of the reasoning among them
 	code    FinishCode
 	stop    string // the stop string that ended it
 	reason  string // finish_reason of OpenAI's dialects
@@ -63,7 +65,7 @@ func pump(ctx context.Context, s *strand, out outlet, keepAlive time.Duration) (
 		case ev.Finish != 0:
 			end.code, end.receipt, end.stop = ev.Finish, ev.Receipt, s.decoder.Stopped()
 			if end.reason, err = finishReason(ev.Finish); err == nil {
-				err = put(out, s.decoder.Flush())
+				err = s.last(out, &end)
 			}
 			return end, err
 		default:
@@ -72,7 +74,7 @@ func pump(ctx context.Context, s *strand, out outlet, keepAlive time.Duration) (
 			}
 			if !isStop(s.job.Stop, ev.Token) {
 				s.note(ev)
-				err = put(out, s.decoder.Write(ev.Token))
+				err = s.put(out, s.decoder.Write(ev.Token), &end)
 			}
 		}
 		if err != nil {
@@ -131,10 +133,11 @@ func finishReason(code FinishCode) (string, error) {
 }
 
 // collector is the outlet of an answer that is sent whole.
-type collector struct{ strings.Builder }
+type collector struct{ said, thoughts strings.Builder }
 
-func (c *collector) text(piece string) error { c.WriteString(piece); return nil }
-func (c *collector) idle() error             { return nil }
+func (c *collector) text(piece string) error    { c.said.WriteString(piece); return nil }
+func (c *collector) thought(piece string) error { c.thoughts.WriteString(piece); return nil }
+func (c *collector) idle() error                { return nil }
 
 // gone marks an error of the connection.
 func gone(err error) error {

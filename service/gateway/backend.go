@@ -48,6 +48,10 @@ type Codec interface {
 	EncodeChat(c template.Conversation) ([]int32, error)
 	// Syntax is how the model writes calls of tools; nil if it cannot be shown tools.
 	Syntax() *template.Syntax
+	// Effort says whether the model can be asked to reason so, and whether that is told from other efforts.
+	Effort(e template.Effort) (ok, own bool)
+	// Thoughts is how the answer to a conversation tells reasoning from what it says; nil if all of it is said.
+	Thoughts(c template.Conversation) *template.Thoughts
 	// EncodeText returns the token ids of a plain prompt, with the leading id the model expects, if any.
 	EncodeText(text string) ([]int32, error)
 	// Piece returns the bytes that id adds in the middle of a text: perhaps a part of a character, none for ids that end

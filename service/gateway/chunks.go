@@ -43,6 +43,13 @@ func (c *chunker) text(piece string) error {
 	return c.chunk(c.shape.piece(piece))
 }
 
+func (c *chunker) thought(piece string) error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	return c.chunk(c.shape.thought(piece))
+}
+
 func (c *chunker) called(calls []template.Call) error {
 	if err := c.open(); err != nil {
 		return err
@@ -96,14 +103,15 @@ func (c *chunker) close(end ending) error {
 // finish ends the stream of all choices.
 func (s *shape) finish(h *head, e *events, all []*strand) error {
 	if hasLastChunk(h.request.usage) {
-		frame, tokens := s.piecesOf(h), 0
+		frame, tokens, thoughts := s.piecesOf(h), 0, 0
 		for _, strand := range all {
 			tokens += strand.end.tokens
+			thoughts += strand.end.thought
 		}
 		if len(all) == 1 {
 			frame.Receipt = all[0].end.receipt
 		}
-		frame.Choices, frame.Usage = []choice{}, h.usage(tokens)
+		frame.Choices, frame.Usage = []choice{}, h.usage(tokens, thoughts)
 		if err := e.data(marshal(frame)); err != nil {
 			return gone(err)
 		}

@@ -18,6 +18,7 @@ type dialect struct {
 	whole   func(h *head, all []said) any                 // the object of whole answers
 	stream  func(h *head, e *events, s *strand) writer    // of one of the answers
 	load    func(h *head) any                             // the answer to a request that asks nothing, nil to others; nil: all ask
+	thinks  bool                                          // its answers tell reasoning apart
 	finish  func(h *head, e *events, all []*strand) error // after all of them; nil: nothing
 }
 
@@ -29,6 +30,7 @@ type head struct {
 	began   time.Time
 	prompt  int                        // tokens, of all prompts
 	choices int                        // answers
+	thinks  bool                       // reasoning is told apart
 	now     func() time.Time           // the gateway's clock
 	fresh   func(prefix string) string // an id nobody has seen
 }
@@ -36,9 +38,12 @@ type head struct {
 // said is an answer that is complete.
 type said struct {
 	ending
-	content string
-	calls   []template.Call
-	odds    []tokenOdds
+	thought string // the reasoning before the content
+
+	signature string // of the reasoning
+	content   string
+	calls     []template.Call
+	odds      []tokenOdds
 }
 
 // alone makes the object of a whole answer for endpoints that give one.

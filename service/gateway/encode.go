@@ -14,6 +14,8 @@ type usage struct {
 	PromptTokens     int `json:"prompt_tokens"`
 	CompletionTokens int `json:"completion_tokens"`
 	TotalTokens      int `json:"total_tokens"`
+
+	Details *reasonTokens `json:"completion_tokens_details,omitempty"` // of models that reason
 }
 
 // completion is a whole answer, or one chunk of a streamed one. Field order is the order on the wire.
@@ -35,6 +37,13 @@ type chatMessage struct {
 	Content *string    `json:"content"`
 	Refusal *string    `json:"refusal"`
 	Calls   []toolCall `json:"tool_calls,omitempty"`
+	*reasoned
+}
+
+// reasoned is reasoning under the names that clients look for.
+type reasoned struct {
+	Thought string `json:"reasoning_content"`
+	Routed  string `json:"reasoning"`
 }
 
 // chatDelta is a piece of the assistant's turn.
@@ -42,6 +51,7 @@ type chatDelta struct {
 	Role    string     `json:"role,omitempty"`
 	Content *string    `json:"content,omitempty"`
 	Calls   []toolCall `json:"tool_calls,omitempty"`
+	*reasoned
 }
 
 // choice is a choice of an answer: Message in a whole chat, Delta in a streamed one, Text in a completion.
@@ -60,9 +70,10 @@ type shape struct {
 	idPrefix string
 	object   string // of a whole answer
 	chunk    string // of a piece
-	turn     func(text string, calls []toolCall) choice
+	turn     func(s *said, calls []toolCall) choice
 	opening  []choice // sent before the first piece of a stream
 	piece    func(text string) choice
+	thought  func(text string) choice // nil: its answers tell no reasoning apart
 	calls    func(calls []toolCall) choice
 	closing  func() choice
 	odds     func(h *head, all []tokenOdds, offset *int) any
@@ -79,10 +90,11 @@ func (s *shape) frame(h *head) completion {
 // whole is an answer in one piece.
 func (s *shape) whole(h *head, all []said) any {
 	answer := s.frame(h)
-	choices, tokens := make([]choice, len(all)), 0
+	choices, tokens, thoughts := make([]choice, len(all)), 0, 0
 	for i, said := range all {
-		c := s.turn(said.content, h.toolCalls(said.calls))
+		c := s.turn(&said, h.toolCalls(said.calls))
 		offset := 0
+		thoughts += said.ending.thought
 		c.Index, c.FinishReason, c.Logprobs = i, &said.reason, s.odds(h, said.odds, &offset)
 		if tokens += said.tokens; len(all) == 1 {
 			answer.Receipt = said.receipt
@@ -91,11 +103,18 @@ func (s *shape) whole(h *head, all []said) any {
 		}
 		choices[i] = c
 	}
-	answer.Choices, answer.Usage = choices, h.usage(tokens)
+	answer.Choices, answer.Usage = choices, h.usage(tokens, thoughts)
 	return answer
 }
 
-func (h *head) usage(answered int) *usage { return &usage{h.prompt, answered, h.prompt + answered} }
+// usage counts tokens: of answers, and of the reasoning among them.
+func (h *head) usage(answered, thoughts int) *usage {
+	u := &usage{PromptTokens: h.prompt, CompletionTokens: answered, TotalTokens: h.prompt + answered}
+	if h.thinks {
+		u.Details = &reasonTokens{thoughts}
+	}
+	return u
+}
 
 // toolCalls gives calls ids.
 func (h *head) toolCalls(calls []template.Call) []toolCall {
@@ -112,13 +131,17 @@ func chatDialect() *dialect {
 		idPrefix: "chatcmpl-",
 		object:   "chat.completion",
 		chunk:    "chat.completion.chunk",
-		turn: func(text string, calls []toolCall) choice {
-			m := &chatMessage{Role: "assistant", Content: &text, Calls: calls}
-			if text == "" && len(calls) > 0 {
+		turn: func(s *said, calls []toolCall) choice {
+			m := &chatMessage{Role: "assistant", Content: &s.content, Calls: calls}
+			if s.content == "" && len(calls) > 0 {
 				m.Content = nil
+			}
+			if s.thought != "" {
+				m.reasoned = &reasoned{s.thought, s.thought}
 			}
 			return choice{Message: m}
 		},
+		thought: func(text string) choice { return choice{Delta: &chatDelta{reasoned: &reasoned{text, text}}} },
 		opening: []choice{{Delta: &chatDelta{Role: "assistant", Content: &empty}}},
 		piece:   func(text string) choice { return choice{Delta: &chatDelta{Content: &text}} },
 		calls:   func(calls []toolCall) choice { return choice{Delta: &chatDelta{Calls: calls}} },
@@ -127,13 +150,12 @@ func chatDialect() *dialect {
 	}
 	return &dialect{
 		fields: chatFields(), check: checkChoices, missing: "messages", encode: encodeChat, whole: s.whole, stream: s.chunks, finish: s.finish,
+		thinks: true,
 	}
 }
 
 // encodeChat renders a conversation.
-func encodeChat(c Codec, r *request) ([][]int32, error) {
-	return one(c.EncodeChat(template.Conversation{Messages: r.messages, Tools: r.shown(), Date: r.date}))
-}
+func encodeChat(c Codec, r *request) ([][]int32, error) { return one(c.EncodeChat(r.conversation())) }
 
 func completionDialect() *dialect {
 	text := func(text string) choice { return choice{Text: &text} }
@@ -141,7 +163,7 @@ func completionDialect() *dialect {
 		idPrefix: "cmpl-",
 		object:   "text_completion",
 		chunk:    "text_completion",
-		turn:     func(answer string, _ []toolCall) choice { return text(answer) },
+		turn:     func(s *said, _ []toolCall) choice { return text(s.content) },
 		piece:    text,
 		closing:  func() choice { return text("") },
 		odds:     textOdds,

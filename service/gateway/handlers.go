@@ -204,12 +204,8 @@ func (g *Gateway) decode(w http.ResponseWriter, r *http.Request, d *dialect) (*r
 			return nil, f
 		}
 	}
-	if len(req.ignored) > 0 && g.options.Strict {
-		return nil, failed(http.StatusBadRequest, "invalid_request_error", req.ignored[0], "unknown_parameter",
-			"this gateway is strict and does not know "+ignoredHeader(req.ignored))
-	}
-	if len(req.ignored) > 0 {
-		w.Header().Set("X-Elenchus-Ignored", ignoredHeader(req.ignored))
+	if f := g.tellIgnored(w, req); f != nil {
+		return nil, f
 	}
 	return req, nil
 }

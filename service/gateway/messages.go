@@ -20,13 +20,20 @@ type messageAnswer struct {
 	Receipt      string         `json:"elenchus_receipt,omitempty"`
 }
 
-// contentBlock is a text, or the use of a tool.
+// contentBlock is a text, thinking, or the use of a tool.
 type contentBlock struct {
-	Type  string          `json:"type"`
-	Text  *string         `json:"text,omitempty"`
+	Type string  `json:"type"`
+	Text *string `json:"text,omitempty"`
+	*thinkingBlock
 	ID    string          `json:"id,omitempty"`
 	Name  string          `json:"name,omitempty"`
 	Input json.RawMessage `json:"input,omitempty"`
+}
+
+// thinkingBlock is reasoning. Clients send the signature back; it names the receipt, which signs the whole answer.
+type thinkingBlock struct {
+	Thinking  string `json:"thinking"`
+	Signature string `json:"signature"`
 }
 
 type messageUsage struct {
@@ -38,7 +45,7 @@ type messageUsage struct {
 
 func messageDialect() *dialect {
 	return &dialect{
-		fields: messageReaders(), check: checkSystem, missing: "messages", encode: encodeChat, whole: alone(wholeMessage), stream: streamMessage,
+		fields: messageReaders(), check: checkMessage, missing: "messages", encode: encodeChat, whole: alone(wholeMessage), stream: streamMessage, thinks: true,
 	}
 }
 
@@ -68,6 +75,9 @@ func stopSequence(end ending) *string {
 
 func wholeMessage(h *head, s said) any {
 	a := newMessage(h)
+	if s.thought != "" {
+		a.Content = append(a.Content, contentBlock{Type: "thinking", thinkingBlock: &thinkingBlock{s.thought, s.signature}})
+	}
 	if s.content != "" {
 		a.Content = append(a.Content, contentBlock{Type: "text", Text: &s.content})
 	}
@@ -95,6 +105,9 @@ type messageDelta struct {
 	Type    string  `json:"type,omitempty"`
 	Text    *string `json:"text,omitempty"`
 	Partial *string `json:"partial_json,omitempty"`
+
+	Thinking  *string `json:"thinking,omitempty"`
+	Signature *string `json:"signature,omitempty"`
 	*stop
 }
 
@@ -108,11 +121,14 @@ type messageStream struct {
 	*events
 	head   *head
 	opened bool
-	open   bool // the block of text
-	blocks int  // that are complete
+	strand *strand
+	open   string // type of the open block, thinking or text; empty: none
+	blocks int    // that are complete
 }
 
-func streamMessage(h *head, e *events, _ *strand) writer { return &messageStream{events: e, head: h} }
+func streamMessage(h *head, e *events, s *strand) writer {
+	return &messageStream{events: e, head: h, strand: s}
+}
 
 func (s *messageStream) idle() error { return s.send(messageEvent{Type: "ping"}) }
 
@@ -138,23 +154,51 @@ func (s *messageStream) text(piece string) error {
 	if err := s.start(); err != nil {
 		return err
 	}
-	at, none := s.blocks, ""
-	if !s.open {
-		s.open = true
-		if err := s.send(messageEvent{Type: "content_block_start", Index: &at, Block: &contentBlock{Type: "text", Text: &none}}); err != nil {
-			return err
-		}
+	none := ""
+	if err := s.begin(&contentBlock{Type: "text", Text: &none}); err != nil {
+		return err
 	}
+	at := s.blocks
 	return s.send(messageEvent{Type: "content_block_delta", Index: &at, Delta: &messageDelta{Type: "text_delta", Text: &piece}})
 }
 
-// closeText ends the block of text, if there is one.
-func (s *messageStream) closeText() error {
-	if !s.open {
+func (s *messageStream) thought(piece string) error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	if err := s.begin(&contentBlock{Type: "thinking", thinkingBlock: &thinkingBlock{}}); err != nil {
+		return err
+	}
+	at := s.blocks
+	return s.send(messageEvent{Type: "content_block_delta", Index: &at, Delta: &messageDelta{Type: "thinking_delta", Thinking: &piece}})
+}
+
+// begin opens a block of text or of thinking, unless one is open, and ends what was open before.
+func (s *messageStream) begin(b *contentBlock) error {
+	if s.open == b.Type {
+		return nil
+	}
+	if err := s.closeBlock(); err != nil {
+		return err
+	}
+	at := s.blocks
+	s.open = b.Type
+	return s.send(messageEvent{Type: "content_block_start", Index: &at, Block: b})
+}
+
+// closeBlock ends the block of text or of thinking, if there is one.
+func (s *messageStream) closeBlock() error {
+	if s.open == "" {
 		return nil
 	}
 	at := s.blocks
-	s.open = false
+	if s.open == "thinking" {
+		signature := s.strand.signature()
+		if err := s.send(messageEvent{Type: "content_block_delta", Index: &at, Delta: &messageDelta{Type: "signature_delta", Signature: &signature}}); err != nil {
+			return err
+		}
+	}
+	s.open = ""
 	s.blocks++
 	return s.send(messageEvent{Type: "content_block_stop", Index: &at})
 }
@@ -163,7 +207,7 @@ func (s *messageStream) called(calls []template.Call) error {
 	if err := s.start(); err != nil {
 		return err
 	}
-	if err := s.closeText(); err != nil {
+	if err := s.closeBlock(); err != nil {
 		return err
 	}
 	for _, c := range calls {
@@ -187,7 +231,7 @@ func (s *messageStream) close(end ending) error {
 	if err := s.start(); err != nil {
 		return err
 	}
-	if err := s.closeText(); err != nil {
+	if err := s.closeBlock(); err != nil {
 		return err
 	}
 	return s.send(
@@ -251,6 +295,9 @@ func (g *Gateway) count(w http.ResponseWriter, r *http.Request, d *dialect) (int
 	codec, err := g.backend.Codec(r.Context(), m.ID)
 	if err != nil {
 		return 0, err
+	}
+	if f := g.reason(w, codec, req); f != nil {
+		return 0, f
 	}
 	prompts, err := d.encode(codec, req)
 	if err != nil {

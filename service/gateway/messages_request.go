@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"elenchus/compute/template"
@@ -32,13 +33,6 @@ func messageReaders() map[string]reader {
 func readSystem(r *request, m member) (f *failure) {
 	r.system, f = readTexts(m, "text")
 	return f
-}
-
-// readThinking accepts {"type":"disabled"}.
-func readThinking(_ *request, m member) *failure {
-	return inside(m.value, m.name, func(name string, m member) *failure {
-		return only(`{"type":"disabled"}`, `"disabled"`)(nil, m)
-	})
 }
 
 // readChoice reads who decides: the model, or the client, who wants a call of any tool or of one; or the model sees none.
@@ -138,6 +132,12 @@ func readTurns(r *request, m member) *failure {
 	return f
 }
 
+// checkMessage has no reasoning where the client asks for none, which is what the dialect says of leaving it out.
+func checkMessage(r *request) *failure {
+	r.quiet = true
+	return checkSystem(r)
+}
+
 // checkSystem puts the system message in its place.
 func checkSystem(r *request) *failure {
 	if r.system != "" {
@@ -222,6 +222,12 @@ func (t *turn) add(b *block) *failure {
 	case b.kind == "text" && b.text != nil:
 		t.text.WriteString(*b.text)
 		return nil
+	case (b.kind == "thinking" || b.kind == "redacted_thinking") && t.role == template.Assistant:
+		if t.rest || t.text.Len() > 0 {
+			return badParam(b.where, b.where+" is thinking after text or a tool_use: no template has a place for it, so send it first")
+		}
+		t.reason(b.thought)
+		return nil
 	case b.kind == "tool_use" && t.role == template.Assistant:
 		if !t.rest {
 			if f := t.flush(b.where); f != nil {
@@ -242,8 +248,9 @@ func (t *turn) add(b *block) *failure {
 
 // block is one block of a message; which members it has depends on its type.
 type block struct {
-	where, kind, id, name, input, result string
-	text                                 *string
+	where, kind, id, name, input, result, thought string
+
+	text *string
 }
 
 func (b *block) read(r *request, name string, m member) (f *failure) {
@@ -251,12 +258,19 @@ func (b *block) read(r *request, name string, m member) (f *failure) {
 	switch name {
 	case "type":
 		b.kind, f = readString(m, maxNameText)
-		if f == nil && b.kind != "text" && b.kind != "tool_use" && b.kind != "tool_result" {
+		if f == nil && !slices.Contains([]string{"text", "tool_use", "tool_result", "thinking", "redacted_thinking"}, b.kind) {
 			f = noText(b.where, b.kind, `a block of type "text"`)
 		}
 	case "text":
 		text, f = readString(m, maxBody)
 		b.text = &text
+	case "thinking":
+		b.thought, f = readString(m, maxBody)
+	case "signature": // receipts are what is signed
+	case "data": // of thinking that another server has hidden
+		if b.kind != "redacted_thinking" {
+			r.ignore("messages." + name)
+		}
 	case "id", "tool_use_id":
 		b.id, f = readString(m, maxCallID)
 	case "name":

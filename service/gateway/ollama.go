@@ -19,15 +19,17 @@ type ollamaLine struct {
 	Created  string         `json:"created_at"`
 	Message  *ollamaMessage `json:"message,omitempty"`  // of chat
 	Response *string        `json:"response,omitempty"` // of generate
+	Thinking string         `json:"thinking,omitempty"` // of generate
 	Logprobs []logprob      `json:"logprobs,omitempty"`
 	Done     bool           `json:"done"`
 	*ollamaEnd
 }
 
 type ollamaMessage struct {
-	Role    string       `json:"role"`
-	Content string       `json:"content"`
-	Calls   []ollamaCall `json:"tool_calls,omitempty"`
+	Role     string       `json:"role"`
+	Content  string       `json:"content"`
+	Thinking string       `json:"thinking,omitempty"`
+	Calls    []ollamaCall `json:"tool_calls,omitempty"`
 }
 
 type ollamaCall struct {
@@ -54,28 +56,30 @@ type ollamaEnd struct {
 	Payment     string        `json:"elenchus_payment,omitempty"`
 }
 
-// ollamaShape puts text and calls where an endpoint has them.
-type ollamaShape func(line *ollamaLine, text string, calls []ollamaCall)
+// ollamaShape puts text, reasoning and calls where an endpoint has them.
+type ollamaShape func(line *ollamaLine, s *said, calls []ollamaCall)
 
-func chatLine(line *ollamaLine, text string, calls []ollamaCall) {
-	line.Message = &ollamaMessage{"assistant", text, calls}
+func chatLine(line *ollamaLine, s *said, calls []ollamaCall) {
+	line.Message = &ollamaMessage{"assistant", s.content, s.thought, calls}
 }
 
-func textLine(line *ollamaLine, text string, _ []ollamaCall) { line.Response = &text }
+func textLine(line *ollamaLine, s *said, _ []ollamaCall) {
+	line.Response, line.Thinking = &s.content, s.thought
+}
 
-func (shape ollamaShape) line(h *head, text string, calls []template.Call) *ollamaLine {
-	out := make([]ollamaCall, len(calls))
-	for i, c := range calls {
+func (shape ollamaShape) line(h *head, s said) *ollamaLine {
+	out := make([]ollamaCall, len(s.calls))
+	for i, c := range s.calls {
 		out[i] = ollamaCall{h.fresh("call_"), ollamaFunction{i, c.Name, json.RawMessage(c.Arguments)}}
 	}
 	line := &ollamaLine{Model: publicName(h.model), Created: h.now().UTC().Format(time.RFC3339Nano)}
-	shape(line, text, out)
+	shape(line, &s, out)
 	return line
 }
 
 // last is the line that ends an answer.
 func (shape ollamaShape) last(h *head, s said) *ollamaLine {
-	line := shape.line(h, s.content, s.calls)
+	line := shape.line(h, s)
 	took := max(h.now().Sub(h.began), 0)
 	line.Done, line.Logprobs = true, logprobsOf(s.odds)
 	line.ollamaEnd = &ollamaEnd{Reason: "stop", Total: took, PromptCount: h.prompt, Count: s.tokens, Answer: took, Receipt: s.receipt, Payment: s.payment}
@@ -93,7 +97,7 @@ func textLines(h *head, e *events, s *strand) writer { return &lineStream{e, h, 
 
 // loaded is the answer to a request without a prompt, by which clients have models loaded. Nodes load theirs themselves.
 func (shape ollamaShape) loaded(h *head) any {
-	line := shape.line(h, "", nil)
+	line := shape.line(h, said{})
 	line.Done, line.ollamaEnd = true, &ollamaEnd{Reason: "load"}
 	return line
 }
@@ -125,14 +129,18 @@ func (s *lineStream) send(line any) error { return gone(s.line(marshal(line))) }
 // idle sends a piece without text, since lines know no comments.
 func (s *lineStream) idle() error { return s.text("") }
 
-func (s *lineStream) text(piece string) error {
-	line := s.shape.line(s.head, piece, nil)
+func (s *lineStream) text(piece string) error { return s.piece(said{content: piece}) }
+
+func (s *lineStream) thought(piece string) error { return s.piece(said{thought: piece}) }
+
+func (s *lineStream) piece(p said) error {
+	line := s.shape.line(s.head, p)
 	line.Logprobs = logprobsOf(s.strand.takeOdds())
 	return s.send(line)
 }
 
 func (s *lineStream) called(calls []template.Call) error {
-	return s.send(s.shape.line(s.head, "", calls))
+	return s.send(s.shape.line(s.head, said{calls: calls}))
 }
 
 func (s *lineStream) close(end ending) error {
@@ -256,6 +264,9 @@ func (g *Gateway) described(w http.ResponseWriter, r *http.Request) (*ollamaDesc
 		abilities = []string{"embedding"}
 	} else if codec.Syntax() != nil {
 		abilities = append(abilities, "tools")
+	}
+	if codec.Thoughts(template.Conversation{}) != nil {
+		abilities = append(abilities, "thinking")
 	}
 	return &ollamaDescription{
 		Modified: modified(m), Details: detailsOf(m), Capabilities: abilities, Info: map[string]any{

@@ -17,7 +17,7 @@ func ollamaReaders() map[string]reader {
 		"provider":     readProvider,
 		"verification": readVerification,
 		"format":       readOllamaFormat,
-		"think":        only("false", `false`),
+		"think":        readThink,
 		"logprobs":     readLogprobs,
 		"top_logprobs": readTopLogprobs,
 		"keep_alive":   func(*request, member) *failure { return nil }, // nodes keep models as they will
@@ -29,7 +29,7 @@ func ollamaChat() *dialect {
 	fields := ollamaReaders()
 	fields["messages"] = readOllamaMessages
 	fields["tools"] = readTools
-	return &dialect{fields: fields, check: checkOllama, missing: "messages", load: loadChat, encode: encodeChat, whole: alone(wholeChatLine), stream: chatLines}
+	return &dialect{fields: fields, check: checkOllama, missing: "messages", load: loadChat, encode: encodeChat, whole: alone(wholeChatLine), stream: chatLines, thinks: true}
 }
 
 // ollamaGenerate is POST /api/generate.
@@ -42,7 +42,7 @@ func ollamaGenerate() *dialect {
 	fields["template"] = only("an empty string", `""`)
 	fields["context"] = only("an empty list", `[]`)
 	fields["images"] = noImages
-	return &dialect{fields: fields, check: checkGenerate, missing: "prompt", load: loadText, encode: encodeGenerate, whole: alone(wholeTextLine), stream: textLines}
+	return &dialect{fields: fields, check: checkGenerate, missing: "prompt", load: loadText, encode: encodeGenerate, whole: alone(wholeTextLine), stream: textLines, thinks: true}
 }
 
 func readUnstreamed(r *request, m member) *failure {
@@ -145,9 +145,9 @@ func readOllamaMessages(r *request, m member) *failure {
 
 // ollamaTurn is one message. Its calls need no ids: their results follow in their order.
 type ollamaTurn struct {
-	where, role, text, result string
-	calls                     []template.Call
-	ids                       []string
+	where, role, text, result, thought string
+	calls                              []template.Call
+	ids                                []string
 }
 
 func (t *ollamaTurn) read(r *request, name string, m member) (f *failure) {
@@ -164,7 +164,7 @@ func (t *ollamaTurn) read(r *request, name string, m member) (f *failure) {
 	case "images":
 		f = noImages(r, m)
 	case "thinking":
-		f = only("an empty string", `""`)(r, m)
+		t.thought, f = readString(m, maxBody)
 	default:
 		r.ignore("messages." + name)
 	}
@@ -216,6 +216,7 @@ func (t *ollamaTurn) add(k *talk) *failure {
 		}
 		return k.answered(t.result, t.text, t.where)
 	}
+	k.reason(t.thought)
 	if f := k.say(t.role, t.text, t.where); f != nil {
 		return f
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"elenchus/compute/template"
 )
 
 // roles maps the roles of the dialect to those of a template. "developer" is the newer name of "system".
@@ -35,15 +37,21 @@ type chatTurn struct {
 	calls      []string // ids of its calls
 	result     string   // id of the call that it answers
 	hasContent bool
+	routed     string // its reasoning under another name
 }
 
 // readMessage reads one turn; where is its path in the request.
 func readMessage(r *request, t *turns, raw json.RawMessage, where string) (Message, *failure) {
 	var turn chatTurn
 	f := inside(raw, where, func(name string, m member) *failure { return turn.read(r, name, m) })
+	if turn.Reasoning == "" {
+		turn.Reasoning = turn.routed
+	}
 	switch {
 	case f != nil:
 		return turn.Message, f
+	case turn.Reasoning != "" && turn.Role != template.Assistant:
+		return turn.Message, badParam(where+".reasoning_content", where+".reasoning_content belongs to messages of the role assistant")
 	case turn.Role == "":
 		return turn.Message, badParam(where+".role", where+".role is missing")
 	}
@@ -68,6 +76,10 @@ func (t *chatTurn) read(r *request, name string, m member) (f *failure) {
 		f = readCalls(&t.Message, &t.calls, m)
 	case "tool_call_id":
 		t.result, f = readString(m, maxCallID)
+	case "reasoning_content":
+		t.Reasoning, f = readString(m, maxBody)
+	case "reasoning":
+		t.routed, f = readString(m, maxBody)
 	case "annotations":
 		f = only("an empty list", `[]`)(r, m)
 	case "function_call", "audio", "refusal":

@@ -62,6 +62,9 @@ type request struct {
 	date           template.Date // that the template may print; the gateway's own where the client names none
 	sampler        decode.Sampler
 	format         format
+	effort         template.Effort
+	effortField    string // that named it
+	quiet          bool   // no effort named is none, where the model can be asked for that
 	stream         bool
 	usage          usageChoice
 	ignored        []string // fields that had no effect
@@ -175,7 +178,9 @@ func chatFields() map[string]reader {
 	fields["top_logprobs"] = readTopLogprobs
 	fields["modalities"] = only(`["text"]`, `["text"]`)
 	fields["audio"] = only("null")
-	fields["reasoning_effort"] = only(`"none"`, `"none"`)
+	fields["reasoning_effort"] = readEffort
+	fields["reasoning"] = readRoutedReasoning
+	fields["chat_template_kwargs"] = readKwargs
 	fields["verbosity"] = only(`"medium"`, `"medium"`)
 	fields["web_search_options"] = only("null")
 	return fields

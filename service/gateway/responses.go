@@ -85,11 +85,12 @@ type reasonTokens struct {
 	Reasoning int `json:"reasoning_tokens"`
 }
 
-// outputItem is a message, or a call of a tool.
+// outputItem is a message, reasoning, or a call of a tool.
 type outputItem struct {
 	ID        string       `json:"id"`
 	Type      string       `json:"type"`
 	Status    string       `json:"status"`
+	Summary   []struct{}   `json:"summary,omitzero"` // of reasoning: empty
 	Role      string       `json:"role,omitempty"`
 	Content   []outputPart `json:"content,omitzero"` // of a message, possibly empty
 	CallID    string       `json:"call_id,omitempty"`
@@ -101,13 +102,19 @@ type outputItem struct {
 type outputPart struct {
 	Type        string     `json:"type"`
 	Text        string     `json:"text"`
-	Annotations []struct{} `json:"annotations"`
-	Logprobs    []logprob  `json:"logprobs"`
+	Annotations []struct{} `json:"annotations,omitzero"` // of output_text, possibly empty
+	Logprobs    []logprob  `json:"logprobs,omitzero"`
 }
 
 func textPart(text string, odds ...logprob) outputPart {
 	return outputPart{"output_text", text, []struct{}{}, append([]logprob{}, odds...)}
 }
+
+func thoughtItem(id, status string, parts ...outputPart) outputItem {
+	return outputItem{ID: id, Type: "reasoning", Status: status, Summary: []struct{}{}, Content: append([]outputPart{}, parts...)}
+}
+
+func reasoningPart(text string) outputPart { return outputPart{Type: "reasoning_text", Text: text} }
 
 func messageItem(id, status string, parts ...outputPart) outputItem {
 	return outputItem{ID: id, Type: "message", Status: status, Role: "assistant", Content: append([]outputPart{}, parts...)}
@@ -150,6 +157,7 @@ func newResponse(h *head) *response {
 		TopLogprobs: h.request.topLogprobs, Truncation: "disabled", User: echo("user", "null"), Metadata: echo("metadata", "{}"), Fingerprint: h.model.ID,
 	}
 	a.Text.Format = h.request.formatOf()
+	a.Reasoning.Effort = h.request.effortWord()
 	if f.previous != "" {
 		a.Previous = &f.previous
 	}
@@ -164,7 +172,7 @@ func (a *response) finish(h *head, end ending) {
 	if end.reason == "length" {
 		a.Status, a.CompletedAt, a.Incomplete = "incomplete", nil, &incompleteReason{"max_output_tokens"}
 	}
-	a.Usage = &responseUsage{Input: h.prompt, Output: end.tokens, Total: h.prompt + end.tokens}
+	a.Usage = &responseUsage{Input: h.prompt, Output: end.tokens, OutputDetail: reasonTokens{end.thought}, Total: h.prompt + end.tokens}
 }
 
 // keptResponse is a response that a later one may go on from.
@@ -179,7 +187,7 @@ type keeper struct{ shelf *shelf[keptResponse] }
 
 func (k *keeper) dialect() *dialect {
 	return &dialect{
-		fields: responseReaders(), check: k.checkResponse, missing: "input", encode: encodeChat, whole: alone(k.whole), stream: k.stream,
+		fields: responseReaders(), check: k.checkResponse, missing: "input", encode: encodeChat, whole: alone(k.whole), stream: k.stream, thinks: true,
 	}
 }
 
@@ -189,11 +197,11 @@ func (k *keeper) keep(h *head, a *response, s said) {
 		return
 	}
 	kept := keptResponse{body: marshal(a)}
-	turn := Message{Role: "assistant", Content: s.content, Calls: s.calls}
+	turn := Message{Role: "assistant", Content: s.content, Calls: s.calls, Reasoning: s.thought}
 	kept.messages = append(append(kept.messages, h.request.response.said...), turn)
 	size := len(kept.body)
 	for _, m := range kept.messages {
-		size += len(m.Role) + len(m.Content) + 64
+		size += len(m.Role) + len(m.Content) + len(m.Reasoning) + 64
 		for _, c := range m.Calls {
 			size += len(c.Name) + len(c.Arguments) + 32
 		}
@@ -209,6 +217,9 @@ func (k *keeper) keep(h *head, a *response, s said) {
 func (k *keeper) whole(h *head, s said) any {
 	a := newResponse(h)
 	a.finish(h, s.ending)
+	if s.thought != "" {
+		a.Output = append(a.Output, thoughtItem(h.fresh("rs_"), "completed", reasoningPart(s.thought)))
+	}
 	if s.content != "" || len(s.calls) == 0 {
 		a.Output = append(a.Output, messageItem(h.fresh("msg_"), a.Status, textPart(s.content, logprobsOf(s.odds)...)))
 	}

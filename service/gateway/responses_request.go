@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"elenchus/compute/template"
@@ -108,12 +110,12 @@ func readInclude(r *request, m member) *failure {
 	})
 }
 
-// readReasoning accepts no reasoning; a summary of none changes nothing.
+// readReasoning reads how much to reason. Nothing is summarised: what is reasoned is all in the answer.
 func readReasoning(r *request, m member) *failure {
 	return inside(m.value, m.name, func(name string, m member) *failure {
 		switch name {
 		case "effort":
-			return only(`"none"`, `"none"`)(r, m)
+			return readEffort(r, m)
 		case "summary", "generate_summary":
 		default:
 			r.ignore("reasoning." + name)
@@ -221,16 +223,24 @@ func readItems(r *request, t *talk, m member) *failure {
 // item is one item of an input; which members it has depends on its type.
 type item struct {
 	kind, role, callID string
+	raw                member // content
 	content, output    *string
+	thought, summary   string
 	call               template.Call
 }
 
 func readItem(r *request, t *talk, raw json.RawMessage, where string) *failure {
 	it := item{kind: "message", call: template.Call{Arguments: "{}"}}
 	f := inside(raw, where, func(name string, m member) *failure { return it.read(r, name, m) })
+	if f == nil {
+		f = it.readContent()
+	}
 	switch {
 	case f != nil:
 		return f
+	case it.kind == "reasoning":
+		t.reason(cmp.Or(it.thought, it.summary))
+		return nil
 	case it.kind == "function_call":
 		return t.call(it.callID, it.call, where)
 	case it.kind == "function_call_output" && it.output != nil:
@@ -245,19 +255,35 @@ func readItem(r *request, t *talk, raw json.RawMessage, where string) *failure {
 	return t.say(it.role, *it.content, where)
 }
 
+// readContent reads what an item holds, once its type is known.
+func (it *item) readContent() (f *failure) {
+	switch {
+	case it.raw.name == "":
+	case it.kind == "reasoning":
+		it.thought, f = readThoughtParts(it.raw)
+	default:
+		var text string
+		text, f = readTexts(it.raw, "input_text", "output_text", "text")
+		it.content = &text
+	}
+	return f
+}
+
 func (it *item) read(r *request, name string, m member) (f *failure) {
 	var text string
 	switch name {
 	case "type":
 		it.kind, f = readString(m, maxNameText)
-		if f == nil && it.kind != "message" && it.kind != "function_call" && it.kind != "function_call_output" {
-			f = unsupported(m.name, `"message", "function_call" or "function_call_output"`)
+		if f == nil && !slices.Contains([]string{"message", "reasoning", "function_call", "function_call_output"}, it.kind) {
+			f = unsupported(m.name, `"message", "reasoning", "function_call" or "function_call_output"`)
 		}
 	case "role":
 		it.role, f = readRole(m)
 	case "content":
-		text, f = readTexts(m, "input_text", "output_text", "text")
-		it.content = &text
+		it.raw = m
+	case "summary":
+		it.summary, f = readThoughtParts(m)
+	case "encrypted_content": // there is none
 	case "output":
 		text, f = readTexts(m, "input_text", "output_text", "text")
 		it.output = &text

@@ -34,6 +34,8 @@ type responseStream struct {
 	opened   bool
 	message  string // id of the open message; empty: none
 	content  strings.Builder
+	thinking string // id of the open item of reasoning; empty: none
+	thoughts strings.Builder
 	odds     []logprob
 	made     []template.Call
 }
@@ -67,7 +69,7 @@ func (s *responseStream) open() error {
 
 // openMessage begins the message that text goes into.
 func (s *responseStream) openMessage() error {
-	if err := s.open(); err != nil || s.message != "" {
+	if err := s.closeThought(); err != nil || s.message != "" {
 		return err
 	}
 	s.message = s.head.fresh("msg_")
@@ -75,6 +77,40 @@ func (s *responseStream) openMessage() error {
 	return s.send(
 		responseEvent{Type: "response.output_item.added", Output: &at, Item: &item},
 		responseEvent{Type: "response.content_part.added", Output: &at, ItemID: s.message, Index: &first, Part: &part})
+}
+
+func (s *responseStream) thought(piece string) error {
+	if err := s.open(); err != nil {
+		return err
+	}
+	at, first := len(s.answer.Output), 0
+	if s.thinking == "" {
+		s.thinking = s.head.fresh("rs_")
+		item, part := thoughtItem(s.thinking, "in_progress"), reasoningPart("")
+		if err := s.send(
+			responseEvent{Type: "response.output_item.added", Output: &at, Item: &item},
+			responseEvent{Type: "response.content_part.added", Output: &at, ItemID: s.thinking, Index: &first, Part: &part}); err != nil {
+			return err
+		}
+	}
+	s.thoughts.WriteString(piece)
+	return s.send(responseEvent{Type: "response.reasoning_text.delta", Output: &at, ItemID: s.thinking, Index: &first, Delta: &piece})
+}
+
+// closeThought ends the item of reasoning, if there is one, and sends at least what precedes all items.
+func (s *responseStream) closeThought() error {
+	if err := s.open(); err != nil || s.thinking == "" {
+		return err
+	}
+	text, at, first, id := s.thoughts.String(), len(s.answer.Output), 0, s.thinking
+	part := reasoningPart(text)
+	item := thoughtItem(id, "completed", part)
+	s.answer.Output = append(s.answer.Output, item)
+	s.thinking = ""
+	return s.send(
+		responseEvent{Type: "response.reasoning_text.done", Output: &at, ItemID: id, Index: &first, Text: &text},
+		responseEvent{Type: "response.content_part.done", Output: &at, ItemID: id, Index: &first, Part: &part},
+		responseEvent{Type: "response.output_item.done", Output: &at, Item: &item})
 }
 
 func (s *responseStream) text(piece string) error {
@@ -109,7 +145,7 @@ func (s *responseStream) closeMessage(status string) error {
 }
 
 func (s *responseStream) called(calls []template.Call) error {
-	if err := s.open(); err != nil {
+	if err := s.closeThought(); err != nil {
 		return err
 	}
 	if err := s.closeMessage("completed"); err != nil {
@@ -147,7 +183,7 @@ func (s *responseStream) close(end ending) error {
 	if err := s.closeMessage(s.answer.Status); err != nil {
 		return err
 	}
-	s.keeper.keep(s.head, s.answer, said{ending: end, content: s.content.String(), calls: s.made})
+	s.keeper.keep(s.head, s.answer, said{ending: end, thought: s.thoughts.String(), content: s.content.String(), calls: s.made})
 	return s.send(responseEvent{Type: "response." + s.answer.Status, Response: s.answer})
 }
 

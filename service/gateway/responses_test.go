@@ -41,7 +41,7 @@ var refusedResponses = []refusal{
 	{"responses: input of wrong type", "responses", withInput(`7`), 400, "input", "string or a list of items"},
 	{"responses: empty input", "responses", withInput(`[]`), 400, "input", "at least one"},
 	{"responses: item of wrong type", "responses", withInput(`["x"]`), 400, "input[0]", "JSON object"},
-	{"responses: unknown item", "responses", withInput(`[{"type":"reasoning","summary":[]}]`), 400, "input[0].type", "not supported"},
+	{"responses: unknown item", "responses", withInput(`[{"type":"file_search_call","queries":[]}]`), 400, "input[0].type", "not supported"},
 	{"responses: no role", "responses", withInput(`[{"content":"x"}]`), 400, "input[0].role", "must be"},
 	{"responses: role tool", "responses", withInput(`[{"role":"tool","content":"x"}]`), 400, "input[0].role", "must be"},
 	{"responses: no content", "responses", withInput(`[{"role":"user"}]`), 400, "input[0].content", "missing"},

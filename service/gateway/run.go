@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -25,16 +26,18 @@ type run struct {
 
 // strand is one answer in the making, a choice of the request: a job, a claim and a receipt of its own.
 type strand struct {
-	index   int
-	job     Job
-	codec   Codec
-	stream  Stream
-	decoder Decoder
-	syntax  *template.Syntax // of calls; nil: no tools were shown
-	echo    string           // what the text begins with
-	odds    []tokenOdds      // of tokens that no piece has carried yet
-	out     writer           // of a stream, once it has begun
-	end     ending
+	index    int
+	job      Job
+	codec    Codec
+	stream   Stream
+	decoder  Decoder
+	syntax   *template.Syntax // of calls; nil: no tools were shown
+	thoughts *template.Thoughts
+	reader   *template.ThoughtReader // of reasoning; nil: all of the answer is said
+	echo     string                  // what the text begins with
+	odds     []tokenOdds             // of tokens that no piece has carried yet
+	out      writer                  // of a stream, once it has begun
+	end      ending
 }
 
 // start finds the model, encodes the prompts and prepares a strand for each choice.
@@ -57,6 +60,9 @@ func (g *Gateway) start(ctx context.Context, w http.ResponseWriter, d *dialect, 
 		var p [8]byte
 		g.options.Entropy(p[:])
 		req.seed = binary.BigEndian.Uint64(p[:])
+	}
+	if f := g.reason(w, codec, req); f != nil {
+		return nil, f
 	}
 	if err := g.bind(ctx, codec, m, req); err != nil {
 		return nil, err
@@ -88,6 +94,10 @@ func (g *Gateway) start(ctx context.Context, w http.ResponseWriter, d *dialect, 
 func (r *run) add(codec Codec, job Job, prompts int) {
 	for range max(r.request.choices, 1) {
 		s := &strand{index: len(r.strands), job: job, codec: codec}
+		if r.dialect.thinks {
+			s.thoughts = r.request.thoughts(codec)
+			r.head.thinks = s.thoughts != nil
+		}
 		s.job.Seed = decode.ChoiceSeed(job.Seed, uint32(s.index))
 		if len(r.request.shown()) > 0 {
 			s.syntax = codec.Syntax()
@@ -106,14 +116,24 @@ func (g *Gateway) submit(ctx context.Context, s *strand) (end func(), err error)
 	job, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	end = func() { cancel(nil) }
 	unhook := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
-	defer unhook()
-	if s.stream, err = g.backend.Submit(job, s.job); err == nil {
+	s.stream, err = g.backend.Submit(job, s.job)
+	if !unhook() { // ctx has ended, and the job ends with it: nothing of it is taken
+		return end, abandoned(ctx, errors.Join(err, context.Cause(ctx)))
+	}
+	if err == nil {
 		s.decoder = s.codec.NewDecoder(s.job.Prompt)
 		s.decoder.Until(s.job.Sampler.Stops)
 		s.decoder.Aloud(s.syntax.Words()...)
+		s.decoder.Aloud(s.thoughts.Words()...)
+		if s.thoughts != nil {
+			s.reader = s.thoughts.Reader()
+		}
 	}
 	return end, err
 }
+
+// signature stands where Anthropic's dialect signs reasoning: it names the receipt, which signs all of the answer.
+func (s *strand) signature() string { return cmp.Or(s.stream.ReceiptID(), "none") }
 
 // leavePatient is how long a job that is cancelled may take to end.
 const leavePatient = 30 * time.Second
@@ -179,10 +199,10 @@ func (g *Gateway) whole(ctx context.Context, w http.ResponseWriter, r *run) erro
 		if s.end, err = pump(ctx, s, &text, g.options.KeepAlive); err != nil {
 			return err
 		}
-		content, calls := s.syntax.Parse(text.String())
+		content, calls := s.syntax.Parse(text.said.String())
 		s.end.because(len(calls))
 		g.keepReceipt(r, s)
-		all[s.index] = said{ending: s.end, content: s.echo + content, calls: calls, odds: s.odds}
+		all[s.index] = said{ending: s.end, thought: text.thoughts.String(), signature: s.signature(), content: s.echo + content, calls: calls, odds: s.odds}
 		return nil
 	})
 	if err != nil {

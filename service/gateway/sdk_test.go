@@ -75,7 +75,7 @@ func checkSDK(t *testing.T, program string, script ...string) {
 	options := fixedOptions()
 	var log bytes.Buffer
 	options.Keys, options.Log = []string{key}, textLog(&log)
-	b := &toyBackend{ends: make(chan error, 100), script: sdkAnswers, more: []string{"caller", "agent"}, room: 200,
+	b := &toyBackend{ends: make(chan error, 100), script: sdkAnswers, more: []string{"caller", "agent", "thinker"}, room: 400,
 		after: fmt.Errorf("%w: the node left", ErrUnavailable),
 		err:   map[string]error{"busy": ErrBusy, "down": ErrUnavailable}}
 	server := httptest.NewServer(newGateway(t, vectorBackend{b, nil}, options))
@@ -106,6 +106,14 @@ func sdkAnswers(job Job) []Event {
 			return says("done", FinishStop)(job)
 		}
 		return says(`<call>{"name":"f","arguments":{"x":1}}</call>`, FinishStop)(job)
+	case modelID("thinker"): // thinks, and calls the tool that it is shown until it sees a result
+		switch prompt := string(bytesOf(job.Prompt)); {
+		case strings.HasSuffix(prompt, "</think>"):
+			return says("done", FinishStop)(job)
+		case strings.Contains(prompt, `"function"`) && !strings.Contains(prompt, "<t>"):
+			return says(`<think>let me see</think><call>{"name":"f","arguments":{"x":1}}</call>`, FinishStop)(job)
+		}
+		return says("<think>let me see</think>\n\ndone", FinishStop)(job)
 	case modelID("endless"):
 		return says(strings.Repeat("x", 1<<16), FinishLength)(job)
 	}

@@ -32,12 +32,26 @@ type talk struct {
 	turns
 	messages []Message
 	id       string // the field that names the call of a result
+	thought  string // reasoning of the assistant's message that follows
 }
 
 // say adds a message of text.
 func (k *talk) say(role, text, where string) *failure {
-	k.messages = append(k.messages, Message{Role: role, Content: text})
+	m := Message{Role: role, Content: text}
+	if role == template.Assistant {
+		m.Reasoning = k.thought
+	}
+	k.thought = ""
+	k.messages = append(k.messages, m)
 	return k.calls(nil, where)
+}
+
+// reason keeps reasoning for the assistant's message that follows.
+func (k *talk) reason(text string) {
+	if k.thought != "" && text != "" {
+		k.thought += "\n\n"
+	}
+	k.thought += text
 }
 
 // call adds a call to the assistant's message, or makes one.
@@ -58,6 +72,10 @@ func (k *talk) call(id string, c template.Call, where string) *failure {
 		n++
 	}
 	last := &k.messages[n-1]
+	if last.Reasoning == "" {
+		last.Reasoning = k.thought
+	}
+	k.thought = ""
 	last.Calls = append(slices.Clip(last.Calls), c) // the slice may be shared with a kept response
 	k.open = append(slices.Clip(k.open), id)
 	return nil

@@ -53,6 +53,12 @@ func (toyCodec) Syntax() *template.Syntax {
 	return &template.Syntax{Tag: "<call>", End: "</call>", Object: true}
 }
 
+// Effort is that of a template without a form for reasoning.
+func (toyCodec) Effort(e template.Effort) (ok, own bool) { return template.New().Effort(e) }
+
+// Thoughts are none.
+func (toyCodec) Thoughts(template.Conversation) *template.Thoughts { return nil }
+
 func (toyCodec) EncodeText(text string) ([]int32, error) {
 	ids := make([]int32, len(text))
 	for i := range len(text) {
@@ -131,6 +137,11 @@ func (b *toyBackend) models() []Model {
 	for _, name := range append([]string{"busy", "down", "late"}, b.more...) {
 		out = append(out, Model{ID: modelID(name), Name: name, ContextLength: toyCtx + b.room, Vocab: 257, Private: name == "veiled"})
 	}
+	for i := range out {
+		if out[i].Name == "thinker" {
+			out[i].Stop = []int32{toyEOS}
+		}
+	}
 	return append(out, Model{ID: modelID("nameless"), ContextLength: toyCtx + b.room, Vocab: 257})
 }
 
@@ -142,7 +153,12 @@ func textLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, 
 
 func (b *toyBackend) Models(context.Context) ([]Model, error) { return b.models(), nil }
 
-func (b *toyBackend) Codec(context.Context, string) (Codec, error) { return toyCodec{}, nil }
+func (b *toyBackend) Codec(_ context.Context, id string) (Codec, error) {
+	if id == modelID("thinker") {
+		return thinkerCodec{}, nil
+	}
+	return toyCodec{}, nil
+}
 
 func (b *toyBackend) Submit(ctx context.Context, job Job) (Stream, error) {
 	for _, m := range b.models() {
@@ -205,6 +221,9 @@ func (s *toyStream) Cancel(ctx context.Context, n int) (string, error) {
 }
 
 func (s *toyStream) Next(ctx context.Context) (Event, error) {
+	if err := s.ctx.Err(); err != nil { // the job has ended, perhaps while it was submitted: it makes no more
+		return Event{}, err
+	}
 	if len(s.events) == 0 {
 		if s.backend.after != nil {
 			return Event{}, s.backend.after

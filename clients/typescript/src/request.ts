@@ -3,7 +3,7 @@ import { InputError, utf8 } from "./bytes.js";
 import { Decimal, type Json } from "./json.js";
 import { type Settings } from "./memory.js";
 import { type Model } from "./model.js";
-import { type Message, render, Unsupported } from "./template.js";
+import { EFFORTS, type Message, render, Unsupported } from "./template.js";
 import { Tokenizer } from "./text.js";
 
 export interface Asked {
@@ -15,8 +15,18 @@ export interface Asked {
 }
 
 const read = new Set(["model", "messages", "prompt", "max_tokens", "max_completion_tokens", "temperature", "seed", "top_k", "top_p", "min_p",
-  "repetition_penalty", "presence_penalty", "frequency_penalty", "logit_bias", "stop"]);
+  "repetition_penalty", "presence_penalty", "frequency_penalty", "logit_bias", "stop", "reasoning_effort"]);
 const neutral = new Set(["stream", "stream_options", "user", "metadata", "safety_identifier", "prompt_cache_key"]);
+
+// Reasoning of earlier answers stands in the prompt before calls alone, which are not read here.
+const members = new Set(["role", "content", "reasoning_content", "reasoning"]);
+
+function effortOf(body: Map<string, Json>): number {
+  const word = body.get("reasoning_effort");
+  if (word === undefined || word === null) return 0;
+  if (typeof word === "string" && Object.hasOwn(EFFORTS, word)) return EFFORTS[word];
+  throw new InputError("reasoning_effort: want none, minimal, low, medium, high or xhigh");
+}
 
 function number(body: Map<string, Json>, name: string): Decimal | undefined {
   const v = body.get(name);
@@ -30,7 +40,7 @@ function messageOf(message: Json): Message {
   if (!(message instanceof Map)) throw new InputError("messages: want objects");
   const role = message.get("role"), c = message.get("content");
   if (typeof role !== "string") throw new InputError("messages: want a role");
-  for (const name of message.keys()) if (name !== "role" && name !== "content") throw new Unsupported(`messages with ${name}`);
+  for (const name of message.keys()) if (!members.has(name)) throw new Unsupported(`messages with ${name}`);
   return { role: role === "developer" ? "system" : role, content: contentOf(c) };
 }
 
@@ -46,7 +56,7 @@ function contentOf(c: Json | undefined): string {
 
 function promptOf(body: Map<string, Json>, m: Model): number[] {
   const messages = body.get("messages"), prompt = body.get("prompt");
-  if (Array.isArray(messages)) return new Tokenizer(m.tokenizer).promptOf(render(m.template, messages.map(messageOf)));
+  if (Array.isArray(messages)) return new Tokenizer(m.tokenizer).promptOf(render(m.template, messages.map(messageOf), effortOf(body)));
   if (typeof prompt === "string") return new Tokenizer(m.tokenizer).prompt(prompt);
   if (Array.isArray(prompt) && prompt.every((x) => x instanceof Decimal)) return prompt.map((x) => Number((x as Decimal).integer()));
   throw new Unsupported("requests with neither messages nor one prompt");

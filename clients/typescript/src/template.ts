@@ -13,7 +13,7 @@ export interface Part { text: string; literal: boolean }
 
 const FLAG = {
   trimSystem: 1, trimUser: 2, trimAssistant: 4, mergeFirst: 8, mergeLast: 16, noSystem: 32, alternate: 64, replaces: 128,
-  anywhere: 256, userLast: 512, trimMerged: 1024, opened: 2048,
+  anywhere: 256, userLast: 512, trimMerged: 1024, opened: 2048, cutKeeps: 4096,
 } as const;
 
 interface Pair { before: string; after: string }
@@ -49,11 +49,30 @@ function readLayout(r: Reader): Layout {
   return { flags, begin: string(), system: pair(), user: pair(), assistant: pair(), cut: string(), generation: string() };
 }
 
+/** Bits of the efforts that a request may name. SPEC 16 §3.12. */
+export const EFFORTS: Record<string, number> = { none: 1, minimal: 2, low: 2, medium: 4, high: 8, xhigh: 8, max: 8 };
+
+/** The template of an effort, 0 for none that was named. SPEC 04 §4.2.8. */
+function wayOf(r: Reader, effort: number): Uint8Array {
+  const n = r.u8();
+  let first: Uint8Array | undefined, found: Uint8Array | undefined;
+  for (let i = 0; i < n; i++) {
+    const efforts = r.u8(), template = r.bytes(r.u32());
+    first ??= template;
+    if ((efforts & effort) !== 0) found ??= template;
+  }
+  if (effort === 0) found = first;
+  if (found === undefined) throw new InputError("reasoning: the model's template has no form for this effort");
+  return found;
+}
+
 /** A template; undefined where it is the concatenation. */
-function parse(b: Uint8Array): Layout | undefined {
+function parse(b: Uint8Array, effort: number): Layout | undefined {
   const r = new Reader(b, "template");
   r.tag("elenchus/template/1");
   const form = r.u8();
+  if (form === 5) return parse(wayOf(r, effort), 0);
+  if (effort > 1) throw new InputError("reasoning: the model's template has no form for an effort");
   if (form === 1) {
     r.end();
     return undefined;
@@ -126,7 +145,7 @@ class Printer {
       else if (m.role === "user") this.user(m.content, merges && i === at ? system : undefined, i === 0 && this.on(FLAG.opened));
       else if (m.role === "assistant") {
         const cut = t.cut === "" ? -1 : m.content.lastIndexOf(t.cut);
-        this.turn(t.assistant, cut < 0 ? m.content : m.content.slice(cut + t.cut.length).replace(/^\n+/, ""), FLAG.trimAssistant);
+        this.turn(t.assistant, cut < 0 ? m.content : m.content.slice(cut + t.cut.length).replace(this.on(FLAG.cutKeeps) ? "" : /^\n+/, ""), FLAG.trimAssistant);
       } else throw new Unsupported(`messages of the role ${m.role}`);
     }
     this.put(t.generation, true);
@@ -134,8 +153,8 @@ class Printer {
   }
 }
 
-/** Renders messages into parts. */
-export function render(template: Uint8Array, messages: Message[]): Part[] {
-  const layout = parse(template);
+/** Renders messages into parts, for an effort of reasoning as a bit of EFFORTS, 0 where none is named. */
+export function render(template: Uint8Array, messages: Message[], effort = 0): Part[] {
+  const layout = parse(template, effort);
   return layout === undefined ? messages.map((m) => ({ text: m.content, literal: false })) : new Printer(layout).print(messages);
 }

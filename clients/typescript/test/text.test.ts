@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { base64url, fromBase64url } from "../src/bytes.js";
+import { base64url, be, concat, fromBase64url, utf8 } from "../src/bytes.js";
 import { Decimal, parseJson } from "../src/json.js";
 import { receipts } from "../src/ai-sdk.js";
+import { EFFORTS, render } from "../src/template.js";
 
 test("base64url has one text for each byte string", () => {
   for (let n = 0; n < 7; n++) {
@@ -32,4 +33,19 @@ test("the AI SDK finds receipts", async () => {
   s.processChunk({ elenchus_receipt: "xyz" });
   s.processChunk(null);
   assert.deepEqual(s.buildMetadata(), { elenchus: { receipt: "xyz" } });
+});
+
+test("a template that reasons prints each effort in its way", () => {
+  const string = (s: string): Uint8Array => concat(be(s.length, 2), utf8(s));
+  const chat = (flags: number, cut: string, generation: string): Uint8Array =>
+    concat(utf8("elenchus/template/1"), be(2, 1), be(flags, 2), ...["", "", "", "u", "e", "a", "e", cut, generation].map(string), be(0, 1));
+  const way = (efforts: number, t: Uint8Array): Uint8Array => concat(be(efforts, 1), be(t.length, 4), t);
+  const template = concat(utf8("elenchus/template/1"), be(5, 1), be(2, 1), way(14, chat(4096, "|", "a")), way(1, chat(0, "|", "a<t></t>")), be(0, 1),
+    ...["<t>", "</t>", "", "", "", ""].map(string));
+  const messages = [{ role: "user", content: "q" }, { role: "assistant", content: "x|\ny" }, { role: "user", content: "r" }];
+  const text = (effort: number): string => render(template, messages, effort).map((p) => p.text).join("");
+  assert.equal(text(0), "uqea\nyeurea");
+  assert.equal(text(EFFORTS.high), "uqea\nyeurea");
+  assert.equal(text(EFFORTS.none), "uqeayeurea<t></t>");
+  assert.throws(() => render(chat(0, "", "a"), messages, EFFORTS.low), /no form/);
 });

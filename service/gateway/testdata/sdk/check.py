@@ -113,6 +113,28 @@ equal("odds of a completion", (legacy.tokens[0], legacy.text_offset[0], legacy.t
 routed = strict.chat.completions.create(extra_body={"provider": {"sort": "latency"}, "verification": {"level": "none"}}, **chat)
 equal("without receipt", getattr(routed, "elenchus_receipt", None), None)
 
+# reasoning
+thinks = {**chat, "model": "thinker"}
+thought = strict.chat.completions.create(**thinks)
+message = thought.choices[0].message
+equal("reasoning", (message.reasoning_content, message.reasoning, message.content), ("let me see", "let me see", "done"))
+equal("reasoning tokens", thought.usage.completion_tokens_details.reasoning_tokens, len("<think>let me see</think>"))
+pieces = [c.delta for p in strict.chat.completions.create(stream=True, **thinks) for c in p.choices]
+equal("streamed reasoning", "".join(getattr(d, "reasoning_content", None) or "" for d in pieces), "let me see")
+equal("text after it", "".join(d.content or "" for d in pieces), "done")
+quiet = strict.chat.completions.create(reasoning_effort="none", **thinks).choices[0].message
+equal("no effort", (getattr(quiet, "reasoning", None), quiet.content), (None, "done"))
+back = {"role": "assistant", "content": "done", "reasoning_content": "let me see"}
+strict.chat.completions.create(**{**thinks, "messages": [*chat["messages"], back, {"role": "user", "content": "and?"}]})
+whole = strict.responses.create(model="thinker", input="hi", reasoning={"effort": "medium", "summary": "auto"})
+equal("reasoning item", [(i.type, i.content[0].text) for i in whole.output], [("reasoning", "let me see"), ("message", "done")])
+equal("response: reasoning", (whole.reasoning.effort, whole.usage.output_tokens_details.reasoning_tokens), ("medium", len("<think>let me see</think>")))
+events = list(strict.responses.create(model="thinker", input="hi", stream=True))
+equal("reasoning events", "".join(e.delta for e in events if e.type == "response.reasoning_text.delta"), "let me see")
+equal("reasoning at the end", [i.type for i in events[-1].response.output], ["reasoning", "message"])
+again = [{"role": "user", "content": "hi"}, *[i.model_dump(exclude_none=True) for i in whole.output], {"role": "user", "content": "and?"}]
+strict.responses.create(model="thinker", input=again)
+
 # errors
 create = client.chat.completions.create
 stranger = openai.OpenAI(base_url=base, api_key="not-the-key", max_retries=0)

@@ -41,9 +41,20 @@ calls = [c.function.name for line in client.chat(stream=True, **caller) for c in
 equal("streamed call", calls, ["f"])
 client.chat(**{**ask, "messages": [*ask["messages"], called.message, {"role": "tool", "tool_name": "f", "content": "r"}]})
 
+thinks = {**ask, "model": "thinker"}
+thought = client.chat(**thinks)
+equal("thinking", (thought.message.thinking, thought.message.content), ("let me see", "done"))
+lines = list(client.chat(stream=True, **thinks))
+equal("streamed thinking", ("".join(x.message.thinking or "" for x in lines), "".join(x.message.content for x in lines)), ("let me see", "done"))
+quiet = client.chat(think=False, **thinks)
+equal("told not to think", (quiet.message.thinking, quiet.message.content), (None, "done"))
+equal("generate, thinking", client.generate(model="thinker", prompt="hi", think=True).thinking, "let me see")
+client.chat(**{**thinks, "messages": [*ask["messages"], thought.message, {"role": "user", "content": "and?"}]})
+
 equal("models", client.list().models[0].model, "toy/bytes")
 equal("running", client.ps().models[0].context_length, client.show("toy/bytes").modelinfo["elenchus.context_length"])
 equal("abilities", client.show("toy/bytes").capabilities, ["completion", "tools"])
+equal("abilities of one that thinks", client.show("thinker").capabilities, ["completion", "tools", "thinking"])
 
 equal("pull", [step.status for step in client.pull("toy/bytes", stream=True)], ["pulling manifest", "success"])
 fails("pull of another", lambda: client.pull("who/tiny"), 403, "--allow-pull")
@@ -52,6 +63,6 @@ stranger = ollama.Client(host=base, headers={"Authorization": "Bearer not-the-ke
 fails("wrong key", lambda: stranger.list(), 401)
 fails("no such model", lambda: client.chat(**{**ask, "model": "x"}), 404, "does not exist")
 fails("busy", lambda: client.chat(**{**ask, "model": "busy"}), 429)
-fails("format", lambda: client.chat(format="yaml", **ask), 400, "format")
+fails("format", lambda: client.chat(format={"type": "nothing"}, **ask), 400, "format")
 fails("failure inside a stream", lambda: list(client.chat(stream=True, **{**ask, "model": "late"})), -1, "no node is available")
 print("ok ollama-python")

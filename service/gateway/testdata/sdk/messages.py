@@ -57,6 +57,21 @@ equal("streamed use", [(b.type, b.name, b.input) for b in final.content], [("too
 result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": called.content[0].id, "content": "r"}]}
 client.messages.create(**{**ask, "messages": [*turns, {"role": "assistant", "content": called.content}, result]})
 
+# reasoning: blocks of their own, which go back with the calls
+thinks = {**ask, "model": "thinker", "tools": tools, "thinking": {"type": "enabled", "budget_tokens": 1024}}
+thought = client.messages.create(**thinks)
+equal("thinking", [b.type for b in thought.content], ["thinking", "tool_use"])
+equal("thought", (thought.content[0].thinking, bool(thought.content[0].signature)), ("let me see", True))
+with client.messages.stream(**thinks) as stream:
+    final = stream.get_final_message()
+equal("streamed thinking", [b.type for b in final.content], ["thinking", "tool_use"])
+equal("streamed thought", (final.content[0].thinking, final.content[0].signature), ("let me see", thought.content[0].signature))
+result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": final.content[1].id, "content": "r"}]}
+after = client.messages.create(**{**thinks, "messages": [*turns, {"role": "assistant", "content": final.content}, result]})
+equal("after thinking", [b.type for b in after.content], ["thinking", "text"])
+quiet = client.messages.create(**{**ask, "model": "thinker"})
+equal("quiet", [(b.type, b.text) for b in quiet.content], [("text", "done")])
+
 create = client.messages.create
 stranger = anthropic.Anthropic(base_url=base, api_key="not-the-key", max_retries=0)
 fails("wrong key", anthropic.AuthenticationError, lambda: stranger.messages.create(**ask))
