@@ -36,6 +36,7 @@ func suites() []testing.InternalTest {
 		{Name: "EdgesOfOpen", F: TestOpeningsAtTheirEdges},
 		{Name: "ChangedOpenings", F: TestTwinsAgreeOnChangedOpenings},
 		{Name: "RulesOfTheGame", F: TestRulesOfTheGameOnChain},
+		{Name: "MovesOutOfPhase", F: TestMovesOutOfPhase},
 		{Name: "SharedGames", F: TestCourtPlaysTheSharedGames},
 		{Name: "Refusals", F: TestEveryRefusalIsReached},
 		{Name: "EdgesOfTheArena", F: TestArenaAtItsEdges},

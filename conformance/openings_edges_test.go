@@ -84,6 +84,11 @@ func edgesOfForm() []edge {
 		{"more positions", "served", true, none, headed(24, 1, 0, 0, 0)},
 		{"a confidential graph", "graph", true, none, headed(33, 1)},
 		{"a confidential model", "served", false, asks(func(m *dispute.OpenMove) { m.Header.Class = 1 }), nil},
+		{"a step of a private model", "served", true, asks(func(m *dispute.OpenMove) { m.Header.Class = 2 }), nil},
+		{"the states of a private model", "row", true, asks(func(m *dispute.OpenMove) { m.Header.Class = 2 }), nil},
+		{"the ids of a claim on a private model", "published", false, asks(func(m *dispute.OpenMove) { m.Header.Class = 2 }), nil},
+		{"a contradiction about a private model", "contradiction: roots", false, asks(func(m *dispute.OpenMove) { m.Header.Class = 2 }), nil},
+		{"behind the last class", "served", true, none, headed(33, 3)},
 		{"all positions", "served", false, asks(func(m *dispute.OpenMove) {
 			m.Header.TMax = m.Request.PromptCount + m.Claim.Count - 1
 			m.Header.DPos = uint8(merkle.Depth(uint64(m.Header.TMax)))

@@ -57,7 +57,7 @@ const (
 func wellFormed(h []byte) bool {
 	kind, class := binary.BigEndian.Uint16(h[18:]), h[33]
 	return string(h[:16]) == "elenchus/model/1" && binary.BigEndian.Uint16(h[16:]) == 1 && (kind == 1 || kind == 2) &&
-		binary.BigEndian.Uint16(h[28:]) != 0 && h[30] <= 32 && h[31] <= 32 && h[32] <= 32 && h[24] == 0 && class <= 2-uint8(kind)
+		binary.BigEndian.Uint16(h[28:]) != 0 && h[30] <= 32 && h[31] <= 32 && h[32] <= 32 && h[24] == 0 && (class == 0 || kind == 1 && class <= 2)
 }
 
 // alike opens on both sides, which must refuse it both or make the same of it; it reports whether they took it.
