@@ -86,7 +86,7 @@ test("a tensor that is larger than its file", () => {
 test("headers that are none", () => {
   const at = 20 + 4 + 4, header = file.slice(at, at + 224);
   decodeHeader(header);
-  for (const [offset, value] of [[17, 2], [19, 3], [20, 255], [24, 255], [28, 255], [30, 9], [31, 9], [32, 17], [33, 1], [200, 1]]) {
+  for (const [offset, value] of [[17, 2], [19, 3], [20, 255], [24, 255], [28, 255], [30, 9], [31, 9], [32, 17], [33, 3], [34, 1], [200, 1]]) {
     const bad = header.slice();
     bad[offset] = value;
     assert.equal(tame(() => decodeHeader(bad), `byte ${offset}`), false);
