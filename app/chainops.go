@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"elenchus/commitment/manifest"
 	"elenchus/network/chain"
 	"elenchus/proving/beacon"
 	"elenchus/settlement/stake"
@@ -303,6 +304,13 @@ func (l *ChainLookup) Withdraw(ctx context.Context, key KeyFile) error {
 // Change puts an announced arena into use once it is due.
 func (l *ChainLookup) Change(ctx context.Context, key KeyFile) error {
 	return l.govern(ctx, key, func(k *chain.Contracts) (chain.Intent, error) { return k.Change("change") })
+}
+
+// PublishModel registers a model by its header: from then on the chain says its id and class, and that the
+// account of the key stands for it. SPEC 10 §8.4.
+func (l *ChainLookup) PublishModel(ctx context.Context, key KeyFile, h *manifest.Header) error {
+	b := h.Encode()
+	return l.govern(ctx, key, func(k *chain.Contracts) (chain.Intent, error) { return k.RegisterModel("model", b[:]) })
 }
 
 // govern sends a transaction and waits until it is mined.

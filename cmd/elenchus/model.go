@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -14,8 +15,8 @@ import (
 )
 
 func modelCommand() *cobra.Command {
-	c := &cobra.Command{Use: "model", Short: "Import, pull, list, show, name and remove models"}
-	c.AddCommand(modelImport(), modelPull(), modelList(), modelShow(), modelAlias(), modelRemove())
+	c := &cobra.Command{Use: "model", Short: "Import, pull, list, show, name, publish and remove models"}
+	c.AddCommand(modelImport(), modelPull(), modelList(), modelShow(), modelAlias(), modelPublish(), modelRemove())
 	return c
 }
 
@@ -136,6 +137,25 @@ func modelShow() *cobra.Command {
 		},
 	}
 	l.add(c)
+	return c
+}
+
+// modelPublish registers a model on a chain; weights and secret stay where they are.
+func modelPublish() *cobra.Command {
+	l := &local{}
+	c := governing("publish NAME", "Register a model on a chain by its header: id and class, no weights", cobra.ExactArgs(1),
+		func(ctx context.Context, k *app.ChainLookup, key app.KeyFile, args []string) error {
+			s, err := l.store()
+			if err != nil {
+				return err
+			}
+			man, _, err := s.Load(args[0])
+			if err != nil {
+				return err
+			}
+			return k.PublishModel(ctx, key, &man.Header)
+		})
+	c.Flags().StringVar(&l.dir, "dir", "", "state directory (default: in the user's data directory)")
 	return c
 }
 

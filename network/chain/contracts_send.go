@@ -182,6 +182,11 @@ func (k *Contracts) RetireKey(name string, key claim.Address) (Intent, error) {
 	return k.intent(name, plainGas, registryName, k.at.Registry, "retireKey", common.Address(key))
 }
 
+// RegisterModel says on chain that the sender stands for the model of a header. SPEC 10 §8.4.
+func (k *Contracts) RegisterModel(key string, header []byte) (Intent, error) {
+	return k.intent(key, plainGas, registryName, k.at.Registry, "registerModel", header)
+}
+
 // SetDelegate lets delegate make the sender's moves in games, or ends that.
 func (k *Contracts) SetDelegate(key string, delegate claim.Address, allowed bool) (Intent, error) {
 	return k.intent(key, plainGas, registryName, k.at.Registry, "setDelegate", common.Address(delegate), allowed)
