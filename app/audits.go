@@ -157,13 +157,23 @@ func (r *Role) auditor(ctx context.Context, l *Link, judge *challenger.Options, 
 			r.Log.Warn("receipt not checked", "err", err)
 		}
 	}
-	for _, m := range judge.Models {
-		o.Models = append(o.Models, *audited(&m))
-	}
-	if judge.Find != nil {
-		o.Find = func(id [32]byte) *auditor.Model { return audited(judge.Find(id)) }
-	}
+	o.Models, o.Find = judged(judge)
 	return auditor.New(o)
+}
+
+// judged are the models of a challenger that an auditor judges, perhaps none; find is never nil.
+func judged(by *challenger.Options) (models []auditor.Model, find func(id [32]byte) *auditor.Model) {
+	for i := range by.Models {
+		if m := audited(&by.Models[i]); m != nil {
+			models = append(models, *m)
+		}
+	}
+	return models, func(id [32]byte) *auditor.Model {
+		if by.Find == nil {
+			return nil
+		}
+		return audited(by.Find(id))
+	}
 }
 
 // audited is a challenger's model as an auditor holds it.
