@@ -47,7 +47,7 @@ func member(text string) string {
 	text, ok := strings.CutSuffix(strings.TrimRightFunc(text, space), ":")
 	name, quoted := strings.CutSuffix(strings.TrimRightFunc(text, space), `"`)
 	at := strings.LastIndexByte(name, '"')
-	if !ok || !quoted || at < 0 || strings.ContainsRune(name[at:], '\\') {
+	if !ok || !quoted || at < 0 || strings.ContainsRune(name, '\\') {
 		return ""
 	}
 	return name[at+1:]
