@@ -6,6 +6,7 @@ import (
 
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/trace"
+	"elenchus/compute/cputest"
 	"elenchus/compute/decode"
 	"elenchus/compute/machine"
 	"elenchus/importer"
@@ -36,6 +37,7 @@ func BenchmarkCommitToken(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	var c *trace.Chain
+	defer cputest.Report(b)()
 	for i := 0; b.Loop(); i++ {
 		if i%n == 0 {
 			b.StopTimer()
@@ -67,6 +69,7 @@ func decodeTokens(b *testing.B, man *manifest.Manifest, commit func(c *trace.Cha
 	b.Helper()
 	job := decode.Job{Prompt: []int32{1, 30, 40, 50}, MaxNew: man.TMax - 4}
 	var run *decode.Run
+	defer cputest.Report(b)()
 	for b.Loop() {
 		if run == nil || run.Done() {
 			b.StopTimer()

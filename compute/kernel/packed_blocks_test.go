@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"elenchus/compute/cputest"
 	"elenchus/compute/kernel"
 	"elenchus/compute/tensor"
 )
@@ -147,6 +148,7 @@ func BenchmarkLinearBlocks(b *testing.B) {
 				b.Run(fmt.Sprintf("%s/%+v/%d", s.Name(), p.b, m), func(b *testing.B) {
 					b.SetBytes(int64(p.n * p.k * m))
 					packed.Fill(p.w, p.padded, 0, packed.Blocks())
+					defer cputest.Report(b)()
 					for b.Loop() {
 						p.linear(s, packed, tensor.I32, 0)
 					}

@@ -5,10 +5,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/cpu"
 
+	"elenchus/compute/cputest"
 	"elenchus/compute/kernel"
 	"elenchus/compute/tensor"
 )
@@ -199,17 +201,19 @@ func TestPackedRefusesWhatItCannotTake(t *testing.T) {
 func BenchmarkLinear(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, z := range []struct{ n, k, m int }{{1536, 576, 1}, {32768, 2048, 1}, {1536, 576, 64}, {8192, 2048, 64}, {2048, 8192, 64}} {
-		p := drawProduct(r, z.n, z.k, z.m)
-		packed := kernel.NewPacked(p.n, p.k, p.scale, nil)
-		packed.Fill(p.w, p.padded, 0, packed.Blocks())
-		stride := packed.Stride()
+		draw := sync.OnceValue(func() *product { return drawProduct(r, z.n, z.k, z.m) })
 		for _, s := range fast(b) {
 			b.Run(fmt.Sprintf("%s/%dx%dx%d", s.Name(), z.n, z.k, z.m), func(b *testing.B) {
+				p := draw()
+				packed := kernel.NewPacked(p.n, p.k, p.scale, nil)
+				packed.Fill(p.w, p.padded, 0, packed.Blocks())
+				stride := packed.Stride()
 				s, x, out := s.For(packed, z.m), make([]int16, stride*z.m), make([]*tensor.Tensor, z.m)
 				for i := range out {
 					out[i] = tensor.New(tensor.I32, 1, 1, p.n)
 				}
 				b.SetBytes(int64(z.n * z.k * z.m))
+				defer cputest.Report(b)()
 				for b.Loop() {
 					for i := range p.x {
 						s.Widen(packed, x[i*stride:(i+1)*stride], p.x[i])
