@@ -82,59 +82,83 @@ func middle(rows []SpeedRow) SpeedRow {
 	return out
 }
 
-// timing is a run that commits to what it does, and what it took.
+// timing are runs that commit to what they do, in passes that they share, and what it took.
 type timing struct {
-	run    *decode.Run
-	logits [][]byte        // of each token drawn
-	took   []time.Duration // of each token drawn after the first
+	pass   decode.Pass
+	runs   []*decode.Run
+	logits [][][]byte      // of each run, of each token drawn
+	took   []time.Duration // of each pass that drew tokens after the first ones
 	commit time.Duration   // commitments, from the first token drawn on or, of a prompt, in all
 	wall   time.Duration   // as commit
 	cpu    time.Duration   // as commit
 }
 
-// begin makes a run of a row whose prompt is as long as its context.
-func (r *SpeedRow) begin(z *gasShape, man *manifest.Manifest, split machine.Split, o *SpeedOptions) (t *timing, err error) {
-	job := decode.Job{MaxNew: uint32(max(1, o.Tokens))}
-	for i := range max(1, r.Context) {
-		job.Prompt = append(job.Prompt, int32(i*7919%z.vocab))
+// begin makes the runs of a row, whose prompts are as long as its context.
+func (r *SpeedRow) begin(z *gasShape, man *manifest.Manifest, split machine.Split, o *SpeedOptions) (*timing, error) {
+	t := &timing{pass: decode.Pass{Split: split}}
+	for q := range max(1, o.Requests) {
+		job := decode.Job{MaxNew: uint32(max(1, o.Tokens))}
+		for i := range max(1, r.Context) {
+			job.Prompt = append(job.Prompt, int32((i*7919+q)%z.vocab))
+		}
+		if o.Prefill {
+			job.MaxNew = 1
+		}
+		if err := t.add(man, job, split); err != nil {
+			return nil, err
+		}
 	}
-	if o.Prefill {
-		job.MaxNew = 1
-	}
-	t = &timing{}
+	return t, nil
+}
+
+// add begins one more run.
+func (t *timing) add(man *manifest.Manifest, job decode.Job, split machine.Split) error {
 	chain := trace.NewChain(man, &job)
-	t.run, err = decode.New(man.Model, job, split, decode.Hooks{Step: func(_ int, y decode.Yield, kv *machine.Cache) {
+	run, err := decode.New(man.Model, job, split, decode.Hooks{Step: func(_ int, y decode.Yield, kv *machine.Cache) {
 		start := time.Now()
 		chain.Append(y, kv)
 		t.commit += time.Since(start)
 	}})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	t.run.Logits = func(_ int, l []int32) { t.logits = append(t.logits, trace.IDBytes(l)) }
-	return t, nil
+	q := len(t.runs)
+	run.Logits = func(_ int, l []int32) { t.logits[q] = append(t.logits[q], trace.IDBytes(l)) }
+	t.runs, t.logits = append(t.runs, run), append(t.logits, nil)
+	return nil
 }
 
-// finish advances the run to its end.
+// finish advances the runs, which are of one length, to their end.
 func (t *timing) finish(ctx context.Context, o *SpeedOptions) error {
-	begin, cpu := time.Now(), processorTime()
-	for !t.run.Done() {
+	begin, cpu, first := time.Now(), processorTime(), t.runs[0]
+	for !first.Done() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		start, drawn := time.Now(), len(t.run.Output())
-		if err := t.run.Advance(o.Batch); err != nil {
+		start, drawn := time.Now(), len(first.Output())
+		if err := t.pass.Advance(t.runs, o.Batch); err != nil {
 			return err
 		}
 		switch {
 		case drawn > 0:
 			t.took = append(t.took, time.Since(start))
-		case len(t.run.Output()) > 0 && !o.Prefill && !t.run.Done():
+		case len(first.Output()) > 0 && !o.Prefill && !first.Done():
 			t.commit, begin, cpu = 0, time.Now(), processorTime()
 		}
 	}
 	t.wall, t.cpu = time.Since(begin), processorTime()-cpu
 	return nil
+}
+
+// digest is of the logits of all runs.
+func (t *timing) digest() string {
+	sum := sha256.New()
+	for _, run := range t.logits {
+		for _, l := range run {
+			sum.Write(l)
+		}
+	}
+	return fmt.Sprintf("%x", sum.Sum(nil))
 }
 
 // run measures one row of a model whose tokens read so many bytes of weights.
@@ -148,15 +172,12 @@ func (r *SpeedRow) run(ctx context.Context, z *gasShape, man *manifest.Manifest,
 	if err := t.finish(ctx, o); err != nil {
 		return err
 	}
-	sum := sha256.New()
-	for _, l := range t.logits {
-		sum.Write(l)
-	}
-	r.Digest = fmt.Sprintf("%x", sum.Sum(nil))
+	r.Digest = t.digest()
 	r.Commit = t.commit.Seconds() / t.wall.Seconds()
+	requests := max(1, o.Requests)
 	prompt := max(1, r.Context)
-	if r.Tokens = prompt; !o.Prefill && len(t.took) > 0 {
-		r.Tokens = len(t.took)
+	if r.Tokens = requests * prompt; !o.Prefill && len(t.took) > 0 {
+		r.Tokens = requests * len(t.took)
 	}
 	r.Rate = float64(r.Tokens) / t.wall.Seconds()
 	if t.cpu > 0 {
@@ -164,9 +185,10 @@ func (r *SpeedRow) run(ctx context.Context, z *gasShape, man *manifest.Manifest,
 	}
 	if !o.Prefill && len(t.took) > 0 {
 		slices.Sort(t.took)
-		r.Rate = 1 / t.took[len(t.took)/2].Seconds()
+		passes := 1 / t.took[len(t.took)/2].Seconds()
+		r.Rate = passes * float64(requests)
 		row := int64(4 * z.kvHeads * z.headDim * z.layers)
-		r.GBs = r.Rate * float64(weights+row*int64(prompt+len(t.took)/2)) / 1e9
+		r.GBs = passes * float64(weights+int64(requests)*row*int64(prompt+len(t.took)/2)) / 1e9
 		r.DRAMShare = r.GBs / r.DRAM
 	}
 	r.GOPs = r.Rate * 2 * float64(z.matrices()) / 1e9

@@ -30,8 +30,9 @@ type SpeedOptions struct {
 	Kernels  []string       // see CheckKernel
 	Threads  []int
 	Contexts []int // decode: positions before the first token; prefill: positions of the prompt
-	Tokens   int   // decode: tokens drawn
+	Tokens   int   // decode: tokens drawn, of each request
 	Batch    int   // prompt positions per pass
+	Requests int   // that share each pass; 0: one
 	Turns    int   // how often everything is measured, in turns; 0: once
 	Progress func(done, all int)
 	// Begin, when set, is called before each measurement, and End with its row: whoever measures
@@ -48,15 +49,16 @@ type Speed struct {
 	Weights     string     `json:"weights"` // what they are
 	WeightBytes int64      `json:"weight_bytes"`
 	Batch       int        `json:"batch"`
+	Requests    int        `json:"requests"`
 	CPU         []string   `json:"cpu"` // features that kernels use
 	Rows        []SpeedRow `json:"rows"`
 	FileBytes   int64      `json:"file_bytes"`     // of the model file, which is mapped
 	PeakRSS     int64      `json:"peak_rss_bytes"` // from the opening of the file on, 0 where it is not known
 }
 
-// SpeedRow is one measurement, or the medians of several. Rates of decode are of the median token, the
-// rate by processor time, of all threads together, of all tokens; bytes are the weights and the rows of
-// the cache that a token reads. What is timed commits to each position as a node does. The DRAM rate is
+// SpeedRow is one measurement, or the medians of several. Rates of decode are of the median pass, which draws
+// a token for each request, the rate by processor time, of all threads together, of all tokens; bytes are the
+// weights and the rows of the caches that a pass reads. What is timed commits to each position as a node does. The DRAM rate is
 // measured between rows, reading 128 MiB a thread. The digest is of all logits and is the same for all
 // kernels and threads; it is made where nothing is timed.
 type SpeedRow struct {
@@ -94,7 +96,7 @@ func BenchSpeed(ctx context.Context, o SpeedOptions) (*Speed, error) {
 		}
 	}
 	positions := slices.Max(o.Contexts) + o.Tokens + 1
-	if err := fits(class.need(&z, positions, o.Batch, len(sets))); err != nil {
+	if err := fits(class.need(&z, positions*max(1, o.Requests), o.Batch*max(1, o.Requests), len(sets))); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "elenchus-bench-")
@@ -107,7 +109,7 @@ func BenchSpeed(ctx context.Context, o SpeedOptions) (*Speed, error) {
 		return nil, err
 	}
 	s := &Speed{Bench: "decode", Shape: z.name, Class: string(class.name), Weights: "synthetic, " + class.weights, WeightBytes: class.bytes(&z),
-		FileBytes: size, Batch: o.Batch, CPU: features()}
+		FileBytes: size, Batch: o.Batch, Requests: max(1, o.Requests), CPU: features()}
 	if o.Prefill {
 		s.Bench = "prefill"
 	}

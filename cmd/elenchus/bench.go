@@ -53,9 +53,9 @@ func benchSpeedCommand(name, short string, contexts []int, least int) *cobra.Com
 	c := &cobra.Command{
 		Use: name, Short: short, Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if slices.Min(o.Contexts) < 0 || o.Tokens < least || slices.Max(o.Contexts) > 1<<17 || slices.Min(o.Threads) < 0 || o.Batch < 1 || o.Turns < 1 {
-				return fmt.Errorf("%w: --context %v, --threads %v, --batch %d, --turns %d: want 0 to 131072, at least 0, at least 1, at least 1",
-					errUsage, o.Contexts, o.Threads, o.Batch, o.Turns)
+			if slices.Min(o.Contexts) < 0 || o.Tokens < least || slices.Max(o.Contexts) > 1<<17 || slices.Min(o.Threads) < 0 || o.Batch < 1 || o.Turns < 1 || o.Requests < 1 || o.Requests > 256 {
+				return fmt.Errorf("%w: --context %v, --threads %v, --batch %d, --turns %d, --requests %d: want 0 to 131072, at least 0, at least 1, at least 1, 1 to 256",
+					errUsage, o.Contexts, o.Threads, o.Batch, o.Turns, o.Requests)
 			}
 			if wait {
 				takeTurns(c, &o)
@@ -81,7 +81,8 @@ func benchSpeedCommand(name, short string, contexts []int, least int) *cobra.Com
 	p.StringSliceVar(&o.Kernels, "kernel", []string{""}, kernelUsage())
 	p.IntSliceVar(&o.Threads, "threads", []int{0}, "numbers of threads; 0: one for each processor")
 	p.IntSliceVar(&o.Contexts, "context", contexts, "positions before what is timed; for prefill, positions of the prompt")
-	p.IntVar(&o.Batch, "batch", 64, "prompt positions per pass")
+	p.IntVar(&o.Batch, "batch", 64, "prompt positions per pass, of each request")
+	p.IntVar(&o.Requests, "requests", 1, "answers, or prompts, that share each pass")
 	p.IntVar(&o.Turns, "turns", 1, "how often to measure everything, in turns; medians are printed")
 	p.BoolVar(&wait, "wait", false, "read a line before each measurement and print it as a line of JSON, for who measures something else in turns")
 	p.BoolVar(&asJSON, "json", false, "print one JSON object")

@@ -1,11 +1,12 @@
 // Measures `elenchus bench` beside a prebuilt llama.cpp (npm node-llama-cpp) on drawn weights of the same
 // shapes and bits, in turns, and prints the ratios of medians: above 1 elenchus is faster. llama.cpp's
 // figure is the better one of flash attention off and on. On a busy machine look at processor time, which
-// is compared at one thread (threads of llama.cpp that wait for each other use processor time).
+// is compared at one thread (threads of llama.cpp that wait for each other use processor time). With several
+// requests each pass, or each batch of llama.cpp, draws a token for each of them.
 //
 //	go build -o elenchus ./cmd/elenchus && node tools/llama/compare.mjs --elenchus ./elenchus \
 //	  [--shapes smollm2-135m,llama-3.2-1b] [--classes r8,b,g4] [--modes decode,prefill] [--threads 1,2] \
-//	  [--decode 0,512] [--prefill 128,512] [--tokens 32] [--turns 5] [--kernel auto] [--folder DIR] [--json FILE]
+//	  [--requests 1] [--decode 0,512] [--prefill 128,512] [--tokens 32] [--turns 5] [--kernel auto] [--folder DIR] [--json FILE]
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,7 +22,7 @@ const { values: o } = parseArgs({
 		elenchus: { type: "string", default: "./elenchus" }, shapes: { type: "string", default: Object.keys(shapes).join(",") },
 		classes: { type: "string", default: "r8,b,g4" }, modes: { type: "string", default: "decode,prefill" },
 		threads: { type: "string", default: "1,2" }, decode: { type: "string", default: "0,512" }, prefill: { type: "string", default: "128,512" },
-		tokens: { type: "string", default: "32" }, turns: { type: "string", default: "5" }, kernel: { type: "string", default: "auto" },
+		tokens: { type: "string", default: "32" }, requests: { type: "string", default: "1" }, turns: { type: "string", default: "5" }, kernel: { type: "string", default: "auto" },
 		folder: { type: "string", default: join(tmpdir(), "elenchus-llama") }, json: { type: "string" },
 	},
 });
@@ -53,13 +54,13 @@ const median = (v) => v.sort((a, b) => a - b)[v.length >> 1];
 // measured are all samples of one shape, class and mode, of each threads and context: [elenchus, off, on].
 async function measured(shape, cls, mode, peer) {
 	const lengths = list(o[mode]), n = list(o.threads).length * lengths.length;
-	const args = ["bench", mode, "--shape", shape, "--class", cls, "--threads", o.threads, "--context", o[mode], "--turns", o.turns, "--kernel", o.kernel, "--wait"];
+	const args = ["bench", mode, "--shape", shape, "--class", cls, "--threads", o.threads, "--context", o[mode], "--turns", o.turns, "--kernel", o.kernel, "--requests", o.requests, "--wait"];
 	const own = talk(o.elenchus, mode === "decode" ? [...args, "--tokens", String(+o.tokens + 1)] : args), samples = new Map();
 	for (let i = 0; i < n * +o.turns; i++) {
 		own.write("");
 		const row = await own.read(), all = [row];
 		for (const flash of [false, true]) {
-			peer.write(JSON.stringify({ mode, flash, threads: row.threads, context: row.context, tokens: +o.tokens }));
+			peer.write(JSON.stringify({ mode, flash, threads: row.threads, context: row.context, tokens: +o.tokens, requests: +o.requests }));
 			all.push(await peer.read());
 		}
 		const key = `${row.threads} ${row.context}`;
@@ -75,7 +76,7 @@ async function measured(shape, cls, mode, peer) {
 function compared(shape, cls, mode, samples) {
 	const { threads, context, kernel } = samples[0][0];
 	const mid = (who, key) => median(samples.map((s) => s[who][key]));
-	const row = { shape, class: cls, peer_type: typeOf[cls], mode, threads, context, kernel, turns: samples.length };
+	const row = { shape, class: cls, peer_type: typeOf[cls], mode, requests: +o.requests, threads, context, kernel, turns: samples.length };
 	for (const [name, key] of [["wall", "tokens_per_second"], ["cpu", "tokens_per_cpu_second"]]) {
 		if (name === "cpu" && threads !== 1) continue;
 		const own = mid(0, key), off = mid(1, key), on = mid(2, key);
