@@ -178,7 +178,8 @@ func hashes(hash merkle.Hasher, t *tensor.Tensor, leaf int) merkle.Hash {
 
 // Intact reads all weights and says, matching ErrModel, which tensor does not hash to its root any more.
 func (m *Manifest) Intact() error {
-	hash, roots := m.Class.Hasher(), map[*tensor.Tensor]merkle.Hash{}
+	number, _ := operands(m.Model)
+	hash, roots := operandHasher(m.Class, m.secret), map[*tensor.Tensor]merkle.Hash{}
 	for s := range m.Model.Stages {
 		for i := range m.Model.Stages[s].Ops {
 			o := &m.Model.Stages[s].Ops[i]
@@ -186,7 +187,7 @@ func (m *Manifest) Intact() error {
 				x    *tensor.Tensor
 				root merkle.Hash
 			}{{o.A, o.RootA}, {o.B, o.RootB}} {
-				if c.x != nil && rootOf(hash, roots, c.x) != c.root {
+				if c.x != nil && rootOf(hash(number[c.x]), roots, c.x) != c.root {
 					return fmt.Errorf("%w: stage %d tensor %d: the weights do not hash to their root any more", ErrModel, s, i)
 				}
 			}
