@@ -1,12 +1,15 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/metrics"
 	"text/tabwriter"
@@ -27,6 +30,7 @@ type CircuitOptions struct {
 	Systems   []string // of CircuitSystems
 	SRS       string   // file of a public reference string for PLONK; empty: a development string
 	SRSDigest string   // its SHA-256, hex: what the caller knows it by
+	Export    string   // folder for the circuit and a witness in circom's formats; empty: none
 	Progress  func(done, all int)
 }
 
@@ -60,6 +64,7 @@ type CircuitMeasurement struct {
 	Proof        int     `json:"proof_bytes"`
 	Setup        float64 `json:"setup_ms"`
 	Prove        float64 `json:"prove_ms"`
+	ProveCPU     float64 `json:"prove_cpu_ms"` // of all threads; 0 where it is not known
 	Verify       float64 `json:"verify_ms"`
 	Memory       uint64  `json:"memory_bytes"`
 	Gas          uint64  `json:"gas"`
@@ -129,8 +134,27 @@ func measureSystem(name string, a *circuit.Answer, o *CircuitOptions) (*CircuitM
 		return nil, err
 	}
 	m.Verify = millis(start)
+	if s == step.Groth16 && o.Export != "" {
+		if err := v.export(key, a, o.Export); err != nil {
+			return nil, err
+		}
+	}
 	m.Gas, err = v.gas(key, a, p)
 	return m, err
+}
+
+// export writes circuit.r1cs and witness.wtns into a folder.
+func (v *proofCourt) export(key *step.Key, a *circuit.Answer, dir string) error {
+	w, err := a.Assignment(v.binding(a))
+	if err != nil {
+		return err
+	}
+	var system, witness bytes.Buffer
+	if err := errors.Join(os.MkdirAll(dir, 0o755), key.Export(w, &system, &witness)); err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(filepath.Join(dir, "circuit.r1cs"), system.Bytes(), 0o644),
+		os.WriteFile(filepath.Join(dir, "witness.wtns"), witness.Bytes(), 0o644))
 }
 
 // keyOf makes the key of an answer: of the public reference string for PLONK if one is named, else for
@@ -202,14 +226,14 @@ func (v *proofCourt) binding(a *circuit.Answer) [32]byte {
 func (v *proofCourt) prove(key *step.Key, a *circuit.Answer, m *CircuitMeasurement) (*answerProof, error) {
 	runtime.GC()
 	peak := watchMemory()
-	start := time.Now()
+	start, used := time.Now(), processorTime()
 	w, err := a.Assignment(v.binding(a))
 	if err != nil {
 		return nil, err
 	}
 	p := &answerProof{}
 	p.bytes, err = key.Prove(w)
-	m.Prove, m.Memory = millis(start), peak()
+	m.Prove, m.ProveCPU, m.Memory = millis(start), float64((processorTime()-used).Microseconds())/1000, peak()
 	if err != nil {
 		return nil, err
 	}

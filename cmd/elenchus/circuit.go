@@ -41,6 +41,7 @@ they are development keys, whose maker can forge, but for those of PLONK with --
 	p.StringSliceVar(&o.Systems, "system", app.CircuitSystems(), "proof systems: "+strings.Join(app.CircuitSystems(), ", "))
 	p.StringVar(&o.SRS, "srs", "", "public reference string for PLONK: a .ptau file of snarkjs, or gnark's own; default: one made here for development")
 	p.StringVar(&o.SRSDigest, "srs-digest", "", "SHA-256 of that file, hex, as its ceremony published it")
+	p.StringVar(&o.Export, "export", "", "write circuit.r1cs and witness.wtns of the Groth16 answer into this folder, for circom's tools")
 	_ = c.MarkFlagRequired("op") // it exists
 	c.MarkFlagsRequiredTogether("srs", "srs-digest")
 	return c
