@@ -165,7 +165,7 @@ func (s Store) key(system step.System, u *circuit.Unit, mayMake bool) (*step.Key
 			return nil, err
 		}
 	}
-	path := filepath.Join(filepath.Dir(s.dir), "keys", fmt.Sprintf("%s-%x.%s", system, digest, step.DevelopmentOrigin))
+	path := keyPath(filepath.Join(filepath.Dir(s.dir), "keys"), system, digest)
 	f, err := os.Open(path)
 	if err == nil {
 		defer f.Close() //nolint:errcheck // read only
@@ -179,6 +179,20 @@ func (s Store) key(system step.System, u *circuit.Unit, mayMake bool) (*step.Key
 		return nil, err
 	}
 	return key, keepKey(path, key)
+}
+
+// keyName is the file of a key in a folder of keys; kind is who made it.
+func keyName(system step.System, digest [32]byte, kind string) string {
+	return fmt.Sprintf("%s-%x.%s", system, digest, kind)
+}
+
+// keyPath is the file of the key of a circuit: the one that a ceremony made, if there is one, else the development key.
+func keyPath(dir string, system step.System, digest [32]byte) string {
+	made := filepath.Join(dir, keyName(system, digest, strings.TrimSuffix(step.CeremonyOrigin, "-")))
+	if _, err := os.Stat(made); err == nil {
+		return made
+	}
+	return filepath.Join(dir, keyName(system, digest, step.DevelopmentOrigin))
 }
 
 // keepKey writes a key that is there whole or not at all. One that is there already stays.
@@ -215,6 +229,14 @@ type ProofReport struct {
 	Chain    uint64   `json:"chain"`
 	Verifier string   `json:"verifier"`
 	Prover   string   `json:"prover"`
+}
+
+// Trust says in words who could forge a proof by the keys.
+func (r *ProofReport) Trust() string {
+	if strings.HasPrefix(r.Origin, step.CeremonyOrigin) {
+		return "made by several parties, none of them alone can forge"
+	}
+	return "their maker can forge"
 }
 
 // IsProof says whether bytes are a proof file rather than a receipt.

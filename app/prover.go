@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -129,7 +128,7 @@ func (p *prover) key(ctx context.Context, u *circuit.Unit) (*step.Key, error) {
 			return nil, err
 		}
 		if err := p.register(ctx, i); err != nil {
-			return nil, fmt.Errorf("register the %s key of %s: %w", step.DevelopmentOrigin, u.Descriptor.Op, err)
+			return nil, fmt.Errorf("register the %s key of %s: %w", k.Origin, u.Descriptor.Op, err)
 		}
 	} else if on != claim.Keccak(words) {
 		return nil, fmt.Errorf("%w: the chain has another key for shape %x: it can be proven only where that was made", ErrCannot, shape)
@@ -147,7 +146,7 @@ func (p *prover) kept(u *circuit.Unit) (*step.Key, error) {
 	if err := checkProofRoom(p.system, u, size); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(p.dir, fmt.Sprintf("%s-%x.%s", p.system, digest, step.DevelopmentOrigin))
+	path := keyPath(p.dir, p.system, digest)
 	k, err := readKept(path, p.system, u)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return k, err

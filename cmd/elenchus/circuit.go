@@ -44,5 +44,6 @@ they are development keys, whose maker can forge, but for those of PLONK with --
 	p.StringVar(&o.Export, "export", "", "write circuit.r1cs and witness.wtns of the Groth16 answer into this folder, for circom's tools")
 	_ = c.MarkFlagRequired("op") // it exists
 	c.MarkFlagsRequiredTogether("srs", "srs-digest")
+	c.AddCommand(ceremonyCommand())
 	return c
 }

@@ -104,7 +104,7 @@ func (f *verifyFlags) proof(c *cobra.Command, b []byte) error {
 			return
 		}
 		fmt.Fprintf(w, "holds: element %d of %s, claimed in the leaf with hash %s, is %s\n", r.Element, r.Op, r.Leaves[0], verdictWord(r.Equal))
-		fmt.Fprintf(w, "%s, %s keys: their maker can forge\ngame %s chain %d verifier %s prover %s\n", r.System, r.Origin, r.Game, r.Chain, r.Verifier, r.Prover)
+		fmt.Fprintf(w, "%s, %s keys: %s\ngame %s chain %d verifier %s prover %s\n", r.System, r.Origin, r.Trust(), r.Game, r.Chain, r.Verifier, r.Prover)
 	})
 	if err == nil && !r.Holds {
 		return exitError(exitFailed)

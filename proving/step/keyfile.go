@@ -24,8 +24,11 @@ const maxOrigin = 80
 // checkOrigin wants an origin that keys can have.
 func checkOrigin(s string) error {
 	digest, public := strings.CutPrefix(s, PublicOrigin)
+	if !public {
+		digest, public = strings.CutPrefix(s, CeremonyOrigin)
+	}
 	if b, err := hex.DecodeString(digest); s != DevelopmentOrigin && (!public || err != nil || len(b) != sha256.Size || digest != strings.ToLower(digest)) {
-		return fmt.Errorf("%w: its origin is %q, want %s or %s and a digest", ErrKey, s, DevelopmentOrigin, PublicOrigin)
+		return fmt.Errorf("%w: its origin is %q, want %s, or %s or %s and a digest", ErrKey, s, DevelopmentOrigin, PublicOrigin, CeremonyOrigin)
 	}
 	return nil
 }
