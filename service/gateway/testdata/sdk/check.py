@@ -145,8 +145,8 @@ fails("down", openai.InternalServerError, lambda: create(**{**chat, "model": "do
 e = fails("n", openai.BadRequestError, lambda: create(n=17, **chat), "invalid_value")
 equal("n: param", e.param, "n")
 fails("format", openai.BadRequestError, lambda: create(response_format={"type": "grammar"}, **chat), "unsupported_parameter")
-fails("forced tool", openai.BadRequestError,
-      lambda: create(tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}], tool_choice="required", **chat))
+forced = create(tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}], tool_choice="required", **chat)
+equal("forced tool", [c.function.name for c in forced.choices[0].message.tool_calls], ["f"])
 fails("long prompt", openai.BadRequestError,
       lambda: client.completions.create(model="toy/bytes", prompt="x" * 1000), "context_length_exceeded")
 e = fails("failure inside a stream", openai.APIError, lambda: list(create(**{**chat, "model": "late"}, stream=True)))
