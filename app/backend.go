@@ -213,11 +213,11 @@ func (b *Backend) Submit(ctx context.Context, j gateway.Job) (gateway.Stream, er
 	if err != nil {
 		return nil, err
 	}
-	r := b.request(m, &j)
+	r, salt := b.request(m, &j)
 	if err := r.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", gateway.ErrInvalid, err)
 	}
-	q := peer.Question{Request: r, Prompt: j.Prompt, Stop: j.Stop, Sampler: j.Sampler}
+	q := peer.Question{Request: r, Prompt: j.Prompt, Stop: j.Stop, Sampler: j.Sampler, Salt: salt}
 	if j.Logprobs {
 		q.Odds = &j.TopLogprobs
 	}
@@ -229,15 +229,19 @@ func (b *Backend) Submit(ctx context.Context, j gateway.Job) (gateway.Stream, er
 	if err := s.next(ctx); err != nil {
 		return nil, err
 	}
-	return newStream(ctx, s, asked{digest: r.Digest(b.Domain)}), nil
+	return newStream(ctx, s, asked{digest: r.Digest(b.Domain), salt: salt}), nil
 }
 
-// request is the typed request of a job. SPEC 07 §2.
-func (b *Backend) request(m *backendModel, j *gateway.Job) claim.Request {
+// request is the typed request of a job, and the salt of its prompt if it has one. SPEC 07 §2.
+func (b *Backend) request(m *backendModel, j *gateway.Job) (claim.Request, [32]byte) {
 	var nonce [8]byte
+	var salt [32]byte
 	b.Entropy(nonce[:])
+	if j.DataClass != claim.Public {
+		b.Entropy(salt[:])
+	}
 	r := claim.Request{
-		Model: merkle.Hash(m.man.ID()), PromptRoot: trace.IDTree(j.Prompt).Root(), PromptCount: uint32(len(j.Prompt)),
+		Model: merkle.Hash(m.man.ID()), PromptRoot: trace.PromptTree(j.Prompt, salt).Root(), PromptCount: uint32(len(j.Prompt)),
 		MaxNew: uint32(j.MaxNew), Temperature: uint32(j.TemperatureQ16), Seed: j.Seed, StopCount: uint8(len(j.Stop)),
 		Extras:    trace.Settings(&j.Sampler).Extras(),
 		DataClass: j.DataClass, User: b.User, Nonce: binary.BigEndian.Uint64(nonce[:]),
@@ -245,5 +249,5 @@ func (b *Backend) request(m *backendModel, j *gateway.Job) claim.Request {
 	if len(j.Stop) > 0 {
 		r.StopRoot = trace.IDTree(j.Stop).Root()
 	}
-	return r
+	return r, salt
 }

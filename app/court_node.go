@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -133,12 +134,15 @@ func (c *tribunal) ask(ctx context.Context, name string) (*receipt.Receipt, erro
 
 // askFor puts a job of the user's to a node.
 func (c *tribunal) askFor(ctx context.Context, name string, j decode.Job) (*receipt.Receipt, error) {
-	r := claim.Request{Model: claim.Hash(c.man.ID()), PromptRoot: trace.IDTree(j.Prompt).Root(), PromptCount: uint32(len(j.Prompt)), MaxNew: j.MaxNew,
+	if c.scene.class != claim.Public { // the same whenever it is asked again
+		j.Salt = sha256.Sum256([]byte("the prompt of the court's user"))
+	}
+	r := claim.Request{Model: claim.Hash(c.man.ID()), PromptRoot: trace.PromptTree(j.Prompt, j.Salt).Root(), PromptCount: uint32(len(j.Prompt)), MaxNew: j.MaxNew,
 		Temperature: j.Temperature, Seed: j.Seed, User: c.n.Accounts[cmp.Or(c.scene.asks, "user")], Price: claim.Units(5e17), DataClass: c.scene.class, Extras: trace.Settings(&j.Sampler).Extras()}
 	if len(j.StopIDs) > 0 {
 		r.StopRoot, r.StopCount = trace.IDTree(j.StopIDs).Root(), uint8(len(j.StopIDs))
 	}
-	a, err := peer.New(httpClient()).Job(ctx, c.nodes[name].url, r, j.Prompt, j.StopIDs, j.Sampler)
+	a, err := peer.New(httpClient()).Ask(ctx, c.nodes[name].url, peer.Question{Request: r, Prompt: j.Prompt, Stop: j.StopIDs, Sampler: j.Sampler, Salt: j.Salt})
 	if err != nil {
 		return nil, err
 	}

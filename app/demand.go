@@ -95,7 +95,7 @@ func (l *Link) answerable(ctx context.Context, named *receipt.Receipt, most clai
 		return fmt.Errorf("the window of claim %x ended at %d, the chain is at %d: nobody can demand its data any more",
 			named.ID(), named.Claim.ChallengeUntil, head.Time)
 	}
-	data := dispute.Job{PromptCount: named.Request.PromptCount, StopCount: named.Request.StopCount, Count: named.Claim.Count}
+	data := dispute.Job{PromptCount: named.Request.PromptCount, StopCount: named.Request.StopCount, Count: named.Claim.Count, Salted: named.Request.Salted()}
 	bond, err := l.Contracts.DataBond(ctx, named.Claim.Node, data.Pieces())
 	if err != nil {
 		return err

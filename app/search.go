@@ -97,6 +97,7 @@ func (s *search) odds(l *peer.Line) (*decode.Odds, error) {
 // asked is what a receipt must be about: the request, and the ids that the node sent before it.
 type asked struct {
 	digest claim.Hash
+	salt   [32]byte // of the prompt; zero of a public request
 	sent   []int32
 }
 

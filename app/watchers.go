@@ -31,6 +31,9 @@ func (b *Backend) finish(ctx context.Context, text string, q asked, ended *cut) 
 	if r.Domain != b.Domain || r.Claim.RequestDigest != r.Named() || r.Request.Digest(b.Domain) != q.digest {
 		return 0, "", fmt.Errorf("node %x sends a receipt of another request", r.Claim.Node)
 	}
+	if r.Salt != q.salt {
+		return 0, "", fmt.Errorf("node %x sends a receipt with another salt than that of the request", r.Claim.Node)
+	}
 	if !slices.Equal(r.Output, q.sent) || int(r.Claim.Count) != len(q.sent) {
 		return 0, "", fmt.Errorf("node %x sent %d ids and a receipt of %d others", r.Claim.Node, len(q.sent), r.Claim.Count)
 	}

@@ -29,7 +29,10 @@ func (r *ring) dataClaim(c *claimed, step uint32, prompt, output int) (*claimed,
 	o := &c.open
 	o.Header.TMax, o.Header.DPos = 1<<20, 20
 	o.T = step
-	o.Request.PromptRoot, o.Request.PromptCount = trace.IDTree(ids.Prompt).Root(), uint32(prompt)
+	if step == dispute.Delivered {
+		ids.Salt = [32]byte{0x5a}
+	}
+	o.Request.PromptRoot, o.Request.PromptCount = trace.PromptTree(ids.Prompt, ids.Salt).Root(), uint32(prompt)
 	o.Request.StopRoot, o.Request.StopCount = trace.IDTree(ids.Stop).Root(), uint8(len(ids.Stop))
 	o.Request.MaxNew, o.Claim.Count, o.Claim.OutputRoot = uint32(output), uint32(output), trace.IDTree(ids.Output).Root()
 	if step == dispute.Delivered {
@@ -138,7 +141,7 @@ func (r *ring) demandsForData(t *testing.T) {
 	node, burned = r.credit(r.node.address), r.burned()
 	m.publish(ids, nil)
 	take, got, err := dispute.Receive(&m.state, m.job, m.posted(), r.opener.key)
-	if err != nil || take.Shown != nil || !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Output, ids.Output) {
+	if err != nil || take.Shown != nil || got.Salt != ids.Salt || !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Output, ids.Output) {
 		t.Fatalf("delivered were other ids: %+v, %v", take.Shown, err)
 	}
 	m.move(r.opener, take)

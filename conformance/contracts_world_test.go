@@ -117,11 +117,14 @@ func tokenClaim(t testing.TB, man *manifest.Manifest, job decode.Job, theirs, mi
 	}
 	c.node = dispute.NewOwn(man, job, c.theirs, n, replay(theirs))
 	c.opener = dispute.NewOwn(man, job, c.mine, n, replay(mine))
-	prompt, out := trace.IDTree(job.Prompt), trace.IDTree(c.theirs.Outputs)
+	prompt, out := trace.PromptTree(job.Prompt, job.Salt), trace.IDTree(c.theirs.Outputs)
 	c.open = dispute.OpenMove{T: dispute.AnyState, Sampler: trace.Settings(&job.Sampler), Header: man.Header,
 		Claim: claim.Claim{Count: n, Finish: finish, StateRoot: c.theirs.StateTree().Root(), OutputRoot: out.Root()},
 		Request: claim.Request{PromptRoot: prompt.Root(), PromptCount: uint32(len(job.Prompt)), MaxNew: job.MaxNew,
 			Temperature: job.Temperature, Seed: job.Seed, StopRoot: trace.IDTree(job.StopIDs).Root(), StopCount: uint8(len(job.StopIDs))}}
+	if job.Salt != [32]byte{} {
+		c.open.Request.DataClass = claim.Parties
+	}
 	return c
 }
 

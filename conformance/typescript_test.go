@@ -119,8 +119,33 @@ func TestSecondImplementationChecksReceipts(t *testing.T) {
 			}
 			if c.name == "greedy" {
 				endsOf(t, dist, dir, &c, man, tok)
+				hiddenOf(t, dist, c.job, man)
 			}
 		})
+	}
+}
+
+// hiddenOf asks for the same as a party: the receipt's ids hold with its salt, and with no other.
+func hiddenOf(t *testing.T, dist string, job decode.Job, man *manifest.Manifest) {
+	t.Helper()
+	job.Salt = [32]byte{7, 31: 9}
+	r := answered(t, man, job)
+	for _, c := range []struct {
+		salt byte
+		want string
+	}{{9, "holds"}, {8, "false: other prompt ids than the request signs"}} {
+		r.Salt[31] = c.salt
+		text, err := r.Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "receipt.txt")
+		write(t, path, []byte(text))
+		out, _ := exec.Command("node", filepath.Join(dist, "cli.js"), "--json", path).Output() // its status is that of the report
+		var got secondReport
+		if err := json.Unmarshal(out, &got); err != nil || !strings.HasPrefix(got.of("ids"), c.want) || !strings.HasPrefix(got.of("signature"), "holds") {
+			t.Errorf("a receipt of parties with salt %d: %+v, %v", c.salt, got, err)
+		}
 	}
 }
 
@@ -184,12 +209,15 @@ func answered(t *testing.T, man *manifest.Manifest, job decode.Job) *receipt.Rec
 		t.Fatal(err)
 	}
 	q := claim.Request{
-		Model: merkle.Hash(man.ID()), PromptRoot: trace.IDTree(job.Prompt).Root(), PromptCount: uint32(len(job.Prompt)), MaxNew: job.MaxNew,
+		Model: merkle.Hash(man.ID()), PromptRoot: trace.PromptTree(job.Prompt, job.Salt).Root(), PromptCount: uint32(len(job.Prompt)), MaxNew: job.MaxNew,
 		Temperature: job.Temperature, Seed: job.Seed, StopRoot: trace.IDTree(job.StopIDs).Root(), StopCount: uint8(len(job.StopIDs)),
 		Extras: trace.Settings(&job.Sampler).Extras(),
 	}
+	if job.Salt != [32]byte{} {
+		q.DataClass = claim.Parties
+	}
 	r := &receipt.Receipt{
-		Domain: claim.Domain{ChainID: 31337}, Request: q, Prompt: job.Prompt, Stop: job.StopIDs, Output: a.Outputs, Sampler: job.Sampler,
+		Domain: claim.Domain{ChainID: 31337}, Request: q, Prompt: job.Prompt, Stop: job.StopIDs, Output: a.Outputs, Sampler: job.Sampler, Salt: job.Salt,
 		Claim: claim.Claim{
 			Version: 1, Count: uint32(len(a.Outputs)), Finish: finish, StateRoot: a.StateTree().Root(),
 			OutputRoot: trace.IDTree(a.Outputs).Root(), Issued: 100, BatchBy: 200, ChallengeUntil: 1000,

@@ -96,6 +96,9 @@ type Claim struct {
 // Graph says whether r asks a graph model: no tokens, one graph, input and output roots.
 func (r Request) Graph() bool { return r.PromptCount == 0 }
 
+// Salted says whether each id of the prompt has a leaf of its own, with a salt. SPEC 06 §3.8.
+func (r Request) Salted() bool { return r.DataClass != Public && !r.Graph() }
+
 // Check reports the first field of r that SPEC 07 §2 forbids, as ErrRequest.
 func (r Request) Check() error {
 	switch {

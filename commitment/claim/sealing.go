@@ -2,6 +2,7 @@ package claim
 
 import (
 	"crypto/ecdsa"
+	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -232,16 +233,14 @@ func minus(a, b secp256k1.JacobianPoint) (out secp256k1.JacobianPoint) {
 }
 
 // Mask adds (exclusive or) to each word of b keccak(key | number of the word): encryption under a key
-// that is used once, and its reverse. b has whole words of 32 bytes.
+// that is used once, and its reverse. The last word of b may be shorter than 32 bytes.
 func Mask(key Hash, b []byte) []byte {
 	out := make([]byte, len(b))
-	for i := 0; i+32 <= len(b); i += 32 {
+	for i := 0; i < len(b); i += 32 {
 		var number [32]byte
 		binary.BigEndian.PutUint64(number[24:], uint64(i)/32)
 		word := Keccak(key[:], number[:])
-		for j := range word {
-			out[i+j] = b[i+j] ^ word[j]
-		}
+		subtle.XORBytes(out[i:], b[i:min(i+32, len(b))], word[:])
 	}
 	return out
 }

@@ -135,7 +135,7 @@ func Verify(r *Receipt, f Facts) *Report {
 // Job is what the machine needs to compute the answer again.
 func (r *Receipt) Job() decode.Job {
 	q := &r.Request
-	j := decode.Job{Prompt: r.Prompt, StopIDs: r.Stop, MaxNew: q.MaxNew, Temperature: q.Temperature, Seed: q.Seed, Sampler: r.Sampler}
+	j := decode.Job{Prompt: r.Prompt, StopIDs: r.Stop, MaxNew: q.MaxNew, Temperature: q.Temperature, Seed: q.Seed, Sampler: r.Sampler, Salt: r.Salt}
 	if r.Claim.Finish == claim.FinishCancelled {
 		j.Cut = r.Claim.Count
 	}
@@ -174,6 +174,9 @@ func ids(r *Receipt) (Outcome, string) {
 	if got := trace.Settings(&r.Sampler).Extras(); got != q.Extras {
 		return False, fmt.Sprintf("the sampler settings have hash %x, %x is signed", got, q.Extras)
 	}
+	if q.Salted() != (r.Salt != [32]byte{}) {
+		return False, fmt.Sprintf("the request is of class %s and its salt is %x", claim.ClassName(q.DataClass), r.Salt)
+	}
 	for _, l := range []struct {
 		name  string
 		ids   []int32
@@ -187,7 +190,7 @@ func ids(r *Receipt) (Outcome, string) {
 		if len(l.ids) != int(l.count) {
 			return False, fmt.Sprintf("there are %d %s ids, %d are signed", len(l.ids), l.name, l.count)
 		}
-		if got := rootOf(l.ids, l.name); got != l.root {
+		if got := rootOf(l.ids, l.name, r.Salt); got != l.root {
 			return False, fmt.Sprintf("the %s ids have root %x, %x is signed", l.name, got, l.root)
 		}
 	}
@@ -216,8 +219,11 @@ func tensors(r *Receipt) (Outcome, string) {
 }
 
 // rootOf is the root of a list of ids; an empty stop list has root zero. SPEC 07 §2.
-func rootOf(ids []int32, name string) merkle.Hash {
-	if len(ids) == 0 && name == "stop" {
+func rootOf(ids []int32, name string, salt [32]byte) merkle.Hash {
+	switch {
+	case name == "prompt":
+		return trace.PromptTree(ids, salt).Root()
+	case len(ids) == 0 && name == "stop":
 		return merkle.Hash{}
 	}
 	return trace.IDTree(ids).Root()
@@ -250,7 +256,7 @@ func execution(r *Receipt, f *Facts) (Outcome, string) {
 		return False, fmt.Sprintf("%d tokens are claimed, %d computed%s", c.Count, len(own.Output), differ(r.Output, own.Output))
 	case own.Finish != c.Finish:
 		return False, fmt.Sprintf("finish code %d is claimed, %d computed", c.Finish, own.Finish)
-	case rootOf(own.Output, "output") != c.OutputRoot:
+	case trace.IDTree(own.Output).Root() != c.OutputRoot:
 		return False, "the output is not what the model computes" + differ(r.Output, own.Output)
 	case own.StateRoot != c.StateRoot:
 		return False, fmt.Sprintf("the output is right but the states are not: root %x is claimed, %x computed", c.StateRoot, own.StateRoot)

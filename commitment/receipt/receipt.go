@@ -38,6 +38,7 @@ type Receipt struct {
 	Prompt    []int32
 	Stop      []int32
 	Output    []int32
+	Salt      [32]byte       // behind the root of the prompt; zero of a request that has none
 	Sampler   decode.Sampler // behind the request's extras
 }
 
@@ -50,7 +51,8 @@ func (r *Receipt) Named() claim.Hash {
 }
 
 // Encode is the canonical form: tag, chain id u64, arena, request, claim, signature, that of
-// the user if the answer was cancelled, then the prompt, stop and output ids, each with a count u32, then the sampler settings if any is on.
+// the user if the answer was cancelled, then the prompt, stop and output ids, each with a count u32, then the salt of a request that
+// has one, then the sampler settings if any is on.
 // Integers are big-endian. SPEC 07 §8.
 func (r *Receipt) Encode() ([]byte, error) {
 	b := binary.BigEndian.AppendUint64([]byte(tag), r.Domain.ChainID)
@@ -73,6 +75,9 @@ func (r *Receipt) Encode() ([]byte, error) {
 			}
 			b = binary.BigEndian.AppendUint32(b, uint32(id))
 		}
+	}
+	if r.Request.Salted() {
+		b = append(b, r.Salt[:]...)
 	}
 	if !r.Sampler.None() {
 		b = append(b, r.Sampler.Encode()...)
@@ -114,6 +119,12 @@ func Decode(b []byte) (*Receipt, error) {
 		if *list, rest, err = decodeIDs(rest, r.Request.Graph()); err != nil {
 			return nil, err
 		}
+	}
+	if r.Request.Salted() {
+		if len(rest) < len(r.Salt) {
+			return nil, fmt.Errorf("%w: it ends where the salt of the prompt should be", ErrReceipt)
+		}
+		rest = rest[copy(r.Salt[:], rest):]
 	}
 	if r.Request.Extras == (claim.Hash{}) && len(rest) != 0 {
 		return nil, fmt.Errorf("%w: %d bytes follow the output ids", ErrReceipt, len(rest))

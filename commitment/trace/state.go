@@ -227,18 +227,6 @@ func (a *Answer) StateTree() *merkle.Tree {
 	return merkle.NewTree(a.Hashes[1:], merkle.Depth(n), 0)
 }
 
-// IDBytes are ids as the bytes of an i32 tensor.
-func IDBytes(ids []int32) []byte {
-	b := make([]byte, 0, 4*len(ids))
-	for _, id := range ids {
-		b = binary.LittleEndian.AppendUint32(b, uint32(id))
-	}
-	return b
-}
-
-// IDTree is the tree over ids: prompt, outputs, stop ids. SPEC 06 §3.4.
-func IDTree(ids []int32) *merkle.Tree { return merkle.BytesTree(opset.LeafBytes, IDBytes(ids)) }
-
 // ScalarLeaf is the root of an i32 [1] tensor.
 func ScalarLeaf(v int32) merkle.Hash {
 	return merkle.Root(opset.LeafBytes, IDBytes([]int32{v}))

@@ -336,7 +336,7 @@ func (st *Stage) Open(d *opset.Descriptor, tensorIndex int, r opset.Read) (Openi
 			x := st.step.bounds[0]
 			return openBytes(st.step.man.Hasher(), x.Bytes(0, x.Len()), r.Leaf, a, b), nil
 		}
-		return openBytes(merkle.Leaf, IDBytes(st.step.Job.Prompt), r.Leaf, a, b), nil
+		return openPrompt(st.step.Job.Prompt, st.step.Job.Salt, r), nil
 	case opset.Stop:
 		return openBytes(merkle.Leaf, IDBytes(st.step.Job.StopIDs), r.Leaf, a, b), nil
 	case opset.Counts:

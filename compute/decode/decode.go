@@ -39,6 +39,9 @@ type Job struct {
 	Seed        uint64
 	Sampler     Sampler
 	Cut         uint32 // ids after which the user ended the answer; 0: never. SPEC 05 §2.5
+	// Salt is what the request hides the ids of its prompt with where they are committed to, zero if it is
+	// public. No answer depends on it. SPEC 06 §3.8.
+	Salt [32]byte
 }
 
 // Check says whether the model can run the job; the error names the value and the limit.

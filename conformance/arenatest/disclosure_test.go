@@ -18,6 +18,7 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/conformance/arenatest"
 	"elenchus/engine"
@@ -103,16 +104,16 @@ func neighbours(prompt []int32, all []byte) (at []int) {
 	return at
 }
 
-// A dispute about a claim of the class parties shows nothing of the prompt but what it is about: of a lie
-// in the answer no two ids of the prompt, of a lie at its first id the leaf of 16 ids that holds it.
-// SPEC 07 §10.4.
+// A dispute about a claim of the class parties shows nothing of the prompt but the two ids that its step is
+// about: of a lie in the answer none, of a lie at its first id that one and the next, and no node of the
+// tree that the prompt would have without salt. SPEC 07 §10.4.
 func TestDisputeOfPartiesShowsNoPrompt(t *testing.T) {
 	user := keyOf(t, 7)
 	for _, c := range []struct {
 		attack string
-		served bool // the challenger is the user and is served
-		most   int  // neighbours that may be seen: those of the first leaf
-	}{{"wrong-token", true, -1}, {"wrong-token", false, -1}, {"model-swap", true, 14}} {
+		served bool  // the challenger is the user and is served
+		seen   []int // places of neighbours that are seen
+	}{{"wrong-token", true, nil}, {"wrong-token", false, nil}, {"model-swap", true, []int{0}}} {
 		t.Run(fmt.Sprint(c.attack, c.served), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				prompt := make([]int32, 40)
@@ -120,13 +121,13 @@ func TestDisputeOfPartiesShowsNoPrompt(t *testing.T) {
 					prompt[i] = int32(10 + (i*37)%251)
 				}
 				sent, r := partiesDispute(t, c.attack, c.served, user, prompt)
-				seen := neighbours(prompt, sent)
-				if c.most >= 0 && len(seen) != c.most+1 {
-					t.Errorf("of the leaf that is opened %d neighbours are found, want %d", len(seen), c.most+1)
+				if seen := neighbours(prompt, sent); !slices.Equal(seen, c.seen) {
+					t.Errorf("ids of the prompt that are on the chain with the next one: %v, want %v", seen, c.seen)
 				}
-				for _, i := range seen {
-					if i > c.most {
-						t.Errorf("ids %d and %d of the prompt (%d, %d) are on the chain", i, i+1, prompt[i], prompt[i+1])
+				bare := trace.IDTree(prompt)
+				for i := range uint64(3) {
+					if h := bare.At(0, i); bytes.Contains(sent, h[:]) {
+						t.Errorf("leaf %d of the prompt without salt is on the chain", i)
 					}
 				}
 				if r.Request.DataClass != claim.Parties || len(sent) < 2000 {
@@ -198,8 +199,8 @@ func TestDataIsServedByItsClass(t *testing.T) {
 		defer n.Close() //nolint:errcheck // of a test
 		plain := peer.New(&http.Client{Transport: direct{n.Handler()}})
 		for class, served := range [][3]int{{0, 0, 0}, {401, 401, 0}, {403, 403, 403}} { // nobody, a stranger, the user
-			j := request(man, job())
-			j.Request.DataClass, j.Request.User, j.Request.Nonce = uint8(class), claim.AddressOf(user), uint64(class)
+			j := hidden(request(man, job()), uint8(class))
+			j.Request.User, j.Request.Nonce = claim.AddressOf(user), uint64(class)
 			r, err := n.Serve(t.Context(), j, nil)
 			if err != nil {
 				t.Fatal(err)

@@ -102,6 +102,15 @@ func request(man *manifest.Manifest, j decode.Job) node.Job {
 	return node.Job{Request: r, Prompt: j.Prompt, Stop: j.StopIDs, Sampler: j.Sampler}
 }
 
+// hidden is a job as it is asked for one data class.
+func hidden(j node.Job, class uint8) node.Job {
+	if j.Request.DataClass = class; class != claim.Public {
+		j.Salt = [32]byte{0x5a, class}
+	}
+	j.Request.PromptRoot = trace.PromptTree(j.Prompt, j.Salt).Root()
+	return j
+}
+
 // play lets all roles run until a game is resolved or the time is over, and returns how it ended.
 func (s *stage) play(j decode.Job, most time.Duration) (r *receipt.Receipt, end *ledger.Resolved) {
 	s.t.Helper()
@@ -109,8 +118,8 @@ func (s *stage) play(j decode.Job, most time.Duration) (r *receipt.Receipt, end 
 	errs := make(chan error, 2)
 	go func() { errs <- s.node.Run(ctx) }()
 	go func() { errs <- s.watch.Run(ctx) }()
-	asked := request(s.man, j)
-	if asked.Request.DataClass = s.class; s.user != (claim.Address{}) {
+	asked := hidden(request(s.man, j), s.class)
+	if s.user != (claim.Address{}) {
 		asked.Request.User = s.user
 	}
 	r, err := s.node.Serve(ctx, asked, nil)

@@ -87,6 +87,13 @@ abstract contract AnswerBase is IAnswer {
         revert BadRead(r.kind);
     }
 
+    /// @dev Makes a read of the prompt one of the leaves that a salted prompt has: 64 bytes for each id (SPEC 06 §3.8).
+    function _spread(Parse memory p, Read memory r) internal pure {
+        if (!Job.salted(p.job)) return;
+        if (r.hi - r.lo != 4 || r.leafBytes != 64) revert BadRead(r.kind);
+        (r.lo, r.hi, r.totalBytes) = (16 * r.lo, 16 * r.hi, 16 * r.totalBytes);
+    }
+
     /// @dev SPEC 08 §7.10.
     function _context(bytes memory s, Parse memory p) internal pure returns (bytes memory) {
         uint256 job = p.job;

@@ -98,6 +98,7 @@ contract AnswerRules is AnswerBase, IAnswerRules {
     /// @dev Opens the leaves of one read, which begin at `p.data`, against the root that the read's kind names.
     function _open(bytes memory s, Parse memory p, Read memory r) private view {
         bytes32 want = _source(s, p, r);
+        if (r.kind == Descriptors.PROMPT) _spread(p, r);
         uint256 a = r.lo / r.leafBytes;
         uint256 b = (uint256(r.hi) + r.leafBytes - 1) / r.leafBytes;
         bytes32 root;

@@ -311,8 +311,9 @@ contract GameRules is IGameRules {
         returns (uint256 next)
     {
         uint256 siblings = Packed.take(pos, 64, end);
+        uint256 levels = Trees.depth((Job.salted(job) ? 64 : 4) * Job.promptCount(job), 64);
         bytes32 root;
-        (root, next) = Trees.openRange(pos, 64, 0, 1, Trees.depth(4 * Job.promptCount(job), 64), siblings, end);
+        (root, next) = Trees.openRange(pos, 64, 0, 1, levels, siblings, end);
         States.same(root, Job.promptRoot(job));
         uint256 id = States.id(pos);
         if (Packed.uintAt(before, 4) != id) revert Contradiction("prompt", Packed.uintAt(before, 4), id);

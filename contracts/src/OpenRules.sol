@@ -74,7 +74,7 @@ contract OpenRules is IOpenRules {
         if (p.t == CONTRADICTION) _contradiction(p, o);
         if (p.t == DELIVERY) (p.key, p.pos) = (p.pos, Packed.take(p.pos, 64, p.end));
         Packed.done(p.pos, p.end);
-        o.record = _job(p.base, model);
+        o.record = _job(p, model);
         bytes memory s = _identity(p, o.record, batch);
         _target(p, o, s);
         o.claimId = p.claimId;
@@ -361,7 +361,7 @@ contract OpenRules is IOpenRules {
         }
         G.put(s, G.PHASE, G.PUBLICATION);
         G.setFlag(s, G.DEMAND | G.DESCENDED);
-        G.put(s, G.TOTAL, Pieces.count(p.m, Packed.uintAt(p.base + 285, 1), p.n));
+        G.put(s, G.TOTAL, Pieces.count(secret, p.m, Packed.uintAt(p.base + 285, 1), p.n));
     }
 
     function _descend(bytes memory s, uint8 phase, uint256 total, uint256 leafBytes, uint256 kind, bytes32 root)
@@ -378,8 +378,11 @@ contract OpenRules is IOpenRules {
 
     /// @dev The 296 bytes of SPEC 08 §1, copied from the payload where it has the same run of fields, and room for the
     /// state behind them.
-    function _job(uint256 base, bytes32 model) private pure returns (bytes memory record) {
+    function _job(Parse memory p, bytes32 model) private pure returns (bytes memory record) {
         record = new bytes(Job.SIZE + G.SIZE);
+        uint256 base = p.base;
+        // The prompt of a request that is not public is salted (SPEC 06 §3.8).
+        uint256 salted = !p.graph && Packed.uintAt(base + 286, 1) != 0 ? 128 : 0;
         assembly ("memory-safe") {
             let j := add(record, 32)
             let header := add(base, HEADER)
@@ -392,7 +395,7 @@ contract OpenRules is IOpenRules {
             calldatacopy(add(j, 172), add(base, 92), 4) // n
             calldatacopy(add(j, 176), add(base, 237), 8) // maxNew, temperature
             calldatacopy(add(j, 184), add(header, 20), 10) // V, tMax, L
-            calldatacopy(add(j, 194), add(header, 19), 1) // kind
+            mstore8(add(j, 194), or(byte(19, calldataload(header)), salted)) // kind
             calldatacopy(add(j, 195), add(base, 96), 1) // finish
             calldatacopy(add(j, 196), add(base, 285), 1) // stopCount
             calldatacopy(add(j, 197), add(header, 30), 3) // dPos, dLayer, dRow

@@ -183,6 +183,7 @@ contract ProofRules is AnswerBase, IProofRules {
         returns (uint256)
     {
         bytes32 want = _source(s, p, r);
+        if (r.kind == Descriptors.PROMPT) _spread(p, r);
         uint256 a = r.lo / r.leafBytes;
         uint256 b = _end(r);
         uint256 depth = Trees.depth(r.totalBytes, r.leafBytes);

@@ -247,7 +247,8 @@ type Question struct {
 	Request      claim.Request
 	Prompt, Stop []int32
 	Sampler      decode.Sampler
-	Odds         *int // alternatives wanted in the odds of each id; nil: no odds
+	Salt         [32]byte // of the prompt; zero of a public request
+	Odds         *int     // alternatives wanted in the odds of each id; nil: no odds
 }
 
 // Job asks a node for an answer; the answer ends with ctx. Close it. s are the settings behind the
@@ -263,6 +264,9 @@ func (c *Client) Ask(ctx context.Context, url string, q Question) (*Answer, erro
 	}
 	if !q.Sampler.None() {
 		fields["sampler"] = base64.RawURLEncoding.EncodeToString(q.Sampler.Encode())
+	}
+	if q.Salt != ([32]byte{}) {
+		fields["salt"] = base64.RawURLEncoding.EncodeToString(q.Salt[:])
 	}
 	if q.Odds != nil {
 		fields["logprobs"] = *q.Odds

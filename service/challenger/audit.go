@@ -345,7 +345,7 @@ func consistent(r *receipt.Receipt) string {
 		return "the input is not that of the request"
 	case q.Graph():
 		return ""
-	case len(r.Prompt) == 0 || int(q.PromptCount) != len(r.Prompt) || trace.IDTree(r.Prompt).Root() != q.PromptRoot:
+	case len(r.Prompt) == 0 || int(q.PromptCount) != len(r.Prompt) || trace.PromptTree(r.Prompt, r.Salt).Root() != q.PromptRoot:
 		return "the prompt ids are not those of the request"
 	case int(q.StopCount) != len(r.Stop) || len(r.Stop) > 0 && trace.IDTree(r.Stop).Root() != q.StopRoot:
 		return "the stop ids are not those of the request"

@@ -186,6 +186,7 @@ func (c *Challenger) whole(rec record, g ledger.Game) (*receipt.Receipt, error) 
 		return nil, err
 	}
 	r.Prompt, r.Stop, r.Output = ids.Prompt, ids.Stop, ids.Output
+	r.Salt = ids.Salt
 	return r, nil
 }
 

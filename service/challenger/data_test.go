@@ -12,6 +12,7 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
 	"elenchus/service/challenger"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
@@ -79,7 +80,7 @@ func TestADemandThatNobodyOwesIsNotMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		r := w.r
-		r.Request.DataClass, r.Request.User = claim.Parties, claim.Address{0x55}
+		hide(r, claim.Address{0x55})
 		r.Claim.RequestDigest = r.Request.Digest(theArena)
 		r.Signature = sign(t, r.Claim)
 		w.o.Key = key
@@ -94,6 +95,12 @@ func TestADemandThatNobodyOwesIsNotMade(t *testing.T) {
 	})
 }
 
+// hide makes a receipt one of the class parties.
+func hide(r *receipt.Receipt, user claim.Address) {
+	r.Request.DataClass, r.Request.User, r.Salt = claim.Parties, user, [32]byte{0x5a}
+	r.Request.PromptRoot = trace.PromptTree(r.Prompt, r.Salt).Root()
+}
+
 // The user of a request of parties has its data delivered: he alone reads them.
 func TestTheUserTakesADelivery(t *testing.T) {
 	key, err := crypto.ToECDSA(bytes.Repeat([]byte{3}, 32))
@@ -104,7 +111,7 @@ func TestTheUserTakesADelivery(t *testing.T) {
 		w := newWorld(t, nil)
 		who := claim.AddressOf(key)
 		r := w.r
-		r.Request.DataClass, r.Request.User = claim.Parties, who
+		hide(r, who)
 		r.Claim.RequestDigest = r.Request.Digest(theArena)
 		r.Signature = sign(t, r.Claim)
 		var got *receipt.Receipt
@@ -119,7 +126,7 @@ func TestTheUserTakesADelivery(t *testing.T) {
 		if p := w.phases(); !slices.Equal(p, []dispute.Phase{dispute.Lost}) {
 			t.Fatalf("the delivery ended %v", p)
 		}
-		if got == nil || !slices.Equal(got.Prompt, r.Prompt) || !slices.Equal(got.Output, r.Output) || !slices.Equal(got.Stop, r.Stop) {
+		if got == nil || !slices.Equal(got.Prompt, r.Prompt) || !slices.Equal(got.Output, r.Output) || !slices.Equal(got.Stop, r.Stop) || got.Salt != r.Salt {
 			t.Fatalf("delivered is %+v", got)
 		}
 	})

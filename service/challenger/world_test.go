@@ -195,7 +195,7 @@ func (w *world) publish(s dispute.State, j dispute.Job, g ledger.Game) {
 	if w.silent {
 		return
 	}
-	m, err := dispute.NextPiece(&s, j, &dispute.IDs{Prompt: w.r.Prompt, Stop: w.r.Stop, Output: w.r.Output}, nodeKey(w.t))
+	m, err := dispute.NextPiece(&s, j, &dispute.IDs{Prompt: w.r.Prompt, Stop: w.r.Stop, Output: w.r.Output, Salt: w.r.Salt}, nodeKey(w.t))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -41,8 +41,8 @@ func checkGraph(j *Job, m *Model) error {
 	switch {
 	case !j.Request.Graph():
 		return fmt.Errorf("%w: model %s makes vectors: promptCount is 0 and the prompt its input tensor", ErrRefused, m.Name)
-	case len(j.Stop) > 0 || !j.Sampler.None() || j.Odds != nil:
-		return fmt.Errorf("%w: a graph model has neither stop ids nor a sampler nor odds", ErrRefused)
+	case len(j.Stop) > 0 || !j.Sampler.None() || j.Odds != nil || j.Salt != [32]byte{}:
+		return fmt.Errorf("%w: a graph model has neither stop ids nor a sampler nor odds nor a salt", ErrRefused)
 	}
 	if got := trace.IDTree(j.Prompt).Root(); got != j.Request.PromptRoot {
 		return fmt.Errorf("%w: the input has root %x, the request says %x", ErrRefused, got, j.Request.PromptRoot)

@@ -121,6 +121,7 @@ type jobBody struct {
 	Stop    []int32 `json:"stop"`
 	Sampler string  `json:"sampler,omitempty"` // settings as receipts have them
 	Odds    *int    `json:"logprobs,omitempty"`
+	Salt    string  `json:"salt,omitempty"` // behind the root of a prompt that is salted
 }
 
 // jobLine is a line of the answer.
@@ -171,6 +172,12 @@ func decodeJob(body io.Reader) (Job, error) {
 		if err != nil {
 			return Job{}, fmt.Errorf("%w: field sampler: %w", ErrRefused, err)
 		}
+	}
+	if b.Salt != "" {
+		if raw, err = base64.RawURLEncoding.Strict().DecodeString(b.Salt); err != nil || len(raw) != len(job.Salt) {
+			return Job{}, fmt.Errorf("%w: field salt is not base64url of %d bytes: %d bytes, %w", ErrRefused, len(job.Salt), len(raw), err)
+		}
+		copy(job.Salt[:], raw)
 	}
 	return job, nil
 }

@@ -17,13 +17,14 @@ type Job struct {
 	Prompt  []int32
 	Stop    []int32
 	Sampler decode.Sampler // behind the request's extras
+	Salt    [32]byte       // behind the root of the prompt of a request that is not public
 	Odds    *int           // alternatives wanted in the odds of each id; nil: no odds. No claim binds them
 }
 
 // decoded is what the machine needs of the job.
 func (j *Job) decoded() decode.Job {
 	r := &j.Request
-	return decode.Job{Prompt: j.Prompt, StopIDs: j.Stop, MaxNew: r.MaxNew, Temperature: r.Temperature, Seed: r.Seed, Sampler: j.Sampler}
+	return decode.Job{Prompt: j.Prompt, StopIDs: j.Stop, MaxNew: r.MaxNew, Temperature: r.Temperature, Seed: r.Seed, Sampler: j.Sampler, Salt: j.Salt}
 }
 
 // check refuses what the node cannot answer for; the error names the value. SPEC 07 §2.
@@ -46,7 +47,11 @@ func (n *Node) check(j *Job) (*Model, error) {
 	if err := d.Check(m.Manifest.Model); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	if got := trace.IDTree(j.Prompt).Root(); got != r.PromptRoot || int(r.PromptCount) != len(j.Prompt) {
+	if r.Salted() != (j.Salt != [32]byte{}) {
+		return nil, fmt.Errorf("%w: the request is of class %s: a salt of 32 bytes that are not all 0 goes with the other classes than public, and with them alone",
+			ErrRefused, claim.ClassName(r.DataClass))
+	}
+	if got := trace.PromptTree(j.Prompt, j.Salt).Root(); got != r.PromptRoot || int(r.PromptCount) != len(j.Prompt) {
 		return nil, fmt.Errorf("%w: the prompt's %d ids have root %x, the request says %d, %x", ErrRefused, len(j.Prompt), got, r.PromptCount, r.PromptRoot)
 	}
 	if len(j.Stop) != int(r.StopCount) || len(j.Stop) > 0 && trace.IDTree(j.Stop).Root() != r.StopRoot {
@@ -171,6 +176,7 @@ func (n *Node) signed(j *Job, c claim.Claim, output []int32, cancel claim.Signat
 	}
 	return &receipt.Receipt{
 		Domain: n.o.Domain, Request: j.Request, Claim: c, Signature: sig, Cancel: cancel, Prompt: j.Prompt, Stop: j.Stop, Output: output, Sampler: j.Sampler,
+		Salt: j.Salt,
 	}, nil
 }
 

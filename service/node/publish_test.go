@@ -12,6 +12,7 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 )
@@ -114,7 +115,8 @@ func TestANodeDeliversToTheUserAlone(t *testing.T) {
 		n := w.start()
 		defer w.close(n)
 		job := w.job(1)
-		job.Request.DataClass, job.Request.User = claim.Parties, claim.AddressOf(key)
+		job.Request.DataClass, job.Request.User, job.Salt = claim.Parties, claim.AddressOf(key), [32]byte{0x5a}
+		job.Request.PromptRoot = trace.PromptTree(job.Prompt, job.Salt).Root()
 		r, err := n.Serve(t.Context(), job, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -132,7 +134,7 @@ func TestANodeDeliversToTheUserAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if read := move.Shown == nil && slices.Equal(ids.Prompt, r.Prompt) && slices.Equal(ids.Output, r.Output); read != (k == key) {
+			if read := move.Shown == nil && slices.Equal(ids.Prompt, r.Prompt) && slices.Equal(ids.Output, r.Output) && ids.Salt == job.Salt; read != (k == key) {
 				t.Fatalf("read by the user's key: %v, by this one: %v", k == key, read)
 			}
 		}

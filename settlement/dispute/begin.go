@@ -125,7 +125,7 @@ func (m *OpenMove) jobOf(r claim.Request, c claim.Claim) Job {
 	return Job{ModelID: r.Model, PromptRoot: r.PromptRoot, StopRoot: r.StopRoot, StateRoot: c.StateRoot, OutputRoot: c.OutputRoot,
 		Seed: r.Seed, PromptCount: r.PromptCount, Count: c.Count, MaxNew: r.MaxNew, Temperature: r.Temperature,
 		Vocabulary: h.Vocab, TMax: h.TMax, Layers: h.Layers, Kind: uint8(h.Kind), Finish: c.Finish, StopCount: r.StopCount,
-		DPos: h.DPos, DLayer: h.DLayer, DRow: h.DRow, User: r.User, Price: r.Price, Sampler: m.Sampler}
+		DPos: h.DPos, DLayer: h.DLayer, DRow: h.DRow, User: r.User, Price: r.Price, Sampler: m.Sampler, Salted: m.salted()}
 }
 
 // demand asks for the batch of a claim that should be in one by now. SPEC 08 §4.10.

@@ -19,20 +19,47 @@ const (
 	Delivered uint32 = 1<<32 - 7
 )
 
-// pieceLeaves is how many leaves a piece has at most.
-const pieceLeaves = 32
+// pieceLeaves is how many leaves a piece has at most, saltedLeaves how many one of a salted prompt.
+const (
+	pieceLeaves  = 32
+	saltedLeaves = 128
+)
+
+// saltBytes are the secret of the salts, with which a piece of a salted prompt begins.
+const saltBytes = 32
 
 // piece is a part of one of the three id lists of a claim. SPEC 08 §4.12.
 type piece struct {
-	list  int // 0 prompt, 1 stop ids, 2 outputs
-	a, b  uint64
-	depth int
-	root  Hash
+	list   int  // 0 prompt, 1 stop ids, 2 outputs
+	salted bool // the leaves are made from a secret and ids, which the piece has in their place
+	a, b   uint64
+	depth  int
+	root   Hash
 }
 
-// size is how many bytes the leaves of a piece and their siblings have.
-func (p *piece) size() uint64 {
-	return opset.LeafBytes*(p.b-p.a) + 32*siblingCount(p.a, p.b, p.depth)
+// head is how many bytes stand before the siblings: leaves, or secret and ids.
+func (p *piece) head() uint64 {
+	if p.salted {
+		return saltBytes + 4*(p.b-p.a)
+	}
+	return opset.LeafBytes * (p.b - p.a)
+}
+
+// size is how many bytes a piece has.
+func (p *piece) size() uint64 { return p.head() + 32*siblingCount(p.a, p.b, p.depth) }
+
+// leaves are those of a piece with this head.
+func (p *piece) leaves(head []byte) []byte {
+	if !p.salted {
+		return head
+	}
+	var out []byte
+	for i := p.a; i < p.b; i++ {
+		id := binary.LittleEndian.Uint32(head[saltBytes+4*(i-p.a):])
+		leaf := trace.SaltedLeaf(uint32(i), int32(id), [32]byte(head[:saltBytes]))
+		out = append(out, leaf[:]...)
+	}
+	return out
 }
 
 // lists are the counts and roots of the id lists.
@@ -40,39 +67,50 @@ func (j *Job) lists() (counts [3]uint64, roots [3]Hash) {
 	return [3]uint64{uint64(j.PromptCount), uint64(j.StopCount), uint64(j.Count)}, [3]Hash{j.PromptRoot, j.StopRoot, j.OutputRoot}
 }
 
-func idLeaves(ids uint64) uint64 { return (ids + idsPerLeaf - 1) / idsPerLeaf }
-
-func pieces(ids uint64) uint64 { return (idLeaves(ids) + pieceLeaves - 1) / pieceLeaves }
+// piecesOf is how many pieces a list is, and how many leaves each but the last has.
+func (j *Job) piecesOf(list int, ids uint64) (n, leaves uint64) {
+	leaves = pieceLeaves
+	salted := j.Salted && list == 0
+	if salted {
+		leaves = saltedLeaves
+	}
+	return (idLeaves(salted, ids) + leaves - 1) / leaves, leaves
+}
 
 // Pieces is how many pieces the ids of a claim are.
-func (j *Job) Pieces() (n uint64) {
+func (j *Job) Pieces() uint64 {
 	counts, _ := j.lists()
-	for _, c := range counts {
-		n += pieces(c)
+	all := uint64(0)
+	for list, c := range counts {
+		n, _ := j.piecesOf(list, c)
+		all += n
 	}
-	return n
+	return all
 }
 
 // piece is the one with a number below Pieces.
 func (j *Job) piece(number uint64) piece {
 	counts, roots := j.lists()
 	list := 0
-	for list < 2 && number >= pieces(counts[list]) {
-		number -= pieces(counts[list])
+	n, most := j.piecesOf(list, counts[list])
+	for list < 2 && number >= n {
+		number -= n
 		list++
+		n, most = j.piecesOf(list, counts[list])
 	}
-	leaves := idLeaves(counts[list])
-	return piece{list: list, a: pieceLeaves * number, b: min(pieceLeaves*(number+1), leaves), depth: merkle.Depth(leaves), root: roots[list]}
+	salted := j.Salted && list == 0
+	leaves := idLeaves(salted, counts[list])
+	return piece{list: list, salted: salted, a: most * number, b: min(most*(number+1), leaves), depth: merkle.Depth(leaves), root: roots[list]}
 }
 
 // opens says ErrOpening unless leaves and siblings lead to the root of the list.
 func (p *piece) opens(data []byte) error {
-	cut := opset.LeafBytes * (p.b - p.a)
+	cut := p.head()
 	path := make([]Hash, 0, (uint64(len(data))-cut)/32)
 	for rest := data[cut:]; len(rest) > 0; rest = rest[32:] {
 		path = append(path, Hash(rest[:32]))
 	}
-	if err := merkle.Verify(p.root, p.depth, p.a, opset.LeafBytes, data[:cut], path); err != nil {
+	if err := merkle.Verify(p.root, p.depth, p.a, opset.LeafBytes, p.leaves(data[:cut]), path); err != nil {
 		return fmt.Errorf("%w: %w", ErrOpening, err)
 	}
 	return nil
@@ -185,7 +223,7 @@ func (m *OpenMove) Pieces() uint64 {
 	if m.T != Published && m.T != Delivered {
 		return 0
 	}
-	j := Job{PromptCount: m.Request.PromptCount, StopCount: m.Request.StopCount, Count: m.Claim.Count}
+	j := Job{PromptCount: m.Request.PromptCount, StopCount: m.Request.StopCount, Count: m.Claim.Count, Salted: m.salted()}
 	return j.Pieces()
 }
 
@@ -285,8 +323,11 @@ func applyDecrypt(s *State, m Decrypt) error {
 	return nil
 }
 
-// IDs are the id lists of a claim.
-type IDs struct{ Prompt, Stop, Output []int32 }
+// IDs are the id lists of a claim, and the salt of a prompt that has one.
+type IDs struct {
+	Prompt, Stop, Output []int32
+	Salt                 [32]byte
+}
 
 func (i *IDs) list(n int) []int32 { return [3][]int32{i.Prompt, i.Stop, i.Output}[n] }
 
@@ -297,13 +338,19 @@ func NextPiece(s *State, j Job, ids *IDs, once *ecdsa.PrivateKey) (Publish, erro
 		return Publish{}, fmt.Errorf("%w: phase %s asks for no data", ErrStuck, s.Phase)
 	}
 	p := j.piece(s.Index)
-	list := ids.list(p.list)
-	data := padTo(trace.IDBytes(list), opset.LeafBytes)
-	if uint64(len(data)) < opset.LeafBytes*p.b || trace.IDTree(list).Root() != p.root {
+	list, salt := ids.list(p.list), [32]byte{}
+	if p.salted {
+		salt = ids.Salt
+	}
+	data, tree := padTo(trace.PromptLeaves(list, salt), opset.LeafBytes), trace.PromptTree(list, salt)
+	if uint64(len(data)) < opset.LeafBytes*p.b || tree.Root() != p.root {
 		return Publish{}, fmt.Errorf("%w: the %d ids are not those of the claim", ErrStuck, len(list))
 	}
 	m := Publish{Job: j, Data: bytes.Clone(data[opset.LeafBytes*p.a : opset.LeafBytes*p.b])}
-	for _, h := range trace.IDTree(list).Siblings(0, p.a, p.b) {
+	if p.salted {
+		m.Data = append(salt[:], trace.IDBytes(list[p.a:p.b])...)
+	}
+	for _, h := range tree.Siblings(0, p.a, p.b) {
 		m.Data = append(m.Data, h[:]...)
 	}
 	if !s.secret() {
@@ -332,6 +379,7 @@ func Assemble(j Job, posted []Publish) (IDs, error) {
 
 func assemble(j Job, plain [][]byte) (IDs, error) {
 	var lists [3][]byte
+	var salt [32]byte
 	if uint64(len(plain)) != j.Pieces() {
 		return IDs{}, fmt.Errorf("%w: %d pieces of %d", ErrBadPayload, len(plain), j.Pieces())
 	}
@@ -343,7 +391,12 @@ func assemble(j Job, plain [][]byte) (IDs, error) {
 		if err := p.opens(b); err != nil {
 			return IDs{}, err
 		}
-		lists[p.list] = append(lists[p.list], b[:opset.LeafBytes*(p.b-p.a)]...)
+		head := b[:p.head()]
+		if p.salted {
+			copy(salt[:], head)
+			head = head[saltBytes:]
+		}
+		lists[p.list] = append(lists[p.list], head...)
 	}
 	counts, _ := j.lists()
 	ids := func(n int) []int32 {
@@ -353,7 +406,7 @@ func assemble(j Job, plain [][]byte) (IDs, error) {
 		}
 		return out
 	}
-	return IDs{Prompt: ids(0), Stop: ids(1), Output: ids(2)}, nil
+	return IDs{Prompt: ids(0), Stop: ids(1), Output: ids(2), Salt: salt}, nil
 }
 
 // Receive is the opener's move at the end of a delivery, and the ids that were delivered: he takes them,

@@ -36,14 +36,17 @@ func someIDs(n int, from int32) []int32 {
 // dataWorld is a claim with ids of given counts, of which somebody asks for the data.
 func dataWorld(t testing.TB, man *manifest.Manifest, step uint32, user *ecdsa.PrivateKey, prompt, stop, output int) (*world, *IDs) {
 	t.Helper()
-	ids := &IDs{someIDs(prompt, 5), someIDs(stop, 2), someIDs(output, 77)}
+	ids := &IDs{Prompt: someIDs(prompt, 5), Stop: someIDs(stop, 2), Output: someIDs(output, 77)}
+	if step == Delivered {
+		ids.Salt = [32]byte{0x5a}
+	}
 	w := &world{man: man}
 	header := man.Header
 	header.TMax, header.DPos = 1<<20, 20 // nothing is computed
 	w.open = OpenMove{Opener: claim.AddressOf(user), T: step, Salt: Hash{1}, Header: header,
 		Claim: claim.Claim{Count: uint32(output), Finish: claim.FinishLength, StateRoot: Hash{3}, OutputRoot: trace.IDTree(ids.Output).Root(),
 			Value: claim.Units(7), Issued: 100, BatchBy: 160, ChallengeUntil: 190},
-		Request: claim.Request{PromptRoot: trace.IDTree(ids.Prompt).Root(), PromptCount: uint32(prompt), MaxNew: uint32(output), Temperature: 1 << 16,
+		Request: claim.Request{PromptRoot: trace.PromptTree(ids.Prompt, ids.Salt).Root(), PromptCount: uint32(prompt), MaxNew: uint32(output), Temperature: 1 << 16,
 			StopCount: uint8(stop), User: claim.Address{0xd}, Price: claim.Units(5)}}
 	if stop > 0 {
 		w.open.Request.StopRoot = trace.IDTree(ids.Stop).Root()
@@ -174,10 +177,10 @@ func TestWhoMayAskForData(t *testing.T) {
 func TestADeliveryIsWhatTheClaimCommitsTo(t *testing.T) {
 	man := bind(t, modeltest.Llama(3, modeltest.Tiny()))
 	user := dataKey(t, 12)
-	for bad := -1; bad < 4; bad++ {
+	for bad := -1; bad < 7; bad++ {
 		w, ids := dataWorld(t, man, Delivered, user, 600, 3, 20)
 		g := begin(t, w)
-		if g.s.Total != 4 {
+		if g.s.Total != 7 {
 			t.Fatalf("%d pieces", g.s.Total)
 		}
 		publishAll(t, g, ids, func(m *Publish, i uint64) {
@@ -199,7 +202,7 @@ func TestADeliveryIsWhatTheClaimCommitsTo(t *testing.T) {
 		for name, change := range map[string]func(*Shown){
 			"other text":   func(s *Shown) { s.Plain = append([]byte{s.Plain[0] ^ 1}, s.Plain[1:]...) },
 			"other before": func(s *Shown) { s.Before[0] ^= 1 },
-			"other piece":  func(s *Shown) { s.Piece = (s.Piece + 1) % 4 },
+			"other piece":  func(s *Shown) { s.Piece = (s.Piece + 1) % 7 },
 		} {
 			forged := *m.Shown
 			change(&forged)
@@ -215,7 +218,7 @@ func TestADeliveryIsWhatTheClaimCommitsTo(t *testing.T) {
 
 func honestDelivery(t *testing.T, g *game, ids *IDs, got IDs, user *ecdsa.PrivateKey) {
 	t.Helper()
-	if !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Stop, ids.Stop) || !slices.Equal(got.Output, ids.Output) {
+	if !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Stop, ids.Stop) || !slices.Equal(got.Output, ids.Output) || got.Salt != ids.Salt {
 		t.Fatal("other ids were delivered")
 	}
 	for _, m := range postsOf(g) {

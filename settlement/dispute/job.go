@@ -6,6 +6,7 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/merkle"
+	"elenchus/commitment/trace"
 	"elenchus/compute/opset"
 )
 
@@ -42,7 +43,11 @@ type Job struct {
 	User        claim.Address
 	Price       claim.Amount // token units
 	Sampler     claim.Sampler
+	Salted      bool // each id of the prompt has a leaf of its own. SPEC 06 §3.8
 }
+
+// saltedKind is the bit of the kind in an encoded job that says Salted.
+const saltedKind uint8 = 0x80
 
 // Encode is the packed form that the arena hashes, JobSize bytes.
 func (j *Job) Encode() []byte {
@@ -55,7 +60,11 @@ func (j *Job) Encode() []byte {
 		b = binary.BigEndian.AppendUint32(b, v)
 	}
 	b = binary.BigEndian.AppendUint16(b, j.Layers)
-	b = append(b, j.Kind, j.Finish, j.StopCount, j.DPos, j.DLayer, j.DRow)
+	kind := j.Kind
+	if j.Salted {
+		kind |= saltedKind
+	}
+	b = append(b, kind, j.Finish, j.StopCount, j.DPos, j.DLayer, j.DRow)
 	price := j.Price.Bytes()
 	b = append(b, j.User[:]...)
 	return append(append(b, price[:]...), j.Sampler.Encode()...)
@@ -81,6 +90,7 @@ func DecodeJob(b []byte) (Job, error) {
 	for i, v := range []*uint8{&j.Kind, &j.Finish, &j.StopCount, &j.DPos, &j.DLayer, &j.DRow} {
 		*v = b[194+i]
 	}
+	j.Kind, j.Salted = j.Kind&^saltedKind, j.Kind&saltedKind != 0
 	copy(j.User[:], b[200:])
 	r := &reader{b: b[220:]}
 	j.Price, j.Sampler = r.amount(), r.settings()
@@ -98,14 +108,34 @@ func (j *Job) States() uint64 {
 // StateDepth is the depth of the state tree.
 func (j *Job) StateDepth() int { return merkle.Depth(j.States()) }
 
-// OutputDepth is the depth of the output tree: n ids of 4 bytes in leaves of 64.
-func (j *Job) OutputDepth() int {
-	return merkle.Depth(merkle.Leaves(4*uint64(j.Count), opset.LeafBytes))
-}
+// OutputDepth is the depth of the output tree.
+func (j *Job) OutputDepth() int { return idDepth(false, uint64(j.Count)) }
 
 // PromptDepth is the depth of the tree of the prompt ids.
-func (j *Job) PromptDepth() int {
-	return merkle.Depth(merkle.Leaves(4*uint64(j.PromptCount), opset.LeafBytes))
+func (j *Job) PromptDepth() int { return idDepth(j.Salted, uint64(j.PromptCount)) }
+
+// idsPerLeaf is how many ids one leaf of an id list holds that is not salted.
+const idsPerLeaf = trace.IDsPerLeaf
+
+// idLeaves is how many leaves a list of ids has: 16 ids in each, or one if it is salted.
+func idLeaves(salted bool, ids uint64) uint64 {
+	if salted {
+		return ids
+	}
+	return (ids + idsPerLeaf - 1) / idsPerLeaf
+}
+
+// idDepth is the depth of the tree over a list of ids.
+func idDepth(salted bool, ids uint64) int { return merkle.Depth(max(idLeaves(salted, ids), 1)) }
+
+// cover are the leaves [a, b) of a read, and the depth of their tree.
+func (j *Job) cover(q opset.Read) (a, b uint64, depth int) {
+	if j.Salted && q.Kind == opset.Prompt {
+		a = q.Lo / 4
+		return a, a + 1, merkle.Depth(q.Total / 4)
+	}
+	a, b = q.Leaves()
+	return a, b, merkle.Depth(merkle.Leaves(q.Total, q.Leaf))
 }
 
 // LeafDepth is the height of the position leaf of the KV tree.

@@ -71,6 +71,9 @@ func (m *OpenMove) Sealed(d claim.Domain) (claim.Request, claim.Claim) {
 	return r, c
 }
 
+// salted says whether each id of the prompt has a leaf of its own.
+func (m *OpenMove) salted() bool { return !m.graph() && m.Request.DataClass != claim.Public }
+
 func (m *OpenMove) graph() bool { return m.Header.Kind == uint16(GraphModel) }
 
 // Face is the first field of the claim that its request or the model contradicts, and its value; ""

@@ -62,8 +62,8 @@ func (o *Own) Prompt() ([]byte, []Hash, error) {
 	if o.answer == nil {
 		return nil, nil, fmt.Errorf("%w: a graph model has no prompt ids", ErrStuck)
 	}
-	leaf := padTo(trace.IDBytes(o.job.Prompt), opset.LeafBytes)[:opset.LeafBytes]
-	return leaf, trace.IDTree(o.job.Prompt).Siblings(0, 0, 1), nil
+	leaf := padTo(trace.PromptLeaves(o.job.Prompt, o.job.Salt), opset.LeafBytes)[:opset.LeafBytes]
+	return leaf, trace.PromptTree(o.job.Prompt, o.job.Salt).Siblings(0, 0, 1), nil
 }
 
 // Preimage is what the own S_t hashes.

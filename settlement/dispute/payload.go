@@ -169,9 +169,6 @@ func decodeReveal(s *State, r *reader) Move {
 	return m
 }
 
-// idsPerLeaf is how many ids one leaf of an id list holds.
-const idsPerLeaf = opset.LeafBytes / 4
-
 func decodeTensors(s *State, r *reader) Move {
 	m := Tensors{Input: r.descriptor()}
 	at := descriptorsPerStage * uint64(s.Stage)
@@ -264,19 +261,16 @@ func decodeAnswer(s *State, r *reader) Move {
 	reads, _, err := readsOf(&d, &c, s.Index, m.Data)
 	r.bad = r.bad || err != nil
 	for _, q := range reads {
-		a, b := q.Leaves()
+		a, b, depth := m.Job.cover(q)
 		o := ReadOpening{Tensor: q.Kind == opset.Tensor}
 		if o.Tensor {
 			o.Root, o.RootPath = r.hash(), r.path(uint32(s.Count))
 		}
-		o.Siblings = r.siblings(a, b, readDepth(q))
+		o.Siblings = r.siblings(a, b, depth)
 		m.Reads = append(m.Reads, o)
 	}
 	return m
 }
-
-// readDepth is the depth of the tree that a read looks into.
-func readDepth(q opset.Read) int { return merkle.Depth(merkle.Leaves(q.Total, q.Leaf)) }
 
 // readsOf evaluates element i on data, the leaves of every read in order, and lists the reads. It
 // fails unless data is exactly what the reads cover.

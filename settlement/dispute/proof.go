@@ -162,14 +162,14 @@ func decodeProof(s *State, r *reader, m ProofMove, d *opset.Descriptor) Move {
 	reads, err := m.reads(d, &c, s.Index)
 	r.bad = r.bad || err != nil
 	for _, q := range reads {
-		m.Reads = append(m.Reads, r.proofRead(s, q))
+		m.Reads = append(m.Reads, r.proofRead(s, &m.Job, q))
 	}
 	m.Proof = r.take(uint64(r.u16()))
 	return m
 }
 
-func (r *reader) proofRead(s *State, q opset.Read) ProofRead {
-	a, b := q.Leaves()
+func (r *reader) proofRead(s *State, j *Job, q opset.Read) ProofRead {
+	a, b, depth := j.cover(q)
 	o := ProofRead{Tensor: q.Kind == opset.Tensor}
 	if o.Tensor {
 		o.Root, o.RootPath = r.hash(), r.path(uint32(s.Count))
@@ -179,7 +179,7 @@ func (r *reader) proofRead(s *State, q opset.Read) ProofRead {
 	} else {
 		o.Hashes = r.hashes(b - a)
 	}
-	o.Siblings = r.siblings(a, b, readDepth(q))
+	o.Siblings = r.siblings(a, b, depth)
 	return o
 }
 
@@ -323,7 +323,7 @@ func (m *ProofMove) openReads(s *State, p *Proven) error {
 		if err != nil {
 			return err
 		}
-		a, b := q.Leaves()
+		a, b, depth := m.Job.cover(q)
 		nodes, named := o.Hashes, o.Hashes
 		if shown(q) {
 			if q.Leaf != opset.LeafBytes || uint64(len(o.Shown)) != (b-a)*opset.LeafBytes {
@@ -336,7 +336,7 @@ func (m *ProofMove) openReads(s *State, p *Proven) error {
 			return fmt.Errorf("%w: %d leaves opened, want %d", ErrBadPayload, len(nodes), b-a)
 		}
 		p.Hashes = append(p.Hashes, named...)
-		if err := merkle.VerifyNodes(root, readDepth(q), a, append([]Hash(nil), nodes...), o.Siblings); err != nil {
+		if err := merkle.VerifyNodes(root, depth, a, append([]Hash(nil), nodes...), o.Siblings); err != nil {
 			return fmt.Errorf("%w: read %d: %w", ErrOpening, i, err)
 		}
 	}

@@ -226,13 +226,13 @@ func verifyReads(s *State, m *AnswerMove, d *opset.Descriptor, reads []opset.Rea
 	}
 	data := m.Data
 	for i, q := range reads {
-		a, b := q.Leaves()
+		a, b, depth := m.Job.cover(q)
 		n := (b - a) * uint64(q.Leaf)
 		root, err := rootOf(s, m, d, q, &m.Reads[i])
 		if err != nil {
 			return err
 		}
-		if err := merkle.Verify(root, readDepth(q), a, q.Leaf, data[:n], m.Reads[i].Siblings); err != nil {
+		if err := merkle.Verify(root, depth, a, q.Leaf, data[:n], m.Reads[i].Siblings); err != nil {
 			return fmt.Errorf("%w: read %d: %w", ErrOpening, i, err)
 		}
 		data = data[n:]

@@ -268,6 +268,7 @@ func TestSharedVectors(t *testing.T) {
 	first := tokenWorld(t, llama, tokenJob(11), &lie{0, 1, 12, 1, 1 << 9})
 	first.open.T = 0
 	c.record("first", first, map[Kind]bool{})
+	c.salted(llama)
 	c.memoryRules()
 	c.onItsFace(t, llama, toy)
 	c.evidence(t, llama)
@@ -284,6 +285,20 @@ func TestSharedVectors(t *testing.T) {
 			t.Errorf("no game made the move %s", k)
 		}
 	}
+}
+
+// salted records games about requests that are not public: at step 0, and about an id of the prompt, of
+// whose leaf everything is changed once. SPEC 06 §3.8.
+func (c *collector) salted(llama *manifest.Manifest) {
+	job := longJob()
+	job.Salt = Hash{0x5a, 1}
+	first := tokenWorld(c.t, llama, job, &lie{0, 1, 12, 1, 1 << 9})
+	first.open.T = 0
+	c.record("salted first", first, map[Kind]bool{})
+	last := len(llama.Model.Stages[llama.Absorb()].Ops) - 1
+	prompt := tokenWorld(c.t, llama, job, &lie{40, llama.Absorb(), last, 0, 1})
+	prompt.open.T = 40
+	c.record("salted prompt", prompt, map[Kind]bool{})
 }
 
 // onItsFace records openings of claims that contradict their request or model, each with that and

@@ -113,13 +113,16 @@ func tokenWorld(t testing.TB, man *manifest.Manifest, job decode.Job, l *lie) *w
 	replay := func(at int) (*trace.Step, error) { return trace.Replay(man, job, at, nil, nil, l.tamper(), nil) }
 	w.node = NewOwn(man, job, w.theirs, n, replay)
 	w.opener = NewOwn(man, job, w.mine, n, nil)
-	prompt, out := trace.IDTree(job.Prompt), trace.IDTree(w.theirs.Outputs)
+	prompt, out := trace.PromptTree(job.Prompt, job.Salt), trace.IDTree(w.theirs.Outputs)
 	w.open = OpenMove{Opener: who, T: AnyState, Sampler: trace.Settings(&job.Sampler), Salt: Hash{1}, Header: man.Header,
 		Claim: claim.Claim{Count: n, Finish: f, StateRoot: w.theirs.StateTree().Root(), OutputRoot: out.Root(), Value: claim.Units(7),
 			Issued: 100, BatchBy: 160, ChallengeUntil: 190},
 		Request: claim.Request{PromptRoot: prompt.Root(), PromptCount: uint32(len(job.Prompt)), MaxNew: job.MaxNew,
 			Temperature: job.Temperature, Seed: job.Seed, StopRoot: trace.IDTree(job.StopIDs).Root(), StopCount: uint8(len(job.StopIDs)),
 			User: claim.Address{0xd}, Price: claim.Units(5)}}
+	if job.Salt != [32]byte{} {
+		w.open.Request.DataClass = claim.Parties
+	}
 	w.sign(t)
 	return w
 }

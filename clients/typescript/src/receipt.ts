@@ -6,7 +6,7 @@ import { parseJson } from "./json.js";
 import { type Model, PRIVATE } from "./model.js";
 import { extras, isOff, off, sameSettings, type Settings } from "./memory.js";
 import { asked } from "./request.js";
-import { generate, idRoot, type Job } from "./run.js";
+import { generate, idRoot, promptRoot, type Job } from "./run.js";
 import { Unsupported } from "./template.js";
 import { Tokenizer } from "./text.js";
 
@@ -20,6 +20,8 @@ export interface Receipt {
   prompt: number[];
   stop: number[];
   output: number[];
+  /** Of the prompt of a request that is not public, 32 bytes; else empty. */
+  salt: Uint8Array;
   settings: Settings;
 }
 
@@ -34,9 +36,15 @@ export function parseReceipt(text: string): Receipt {
     return Array.from({ length: n }, () => r.u32(0x7fffffff, `${what} id`));
   };
   const prompt = list("prompt"), stop = list("stop"), output = list("output");
+  const salt = r.bytes(salted(request) ? 32 : 0);
   const settings = request.extras.some((x) => x !== 0) ? readSettings(r) : off;
   r.end();
-  return { domain, request, claim, signature, cancel, prompt, stop, output, settings };
+  return { domain, request, claim, signature, cancel, prompt, stop, output, salt, settings };
+}
+
+/** Whether the ids of a request's prompt are salted: those of all classes but public, of token models. SPEC 07 §2. */
+function salted(q: Request): boolean {
+  return q.dataClass !== 0 && q.promptCount > 0;
 }
 
 /** The root of a grammar's table and, unless it is 0, the automaton. */
@@ -112,7 +120,8 @@ function ids(r: Receipt): string {
   const { request: q, claim: c } = r;
   if (!equal(namedBy(c, q, r.domain, r.cancel), c.requestDigest)) return "the claim is about another request";
   if (c.version !== 1 || c.count < 1 || c.finish === 0 || c.finish > 6) return `claim of version ${c.version}, ${c.count} ids and finish ${c.finish}`;
-  if (q.promptCount !== r.prompt.length || !equal(q.promptRoot, idRoot(r.prompt))) return "other prompt ids than the request signs";
+  if (salted(q) && r.salt.every((x) => x === 0)) return "a request that is not public has no salt";
+  if (q.promptCount !== r.prompt.length || !equal(q.promptRoot, promptRoot(r.prompt, r.salt))) return "other prompt ids than the request signs";
   const stopRoot = r.stop.length === 0 ? new Uint8Array(32) : idRoot(r.stop);
   if (q.stopCount !== r.stop.length || !equal(q.stopRoot, stopRoot)) return "other stop ids than the request signs";
   if (c.count !== r.output.length || !equal(c.outputRoot, idRoot(r.output))) return "other output ids than the claim signs";

@@ -1,5 +1,5 @@
 // Runs models and commits to what they did: docs/spec/05-decode.md and docs/spec/06-trace.md.
-import { be, equal, InputError, sha256 } from "./bytes.js";
+import { be, equal, InputError, sha256, utf8 } from "./bytes.js";
 import { CANCELLED } from "./claim.js";
 import { type Context, countOf, type DType, fromBytes, type Ints, KIND, make, sizeOf, toBytes } from "./descriptor.js";
 import { elements, type Data } from "./elements.js";
@@ -31,6 +31,18 @@ export interface Answer {
 /** Ids as an i32 tensor's tree. */
 export function idRoot(ids: number[]): Uint8Array {
   return root(toBytes(Int32Array.from(ids)), 64);
+}
+
+/** The root over the ids of a prompt: with a salt each has a leaf of its own. SPEC 06 §3.8. */
+export function promptRoot(ids: number[], salt: Uint8Array): Uint8Array {
+  if (salt.length === 0) return idRoot(ids);
+  const all = new Uint8Array(64 * ids.length);
+  ids.forEach((id, i) => {
+    const at = 4 * (i % 16);
+    all.set(toBytes(Int32Array.of(id)), 64 * i + at);
+    all.set(sha256(utf8("elenchus/salt/1"), salt, be(i, 4)), 64 * i + (at < 32 ? 32 : 0));
+  });
+  return root(all, 64);
 }
 
 /** The rows of all positions so far, and their tree. SPEC 06 §2. */

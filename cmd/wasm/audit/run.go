@@ -204,7 +204,7 @@ func (a *Audit) Result() *Result {
 	out := &Result{
 		Outcome: rep.Outcome().String(), Checks: checksOf(rep), Prompt: rep.Prompt, Claimed: rep.Output,
 		Count: len(own.Output), Finish: own.Finish, Differ: differ(a.r.Output, own.Output),
-		Roots: Roots{Prompt: hash(trace.IDTree(a.r.Prompt).Root()), Output: hash(trace.IDTree(own.Output).Root())},
+		Roots: Roots{Prompt: hash(trace.PromptTree(a.r.Prompt, a.r.Salt).Root()), Output: hash(trace.IDTree(own.Output).Root())},
 	}
 	if a.run == nil {
 		return out

@@ -105,7 +105,7 @@ func heldBy(r *receipt.Receipt) Held {
 		stop = trace.IDTree(r.Stop).Root()
 	}
 	roots := Roots{
-		Prompt: hash(trace.IDTree(r.Prompt).Root()), Stop: hash(stop), Extras: hash(trace.Settings(&r.Sampler).Extras()), Output: hash(trace.IDTree(r.Output).Root()),
+		Prompt: hash(trace.PromptTree(r.Prompt, r.Salt).Root()), Stop: hash(stop), Extras: hash(trace.Settings(&r.Sampler).Extras()), Output: hash(trace.IDTree(r.Output).Root()),
 	}
 	return Held{roots, hash(r.Request.Digest(r.Domain))}
 }

@@ -55,6 +55,11 @@ library Job {
         return Packed.uintAt(pos + 188, 4);
     }
 
+    /// @notice Whether each id of the prompt has a leaf of its own, with a salt (SPEC 06 §3.8).
+    function salted(uint256 pos) internal pure returns (bool) {
+        return Packed.uintAt(pos + 194, 1) > 127;
+    }
+
     function finish(uint256 pos) internal pure returns (uint256) {
         return Packed.uintAt(pos + 195, 1);
     }

@@ -146,6 +146,22 @@ library Trees {
         return _ascend(base, a, b, levels, siblings, end);
     }
 
+    /// @notice Root to which hashes in memory open that are the leaves from `a` on.
+    function openLeaves(bytes32[] memory leaves, uint256 a, uint256 levels, uint256 siblings, uint256 end)
+        internal
+        view
+        returns (bytes32 root, uint256 next)
+    {
+        uint256 b = a + leaves.length;
+        if (a >= b || levels > 64 || b > (uint256(1) << levels)) revert RangeOutside(a, b, levels);
+        uint256 base;
+        assembly ("memory-safe") {
+            base := add(mload(0x40), shl(5, add(levels, 2)))
+            mcopy(base, add(leaves, 32), shl(5, sub(b, a)))
+        }
+        return _ascend(base, a, b, levels, siblings, end);
+    }
+
     /// @notice Root to which the node `hash` with index `index` at level `level` opens (SPEC 01 §2.5).
     function openNode(bytes32 hash, uint256 level, uint256 index, uint256 levels, uint256 siblings, uint256 end)
         internal
