@@ -207,6 +207,11 @@ func TestMutantsAreKilled(t *testing.T) {
 	for _, m := range mutants.Of(all) {
 		c.try(t, &m)
 	}
+	// A suite that fails on its own on what the mutants were tried on would have killed for nothing.
+	staged, stagedBar = c.stage, c.bar
+	for range 2 {
+		cover(t, c.probe, by)
+	}
 	for name, s := range c.score {
 		if s.Build, err = mutants.Build(name); err != nil {
 			t.Fatal(err)
