@@ -310,7 +310,7 @@ func (c *tribunal) do(ctx context.Context, task func(context.Context) error) {
 func (c *tribunal) startWatch(ctx context.Context) error {
 	l := c.links["watch"]
 	w, err := challenger.New(challenger.Options{
-		Account: l.account, Key: c.keys["watch"], Secret: claim.Keccak([]byte("court")), Domain: c.k.Domain(), Chain: c.seen(l), Source: peer.New(httpClient()),
+		Account: l.account, Key: c.keys["watch"], Secret: claim.Keccak([]byte("court")), Domain: c.k.Domain(), Chain: c.seen(l), Source: peer.New(httpClient()).As(c.keys["watch"], c.k.Domain()),
 		Models: []challenger.Model{{Manifest: c.man, Computer: &engine.Computer{Manifest: c.man}}}, Dir: filepath.Join(c.dir, "watch"),
 		MaxBond: watchCredit, Window: courtParams().Window, Log: c.o.Log.With("role", "watch"), Prove: c.prover(l.account),
 		Covered: func(ctx context.Context, node claim.Address) bool {

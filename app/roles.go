@@ -204,8 +204,12 @@ func (r *Role) Watch(ctx context.Context) error {
 	defer l.Close() //nolint:errcheck // the process ends
 	face := newOps(meter.Watch)
 	l.watchOver(face)
+	key, err := r.key()
+	if err != nil {
+		return err
+	}
 	o := challenger.Options{
-		Account: l.account, Domain: l.Contracts.Domain(), Chain: l, Source: peer.New(http.DefaultClient), Dir: r.Dir,
+		Account: l.account, Domain: l.Contracts.Domain(), Chain: l, Source: peer.New(http.DefaultClient).As(key, l.Contracts.Domain()), Dir: r.Dir,
 		MaxBond: r.Stake, Window: l.Contracts.Params().Window, Log: r.Log, CrashPoint: crashPoint(""),
 	}
 	prove, err := r.proving(ctx, l)
@@ -215,10 +219,6 @@ func (r *Role) Watch(ctx context.Context) error {
 	defer prove.close()
 	o.Prove = prove.of(l.account)
 	o.Covered = func(ctx context.Context, node claim.Address) bool { return covered(ctx, l.Contracts, node) }
-	key, err := r.key()
-	if err != nil {
-		return err
-	}
 	o.Secret = claim.Keccak([]byte("elenchus/watch/1"), crypto.FromECDSA(key))
 	pool := engine.NewPool(0)
 	defer pool.Close()

@@ -159,6 +159,7 @@ func (c *cast) reorg(depth int) {
 // Services and wiring know nothing of the embedded chain: node, challenger, outbox and facts convict
 // a liar on a chain that shares no code with it, though it forgets blocks all through the game.
 func TestServicesConvictOnAnvil(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	c := newAnvilCast(ctx, t)

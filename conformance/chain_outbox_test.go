@@ -127,6 +127,7 @@ func (bed *outboxBed) call(key string) chain.Intent { return chain.Intent{Key: k
 
 // Whatever step a process dies at, the next one gets each intent mined once.
 func TestOutboxSurvivesACrashAtEveryStep(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{"unsigned", "stored", "sent", "mined", "recorded"} {
 		for _, nth := range []int{1, 2} {
 			t.Run(fmt.Sprintf("%s/%d", step, nth), func(t *testing.T) {

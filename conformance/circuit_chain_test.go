@@ -200,6 +200,7 @@ func gasBounds() map[step.System]gasBound {
 // An element is proven, equal and different, and checked on chain with nothing of its leaves but their
 // hashes; whatever is changed is refused with its reason. SPEC 10 §5.
 func TestAnswersAreProvenOnChain(t *testing.T) {
+	t.Parallel()
 	provenOnChain(t, step.Groth16)
 	if soak { // forged_plonk.json holds contract and twin in every run
 		provenOnChain(t, step.PLONK)

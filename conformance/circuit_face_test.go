@@ -100,6 +100,7 @@ func onlyValue(t *testing.T, s constraint.ConstraintSystem, x *circuit.Instance)
 // Every circuit admits the values of the vectors and no neighbours of them, for both systems.
 // DESIGN law 2.
 func TestCircuitsPassTheVectors(t *testing.T) {
+	t.Parallel()
 	for _, op := range opset.Codes() {
 		if !circuit.Has(op) {
 			continue
@@ -122,6 +123,7 @@ func TestCircuitsPassTheVectors(t *testing.T) {
 // Numbers of constraints are golden files, and a circuit that is built twice is the same system.
 // ELENCHUS_UPDATE=1 rewrites the files. STYLE 34.
 func TestCircuitSizesAreTheRecordedOnes(t *testing.T) {
+	t.Parallel()
 	for _, op := range opset.Codes() {
 		if !circuit.Has(op) {
 			continue

@@ -15,6 +15,7 @@ import (
 // Elements of one shape have one circuit, and the shape hardly depends on the index: keys are made
 // per shape. SPEC 10 §5.
 func TestElementsOfOneShapeHaveOneCircuit(t *testing.T) {
+	t.Parallel()
 	tries, compared := 2, 0
 	if soak {
 		tries = 60

@@ -125,6 +125,7 @@ func published(ctx context.Context, rpc string) ([][]byte, error) {
 // A lie about a confidential model is refuted by a proof, and neither calldata nor events have eight
 // bytes in a row of its weights or activations. GAME hole 18, SPEC 10 §6.4.
 func TestConfidentialGameShowsNoLeaf(t *testing.T) {
+	t.Parallel()
 	man := concealed(t)
 	var story strings.Builder
 	scanned := 0

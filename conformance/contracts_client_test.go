@@ -204,6 +204,7 @@ func TestGamesUnderAmsterdam(t *testing.T) {
 // Anvil, which shares no code with the embedded chain, plays the same games for the same gas: what differs
 // is data that happens to have more zero bytes.
 func TestGamesOnAnvil(t *testing.T) {
+	t.Parallel()
 	r, osaka := newAnvilRing(t), newEmbeddedRing(t, devchain.Osaka)
 	games(t, r)
 	games(t, osaka)

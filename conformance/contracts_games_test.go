@@ -344,6 +344,7 @@ func (r *ring) notePay(kind dispute.Kind, credit claim.Amount, receipt *chain.Re
 // A stranger may carry what a party or its delegate signed; a delegate may move itself; neither may
 // do more. SPEC 08 §4.1.
 func TestSignedMovesAreCarriedOnChain(t *testing.T) {
+	t.Parallel()
 	r := newEmbeddedRing(t, devchain.Osaka)
 	carrier, hand := r.newActor(t, "deployer"), claim.AddressOf(keyOf(t, "hand"))
 	r.do(r.node, "setDelegate")(r.k.SetDelegate("hand", hand, true))
@@ -388,6 +389,7 @@ func TestSignedMovesAreCarriedOnChain(t *testing.T) {
 
 // The earliest commit among the winners takes the reward. SPEC 08 §6.
 func TestEarlierCommitTakesTheRewardOnChain(t *testing.T) {
+	t.Parallel()
 	r := newEmbeddedRing(t, devchain.Osaka)
 	toy, l := bound(t, modeltest.Toy()), toyLie(t)
 	first := r.fresh(graphClaim(t, toy, l, nil))

@@ -299,6 +299,7 @@ func (c *bar) once(t testing.TB, p *position, d deed, g *rand.Rand) {
 // is resolved stays so. Every transition is made, the rarest first: a thousand times in a soak. SPEC 08
 // §4, §5.8, 09 §1.2.
 func TestEveryTransitionIsMade(t *testing.T) {
+	t.Parallel()
 	times := 1
 	if os.Getenv("ELENCHUS_SOAK") != "" {
 		times = 1000

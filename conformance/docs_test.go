@@ -125,6 +125,7 @@ var traces = []struct {
 
 // Nothing that is committed names this machine or holds a secret. Tests may use temporary folders.
 func TestNothingNamesThisMachine(t *testing.T) {
+	t.Parallel()
 	text := []string{".go", ".sol", ".md", ".mjs", ".js", ".json", ".toml", ".yml", ".yaml", ".py", ".sh", ".html", ".css", ".txt", ".mod", ""}
 	walk(t, func(file string) {
 		if !slices.Contains(text, path.Ext(file)) || strings.HasSuffix(file, "_test.go") || strings.Contains(file, "package-lock") {

@@ -181,6 +181,7 @@ func agree(t testing.TB, j *judge, d *opset.Descriptor, c *opset.Context, index 
 
 // Every op of the contracts equals the Go definition on sampled shapes and bytes. SPEC 02 §4.
 func TestEvaluatorsEqualTheDefinition(t *testing.T) {
+	t.Parallel()
 	j := newJudge(t)
 	for _, code := range opset.Codes() {
 		t.Run(code.String(), func(t *testing.T) {

@@ -81,6 +81,7 @@ func (c *cast) send(name string, i chain.Intent) *chain.Receipt {
 
 // A role that cannot pay says so, with the account and what it lacks, and ends.
 func TestARoleSaysWhatItLacks(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	test, foreign := newEmbeddedCast(ctx, t, false), newEmbeddedCast(ctx, t, true)
@@ -120,6 +121,7 @@ func TestARoleSaysWhatItLacks(t *testing.T) {
 // What an earlier life of a role left in its outbox counts: once it has ether, it stakes what it was
 // told to stake and not a unit more.
 func TestARoleThatLackedEtherStakesOnce(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	c := newEmbeddedCast(ctx, t, false)

@@ -49,6 +49,7 @@ Ceilings and reasons: spec/09-money.md §6.2.
 
 // What disputes cost is a golden file for both forks and shapes, below hard ceilings. SPEC 09 §6.2.
 func TestGasOfDisputesIsTheRecordedOne(t *testing.T) {
+	t.Parallel()
 	var table bytes.Buffer
 	for i, shape := range app.GasShapes() {
 		reports, err := app.BenchGas(t.Context(), shape)

@@ -52,6 +52,7 @@ func drawnSchema(r *rand.Rand, depth int) map[string]any {
 // Whatever a tiny model of stories is forced to write satisfies the schema, or its length ended it. With
 // ELENCHUS_SOAK=1 100 schemas are tried.
 func TestAnswersSatisfyTheirSchema(t *testing.T) {
+	t.Parallel()
 	man, tok := stories(t)
 	n := 12
 	if os.Getenv("ELENCHUS_SOAK") != "" {
@@ -143,6 +144,7 @@ func rootOf(t *testing.T, man *manifest.Manifest, a *grammar.Automaton) [32]byte
 // automaton, none; what the user asked for decides. The second implementation makes the same table.
 // SPEC 05 §7.5, 07 §9.2.
 func TestReceiptsOfGrammars(t *testing.T) {
+	t.Parallel()
 	man, tok := stories(t)
 	a, err := grammar.Schema([]byte(`{"type":"object","properties":{"name":{"enum":["Tom","Lily"]},"age":{"type":"integer","minimum":1,"maximum":9}},"required":["name"]}`))
 	if err != nil {

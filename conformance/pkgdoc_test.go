@@ -44,6 +44,7 @@ func TestPackagesOpenWithASentence(t *testing.T) {
 
 // Package names are nouns of their own. STYLE 10.
 func TestNoPackageIsADrawer(t *testing.T) {
+	t.Parallel()
 	for _, s := range readHouse(t).files {
 		if slices.Contains([]string{"util", "utils", "common", "helper", "helpers", "types", "base", "misc", "shared", "lib"}, s.file.Name.Name) {
 			t.Errorf("%s: package %s names no thing", s.path, s.file.Name.Name)
@@ -81,6 +82,7 @@ func TestFunctionsAndFilesEnd(t *testing.T) {
 
 // Exported names are documented. STYLE 7.
 func TestExportedNamesAreDocumented(t *testing.T) {
+	t.Parallel()
 	h := readHouse(t)
 	promised := promises(h)
 	for _, s := range h.files {

@@ -207,6 +207,7 @@ func newInfo() *types.Info {
 
 // The pure core is pure: DESIGN law 4, STYLE 3 and 22.
 func TestPureCoreIsPure(t *testing.T) {
+	t.Parallel()
 	h := readHouse(t)
 	c := &checker{h: h, done: map[string]*types.Package{}, info: newInfo()}
 	packages := map[string][]*ast.File{}

@@ -85,6 +85,7 @@ func secondCases(end []int32) []secondCase {
 // The second implementation finds honest receipts of the default model to hold, down to every state,
 // and says of each lie which statement is false.
 func TestSecondImplementationChecksReceipts(t *testing.T) {
+	t.Parallel()
 	dist := typescript(t)
 	man, err := importer.Bytes(models.Default(), importer.Options{})
 	if err != nil {
@@ -266,6 +267,7 @@ func askSecond(t *testing.T, dist, dir, request, text string, r *receipt.Receipt
 // The second implementation computes the toy worlds, graph models of products and of layers, to the
 // same outputs.
 func TestSecondImplementationComputesToyWorlds(t *testing.T) {
+	t.Parallel()
 	dist, dir := typescript(t), t.TempDir()
 	for name, man := range map[string]*manifest.Manifest{
 		"cube": bound(t, modeltest.Cube()), "mlp": bound(t, modeltest.MLP(4)), "encoder": bound(t, modeltest.Encoder(3, 7, 12)),

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -52,7 +53,9 @@ func fetched(n *node.Node, path, authorization string) (int, []byte) {
 // Tensors of a confidential model are for the parties of the claim alone, encrypted, though its data are
 // public; states are served. Of a private model neither is, nor are hidden states of either. SPEC 15 §2.5.
 func TestTensorsOfHiddenModelsAreForParties(t *testing.T) {
-	user, err := crypto.ToECDSA([]byte("a user's key, 32 bytes as others"))
+	user, err1 := crypto.ToECDSA([]byte("a user's key, 32 bytes as others"))
+	stranger, err := crypto.ToECDSA([]byte("the key of one without any game."))
+	err = errors.Join(err1, err)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,6 +75,13 @@ func TestTensorsOfHiddenModelsAreForParties(t *testing.T) {
 			t.Fatal(err)
 		}
 		signed := "Elenchus " + base64.RawURLEncoding.EncodeToString(sig[:])
+		sig, err = claim.Sign(claim.FetchDigest(domain, id), stranger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, _ := fetched(n, tensor, "Elenchus "+base64.RawURLEncoding.EncodeToString(sig[:])); status == 200 {
+			t.Errorf("%v: a stranger without a game has a tensor", class)
+		}
 		want := map[manifest.Class][4]int{manifest.Confidential: {200, 401, 200, 400}, manifest.Private: {403, 403, 403, 400}}[class]
 		got := [4]int{}
 		got[0], _ = fetched(n, states, "")

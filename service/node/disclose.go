@@ -15,6 +15,7 @@ import (
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
+	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 	"elenchus/settlement/sampling"
 )
@@ -23,6 +24,7 @@ var (
 	errParty  = errors.New("the data of this claim is for its parties: sign Fetch(claim) with the request's user key")
 	errDrawn  = fmt.Errorf("%w: or be drawn to audit it, and sign Fetch(audit id)", errParty)
 	errSealed = errors.New("the data of this claim is sealed: it leaves the node for nobody")
+	errOpener = fmt.Errorf("%w, or as the opener of a game against it", errParty)
 	errHidden = errors.New("the model of this claim is private: its states and tensors leave the node for nobody")
 )
 
@@ -43,22 +45,43 @@ func (n *Node) receiver(r *http.Request, id claim.Hash) (seal, error) {
 }
 
 // innerReceiver is receiver for what computing the claim made: of a confidential model tensors are for the
-// claim's parties, whatever the class of its data, of a private one states and tensors for nobody. SPEC 15 §2.5.
+// claim's parties, whatever the class of its data, and, if the data are public, for who has a game open
+// against it; of a private model states and tensors for nobody. SPEC 15 §2.5.
 func (n *Node) innerReceiver(r *http.Request, id claim.Hash, tensors bool) (seal, error) {
 	rec, m, err := n.stored(id)
 	if err != nil {
 		return nil, err
 	}
 	class := rec.Request.DataClass
-	switch m.Manifest.Class {
-	case manifest.Private:
+	switch c := m.Manifest.Class; {
+	case c == manifest.Private:
 		return nil, errHidden
-	case manifest.Confidential:
-		if tensors {
-			class = max(class, claim.Parties)
+	case c == manifest.Confidential && tensors && class == claim.Public:
+		who, s, err := n.asks(r, id)
+		if err != nil {
+			return nil, err
 		}
+		if who != rec.Request.User && !n.disputes(id, who) {
+			return nil, errOpener
+		}
+		return s, nil
 	}
 	return n.receiverOf(r, id, rec, class)
+}
+
+// disputes says whether an account has a game open against a claim.
+func (n *Node) disputes(id claim.Hash, who claim.Address) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, g := range n.games.Open() {
+		if g.ClaimID != id || g.Node != n.addr {
+			continue
+		}
+		if s, err := dispute.DecodeState(g.State); err == nil && s.Opener == who {
+			return true
+		}
+	}
+	return false
 }
 
 func (n *Node) receiverOf(r *http.Request, id claim.Hash, rec *receipt.Receipt, class uint8) (seal, error) {
