@@ -308,6 +308,14 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o GatewayO
 		defer end()
 		tasks = append(tasks, run)
 	}
+	if r.Dir != "" {
+		a, err := openArchive(r.Dir, r.Log)
+		if err != nil {
+			return err
+		}
+		defer a.Close() //nolint:errcheck // what could not be written was logged
+		o.Receipts = a
+	}
 	o.Browser = b.browser(r.Models, r.RPC, at)
 	g, err := gateway.New(b, o)
 	if err != nil {

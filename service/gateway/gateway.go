@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -50,6 +51,8 @@ type Options struct {
 	Cashier Cashier
 	// Browser is what people's browsers may have besides the API.
 	Browser Browser
+	// Receipts keeps receipts over a restart; nil: they are in memory alone.
+	Receipts Archive
 	// Pull fetches models for POST /api/pull; nil: nobody can have any fetched.
 	Pull Puller
 	// Drain is how long Serve waits for answers in the making once its context has ended. 0 means 10 s.
@@ -85,10 +88,13 @@ func New(b Backend, o Options) (*Gateway, error) {
 		return nil, err
 	}
 	g.options.Keys, g.options.Accounts = nil, nil
-	g.receipts = newShelf[string](maxReceipts, maxReceiptBytes, g.options.Now)
+	g.receipts = newShelf[string](MaxReceipts, MaxReceiptBytes, g.options.Now)
 	g.grammars = newShelf[[]byte](maxGrammars, maxGrammarBytes, g.options.Now)
 	g.responses = &keeper{newShelf[keptResponse](maxResponses, maxResponseBytes, g.options.Now)}
 	g.mux = g.routes()
+	if err := g.recall(); err != nil {
+		return nil, fmt.Errorf("kept receipts: %w", err)
+	}
 	return g, nil
 }
 

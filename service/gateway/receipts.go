@@ -1,20 +1,52 @@
 package gateway
 
 import (
+	"encoding/hex"
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 )
 
+// What a gateway keeps at most.
 const (
-	maxReceipts     = 4096     // that are kept
-	maxReceiptBytes = 64 << 20 // of all that are kept
+	MaxReceipts     = 4096     // that are kept
+	MaxReceiptBytes = 64 << 20 // of all that are kept
 )
+
+// Archive keeps receipts over a restart. Many goroutines use it at once.
+type Archive interface {
+	// Each gives what was kept, the oldest first.
+	Each(f func(owner, id, receipt string, kept time.Time)) error
+	// Keep takes a receipt; it must not wait for a disk.
+	Keep(owner, id, receipt string, kept time.Time)
+}
+
+// recall takes in what the archive kept.
+func (g *Gateway) recall() error {
+	if g.options.Receipts == nil {
+		return nil
+	}
+	return g.options.Receipts.Each(func(owner, id, receipt string, kept time.Time) {
+		if raw, err := hex.DecodeString(owner); err == nil {
+			g.receipts.putAt(string(raw), id, receipt, len(id)+len(receipt), kept)
+		}
+	})
+}
+
+// shelve keeps a receipt for who asked for its answer.
+func (g *Gateway) shelve(owner, id, receipt string) {
+	now := g.options.Now()
+	g.receipts.putAt(owner, id, receipt, len(id)+len(receipt), now)
+	if a := g.options.Receipts; a != nil {
+		a.Keep(hex.EncodeToString([]byte(owner)), id, receipt, now)
+	}
+}
 
 // keepReceipt makes the receipt of an answer available under its id, and takes it off an answer that was asked for without.
 func (g *Gateway) keepReceipt(r *run, s *strand) {
 	if id := s.stream.ReceiptID(); id != "" && s.end.receipt != "" {
-		g.receipts.put(r.request.owner, id, s.end.receipt, len(id)+len(s.end.receipt))
+		g.shelve(r.request.owner, id, s.end.receipt)
 	}
 	if r.request.unsigned {
 		s.end.receipt = ""
@@ -25,7 +57,7 @@ func (g *Gateway) keepReceipt(r *run, s *strand) {
 func (g *Gateway) keepVectors(w http.ResponseWriter, vectors []Vector) {
 	for _, v := range vectors {
 		if v.ReceiptID != "" && v.Receipt != "" {
-			g.receipts.put(owner(w), v.ReceiptID, v.Receipt, len(v.ReceiptID)+len(v.Receipt))
+			g.shelve(owner(w), v.ReceiptID, v.Receipt)
 		}
 	}
 	if len(vectors) == 1 && vectors[0].ReceiptID != "" {

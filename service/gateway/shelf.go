@@ -34,7 +34,10 @@ func newShelf[V any](count, bytes int, now func() time.Time) *shelf[V] {
 
 // put keeps v, which takes about size bytes, under an id in place of what was there. A value larger than the whole
 // shelf is not kept.
-func (s *shelf[V]) put(owner, id string, v V, size int) {
+func (s *shelf[V]) put(owner, id string, v V, size int) { s.putAt(owner, id, v, size, s.now()) }
+
+// putAt is put of a value that is kept since a moment, none before the one of the value before.
+func (s *shelf[V]) putAt(owner, id string, v V, size int, since time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := owner + "/" + id
@@ -47,7 +50,7 @@ func (s *shelf[V]) put(owner, id string, v V, size int) {
 		s.drop(s.order.Front())
 	}
 	s.used += size
-	s.kept[key] = s.order.PushBack(&shelved[V]{key, v, size, s.now().Add(keptFor)})
+	s.kept[key] = s.order.PushBack(&shelved[V]{key, v, size, since.Add(keptFor)})
 }
 
 // get finds a value.

@@ -1,0 +1,70 @@
+package app
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"elenchus/service/gateway"
+)
+
+// What a gateway kept is found by the next one of its directory: the newest, under the same ids, by the same owner; a
+// spoilt entry costs itself alone, and a second gateway of the directory is refused.
+func TestReceiptsAreKeptOverARestart(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	var said bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&said, nil))
+	a, err := openArchive(dir, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const more = 300
+	for i := range gateway.MaxReceipts + more {
+		for len(a.queue) == cap(a.queue) { // Keep would not wait
+			time.Sleep(time.Millisecond)
+		}
+		a.Keep("", fmt.Sprintf("id-%d", i), fmt.Sprintf("receipt %d", i), now)
+	}
+	a.Keep("ab", "id-7", "of another", now)
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a.Keep("", "late", "too late", now) // is in memory alone
+	db, err := bolt.Open(filepath.Join(dir, "receipts.db"), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketReceipts).Put([]byte("\xffspoilt!"), []byte("{")) })
+	if err != nil || db.Close() != nil {
+		t.Fatal(err)
+	}
+	if a, err = openArchive(dir, log); err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close() //nolint:errcheck // nothing was kept
+	g, err := gateway.New(&Backend{}, gateway.Options{Receipts: a})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]int{"id-0": 404, "id-7": 404, "id-302": 200, fmt.Sprintf("id-%d", gateway.MaxReceipts+more-1): 200, "late": 404} {
+		w := httptest.NewRecorder()
+		g.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/v1/receipts/"+id, nil))
+		if w.Code != want || want == 200 && w.Body.String() != "receipt "+id[3:] {
+			t.Errorf("%s: %d %q, want %d", id, w.Code, w.Body, want)
+		}
+	}
+	if !strings.Contains(said.String(), "cannot be read") {
+		t.Errorf("a spoilt receipt is not named: %s", &said)
+	}
+	if _, err := openArchive(dir, log); err == nil || !strings.Contains(err.Error(), "another gateway") {
+		t.Errorf("a second gateway of the directory: %v", err)
+	}
+}
