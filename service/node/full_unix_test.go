@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"elenchus/commitment/claim"
+	"elenchus/service/node"
 )
 
 // limited runs a test again in a process of its own, where it may limit what files it writes.
@@ -58,32 +59,38 @@ func TestNoRoomForClaims(t *testing.T) {
 			}
 		}
 		limit(uint64(size))
-		var kept []claim.Hash
-		seed := uint64(1)
-		for ; ; seed++ {
-			r, err := n.Serve(t.Context(), w.job(seed), nil)
-			if err != nil {
-				if r != nil || !strings.Contains(err.Error(), "keep claim") {
-					t.Fatalf("with %+v: %v", r, err)
-				}
-				break
-			}
-			if kept = append(kept, r.Claim.ID(domain)); seed > 5000 {
-				t.Fatal("the store never fills")
-			}
-		}
-		if last := lastLine(t, n, w.job(seed)); last.Receipt != "" || !strings.Contains(last.Error, "keep claim") {
-			t.Errorf("over HTTP it ends with %+v", last)
-		}
-		limit(1 << 62)
-		if last := lastLine(t, n, w.job(seed)); last.Receipt == "" {
-			t.Errorf("with room again: %+v", last)
-		}
-		w.close(n)
-		n = w.start()
-		defer w.close(n)
-		if load, err := n.Load(); err != nil || load.Pending != len(kept)+1 {
-			t.Errorf("%d claims were handed out, and %+v is kept: %v", len(kept)+1, load, err)
-		}
+		fills(t, w, n, func() { limit(1 << 62) })
 	})
+}
+
+// fills has a node answer until its store takes no more, and then gives it room.
+func fills(t *testing.T, w *world, n *node.Node, room func()) {
+	t.Helper()
+	var kept []claim.Hash
+	seed := uint64(1)
+	for ; ; seed++ {
+		r, err := n.Serve(t.Context(), w.job(seed), nil)
+		if err != nil {
+			if r != nil || !strings.Contains(err.Error(), "keep claim") {
+				t.Fatalf("with %+v: %v", r, err)
+			}
+			break
+		}
+		if kept = append(kept, r.Claim.ID(domain)); seed > 5000 {
+			t.Fatal("the store never fills")
+		}
+	}
+	if last := lastLine(t, n, w.job(seed)); last.Receipt != "" || !strings.Contains(last.Error, "keep claim") {
+		t.Errorf("over HTTP it ends with %+v", last)
+	}
+	room()
+	if last := lastLine(t, n, w.job(seed)); last.Receipt == "" {
+		t.Errorf("with room again: %+v", last)
+	}
+	w.close(n)
+	n = w.start()
+	defer w.close(n)
+	if load, err := n.Load(); err != nil || load.Pending != len(kept)+1 {
+		t.Errorf("%d claims were handed out, and %+v is kept: %v", len(kept)+1, load, err)
+	}
 }
