@@ -32,7 +32,7 @@ soak:
 	ELENCHUS_SOAK=1 $(GO) test -count=1 -parallel 4 -timeout 60m ./conformance -run 'Crash|FlippedBit|Wide|EveryOperation|HonestNode'
 	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 30m ./importer -run DefaultModelLoss
 	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 30m ./app -run LargeImport -v
-	ELENCHUS_SOAK=1 $(GO) test -count=1 -timeout 30m ./app -run Overhead -v
+	ELENCHUS_SOAK=1 ELENCHUS_SLOPE=10m $(GO) test -count=1 -timeout 30m ./app -run Overhead -v
 	$(MAKE) fuzz FUZZTIME=$(SOAK)
 
 ## schedules: a hundred thousand random schedules of faults and attacks in virtual time
