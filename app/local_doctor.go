@@ -83,7 +83,8 @@ func Doctor(ctx context.Context, o DoctorOptions) []Finding {
 	return out
 }
 
-func findBuild() Finding {
+// Build says by which Go and for what this program was built, and from which commit where that is known.
+func Build() string {
 	detail := fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
@@ -92,8 +93,10 @@ func findBuild() Finding {
 			}
 		}
 	}
-	return Finding{Name: "build", State: stateOK, Detail: detail}
+	return detail
 }
+
+func findBuild() Finding { return Finding{Name: "build", State: stateOK, Detail: Build()} }
 
 // features are the extensions of this processor that kernels use.
 func features() []string {

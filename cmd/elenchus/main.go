@@ -48,7 +48,7 @@ func main() {
 func run() int {
 	root := &cobra.Command{
 		Use: "elenchus", Short: "Verifiable inference: answers that anyone can check, and stake behind them",
-		SilenceUsage: true, SilenceErrors: true,
+		SilenceUsage: true, SilenceErrors: true, Version: app.Build(),
 	}
 	root.AddCommand(commands()...)
 	root.PersistentFlags().String("config", "", "file of settings; see: elenchus config --help")
