@@ -72,6 +72,19 @@ func openArchive(dir string, log *slog.Logger) (*archive, error) {
 	return a, nil
 }
 
+// remember has a gateway keep receipts in the role's state directory, if it has one; end writes what waits.
+func (r *Role) remember(o *GatewayOptions) (end func(), err error) {
+	if r.Dir == "" {
+		return func() {}, nil
+	}
+	a, err := openArchive(r.Dir, r.Log)
+	if err != nil {
+		return nil, err
+	}
+	o.Receipts = a
+	return func() { _ = a.Close() }, nil // what could not be written was logged
+}
+
 // Each gives what is kept, the oldest first; what cannot be read is left out and logged.
 func (a *archive) Each(f func(owner, id, receipt string, kept time.Time)) error {
 	return a.db.View(func(tx *bolt.Tx) error {

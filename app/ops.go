@@ -156,3 +156,17 @@ func serveUntil(ctx context.Context, srv *http.Server, ln net.Listener, drain ti
 
 // since is the time since a moment in seconds.
 func since(t time.Time) float64 { return time.Since(t).Seconds() }
+
+// listenFree listens on an address, or on a free port of the same host when that one is taken.
+func listenFree(ctx context.Context, addr string) (net.Listener, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", addr)
+	if err == nil {
+		return ln, nil
+	}
+	host, _, splitErr := net.SplitHostPort(addr)
+	if splitErr != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	return lc.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
+}

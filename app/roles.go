@@ -308,14 +308,11 @@ func (r *Role) Gateway(ctx context.Context, nodes, watchers []string, o GatewayO
 		defer end()
 		tasks = append(tasks, run)
 	}
-	if r.Dir != "" {
-		a, err := openArchive(r.Dir, r.Log)
-		if err != nil {
-			return err
-		}
-		defer a.Close() //nolint:errcheck // what could not be written was logged
-		o.Receipts = a
+	forget, err := r.remember(&o)
+	if err != nil {
+		return err
 	}
+	defer forget()
 	o.Browser = b.browser(r.Models, r.RPC, at)
 	g, err := gateway.New(b, o)
 	if err != nil {
@@ -374,20 +371,6 @@ func (r *Role) till(ctx context.Context, pay PayOptions, o *GatewayOptions) (run
 		c.late.Wait()
 		_ = l.Close() // the process ends
 	}, nil
-}
-
-// listenFree listens on an address, or on a free port of the same host when that one is taken.
-func listenFree(ctx context.Context, addr string) (net.Listener, error) {
-	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", addr)
-	if err == nil {
-		return ln, nil
-	}
-	host, _, splitErr := net.SplitHostPort(addr)
-	if splitErr != nil {
-		return nil, fmt.Errorf("listen on %s: %w", addr, err)
-	}
-	return lc.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
 }
 
 // holdStake brings the account's stake up to least. On a chain with the test token it mints what is

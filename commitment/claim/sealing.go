@@ -2,7 +2,6 @@ package claim
 
 import (
 	"crypto/ecdsa"
-	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -240,7 +239,9 @@ func Mask(key Hash, b []byte) []byte {
 		var number [32]byte
 		binary.BigEndian.PutUint64(number[24:], uint64(i)/32)
 		word := Keccak(key[:], number[:])
-		subtle.XORBytes(out[i:], b[i:min(i+32, len(b))], word[:])
+		for j, v := range b[i:min(i+32, len(b))] {
+			out[i+j] = v ^ word[j]
+		}
 	}
 	return out
 }
