@@ -276,7 +276,7 @@ func all(ctx context.Context, tasks ...func(context.Context) error) error {
 func (n *Network) startOthers(ctx context.Context) error {
 	args := []string{
 		"gateway", "--rpc", n.RPC, "--deployment", n.Deployment, "--key", n.keyFile("gateway"), "--listen", n.cfg.Listen,
-		"--watcher", n.Watch,
+		"--dir", filepath.Join(n.cfg.Dir, "gateway"), "--watcher", n.Watch,
 	}
 	args = append(args, n.modelArgs()...)
 	for _, url := range n.Nodes {

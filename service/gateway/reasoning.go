@@ -135,7 +135,7 @@ func (g *Gateway) reason(w http.ResponseWriter, codec Codec, r *request) *failur
 	ok, own := codec.Effort(r.effort)
 	switch {
 	case !ok && named:
-		return unsupported(r.effortField, "what asks this model for no reasoning or for one that its template has a form for")
+		return unsupported(r.effortField, "an effort that this model's template has a form for (none, where it has no form for reasoning)")
 	case !ok:
 		return unsupported(r.effortField, "an effort: this model always reasons, and nothing in its template stops it")
 	case !own || named && r.constrained():
