@@ -1,24 +1,19 @@
 package app
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"elenchus"
-	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
 	"elenchus/compute/template"
 	"elenchus/importer"
-	"elenchus/network/peer"
-	"elenchus/service/gateway"
 )
 
 // toolsModel is a small model with a template that shows tools as they were written, and calls.
@@ -28,12 +23,22 @@ func toolsModel(t *testing.T) *manifest.Manifest {
 	if err != nil {
 		t.Fatal(err)
 	}
+	writeCalls(t, man, `<c>{"name": "`, `", "arguments": `, `}</c><c>{"name": "`, "}</c>\nr:")
+	if man, err = manifest.Bind(man.Model); err != nil {
+		t.Fatal(err)
+	}
+	return man
+}
+
+// writeCalls gives a model a template in which calls begin, are divided, follow each other and end so.
+func writeCalls(t *testing.T, man *manifest.Manifest, before, middle, between, behind string) {
+	t.Helper()
 	turns := template.Turns{
 		Flags: template.Anywhere, System: template.Pair{Before: "s:", After: "\n"}, User: template.Pair{Before: "u:", After: "\n"},
 		Assistant: template.Pair{Before: "a:", After: "\n"}, Generation: "a:",
 	}
-	tools := &template.Tools{Turns: turns, Separator: ",", HasCalls: true, CallsBefore: "a:<c>{\"name\": \"", ContentToCalls: "<c>{\"name\": \"",
-		CallMiddle: "\", \"arguments\": ", CallSep: "}</c><c>{\"name\": \"", CallsEnd: "}</c>\nr:", ResultSep: "\nr:", ResultsEnd: "\n"}
+	tools := &template.Tools{Turns: turns, Separator: ",", HasCalls: true, CallsBefore: "a:" + before, ContentToCalls: before,
+		CallMiddle: middle, CallSep: between, CallsEnd: behind, ResultSep: "\nr:", ResultsEnd: "\n"}
 	for i := range tools.At {
 		tools.At[i] = template.Nowhere
 	}
@@ -43,10 +48,6 @@ func toolsModel(t *testing.T) *manifest.Manifest {
 		t.Fatal(err)
 	}
 	man.Model.Template = tp.Encode()
-	if man, err = manifest.Bind(man.Model); err != nil {
-		t.Fatal(err)
-	}
-	return man
 }
 
 // sent are requests of every dialect, as their clients write them.
@@ -95,24 +96,14 @@ func sent() map[string][]string {
 // Whoever keeps what was sent and what came back can check it, in every dialect, whole and streamed: verify reads both as
 // the gateway does. What was changed is found.
 func TestEveryDialectVerifies(t *testing.T) {
-	d := claim.Domain{ChainID: 31337, Arena: claim.Address{0xa}}
 	man := toolsModel(t)
-	b := &Backend{Domain: d, Peers: peer.New(http.DefaultClient), Nodes: []string{vectorNode(t, d, man)}, Entropy: func(p []byte) { _, _ = rand.Read(p) }}
-	if err := b.AddModel("m", man); err != nil {
-		t.Fatal(err)
-	}
-	g, err := gateway.New(b, gateway.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewServer(g)
-	defer s.Close()
+	url := serveModel(t, man)
 	for path, bodies := range sent() {
 		for i, body := range bodies {
 			for _, stream := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/%d/%v", path, i, stream), func(t *testing.T) {
 					body := strings.Replace(body, "{", fmt.Sprintf(`{"stream":%v,`, stream), 1)
-					answer := post(t, s.URL+path, body)
+					answer := post(t, url+path, body)
 					checkKept(t, man, body, answer, receipt.Holds, "request", "text")
 					if stream {
 						return
@@ -173,25 +164,15 @@ func checkKept(t *testing.T, man *manifest.Manifest, body string, answer []byte,
 
 // Each vector of a request for several is checked by its number, as numbers and as base64; its receipt is found by its id.
 func TestVectorsVerifyByNumber(t *testing.T) {
-	d := claim.Domain{ChainID: 31337, Arena: claim.Address{0xa}}
 	man, err := importer.File(sentences, importer.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &Backend{Domain: d, Peers: peer.New(http.DefaultClient), Nodes: []string{vectorNode(t, d, man)}, Entropy: func(p []byte) { _, _ = rand.Read(p) }}
-	if err := b.AddModel("m", man); err != nil {
-		t.Fatal(err)
-	}
-	g, err := gateway.New(b, gateway.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewServer(g)
-	defer s.Close()
+	url := serveModel(t, man)
 	for _, body := range []string{
 		`{"model":"m","input":["a cat","a dog"]}`, `{"model":"m","input":["a cat","a dog"],"encoding_format":"base64"}`, `{"model":"m","input":"a cat"}`,
 	} {
-		answer := post(t, s.URL+"/v1/embeddings", body)
+		answer := post(t, url+"/v1/embeddings", body)
 		var list struct {
 			Data []struct {
 				Receipt string `json:"elenchus_receipt"`
@@ -206,7 +187,7 @@ func TestVectorsVerifyByNumber(t *testing.T) {
 			if err != nil || text != v.Receipt {
 				t.Fatalf("receipt %d of %s: %q, %v", i, answer, text, err)
 			}
-			res, err := http.Get(s.URL + "/v1/receipts/" + v.ID) //nolint:noctx // of the test's own server
+			res, err := http.Get(url + "/v1/receipts/" + v.ID) //nolint:noctx // of the test's own server
 			if err != nil {
 				t.Fatal(err)
 			}

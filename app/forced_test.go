@@ -1,25 +1,18 @@
 package app
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
 
-	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
-	"elenchus/compute/template"
 	"elenchus/compute/tokenizer"
 	"elenchus/importer"
 	"elenchus/importer/gguf"
 	"elenchus/importer/gguf/ggufwrite"
-	"elenchus/network/peer"
-	"elenchus/service/gateway"
 )
 
 // marked is a form of calls with control pieces, as families of models have it.
@@ -44,19 +37,7 @@ func (f *marked) model(t *testing.T) *manifest.Manifest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	turns := template.Turns{Flags: template.Anywhere, System: template.Pair{Before: "s:", After: "\n"}, User: template.Pair{Before: "u:", After: "\n"},
-		Assistant: template.Pair{Before: "a:", After: "\n"}, Generation: "a:"}
-	tools := &template.Tools{Turns: turns, Separator: ",", HasCalls: true, CallsBefore: "a:" + f.before, ContentToCalls: f.before,
-		CallMiddle: f.middle, CallSep: f.between, CallsEnd: f.behind, ResultSep: "\nr:", ResultsEnd: "\n"}
-	for i := range tools.At {
-		tools.At[i] = template.Nowhere
-	}
-	tools.Begin, tools.At[template.InBegin] = "t:\n", 2
-	tp, err := template.NewChat(turns, tools)
-	if err != nil {
-		t.Fatal(err)
-	}
-	man.Model.Template = tp.Encode()
+	writeCalls(t, man, f.before, f.middle, f.between, f.behind)
 	if f.ends {
 		tok, err := tokenizer.Parse(man.Model.Tokenizer)
 		if err != nil {
@@ -108,7 +89,7 @@ func TestForcedCallsOfControlPiecesVerify(t *testing.T) {
 	soak := os.Getenv("ELENCHUS_SOAK") != ""
 	for at, f := range markedForms {
 		man := f.model(t)
-		url := gatewayOf(t, man)
+		url := serveModel(t, man)
 		for i, c := range forcing() {
 			if i%len(markedForms) != at && !soak {
 				continue
@@ -129,23 +110,6 @@ func TestForcedCallsOfControlPiecesVerify(t *testing.T) {
 			}
 		}
 	}
-}
-
-// gatewayOf is the address of a gateway before a node that has the model m.
-func gatewayOf(t *testing.T, man *manifest.Manifest) string {
-	t.Helper()
-	d := claim.Domain{ChainID: 31337, Arena: claim.Address{0xa}}
-	b := &Backend{Domain: d, Peers: peer.New(http.DefaultClient), Nodes: []string{vectorNode(t, d, man)}, Entropy: func(p []byte) { _, _ = rand.Read(p) }}
-	if err := b.AddModel("m", man); err != nil {
-		t.Fatal(err)
-	}
-	g, err := gateway.New(b, gateway.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewServer(g)
-	t.Cleanup(s.Close)
-	return s.URL
 }
 
 // calling sends a body; one that leaves the choice to the model with a SEED until it chooses to call.

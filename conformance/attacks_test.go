@@ -67,7 +67,14 @@ func attackTable() string {
 
 // The table of the documentation is that of the kit. ELENCHUS_UPDATE=1 rewrites it.
 func TestTheTableOfAttacksIsThatOfTheKit(t *testing.T) {
-	const file, from, to = "../docs/attacks.md", "<!-- cards -->\n", "<!-- end of cards -->"
+	freshTable(t, "../docs/attacks.md", "cards", attackTable())
+}
+
+// freshTable holds the part of a file between the comments NAME and end of NAME to what it is made from; ELENCHUS_UPDATE=1
+// rewrites it.
+func freshTable(t *testing.T, file, name, want string) {
+	t.Helper()
+	from, to := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -77,12 +84,11 @@ func TestTheTableOfAttacksIsThatOfTheKit(t *testing.T) {
 	if !ok1 || !ok2 {
 		t.Fatalf("%s lacks %q or %q", file, from, to)
 	}
-	want := attackTable()
 	if got == want {
 		return
 	}
 	if os.Getenv("ELENCHUS_UPDATE") != "1" {
-		t.Fatalf("the cards say\n%s", want)
+		t.Fatalf("%s: the %s say\n%s", file, name, want)
 	}
 	if err := os.WriteFile(file, []byte(head+from+want+to+tail), 0o600); err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"elenchus/conformance/mutants"
@@ -54,24 +53,5 @@ func keepScores(t testing.TB, found mutants.Scores) {
 
 // The table of mutants is that of the scores that `make mutation` found.
 func TestTheTableOfMutantsIsThatOfTheScores(t *testing.T) {
-	const file, from, to = "../docs/mutation.md", "<!-- scores -->\n", "<!-- end of scores -->"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	head, rest, ok1 := strings.Cut(string(text), from)
-	got, tail, ok2 := strings.Cut(rest, to)
-	if !ok1 || !ok2 {
-		t.Fatalf("%s lacks %q or %q", file, from, to)
-	}
-	want := scoresOf(t).Table()
-	if got == want {
-		return
-	}
-	if os.Getenv("ELENCHUS_UPDATE") != "1" {
-		t.Fatalf("the scores say\n%s", want)
-	}
-	if err := os.WriteFile(file, []byte(head+from+want+to+tail), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	freshTable(t, "../docs/mutation.md", "scores", scoresOf(t).Table())
 }

@@ -42,24 +42,34 @@ func permutation(n int) *poseidon2.Permutation {
 // Leaf is the hash of a leaf of any length.
 func Leaf(b []byte) merkle.Hash {
 	width, _ := Sponge(len(b))
+	h := sponge(width, uint64(len(b)), func(rate []fr.Element) bool {
+		for k := 0; k < len(rate) && len(b) > 0; k++ {
+			n := min(WordBytes, len(b))
+			absorb(&rate[k], b[:n])
+			b = b[n:]
+		}
+		return len(b) > 0
+	})
+	return h.Bytes()
+}
+
+// sponge permutes a state that begins with start after each block that is added to the rest of it, until
+// block says that it was the last one.
+func sponge(width int, start uint64, block func(rate []fr.Element) (more bool)) fr.Element {
 	p := permutations[0]
 	if width != 4 {
 		p = permutations[1]
 	}
 	var room [16]fr.Element
 	state := room[:width]
-	state[0].SetUint64(uint64(len(b)))
+	state[0].SetUint64(start)
 	for {
-		for k := 1; k < width && len(b) > 0; k++ {
-			n := min(WordBytes, len(b))
-			absorb(&state[k], b[:n])
-			b = b[n:]
-		}
+		more := block(state[1:])
 		if err := p.Permutation(state); err != nil {
 			panic("poseidon: " + err.Error()) // the state has the width of its permutation
 		}
-		if len(b) == 0 {
-			return state[1].Bytes()
+		if !more {
+			return state[1]
 		}
 	}
 }
@@ -82,25 +92,14 @@ func ListStart(n int) uint64 { return listTag + uint64(n) }
 // List is the hash of a list of hashes: what a proof about them names them by. SPEC 10 §4.6.
 func List(hashes []fr.Element) fr.Element {
 	width, _ := ListSponge(len(hashes))
-	p := permutations[0]
-	if width != 4 {
-		p = permutations[1]
-	}
-	var room [16]fr.Element
-	state := room[:width]
-	state[0].SetUint64(ListStart(len(hashes)))
-	for {
-		n := min(width-1, len(hashes))
+	return sponge(width, ListStart(len(hashes)), func(rate []fr.Element) bool {
+		n := min(len(rate), len(hashes))
 		for k := range n {
-			state[1+k].Add(&state[1+k], &hashes[k])
+			rate[k].Add(&rate[k], &hashes[k])
 		}
-		if err := p.Permutation(state); err != nil {
-			panic("poseidon: " + err.Error()) // the state has the width of its permutation
-		}
-		if hashes = hashes[n:]; len(hashes) == 0 {
-			return state[1]
-		}
-	}
+		hashes = hashes[n:]
+		return len(hashes) > 0
+	})
 }
 
 // absorb adds the little-endian number of at most WordBytes bytes.
