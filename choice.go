@@ -67,3 +67,23 @@ func (o *Options) answer(d Dialect) (*Answer, error) {
 	a.Text = text
 	return a, nil
 }
+
+// Enclose takes file, which carried the receipt, for the response too, unless o has one: an answer that was edited is
+// then found without being asked for. A bare receipt is none, nor is JSON of no dialect. Without the request two
+// answers cannot be compared with their ids and are left alone: calls, whose form the tools that were shown decide,
+// and texts of completions, which may begin with an echo of the prompt.
+func (o *Options) Enclose(file []byte) {
+	d := dialectOfResponse(file)
+	if o.Response != nil || d == "" {
+		return
+	}
+	if o.Dialect != "" {
+		d = o.Dialect
+	}
+	if o.Request == nil && d != Embeddings {
+		if a, err := readAnswer(d, file, o.Choice); err != nil || len(a.Calls) > 0 || d == Completions {
+			return
+		}
+	}
+	o.Response = file
+}

@@ -222,3 +222,29 @@ func TestSettingsOfRequests(t *testing.T) {
 		}
 	}
 }
+
+// A file that holds receipt and answer is both, where the ids alone tell how the answer reads.
+func TestEnclose(t *testing.T) {
+	const calls = `{"object":"chat.completion","choices":[{"message":{"tool_calls":[{"type":"function","function":{"name":"f","arguments":"{}"}}]}}]}`
+	for file, want := range map[string][2]bool{ // without the request, with it
+		`{"object":"chat.completion","choices":[{"message":{"content":"x"}}]}`: {true, true},
+		`{"type":"message","content":[{"type":"text","text":"x"}]}`:            {true, true},
+		`{"object":"text_completion","choices":[{"text":"x"}]}`:                {false, true},
+		calls:                         {false, true},
+		`{"object":"list","data":[]}`: {true, true},
+		`{"elenchus_receipt":"r"}`:    {false, false},
+		"receipt":                     {false, false},
+		`{"object":"chat.completion"`: {false, false},
+	} {
+		for i, request := range [][]byte{nil, []byte(`{}`)} {
+			o := Options{Request: request}
+			if o.Enclose([]byte(file)); (o.Response != nil) != want[i] {
+				t.Errorf("%s, with request %v: %v", file, i == 1, o.Response != nil)
+			}
+		}
+	}
+	o := Options{Response: []byte("mine")}
+	if o.Enclose([]byte(`{"object":"list","data":[]}`)); string(o.Response) != "mine" {
+		t.Errorf("the response that was named was replaced by %s", o.Response)
+	}
+}

@@ -135,12 +135,17 @@ func receipts(man *manifest.Manifest, files map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	response, err := json.Marshal(map[string]any{
-		"choices": []any{map[string]any{"message": map[string]string{"role": "assistant", "content": text}}}, "elenchus_receipt": honest,
-	})
-	files["honest.txt"], files["lying.txt"], files["response.json"] = []byte(honest+"\n"), []byte(lying+"\n"), response
+	respond := func(text string) []byte {
+		b, _ := json.Marshal(map[string]any{ // strings marshal
+			"object": "chat.completion", "elenchus_receipt": honest,
+			"choices": []any{map[string]any{"message": map[string]string{"role": "assistant", "content": text}}},
+		})
+		return b
+	}
+	files["honest.txt"], files["lying.txt"] = []byte(honest+"\n"), []byte(lying+"\n")
+	files["response.json"], files["edited.json"] = respond(text), respond(text+" And then.")
 	files["request.json"] = []byte(`{"model":"tiny","messages":[{"role":"user","content":"abc"}],"max_tokens":6,"temperature":0.5,"seed":7}`)
-	return err
+	return nil
 }
 
 func sign(r receipt.Receipt) (string, error) {

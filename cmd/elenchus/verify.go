@@ -34,8 +34,9 @@ func verifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify FILE", Short: "Check a receipt or a proof: FILE holds a receipt, a response that carries it, or what prove wrote; - reads standard input",
 		Long: `Check a receipt or a proof file. The answer is computed again when the model is at hand: --model, else what the
-store holds under the claim's model id, else the default model. With --request and --response the
-text is checked too, with --rpc what the chain says.
+store holds under the claim's model id, else the default model. The text of a response is compared
+with the signed ids, with --request the prompt, too, with --rpc what the chain says. Calls of tools,
+and texts of completions, take the request: its tools and its echo decide how they read.
 
 Exit codes: 0 everything that was asked holds, 1 something is false, 2 something cannot be checked,
 3 the claim is not on the chain yet.`,
@@ -48,7 +49,7 @@ Exit codes: 0 everything that was asked holds, 1 something is false, 2 something
 	p.StringVar(&f.rpc, "rpc", "", "JSON-RPC address of a chain to ask")
 	p.StringVar(&f.deployment, "deployment", "", "file with the addresses of the contracts (default: that of elenchus up)")
 	p.StringVar(&f.request, "request", "", "file with the JSON body that you sent")
-	p.StringVar(&f.response, "response", "", "file with what came back: JSON or the lines of a stream")
+	p.StringVar(&f.response, "response", "", "file with what came back, JSON or the lines of a stream (default: FILE, if that is a response)")
 	p.StringVar(&f.expect, "expect-output", "", "text that the answer should have")
 	p.StringVar(&f.dialect, "dialect", "", "that of request and response: "+dialects()+" (default: as both look)")
 	p.IntVar(&f.choice, "choice", 0, "the choice of the response to check: 0 is the first one")
@@ -76,6 +77,7 @@ func (f *verifyFlags) verify(c *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
+	o.Enclose(b)
 	ctx, stop := untilStopped(c)
 	defer stop()
 	pool := app.NewPool(f.threads)
