@@ -226,16 +226,21 @@ func (s *answerStatement) Define(api frontend.API) error {
 // bind ties the public inputs to what was computed. Each is squared: one that only a linear constraint names
 // could be exchanged for another of the same proof.
 func (s *answerStatement) bind(b *build, equal frontend.Variable, hashes []frontend.Variable) {
-	for _, v := range []frontend.Variable{s.Challenge, s.Digest, s.Sum} {
+	b.bind([3]frontend.Variable{s.Challenge, s.Digest, s.Sum}, equal, hashes)
+}
+
+// bind ties challenge, digest and sum to the hashes of leaves.
+func (b *build) bind(public [3]frontend.Variable, equal frontend.Variable, hashes []frontend.Variable) {
+	for _, v := range public {
 		b.api.Mul(v, v)
 	}
-	b.api.AssertIsEqual(s.Digest, b.listHash(hashes))
+	b.api.AssertIsEqual(public[1], b.listHash(hashes))
 	var sum frontend.Variable = 0
 	for _, h := range slices.Backward(hashes) {
-		sum = b.api.Add(b.api.Mul(sum, s.Challenge), h)
+		sum = b.api.Add(b.api.Mul(sum, public[0]), h)
 	}
-	sum = b.api.Add(b.api.Mul(sum, s.Challenge), 2*len(hashes), equal)
-	b.api.AssertIsEqual(s.Sum, sum)
+	sum = b.api.Add(b.api.Mul(sum, public[0]), 2*len(hashes), equal)
+	b.api.AssertIsEqual(public[2], sum)
 }
 
 // openedLeaves supplies reads out of whole leaves, and notes their hashes.
