@@ -294,24 +294,29 @@ func keepsSchema(tool json.RawMessage) bool {
 // talk puts a conversation together from texts, reasoning and calls that come one by one.
 type talk struct {
 	messages []template.Message
-	thought  string // of the assistant's message that follows
+	thought  []string // of the assistant's message that follows
 }
 
 func (k *talk) say(role, text string) {
 	m := template.Message{Role: role, Content: text}
-	if role == template.Assistant {
-		m.Reasoning = k.thought
+	if thought := k.thoughts(); role == template.Assistant {
+		m.Reasoning = thought
 	}
-	k.thought = ""
 	k.messages = append(k.messages, m)
 }
 
 // reason keeps reasoning for the assistant's message that follows.
 func (k *talk) reason(text string) {
-	if k.thought != "" && text != "" {
-		k.thought += "\n\n"
+	if text != "" {
+		k.thought = append(k.thought, text)
 	}
-	k.thought += text
+}
+
+// thoughts are the texts that were kept, which are then forgotten.
+func (k *talk) thoughts() string {
+	text := strings.Join(k.thought, "\n\n")
+	k.thought = nil
+	return text
 }
 
 // call adds a call to the assistant's message, or makes one.
@@ -320,10 +325,9 @@ func (k *talk) call(c template.Call) {
 		k.say(template.Assistant, "")
 	}
 	last := &k.messages[len(k.messages)-1]
-	if last.Reasoning == "" {
-		last.Reasoning = k.thought
+	if thought := k.thoughts(); last.Reasoning == "" {
+		last.Reasoning = thought
 	}
-	k.thought = ""
 	last.Calls = append(last.Calls, c)
 }
 

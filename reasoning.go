@@ -3,6 +3,7 @@ package elenchus
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"elenchus/commitment/receipt"
 	"elenchus/compute/template"
@@ -77,12 +78,11 @@ func thoughtParts(content, summary json.RawMessage) (out string) {
 		if out != "" || json.Unmarshal(raw, &parts) != nil {
 			continue
 		}
+		texts := make([]string, len(parts))
 		for i, p := range parts {
-			if i > 0 {
-				out += "\n\n"
-			}
-			out += p.Text
+			texts[i] = p.Text
 		}
+		out = strings.Join(texts, "\n\n")
 	}
 	return out
 }

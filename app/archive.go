@@ -20,6 +20,7 @@ import (
 type archive struct {
 	db    *bolt.DB
 	log   *slog.Logger
+	now   func() time.Time
 	queue chan archived
 	quit  chan struct{}
 	done  chan struct{}
@@ -39,12 +40,13 @@ type archived struct {
 const (
 	archiveQueue = 1 << 10
 	archiveBatch = 256
+	archiveLook  = 10 * time.Minute // how often what is too old is looked for while nothing is written
 )
 
 var bucketReceipts = []byte("receipts")
 
 // openArchive opens the receipts of a state directory. Close it.
-func openArchive(dir string, log *slog.Logger) (*archive, error) {
+func openArchive(dir string, log *slog.Logger, now func() time.Time) (*archive, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -53,7 +55,7 @@ func openArchive(dir string, log *slog.Logger) (*archive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("receipts %s (is another gateway using it?): %w", path, err)
 	}
-	a := &archive{db: db, log: log, queue: make(chan archived, archiveQueue), quit: make(chan struct{}), done: make(chan struct{})}
+	a := &archive{db: db, log: log, now: now, queue: make(chan archived, archiveQueue), quit: make(chan struct{}), done: make(chan struct{})}
 	err = db.Update(func(tx *bolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(bucketReceipts)
 		if err != nil {
@@ -65,6 +67,9 @@ func openArchive(dir string, log *slog.Logger) (*archive, error) {
 			return nil
 		})
 	})
+	if err == nil {
+		err = a.commit(nil)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("receipts %s: %w", path, err), db.Close())
 	}
@@ -77,7 +82,7 @@ func (r *Role) remember(o *GatewayOptions) (end func(), err error) {
 	if r.Dir == "" {
 		return func() {}, nil
 	}
-	a, err := openArchive(r.Dir, r.Log)
+	a, err := openArchive(r.Dir, r.Log, time.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -118,10 +123,16 @@ func (a *archive) Close() error {
 
 func (a *archive) write() {
 	defer close(a.done)
+	look := time.NewTicker(archiveLook)
+	defer look.Stop()
 	for {
 		select {
 		case r := <-a.queue:
 			a.flush([]archived{r})
+		case <-look.C:
+			if err := a.commit(nil); err != nil {
+				a.log.Error("receipts that are too old cannot be deleted", "err", err)
+			}
 		case <-a.quit:
 			a.flush(nil)
 			return
@@ -150,7 +161,7 @@ func (a *archive) flush(list []archived) {
 	}
 }
 
-// commit adds receipts and drops the oldest beyond what a gateway keeps.
+// commit adds receipts and drops the oldest beyond what a gateway keeps, and for as long as it does.
 func (a *archive) commit(list []archived) error {
 	count, size := a.count, a.bytes
 	err := a.db.Update(func(tx *bolt.Tx) error {
@@ -171,7 +182,7 @@ func (a *archive) commit(list []archived) error {
 			size += int64(len(v))
 		}
 		c := b.Cursor()
-		for k, v := c.First(); k != nil && (count > gateway.MaxReceipts || size > gateway.MaxReceiptBytes); k, v = c.First() {
+		for k, v := c.First(); k != nil && (count > gateway.MaxReceipts || size > gateway.MaxReceiptBytes || a.old(v)); k, v = c.First() {
 			count--
 			size -= int64(len(v))
 			if err := c.Delete(); err != nil {
@@ -184,4 +195,10 @@ func (a *archive) commit(list []archived) error {
 		a.count, a.bytes = count, size
 	}
 	return err
+}
+
+// old says whether a receipt was kept long enough, or cannot be read.
+func (a *archive) old(v []byte) bool {
+	var r archived
+	return json.Unmarshal(v, &r) != nil || a.now().Sub(r.Kept) >= gateway.KeptFor
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ func TestReceiptsAreKeptOverARestart(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	var said bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&said, nil))
-	a, err := openArchive(dir, log)
+	a, err := openArchive(dir, log, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +47,7 @@ func TestReceiptsAreKeptOverARestart(t *testing.T) {
 	if err != nil || db.Close() != nil {
 		t.Fatal(err)
 	}
-	if a, err = openArchive(dir, log); err != nil {
+	if a, err = openArchive(dir, log, time.Now); err != nil {
 		t.Fatal(err)
 	}
 	defer a.Close() //nolint:errcheck // nothing was kept
@@ -64,7 +65,37 @@ func TestReceiptsAreKeptOverARestart(t *testing.T) {
 	if !strings.Contains(said.String(), "cannot be read") {
 		t.Errorf("a spoilt receipt is not named: %s", &said)
 	}
-	if _, err := openArchive(dir, log); err == nil || !strings.Contains(err.Error(), "another gateway") {
+	if _, err := openArchive(dir, log, time.Now); err == nil || !strings.Contains(err.Error(), "another gateway") {
 		t.Errorf("a second gateway of the directory: %v", err)
+	}
+}
+
+// What a gateway no longer keeps is not in the file either.
+func TestOldReceiptsLeaveTheDisk(t *testing.T) {
+	dir, now := t.TempDir(), time.Now()
+	a, err := openArchive(dir, slog.New(slog.DiscardHandler), func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Keep("", "old", "receipt", now.Add(-gateway.KeptFor+time.Hour))
+	a.Keep("", "new", "receipt", now)
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		later time.Duration
+		want  []string
+	}{{0, []string{"old", "new"}}, {time.Hour, []string{"new"}}, {gateway.KeptFor, nil}} {
+		at := now.Add(c.later)
+		if a, err = openArchive(dir, slog.New(slog.DiscardHandler), func() time.Time { return at }); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		if err := a.Each(func(_, id, _ string, _ time.Time) { got = append(got, id) }); err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s later: %v, %v, want %v", c.later, got, err, c.want)
+		}
+		if err := a.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -16,16 +16,19 @@ func (s Store) importHidden(path string, o ImportOptions) (StoredModel, error) {
 	if o.Confidential && o.Private {
 		return StoredModel{}, errors.New("a model is confidential or private, not both")
 	}
-	var hidden *manifest.Manifest
-	man, secret, err := s.loadHidden(path, o)
+	man, err := s.loadHidden(path, o)
+	hidden := man
 	switch {
 	case err != nil:
 	case man.Class == manifest.Private && o.Private:
-		hidden = man
+		err = isSecret(o.Secret, man.Secret())
 	case man.Class == manifest.Private:
-		err = fmt.Errorf("the model is private: import what it was made of")
+		err = errors.New("the model is private: import what it was made of")
 	case o.Private:
-		hidden, err = manifest.BindPrivate(man.Model, secret)
+		var secret *manifest.Secret
+		if secret, err = secretFor(o.Secret); err == nil {
+			hidden, err = manifest.BindPrivate(man.Model, secret)
+		}
 	default:
 		hidden, err = manifest.BindAs(man.Model, manifest.Confidential)
 	}
@@ -36,27 +39,40 @@ func (s Store) importHidden(path string, o ImportOptions) (StoredModel, error) {
 	return s.Add(hidden, o.Name)
 }
 
-// loadHidden reads what is to be imported, and the secret that it gets, or has.
-func (s Store) loadHidden(path string, o ImportOptions) (*manifest.Manifest, *manifest.Secret, error) {
-	var secret *manifest.Secret
-	var err error
-	if o.Private {
-		if secret, err = secretFor(o.Secret); err != nil {
-			return nil, nil, err
-		}
-	}
+// loadHidden reads what is to be imported; a private model's file takes the secret that was named, if there is one.
+func (s Store) loadHidden(path string, o ImportOptions) (man *manifest.Manifest, err error) {
 	_, missing := os.Stat(path)
 	file := missing == nil && filepath.Ext(path) == modelExt
-	var man *manifest.Manifest
-	switch {
-	case file && o.Secret != "":
-		man, _, err = engine.OpenSecret(path, secret)
-	case file || missing != nil:
-		man, _, err = s.Load(path)
-	default:
-		man, err = s.importSource(path, o)
+	if file && o.Secret != "" {
+		secret, err := engine.ReadSecret(o.Secret)
+		if err == nil {
+			man, _, err = engine.OpenSecret(path, secret)
+			return man, err
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
 	}
-	return man, secret, err
+	if file || missing != nil {
+		man, _, err = s.Load(path)
+		return man, err
+	}
+	return s.importSource(path, o)
+}
+
+// isSecret compares the file of a secret, if one was named, with that of a model that is private already.
+func isSecret(path string, own *manifest.Secret) error {
+	if path == "" {
+		return nil
+	}
+	named, err := engine.ReadSecret(path)
+	if err != nil {
+		return fmt.Errorf("the model is private and has a secret already: %w", err)
+	}
+	if *named != *own {
+		return fmt.Errorf("the model is private, and %s holds another secret than its own: leave --secret out", path)
+	}
+	return nil
 }
 
 // secretFor reads the secret of a file; where there is none it is a new one, kept there.
@@ -88,3 +104,6 @@ func keepSecret(path string, s *manifest.Secret) error {
 	}
 	return nil
 }
+
+// SecretPath is where the secret of a private model lies, also when the model itself was removed.
+func (m StoredModel) SecretPath() string { return engine.SecretPath(m.Path) }

@@ -67,6 +67,9 @@ func checkImport(o *app.ImportOptions) error {
 	if o.Class != app.AutoClass && !slices.Contains(app.Classes(), o.Class) {
 		return fmt.Errorf("%w: --class %s: auto or one of %v", errUsage, o.Class, app.Classes())
 	}
+	if o.Secret != "" && !o.Private {
+		return fmt.Errorf("%w: --secret %s hides the weights of a private model: add --private", errUsage, o.Secret)
+	}
 	return nil
 }
 
@@ -171,6 +174,9 @@ func modelRemove() *cobra.Command {
 			m, err := s.Remove(args[0])
 			if err != nil {
 				return err
+			}
+			if m.Private {
+				fmt.Fprintf(c.ErrOrStderr(), "note: its secret stays at %s: no other copy of the model can be read without it; delete it if there is none\n", m.SecretPath())
 			}
 			return l.print(c, m, func(w io.Writer) { fmt.Fprintln(w, "removed", m.Name, m.ID) })
 		},

@@ -210,9 +210,9 @@ func TestShelvesForget(t *testing.T) {
 	c := &clock{now: time.Unix(0, 0)}
 	s := newShelf[int](9, 9, c.read)
 	s.put("a", "old", 1, 1)
-	c.move(keptFor / 2)
+	c.move(KeptFor / 2)
 	s.put("a", "young", 2, 1)
-	c.move(keptFor/2 + 1)
+	c.move(KeptFor/2 + 1)
 	_, old := s.get("a", "old")
 	_, young := s.get("a", "young")
 	if old || !young || s.used != 1 {

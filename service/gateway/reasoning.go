@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"elenchus/compute/template"
 )
@@ -20,7 +21,7 @@ func readEffort(r *request, m member) *failure {
 	if !exact {
 		r.ignore(m.name)
 	}
-	return r.setEffort(e, m.name)
+	return r.setEffort(e, true, m.name)
 }
 
 // readSwitch reads whether to reason.
@@ -29,19 +30,27 @@ func readSwitch(r *request, m member) *failure {
 	if f != nil {
 		return f
 	}
-	e := template.NoEffort
-	if on {
-		e = template.MediumEffort
-	}
-	return r.setEffort(e, m.name)
+	return r.setEffort(switched(on), false, m.name)
 }
 
-// setEffort notes an effort; fields that name one must agree.
-func (r *request) setEffort(e template.Effort, field string) *failure {
-	if r.effort != template.Unsaid && r.effort != e {
-		return badParam(field, field+" and "+r.effortField+" ask for different efforts of reasoning")
+// switched is the effort of a field that says no more than whether to reason.
+func switched(on bool) template.Effort {
+	if on {
+		return template.MediumEffort
 	}
-	r.effort, r.effortField = e, field
+	return template.NoEffort
+}
+
+// setEffort notes an effort, named by a word or by a switch; fields that name one must agree, and a word says more.
+func (r *request) setEffort(e template.Effort, word bool, field string) *failure {
+	switch {
+	case r.effort == template.Unsaid:
+	case (r.effort == template.NoEffort) != (e == template.NoEffort), word && r.effortNamed && r.effort != e:
+		return badParam(field, field+" and "+r.effortField+" ask for different efforts of reasoning")
+	case !word:
+		return nil
+	}
+	r.effort, r.effortField, r.effortNamed = e, field, word
 	return nil
 }
 
@@ -61,9 +70,6 @@ func readRoutedReasoning(r *request, m member) *failure {
 		case "effort":
 			return readEffort(r, m)
 		case "enabled":
-			if r.effort != template.Unsaid && string(m.value) == "true" {
-				return nil
-			}
 			return readSwitch(r, m)
 		}
 		r.ignore(m.name)
@@ -94,9 +100,9 @@ func readThinking(r *request, m member) *failure {
 		}
 		switch string(m.value) {
 		case `"disabled"`:
-			return r.setEffort(template.NoEffort, m.name)
+			return r.setEffort(switched(false), false, m.name)
 		case `"enabled"`, `"adaptive"`:
-			return r.setEffort(template.MediumEffort, m.name)
+			return r.setEffort(switched(true), false, m.name)
 		}
 		return unsupported(m.name, `"enabled", "adaptive" or "disabled"`)
 	})
@@ -198,17 +204,14 @@ type thoughtPart struct {
 
 // readThoughtParts joins the texts of the content, or of the summary, of an item of reasoning.
 func readThoughtParts(m member) (string, *failure) {
-	text := ""
-	f := each(m, func(i int, raw json.RawMessage) *failure {
+	var texts []string
+	f := each(m, func(_ int, raw json.RawMessage) *failure {
 		var p thoughtPart
 		if json.Unmarshal(raw, &p) != nil || p.Type != "reasoning_text" && p.Type != "summary_text" && p.Type != "text" {
 			return badParam(m.name, m.name+` must be a list of {"type":"reasoning_text","text":"..."} or of summary_text`)
 		}
-		if i > 0 {
-			text += "\n\n"
-		}
-		text += p.Text
+		texts = append(texts, p.Text)
 		return nil
 	})
-	return text, f
+	return strings.Join(texts, "\n\n"), f
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -168,6 +169,12 @@ func TestEfforts(t *testing.T) {
 		{chat, "thinker", `,"reasoning":{"effort":"low","exclude":true}`, 200, "<a>", "reasoning.exclude, reasoning.effort"},
 		{chat, "thinker", `,"chat_template_kwargs":{"enable_thinking":false}`, 200, "</think>", ""},
 		{chat, "thinker", `,"reasoning_effort":"none","reasoning":{"effort":"high"}`, 400, "", ""},
+		{chat, "thinker", `,"reasoning":{"enabled":true,"effort":"high"}`, 200, "<a>", "reasoning.effort"},
+		{chat, "thinker", `,"reasoning":{"effort":"high","enabled":true}`, 200, "<a>", "reasoning.effort"},
+		{chat, "thinker", `,"reasoning":{"enabled":false,"effort":"high"}`, 400, "", ""},
+		{chat, "thinker", `,"reasoning":{"effort":"none","enabled":true}`, 400, "", ""},
+		{chat, "thinker", `,"reasoning_effort":"high","chat_template_kwargs":{"enable_thinking":true}`, 200, "<a>", "reasoning_effort"},
+		{chat, "thinker", `,"reasoning_effort":"low","chat_template_kwargs":{"reasoning_effort":"high"}`, 400, "", ""},
 		{chat, "thinker", `,"reasoning_effort":"a lot"`, 400, "", ""},
 		{chat, "toy/bytes", `,"reasoning_effort":"none"`, 200, "\n", ""},
 		{chat, "toy/bytes", `,"reasoning_effort":"low"`, 400, "", ""},
@@ -256,5 +263,26 @@ func TestReasoningBeforeCalls(t *testing.T) {
 	m := a.Choices[0].Message
 	if m.Content != nil || !strings.Contains(m.Reasoning, call) || len(m.Calls) != 1 || m.Calls[0].Function.Arguments != `{"x":1}` {
 		t.Errorf("%s", w.Body)
+	}
+}
+
+// Reasoning in many parts, or items, is joined once: what it takes does not grow with the square of their number.
+func TestManyPartsOfReasoning(t *testing.T) {
+	const parts = 20_000
+	raw := []byte(`[{"type":"text","text":""}` + strings.Repeat(`,{"type":"text","text":"a"}`, parts) + "]")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	text, f := readThoughtParts(member{name: "content", value: raw})
+	var k talk
+	for range parts {
+		k.reason("a")
+	}
+	joined := k.thoughts()
+	runtime.ReadMemStats(&after)
+	if f != nil || len(text) != 3*parts || len(joined) != 3*parts-2 {
+		t.Errorf("%v: %d and %d bytes", f, len(text), len(joined))
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 64<<20 { // 800 MB if each is copied again for every later one
+		t.Errorf("%d bytes were allocated for %d parts", took, parts)
 	}
 }

@@ -64,6 +64,7 @@ type request struct {
 	format         format
 	effort         template.Effort
 	effortField    string // that named it
+	effortNamed    bool   // by a word: a switch says no more than whether
 	quiet          bool   // no effort named is none, where the model can be asked for that
 	stream         bool
 	usage          usageChoice

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// keptFor is how long values stay on a shelf at most.
-const keptFor = 24 * time.Hour
+// KeptFor is how long receipts and responses are kept at most.
+const KeptFor = 24 * time.Hour
 
-// shelf keeps the newest values in memory: at most count of them, bytes in all, for keptFor; the oldest go first. Each value has
+// shelf keeps the newest values in memory: at most count of them, bytes in all, for KeptFor; the oldest go first. Each value has
 // an owner, and nobody else finds it. Many goroutines use a shelf.
 type shelf[V any] struct {
 	count, bytes int
@@ -50,7 +50,7 @@ func (s *shelf[V]) putAt(owner, id string, v V, size int, since time.Time) {
 		s.drop(s.order.Front())
 	}
 	s.used += size
-	s.kept[key] = s.order.PushBack(&shelved[V]{key, v, size, since.Add(keptFor)})
+	s.kept[key] = s.order.PushBack(&shelved[V]{key, v, size, since.Add(KeptFor)})
 }
 
 // get finds a value.

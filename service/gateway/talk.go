@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"elenchus/compute/template"
 )
@@ -31,27 +32,32 @@ func inside(raw json.RawMessage, where string, visit func(name string, m member)
 type talk struct {
 	turns
 	messages []Message
-	id       string // the field that names the call of a result
-	thought  string // reasoning of the assistant's message that follows
+	id       string   // the field that names the call of a result
+	thought  []string // reasoning of the assistant's message that follows
 }
 
 // say adds a message of text.
 func (k *talk) say(role, text, where string) *failure {
 	m := Message{Role: role, Content: text}
-	if role == template.Assistant {
-		m.Reasoning = k.thought
+	if thought := k.thoughts(); role == template.Assistant {
+		m.Reasoning = thought
 	}
-	k.thought = ""
 	k.messages = append(k.messages, m)
 	return k.calls(nil, where)
 }
 
 // reason keeps reasoning for the assistant's message that follows.
 func (k *talk) reason(text string) {
-	if k.thought != "" && text != "" {
-		k.thought += "\n\n"
+	if text != "" {
+		k.thought = append(k.thought, text)
 	}
-	k.thought += text
+}
+
+// thoughts are the texts that were kept, which are then forgotten.
+func (k *talk) thoughts() string {
+	text := strings.Join(k.thought, "\n\n")
+	k.thought = nil
+	return text
 }
 
 // call adds a call to the assistant's message, or makes one.
@@ -72,10 +78,9 @@ func (k *talk) call(id string, c template.Call, where string) *failure {
 		n++
 	}
 	last := &k.messages[n-1]
-	if last.Reasoning == "" {
-		last.Reasoning = k.thought
+	if thought := k.thoughts(); last.Reasoning == "" {
+		last.Reasoning = thought
 	}
-	k.thought = ""
 	last.Calls = append(slices.Clip(last.Calls), c) // the slice may be shared with a kept response
 	k.open = append(slices.Clip(k.open), id)
 	return nil
