@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -96,6 +97,7 @@ func TestReasoningVerifies(t *testing.T) {
 				body := strings.Replace(body, "{", fmt.Sprintf(`{"stream":%v,`, stream), 1)
 				answer := post(t, url+path, body)
 				checkKept(t, man, body, answer, receipt.Holds, "request", "text")
+				checkKept(t, man, "", answer, receipt.Holds, "text")
 				thought := strings.TrimSpace(strings.Split(string(all), end)[0])
 				if quoted, _ := json.Marshal(thought); !stream && !strings.Contains(string(answer), strings.Trim(string(quoted), `"`)) {
 					t.Errorf("the reasoning %q is not in %s", thought, answer)
@@ -106,6 +108,7 @@ func TestReasoningVerifies(t *testing.T) {
 					}
 					changed := strings.Replace(string(answer), name, name+"so ", 1)
 					checkKept(t, man, body, []byte(changed), receipt.False, "text")
+					checkKept(t, man, "", []byte(changed), receipt.False, "text")
 				}
 			})
 		}
@@ -113,5 +116,7 @@ func TestReasoningVerifies(t *testing.T) {
 	quiet := strings.Replace(chat, "{", `{"reasoning_effort":"none",`, 1)
 	answer := post(t, url+"/v1/chat/completions", quiet)
 	checkKept(t, man, quiet, answer, receipt.Holds, "request", "text")
+	checkKept(t, man, "", answer, receipt.Holds, "text")
 	checkKept(t, man, chat, answer, receipt.False, "request")
+	checkKept(t, man, "", bytes.Replace(answer, []byte(`"content":"`), []byte(`"content":"so `), 1), receipt.False, "text")
 }

@@ -111,7 +111,7 @@ func Verify(r *Receipt, f Facts) *Report {
 	}
 	if side != nil && !r.Request.Graph() {
 		job, last := r.Job(), 0
-		if out.Output, last, bad = answer(side.tok, &job, r.Output, side.words(&f)); bad == nil {
+		if out.Output, last, bad = answer(side.tok, &job, r.Output, side.words(&f, side.divisions(&f)[0])); bad == nil {
 			ending = wrongEnd(r, last)
 		}
 	}
@@ -120,7 +120,7 @@ func Verify(r *Receipt, f Facts) *Report {
 		func() (Outcome, string) { return ids(r) },
 		func() (Outcome, string) { return model(r, &f) },
 		func() (Outcome, string) { return request(r, &f, side, err) },
-		func() (Outcome, string) { return text(r, &f, side, errors.Join(err, bad), out.Output, ending) },
+		func() (Outcome, string) { return text(r, &f, side, errors.Join(err, bad), ending) },
 		func() (Outcome, string) { return execution(r, &f) },
 		func() (Outcome, string) { return inclusion(r, &f) },
 		func() (Outcome, string) { return window(r, &f) },

@@ -79,7 +79,7 @@ func AnswerText(t *tokenizer.Tokenizer, job decode.Job, output []int32) (string,
 
 // answer is AnswerText in which control pieces of the words say theirs, and the id that completes the first
 // stop string; len(output) if none does.
-func answer(t *tokenizer.Tokenizer, job *decode.Job, output []int32, words []string) (text string, last int, err error) {
+func answer(t *tokenizer.Tokenizer, job *decode.Job, output []int32, words []string) (_ string, last int, err error) {
 	at := tokenizer.Continuation
 	if len(job.Prompt) <= 1 {
 		at = tokenizer.Start // nothing but the beginning-of-sequence id stands before
@@ -91,6 +91,7 @@ func answer(t *tokenizer.Tokenizer, job *decode.Job, output []int32, words []str
 		ends[id] = true
 	}
 	last = len(output)
+	var text strings.Builder
 	for i, id := range output {
 		if ends[id] {
 			continue
@@ -99,12 +100,13 @@ func answer(t *tokenizer.Tokenizer, job *decode.Job, output []int32, words []str
 		if err != nil {
 			return "", 0, err
 		}
-		text += s
+		text.WriteString(s)
 		if last == len(output) && d.Stopped() != "" {
 			last = i
 		}
 	}
-	return text + d.Flush(), last, nil
+	text.WriteString(d.Flush())
+	return text.String(), last, nil
 }
 
 func (s *side) prompt(r *Receipt) string {
@@ -288,37 +290,60 @@ func wrongEnd(r *Receipt, last int) string {
 }
 
 // text compares the answers that the user was given with the ids, and these with the finish; ending
-// says how the latter contradict, or nothing.
-func text(r *Receipt, f *Facts, s *side, err error, output, ending string) (Outcome, string) {
-	if ending != "" {
+// says how the latter contradict, or nothing. Without the request any way to read the ids will do.
+func text(r *Receipt, f *Facts, s *side, err error, ending string) (Outcome, string) {
+	switch {
+	case ending != "":
 		return False, ending
-	}
-	if len(f.Answers) == 0 {
+	case len(f.Answers) == 0:
 		return Unasked, "no answer to compare with"
-	}
-	if s == nil {
+	case s == nil:
 		return withoutText(f, err)
-	}
-	if err != nil {
+	case err != nil:
 		return False, err.Error()
+	case f.Asked == nil && len(f.Calls) > 0:
+		return Cannot, "the answer calls tools: how calls are written is compared with the request alone"
+	}
+	why := ""
+	for _, t := range s.divisions(f) {
+		detail, err := s.differs(r, f, t)
+		if err != nil {
+			return False, err.Error()
+		}
+		if detail == "" {
+			return Holds, "the answer is the text of the output ids"
+		}
+		if why == "" {
+			why = detail
+		}
+	}
+	return False, why
+}
+
+// differs says how what the user was given is not the ids' text, divided; "" if it is.
+func (s *side) differs(r *Receipt, f *Facts, t *template.Thoughts) (string, error) {
+	job := r.Job()
+	text, _, err := answer(s.tok, &job, r.Output, s.words(f, t))
+	if err != nil {
+		return "", err
 	}
 	cut := r.Claim.Finish == claim.FinishCancelled // who left may have read less than was taken
-	thought, output := s.thoughts(f).Split(output)
+	thought, output := t.Split(text)
 	if f.Reasoning != nil && *f.Reasoning != thought && !(cut && strings.HasPrefix(thought, *f.Reasoning)) {
-		return False, fmt.Sprintf("the reasoning is not that of the output ids: %s", part(*f.Reasoning, thought))
+		return "the reasoning is not that of the output ids: " + part(*f.Reasoning, thought), nil
 	}
 	if f.Asked != nil && len(f.Asked.Tools) > 0 {
 		var calls []template.Call
 		if output, calls = s.tmpl.Syntax().Parse(output); !sameCalls(calls, f.Calls, f.Parsed) {
-			return False, fmt.Sprintf("the answer calls tools %d times, the output ids do so %d times, or otherwise", len(f.Calls), len(calls))
+			return fmt.Sprintf("the answer calls tools %d times, the output ids do so %d times, or otherwise", len(f.Calls), len(calls)), nil
 		}
 	}
 	for _, a := range f.Answers {
 		if a != output && !(cut && strings.HasPrefix(output, a)) {
-			return False, fmt.Sprintf("the answer is not the text of the output ids: %s", part(a, output))
+			return "the answer is not the text of the output ids: " + part(a, output), nil
 		}
 	}
-	return Holds, "the answer is the text of the output ids"
+	return "", nil
 }
 
 // sameCalls compares calls; of parsed ones white space between the parts of their arguments does not count.
@@ -344,22 +369,21 @@ func part(got, want string) string {
 }
 
 // words are the texts around reasoning, and those between which calls stand if the user showed tools.
-func (s *side) words(f *Facts) []string {
-	words := s.thoughts(f).Words()
+func (s *side) words(f *Facts, t *template.Thoughts) []string {
 	if f.Asked == nil || len(f.Asked.Tools) == 0 {
-		return words
+		return t.Words()
 	}
-	return append(words, s.tmpl.Syntax().Words()...)
+	return append(t.Words(), s.tmpl.Syntax().Words()...)
 }
 
-// thoughts is how the answer is divided; nil where all of it is said. Without the request it is the answer to one that
-// names no effort, if the user was given reasoning.
-func (s *side) thoughts(f *Facts) *template.Thoughts {
+// divisions are the ways to read the answer; nil is one that the model says all of. Without the request they are those
+// of the template, and none: what was asked under a format, or as raw text, is not divided.
+func (s *side) divisions(f *Facts) []*template.Thoughts {
 	switch {
-	case f.Asked == nil && f.Reasoning != nil && *f.Reasoning != "":
-		return s.tmpl.Thoughts(template.Conversation{})
-	case f.Asked == nil || f.Asked.Messages == nil || f.Asked.constrained():
-		return nil
+	case f.Asked == nil:
+		return append(s.tmpl.Divisions(), nil)
+	case f.Asked.Messages == nil || f.Asked.constrained():
+		return []*template.Thoughts{nil}
 	}
-	return s.tmpl.Thoughts(f.Asked.conversation(template.Date{}))
+	return []*template.Thoughts{s.tmpl.Thoughts(f.Asked.conversation(template.Date{}))}
 }

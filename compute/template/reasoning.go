@@ -196,7 +196,28 @@ func (t Template) Thoughts(c Conversation) *Thoughts {
 	if len(c.Tools) > 0 && way.tools != nil {
 		last = way.tools.Generation
 	}
-	r := t.reasoning
+	return t.reasoning.after(last)
+}
+
+// Divisions are the ways to read an answer to a conversation that is not known: that of Thoughts for each generation
+// that the template has, each once; none where all is what the model says.
+func (t Template) Divisions() (out []*Thoughts) {
+	for _, w := range t.ways {
+		last := []string{w.Template.turns.Generation}
+		if w.Template.tools != nil {
+			last = append(last, w.Template.tools.Generation)
+		}
+		for _, generation := range last {
+			if d := t.reasoning.after(generation); !slices.ContainsFunc(out, func(o *Thoughts) bool { return *o == *d }) {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}
+
+// after is how an answer is read that stands behind the last words of a prompt.
+func (r *Reasoning) after(last string) *Thoughts {
 	return &Thoughts{r.Begin, r.End, r.Bare, strings.HasSuffix(strings.TrimRightFunc(last, space), strings.TrimRightFunc(r.Begin, space))}
 }
 

@@ -3,6 +3,7 @@ package template_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -51,6 +52,28 @@ func TestReasonedTemplates(t *testing.T) {
 		parts, err := c.tp.Render(template.Conversation{Messages: []template.Message{{Role: "user", Content: "q"}}, Effort: c.e})
 		if got := template.Text(parts); got != c.want || errors.Is(err, template.ErrConversation) != (c.want == "") {
 			t.Errorf("effort %d: %q, %v, want %q", c.e, got, err, c.want)
+		}
+	}
+}
+
+// Without the conversation an answer may be to any prompt that the template prints: one that has begun the reasoning,
+// one that has not.
+func TestDivisions(t *testing.T) {
+	for _, c := range []struct {
+		tp   template.Template
+		want []bool // whether each begins inside reasoning
+	}{
+		{reasoned(t, think(), "a", "a<think></think>"), []bool{false}},
+		{reasoned(t, think(), "a<think>\n", "a<think></think>"), []bool{true, false}},
+		{reasoned(t, think(), "a", "a<think>"), []bool{false, true}},
+		{example(t), nil},
+	} {
+		var got []bool
+		for _, d := range c.tp.Divisions() {
+			got = append(got, d.Opened())
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%v, want %v", got, c.want)
 		}
 	}
 }
