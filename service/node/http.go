@@ -174,8 +174,11 @@ func decodeJob(body io.Reader) (Job, error) {
 		}
 	}
 	if b.Salt != "" {
-		if raw, err = base64.RawURLEncoding.Strict().DecodeString(b.Salt); err != nil || len(raw) != len(job.Salt) {
-			return Job{}, fmt.Errorf("%w: field salt is not base64url of %d bytes: %d bytes, %w", ErrRefused, len(job.Salt), len(raw), err)
+		if raw, err = base64.RawURLEncoding.Strict().DecodeString(b.Salt); err != nil {
+			return Job{}, fmt.Errorf("%w: field salt is not base64url: %w", ErrRefused, err)
+		}
+		if len(raw) != len(job.Salt) {
+			return Job{}, fmt.Errorf("%w: field salt has %d bytes, want %d", ErrRefused, len(raw), len(job.Salt))
 		}
 		copy(job.Salt[:], raw)
 	}

@@ -161,8 +161,10 @@ func TestDecodeJobRefuses(t *testing.T) {
 		"ids that are no list": strings.Replace(good, `[1]`, `"1"`, 1),
 		"standard base64":      `{"request":"++++","prompt":[1]}`,
 		"no base64":            `{"request":"*","prompt":[1]}`,
+		"a short salt":         strings.Replace(good, `"prompt"`, `"salt":"AAAA","prompt"`, 1),
+		"a salt in no base64":  strings.Replace(good, `"prompt"`, `"salt":"*","prompt"`, 1),
 	} {
-		if _, err := decodeJob(strings.NewReader(body)); !errors.Is(err, ErrRefused) {
+		if _, err := decodeJob(strings.NewReader(body)); !errors.Is(err, ErrRefused) || strings.Contains(err.Error(), "%!") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
