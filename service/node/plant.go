@@ -321,8 +321,8 @@ func (n *Node) keepPlant(p *plant) {
 // showPlants shows what nobody need be kept guessing about any more: plants whose reveals are over, and
 // those in a game once commits or its D1 are over. A node that plants no more shows all. SPEC 11 §5.4.
 func (n *Node) showPlants(ctx context.Context, open []ledger.Game, now uint64) error {
-	n.garden.mu.Lock()
 	n.weed(open, now)
+	n.garden.mu.Lock()
 	var todo []ledger.ShowPlant
 	for _, p := range sorted(n.garden.plants) {
 		if p.Posted == 0 || p.Shown {
@@ -356,19 +356,29 @@ func (n *Node) showPlants(ctx context.Context, open []ledger.Game, now uint64) e
 
 // weed forgets plants that were shown, once no game about them is open or can be opened: commits end three
 // windows after the batch, or half a window later by the node's clock, openings half a window after that. The
-// claim stays among the node's; its request is answered again. The caller holds the garden's mu.
+// claim stays among the node's; its request is answered again. Only the follower changes plants that were
+// shown, and it is the caller, so that the disk may be waited for without the garden's mu.
 func (n *Node) weed(open []ledger.Game, now uint64) {
+	n.garden.mu.Lock()
+	var gone []claim.Hash
 	for id, p := range n.garden.plants {
-		if !p.Shown || p.Posted == 0 || now <= p.Posted+5*uint64(n.o.Window/time.Second) {
-			continue
+		disputed := slices.ContainsFunc(open, func(g ledger.Game) bool { return g.ClaimID == id })
+		if p.Shown && p.Posted != 0 && now > p.Posted+5*uint64(n.o.Window/time.Second) && !disputed {
+			gone = append(gone, id)
 		}
-		if slices.ContainsFunc(open, func(g ledger.Game) bool { return g.ClaimID == id }) {
-			continue
-		}
-		if err := n.store.dropPlant(id); err != nil {
-			n.o.Log.Error("plant not forgotten", "claim", fmt.Sprintf("%x", id), "err", err)
-			continue
-		}
+	}
+	n.garden.mu.Unlock()
+	if len(gone) == 0 {
+		return
+	}
+	if err := n.store.dropPlants(gone); err != nil {
+		n.o.Log.Error("plants not forgotten", "plants", len(gone), "err", err)
+		return
+	}
+	n.garden.mu.Lock()
+	defer n.garden.mu.Unlock()
+	for _, id := range gone {
+		p := n.garden.plants[id]
 		delete(n.garden.plants, id)
 		delete(n.garden.asked, p.Asked)
 		delete(n.played, ledger.ShowPlant{Root: p.Root, Claim: id, Salt: p.Salt}.Key())

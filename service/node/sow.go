@@ -121,7 +121,8 @@ func (n *Node) falsely(ctx context.Context, m *Model, j *Job, shared int) (*rece
 }
 
 // alike draws the claim that a plant is to look like, and another one about the same model for its
-// words; nil if there is none. Only claims are looked at whose data is public anyway.
+// words; nil if there is none. Only claims are looked at whose data is public anyway, and that were never
+// planted.
 func (n *Node) alike() (like, other *receipt.Receipt, err error) {
 	ids, err := n.store.latest(maxModels)
 	if err != nil {
@@ -129,7 +130,11 @@ func (n *Node) alike() (like, other *receipt.Receipt, err error) {
 	}
 	var fit []*receipt.Receipt
 	for _, id := range ids {
-		if n.planted(id) != nil {
+		weeded, err := n.store.weeded(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if weeded || n.planted(id) != nil {
 			continue
 		}
 		r, err := n.receipt(id)

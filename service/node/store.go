@@ -22,6 +22,7 @@ import (
 //	pending  sequence -> claim id, not yet in a batch
 //	batches  root -> until u64, claim ids
 //	plants   claim id -> JSON
+//	weeded   claim id of a plant that is forgotten -> nothing
 type store struct{ db *bolt.DB }
 
 var (
@@ -30,6 +31,7 @@ var (
 	bucketPending = []byte("pending")
 	bucketBatches = []byte("batches")
 	bucketPlants  = []byte("plants")
+	bucketWeeded  = []byte("weeded")
 )
 
 var errNotFound = errors.New("not found")
@@ -44,7 +46,7 @@ func openStore(dir string) (*store, error) {
 		return nil, fmt.Errorf("state %s (is another node using it?): %w", path, err)
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, b := range [][]byte{bucketClaims, bucketOrder, bucketPending, bucketBatches, bucketPlants} {
+		for _, b := range [][]byte{bucketClaims, bucketOrder, bucketPending, bucketBatches, bucketPlants, bucketWeeded} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}
@@ -97,8 +99,23 @@ func (s *store) putPlant(p plant) error {
 	return s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketPlants).Put(p.Claim[:], b) })
 }
 
-func (s *store) dropPlant(id claim.Hash) error {
-	return s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketPlants).Delete(id[:]) })
+// dropPlants forgets plants, all or none; of each its mark stays: the claim is still there, and false.
+func (s *store) dropPlants(ids []claim.Hash) error {
+	return s.db.Update(func(tx *bolt.Tx) (err error) {
+		for _, id := range ids {
+			err = errors.Join(err, tx.Bucket(bucketPlants).Delete(id[:]), tx.Bucket(bucketWeeded).Put(id[:], []byte{}))
+		}
+		return err
+	})
+}
+
+// weeded says whether a claim was a plant that is forgotten.
+func (s *store) weeded(id claim.Hash) (yes bool, err error) {
+	err = s.db.View(func(tx *bolt.Tx) error {
+		yes = tx.Bucket(bucketWeeded).Get(id[:]) != nil
+		return nil
+	})
+	return yes, err
 }
 
 func (s *store) plants() (out []plant, err error) {
