@@ -4,10 +4,11 @@ FUZZTIME ?= 5s
 SOAK     ?= 2m
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-# What bench-compare measures: products of the kernels that this processor has, a token's commitment and its share, seals.
-MEASURE := $(GO) test -run '^$$' -cpu 1 -count 6 -benchtime 0.1s
+# The committed measurement that bench-compare compares with.
+BASELINE := conformance/testdata/bench.txt
+MEASURE  := $(GO) test -run '^$$' -cpu 1 -count 6 -benchtime 0.1s
 
-.PHONY: check test lint fuzz soak invariants mutation mutation-brief demo bench bench-baseline bench-compare gas generate tools image schedules attacks
+.PHONY: check test lint fuzz soak invariants mutation mutation-brief demo bench bench-baseline bench-compare bench-measure gas generate tools image schedules attacks
 
 ## check: everything that a change must pass before it is handed over
 check: lint test
@@ -67,16 +68,19 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchmem -count 6 ./compute/... ./commitment/... ./engine/...
 
 ## bench-baseline: what bench-compare compares with, as this machine is now
-bench-baseline:
-	$(MEASURE) -bench '^BenchmarkLinear(Blocks)?$$/^(avx2|avx512|neon|sdot)$$/^(1536x|.Bits)' ./compute/kernel > conformance/testdata/bench.txt
-	$(MEASURE) -bench 'CommitToken|DecodeToken|Seals' ./commitment/trace ./engine >> conformance/testdata/bench.txt
+bench-baseline: BENCH := $(BASELINE)
+bench-baseline: bench-measure
 
 ## bench-compare: the same beside the committed baseline; on a busy machine look at cpu-ns/op
-bench-compare:
-	mkdir -p dist
-	$(MEASURE) -bench '^BenchmarkLinear(Blocks)?$$/^(avx2|avx512|neon|sdot)$$/^(1536x|.Bits)' ./compute/kernel > dist/bench.txt
-	$(MEASURE) -bench 'CommitToken|DecodeToken|Seals' ./commitment/trace ./engine >> dist/bench.txt
-	$(TOOL) benchstat conformance/testdata/bench.txt dist/bench.txt
+bench-compare: BENCH := dist/bench.txt
+bench-compare: bench-measure
+	$(TOOL) benchstat $(BASELINE) $(BENCH)
+
+# Products of the kernels that this processor has, a token's commitment and its share, seals.
+bench-measure:
+	mkdir -p $(dir $(BENCH))
+	$(MEASURE) -bench '^BenchmarkLinear(Blocks)?$$/^(avx2|avx512|neon|sdot)$$/^(1536x|.Bits)' ./compute/kernel > $(BENCH)
+	$(MEASURE) -bench 'CommitToken|DecodeToken|Seals' ./commitment/trace ./engine >> $(BENCH)
 
 ## gas: what evaluators and games cost, compared with the golden files
 gas:

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"elenchus/conformance/mutants"
@@ -51,7 +52,24 @@ func keepScores(t testing.TB, found mutants.Scores) {
 	}
 }
 
-// The table of mutants is that of the scores that `make mutation` found.
+// The table of mutants is that of the scores that `make mutation` found, and says which of them are of code that has
+// changed since.
 func TestTheTableOfMutantsIsThatOfTheScores(t *testing.T) {
-	freshTable(t, "../docs/mutation.md", "scores", scoresOf(t).Table())
+	table, err := scoresOf(t).Table(mutants.Build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	freshTable(t, "../docs/mutation.md", "scores", table)
+}
+
+// A row is marked if, and only if, its contract is built otherwise now.
+func TestScoresOfEarlierBuildsAreMarked(t *testing.T) {
+	now := func(string) (string, error) { return "0000000b", nil }
+	table, err := mutants.Scores{"A": {Build: "0000000a"}, "B": {Build: "0000000b"}}.Table(now)
+	if err != nil || !strings.Contains(table, "| A | 0000000a (earlier build) |") || !strings.Contains(table, "| B | 0000000b |") {
+		t.Errorf("%v\n%s", err, table)
+	}
+	if _, err := (mutants.Scores{"NoSuchContract": {}}).Table(mutants.Build); err == nil {
+		t.Error("a contract that does not exist has a build")
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -16,16 +18,55 @@ import (
 	"elenchus/conformance/mutants"
 )
 
-// watching is what every EVM that a test makes reports to; nil unless mutants are tried. No test of this
-// package that makes an EVM runs beside another.
-var watching *tracing.Hooks
-
-// staged are the contracts that a test gets a copy of instead of deploying them, while mutants are tried
-// that are no constructors.
+// watching is what every EVM that a test makes reports to; nil unless mutants are tried. staged are the contracts that
+// a test gets a copy of instead of deploying them, while mutants are tried that are no constructors. They are for tests
+// that call alone, and no such test runs beside another: go test runs parallel tests once all others have ended, and
+// then all three are nil.
 var (
+	watching  *tracing.Hooks
 	staged    *rules
 	stagedBar *bar
 )
+
+// alone makes this a test that runs by itself, which may set what all tests read: it panics in a parallel test, as
+// does Parallel after it. What was set is nil again when the test ends.
+func alone(t *testing.T) {
+	t.Helper()
+	t.Setenv("ELENCHUS_ALONE", "1") // this is what the environment is to testing: a thing of the whole process
+	t.Cleanup(func() { watching, staged, stagedBar = nil, nil, nil })
+}
+
+// No parallel test can be one that tries mutants. Only those that call alone set what they run on.
+func TestMutantsAreTriedAlone(t *testing.T) {
+	t.Run("beside others", func(t *testing.T) {
+		t.Parallel()
+		defer func() {
+			if recover() == nil {
+				t.Error("a parallel test may try mutants")
+			}
+		}()
+		alone(t)
+	})
+	t.Run("left behind", func(t *testing.T) {
+		t.Run("set", func(t *testing.T) {
+			alone(t)
+			watching, staged, stagedBar = new(tracing.Hooks), new(rules), new(bar)
+		})
+		if watching != nil || staged != nil || stagedBar != nil {
+			t.Error("what a test ran mutants on is left to those after it")
+		}
+	})
+	sets := regexp.MustCompile(`\b(watching|staged|stagedBar)\b[^=\n]*[^=!<>\n]=[^=]`)
+	files, err := filepath.Glob("*_test.go")
+	if err != nil || len(files) < 50 {
+		t.Fatalf("%d files of tests, %v", len(files), err)
+	}
+	for _, file := range files {
+		if lines := sets.FindAllString(read(t, file), -1); (len(lines) > 0) != (file == "mutation_test.go") {
+			t.Errorf("%s sets what all tests read: %q", file, lines)
+		}
+	}
+}
 
 // suites are the tests that drive the contracts in an EVM without a chain, the cheapest first. A test
 // whose subject is gas is none of them.
@@ -195,8 +236,8 @@ func TestMutantsAreKilled(t *testing.T) {
 	if c.probe, err = mutants.NewProbe(all); err != nil {
 		t.Fatal(err)
 	}
+	alone(t)
 	watching = c.probe.Hooks()
-	defer func() { watching, staged, stagedBar = nil, nil, nil }()
 	by := suites()
 	if only := strings.Fields(os.Getenv("ELENCHUS_MUTANTS_BY")); len(only) > 0 {
 		by = slices.DeleteFunc(by, func(s testing.InternalTest) bool { return !slices.Contains(only, s.Name) })
@@ -217,7 +258,11 @@ func TestMutantsAreKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("\n%s", c.score.Table())
+	table, err := c.score.Table(mutants.Build)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%s", table)
 	if os.Getenv("ELENCHUS_UPDATE") == "1" {
 		keepScores(t, c.score)
 	}
@@ -250,15 +295,15 @@ func bothWays(t *testing.T, contract string, by []testing.InternalTest) (*mutant
 	return p, slices.DeleteFunc(all, func(d mutants.Decision) bool { return met[d.Place()] != mutants.Taken|mutants.Passed }), reached
 }
 
-// The tests of the rules notice when the rules decide otherwise: of branches spread over their code nearly
-// all. A few in every run, some hundred in a soak; `make mutation` tries every decision.
+// The tests of the rules notice when the rules decide otherwise: of branches spread over their code at least half, by
+// these suites alone. A few in every run, some hundred in a soak; `make mutation` tries every decision by all suites.
 func TestWrongDecisionsAreNoticed(t *testing.T) {
 	each := 3
 	if os.Getenv("ELENCHUS_SOAK") != "" {
 		each = 40
 	}
+	alone(t)
 	bar := newBar(t)
-	defer func() { watching, staged, stagedBar = nil, nil, nil }()
 	staged, stagedBar = bar.rules, bar
 	tried, killed := 0, 0
 	for contract, by := range map[string][]testing.InternalTest{

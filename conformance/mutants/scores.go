@@ -43,9 +43,9 @@ func Build(contract string) (string, error) {
 	return hex.EncodeToString(crypto.Keccak256(code)[:4]), nil
 }
 
-// Table is a Markdown table of the scores, sorted by name. The share is that of killed among those that are
-// not excused.
-func (s Scores) Table() string {
+// Table is a Markdown table of the scores, sorted by name; build gives the build of a contract as it is now, and
+// rows of another one say so. The share is that of killed among those that are not excused.
+func (s Scores) Table(build func(contract string) (string, error)) (string, error) {
 	var b strings.Builder
 	b.WriteString("| contract | build | mutants | excused | killed | survived | never came out otherwise | killed of those not excused |\n")
 	b.WriteString("|---|---|---|---|---|---|---|---|\n")
@@ -55,12 +55,19 @@ func (s Scores) Table() string {
 	}
 	var sum Score
 	for _, name := range slices.Sorted(maps.Keys(s)) {
-		x := s[name]
-		row(name, *x)
+		x := *s[name]
+		now, err := build(name)
+		if err != nil {
+			return "", err
+		}
+		if x.Build != now {
+			x.Build += " (earlier build)"
+		}
+		row(name, x)
 		sum = Score{"", sum.Mutants + x.Mutants, sum.Excused + x.Excused, sum.Killed + x.Killed, sum.Survived + x.Survived, sum.Unmet + x.Unmet}
 	}
 	row("all", sum)
-	return b.String()
+	return b.String(), nil
 }
 
 // Lines are the scores as ParseScores reads them: one contract a line.
