@@ -40,7 +40,7 @@ func long(n, out int) decode.Job {
 // commitment for all kernels, every number of threads and every batch.
 func TestKernelsThreadsAndBatchesChangeNoBit(t *testing.T) {
 	t.Run("dense", func(t *testing.T) { changesNoBit(t, tiny(t)) })
-	for name, c := range map[string]modeltest.Config{"experts": modeltest.Experts(), "blocks": modeltest.Blocks()} {
+	for name, c := range map[string]modeltest.Config{"experts": modeltest.Experts(), "blocks": modeltest.Blocks(), "heads": modeltest.Heads()} {
 		t.Run(name, func(t *testing.T) {
 			man, err := manifest.Bind(modeltest.Llama(1, c))
 			if err != nil {

@@ -28,6 +28,8 @@ type parts struct {
 	rope  func(dst []int16, x, angle []int32, halves bool, shift int64)           // one head; len(x)/2 is a multiple of 8
 	div   func(dst []int16, x []int64, b int64)                                   // b > 0
 	silu  func(dst, gate, u []int32, q, s int64)                                  // both shifts of 0..62
+
+	attend attend
 }
 
 // mixChunk is the number of positions of a partial sum of mix.

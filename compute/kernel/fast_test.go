@@ -61,6 +61,7 @@ var cases = map[string]func(r *rand.Rand) func(s *kernel.Set) any{
 			return dst
 		}
 	},
+	"attention": drawAttention,
 	"exp2": func(r *rand.Rand) func(s *kernel.Set) any {
 		n, q := 1+r.IntN(300), r.IntN(31)
 		x := int32s(r, n, 10+r.IntN(22))
@@ -202,7 +203,7 @@ func TestPartsEqualPlain(t *testing.T) {
 
 // FuzzParts draws more.
 func FuzzParts(f *testing.F) {
-	names := []string{"score", "mix", "exp2", "reductions", "norm_apply", "elementwise", "rope", "div", "silu_mul"}
+	names := []string{"score", "mix", "attention", "exp2", "reductions", "norm_apply", "elementwise", "rope", "div", "silu_mul"}
 	for i := range names {
 		f.Add(uint8(i), uint64(1<<40))
 	}

@@ -49,6 +49,7 @@ func partsAVX512() parts {
 	p.silu = func(dst, gate, u []int32, q, s int64) {
 		siluAVX512(&dst[0], &gate[0], &u[0], &pairs[0], int(q), int(s), len(dst)/8)
 	}
+	p.attend = attendAVX512()
 	return p
 }
 

@@ -60,6 +60,13 @@ func (b *batch) fused() {
 			i++
 			continue
 		}
+		if a := b.attention(i); a != nil {
+			if b.w.live[i] {
+				b.attend(i, a)
+			}
+			i++
+			continue
+		}
 		end := b.end(i)
 		if len(b.c) == 1 || b.w.Split == nil {
 			for j := range b.c {
@@ -76,12 +83,12 @@ func (b *batch) fused() {
 	}
 }
 
-// end is where the positions meet again after op i: at a product, and before the cache is read,
+// end is where the positions meet again after op i: at a product, at attention, and before the cache is read,
 // since the rows of earlier positions must be there.
 func (b *batch) end(i int) int {
 	kept := false
 	for k := i; k < len(b.s.Ops); k++ {
-		if k > i && b.linear(k) != nil {
+		if k > i && (b.linear(k) != nil || b.attention(k) != nil) {
 			return k
 		}
 		for _, s := range b.s.Ops[k].Src {
@@ -124,6 +131,10 @@ func (b *batch) mark() {
 					live[x.Index] = true
 				}
 			}
+			continue
+		}
+		if a := b.attention(i); a != nil {
+			live[a.q], live[a.k], live[a.v] = true, true, true
 			continue
 		}
 		b.needs(i, func(x uint8) { live[x] = true })

@@ -18,8 +18,9 @@ import (
 // Op is a hyperedge with its model tensors at hand.
 type Op struct {
 	opset.Descriptor
-	A, B *tensor.Tensor
-	fast *linear // see Prepare
+	A, B   *tensor.Tensor
+	fast   *linear    // see Prepare
+	attend *attention // the same
 }
 
 // Stage is a resolved stage. Layer is its row in the KV cache, -1 without one.
@@ -96,6 +97,10 @@ type Workspace struct {
 	x      []int16 // activations of a product, in the order of its kernel
 	shift  []int64
 	live   []bool
+
+	queries []kernel.Query
+	tiles   []int                // where parts of the batch begin that attend together
+	rooms   []*kernel.AttendRoom // of parts of a split, by where they begin
 }
 
 // frame are the tensors of one position.

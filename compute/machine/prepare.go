@@ -28,9 +28,10 @@ func Prepare(stages []Stage, set kernel.Set, split Split, room kernel.Room) []St
 	for i, s := range stages {
 		out[i] = Stage{Ops: append([]Op(nil), s.Ops...), Layer: s.Layer, set: set}
 		for r := range out[i].Ops {
-			out[i].Ops[r].fast = nil
+			o := &out[i].Ops[r]
+			o.fast, o.attend = nil, nil
 			if !set.Plain() {
-				out[i].Ops[r].fast = prepare(out[i].Ops, r, made, split, room)
+				o.fast, o.attend = prepare(out[i].Ops, r, made, split, room), attentionOf(out[i].Ops, r, &set)
 			}
 		}
 	}

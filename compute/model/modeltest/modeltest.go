@@ -40,6 +40,7 @@ func log2(n int) int {
 type Config struct {
 	Vocab, TMax, Dim, Heads, KVHeads, HeadDim, FF, Layers int
 
+	Window          int  // positions that odd layers attend, 0: all
 	Blocks          bool // weights are block-scaled, norms scaled to their token
 	Experts, Chosen int  // 0: no mixture of experts
 }
@@ -64,6 +65,11 @@ func Blocks() Config {
 	c := Tiny()
 	c.Blocks = true
 	return c
+}
+
+// Heads has heads wide enough for kernels of attention, three to one of the cache, and a window.
+func Heads() Config {
+	return Config{Vocab: 300, TMax: 300, Dim: 24, Heads: 6, KVHeads: 2, HeadDim: 32, FF: 40, Layers: 2, Window: 50}
 }
 
 // Llama draws a decoder; the same seed gives the same model.
@@ -94,7 +100,7 @@ func Llama(seed uint64, c Config) *model.Model {
 			AttnNorm: norm, FFNNorm: norm,
 			Q: draw(r, q, c.Dim, 16), K: draw(r, kv, c.Dim, 16), V: draw(r, kv, c.Dim, 11), O: draw(r, c.Dim, q, 15),
 			Gate: draw(r, c.FF, c.Dim, 17), Up: draw(r, c.FF, c.Dim, 16), Down: draw(r, c.Dim, c.FF, 15),
-			QShift: 5, KShift: 4, ScoreMult: 1 << 22, ScoreShift: 29,
+			QShift: 5, KShift: 4, ScoreMult: 1 << 22, ScoreShift: 29, Window: i % 2 * c.Window,
 		})
 	}
 	s.HeadNorm = norm
