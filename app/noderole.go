@@ -56,7 +56,7 @@ func (r *Role) Node(ctx context.Context) error {
 			return err
 		}
 	}
-	held := &shelfOfModels{role: r, pool: pool, prefix: prefixCache(r.PrefixMiB), rows: rowsOf(r.RowsMiB), lie: lie, meter: face.meter}
+	held := &shelfOfModels{role: r, pool: pool, prefix: prefixCache(r.PrefixMiB), rows: rowsOf(r.RowsMiB, loadBytes(r.Models)), lie: lie, meter: face.meter}
 	held.set = &residents{keep: r.KeepAlive, log: r.Log, loaded: func() { face.meter.Add("elenchus_node_model_loads_total", 1) }}
 	defer held.close()
 	for _, name := range r.Models {

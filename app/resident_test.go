@@ -182,7 +182,7 @@ func TestARequestWithoutRoomForItsRowsIsRefused(t *testing.T) {
 			t.Errorf("%v, want ErrRefused of ErrRows", err)
 		}
 	}
-	if rowsOf(-1) != nil {
+	if rowsOf(-1, 0) != nil {
 		t.Error("rows are bounded that should not be")
 	}
 }

@@ -85,9 +85,9 @@ func prefixCache(mib int) *engine.PrefixCache {
 	return engine.NewPrefixCache(int64(min(free/16, 4<<30)))
 }
 
-// rowsOf bounds the rows of answers in the making: so many MiB, 0: half of the memory that is free, below
-// 0 or where that is not known: nothing.
-func rowsOf(mib int) *engine.Rows {
+// rowsOf bounds the rows of answers in the making: so many MiB, 0: half of the memory that is free beside
+// models that take load bytes when they are loaded, below 0 or where it is not known: nothing.
+func rowsOf(mib int, load int64) *engine.Rows {
 	if mib > 0 {
 		return engine.NewRows(int64(mib) << 20)
 	}
@@ -95,5 +95,19 @@ func rowsOf(mib int) *engine.Rows {
 	if mib < 0 || err != nil {
 		return nil
 	}
-	return engine.NewRows(int64(max(free/2, 1)))
+	return engine.NewRows(int64(max((free-min(free, uint64(load)))/2, 1<<20)))
+}
+
+// loadBytes is about what models take that are not loaded yet; those that are not known by their files count nothing.
+func loadBytes(names []string) (sum int64) {
+	store, err := OpenStore("")
+	if err != nil {
+		return 0
+	}
+	for _, name := range names {
+		if p, err := store.peek(name); err == nil {
+			sum += servingBytes(p.bytes)
+		}
+	}
+	return sum
 }

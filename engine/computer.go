@@ -15,7 +15,6 @@ import (
 	"errors"
 	"runtime/debug"
 	"slices"
-	"sync"
 
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/merkle"
@@ -137,7 +136,7 @@ type running struct {
 	batch  int
 	prefix *PrefixCache
 	leaves []merkle.Hash // of adopted positions
-	free   func()        // gives back the room of the rows; it is called once
+	free   func()        // gives back the room of the rows
 }
 
 // begin makes an answer that waits for its first pass, once there is room for its rows. Who gets it calls finish.
@@ -170,7 +169,7 @@ func (c *Computer) begin(ctx context.Context, job decode.Job, room taking) (*run
 	if err != nil {
 		return nil, err
 	}
-	r.free = sync.OnceFunc(free)
+	r.free = free
 	if r.run, err = decode.New(c.Manifest.Model, job, c.Split, hooks); err != nil {
 		r.free()
 		return nil, err
@@ -233,14 +232,15 @@ func (r *running) complete(a *trace.Answer, finish uint8) (*trace.Answer, uint8,
 	if r.c.Report != nil {
 		r.c.Report(r.run.Work())
 	}
-	r.free() // a second look has rows of its own
+	r.run = nil // the rows of a second look have the room of these
 	if err := errors.Join(r.recheck(a), r.c.Seals.Err()); err != nil {
 		return nil, 0, err
 	}
 	return a, finish, nil
 }
 
-// Step re-executes a job up to step t and keeps that step for openings; see trace.Replay.
+// Step re-executes a job up to step t and keeps that step for openings; see trace.Replay. It waits for no room
+// for rows: what was claimed is defended in time, by one step after the other.
 func (c *Computer) Step(job decode.Job, t int, known []int32) (_ *trace.Step, err error) {
 	defer guard(debug.SetPanicOnFault(true), &err)
 	defer c.Seals.sound(&err)
@@ -251,10 +251,5 @@ func (c *Computer) Step(job decode.Job, t int, known []int32) (_ *trace.Step, er
 	if job, err = c.Grammars.Bind(c.Manifest, job); err != nil {
 		return nil, err
 	}
-	free, err := c.Rows.insist(context.Background(), c.Manifest, &job)
-	if err != nil {
-		return nil, err
-	}
-	defer free()
 	return trace.Replay(c.Manifest, job, t, known, c.Split, c.Tamper, flip)
 }

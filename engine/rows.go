@@ -14,7 +14,8 @@ import (
 // ErrRows marks a request whose rows alone are more than the engine may keep.
 var ErrRows = errors.New("the rows of this request do not fit the memory that this engine may use for rows")
 
-// Rows bounds the memory of K and V rows that answers, audits and steps in the making have together.
+// Rows bounds the memory of K and V rows that answers and audits in the making have together; the few steps
+// that a role computes again for its games and its peers, one after the other, come on top.
 // Each takes what it may need in all before it begins, so none stops in the middle; those that do not fit
 // wait in the order in which they came. Several computers may share one. A nil Rows bounds nothing. It is safe
 // for concurrent use. Create it with NewRows.
@@ -45,7 +46,7 @@ func (r *Rows) take(ctx context.Context, man *manifest.Manifest, job *decode.Job
 	return r.insist(ctx, man, job)
 }
 
-// insist is take of what has to be computed however large it is, alone if need be: what was claimed is
+// insist is take of an audit, which has to be made however large it is, alone if need be: what was claimed is
 // defended, also with less memory than it was claimed with.
 func (r *Rows) insist(ctx context.Context, man *manifest.Manifest, job *decode.Job) (free func(), err error) {
 	if r == nil {

@@ -130,7 +130,8 @@ func TestCancelledRequestsAreNotComputedAndLeaveNothing(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			rows[i] = weak.Make(r.run.Cache())
+			run := r.run
+			rows[i] = weak.Make(run.Cache())
 			leave[i]() // finish joins by itself
 			sent := 0
 			_, _, err = r.finish(ctx, func(int32) error {
@@ -139,7 +140,7 @@ func TestCancelledRequestsAreNotComputedAndLeaveNothing(t *testing.T) {
 				}
 				return nil
 			})
-			w := r.run.Work()
+			w := run.Work()
 			switch {
 			case i == 0 && (err != nil || w != alone):
 				t.Errorf("the one that stayed: %+v, alone %+v, %v", w, alone, err)
@@ -159,4 +160,26 @@ func TestCancelledRequestsAreNotComputedAndLeaveNothing(t *testing.T) {
 		}
 	}
 	runtime.KeepAlive(c)
+}
+
+// A step is computed while all room is taken: games have clocks. A second look has the room of the answer that
+// it is about, which keeps no rows meanwhile.
+func TestStepsWaitForNoRoom(t *testing.T) {
+	man := tinyModel(t, 1)
+	job := mixed(1)
+	rows := NewRows(RowBytes(man, &job))
+	c := &Computer{Manifest: man, Rows: rows, Recheck: func(int) int { return 2 }}
+	r, err := c.begin(context.Background(), job, rows.take)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := c.Step(job, 1, nil); err != nil || s == nil {
+		t.Errorf("a step while an answer has all room: %v", err)
+	}
+	if _, _, err := r.finish(context.Background(), nil); err != nil || r.run != nil {
+		t.Errorf("an answer that is looked at again: %v, its rows are kept: %v", err, r.run != nil)
+	}
+	if !rows.sem.TryAcquire(RowBytes(man, &job)) {
+		t.Error("the room was not given back")
+	}
 }

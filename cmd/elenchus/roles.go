@@ -154,7 +154,7 @@ func nodeCommand() *cobra.Command {
 	c.Flags().StringSliceVar(&f.users, "plant-user", nil, "account of your own, such as your gateway's, whose requests plants look like (repeatable; default: of nobody)")
 	c.Flags().DurationVar(&f.KeepAlive, "keep-alive", -1, "how long a model stays in memory after its last use; then it is loaded when it is asked for. Below 0: loaded at the start, for ever")
 	c.Flags().IntVar(&f.PrefixMiB, "prefix-cache", 0, "MiB for rows of prompts that later prompts may begin with; 0: a sixteenth of the free memory, below 0: none")
-	c.Flags().IntVar(&f.RowsMiB, "rows", 0, "MiB that the rows of all answers in the making may take; those that do not fit wait, one that never fits is refused; 0: half of the free memory, below 0: unbounded")
+	c.Flags().IntVar(&f.RowsMiB, "rows", 0, "MiB that the rows of all answers in the making may take; those that do not fit wait, one that never fits is refused; 0: half of what is free beside the models, below 0: unbounded")
 	c.Flags().Float64Var(&f.Recheck, "recheck", 0.01, "share of answers, 0 to 1, that are computed again up to a random step before they are signed")
 	return c
 }

@@ -69,7 +69,7 @@ func liesOfNodes() []Card {
 	}
 	keeps := func(name, does, gain string) Card {
 		return Card{Name: name, Does: does, Verdict: Slashed, Fates: liar(), True: true, Cost: "r + v, gas", Gain: gain,
-			PaysFrom: "claims about which nobody who may demand their data knows request and claim (08 §4.12)"}
+			PaysFrom: "claims about which nobody who may demand their data knows request and claim, or which nobody relies on among more of a node's than watchers ask for unasked (08 §4.12, 09 §8.11)"}
 	}
 	with := func(name, does, cost, gain, from string) Card {
 		return Card{Name: name, Does: does, Verdict: Slashed, Fates: gang(), Cost: cost, Gain: gain, PaysFrom: from}
