@@ -2,7 +2,6 @@ package app
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"elenchus/compute/opset"
@@ -21,9 +21,6 @@ import (
 
 // unitFile names the circuit of a ceremony in its folder: a proof file without a proof.
 const unitFile = "unit.json"
-
-// maxContribution bounds a contribution in bytes: the domain of 2^21 rows.
-const maxContribution = 1 << 30
 
 // Ceremony is a folder with what the parties of a ceremony have published: the unit whose key they make,
 // contributions powers-0001 and up, powers-beacon, keys-0001 and up, keys-beacon.
@@ -105,128 +102,139 @@ func OpenCeremony(dir string) (*Ceremony, error) {
 }
 
 // Contribute checks what is there and adds a contribution of fresh entropy.
-func (c *Ceremony) Contribute() error {
+func (c *Ceremony) Contribute() (*CeremonyReport, error) {
 	t, err := c.transcript()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b, err := c.c.Contribute(t)
+	phase := t.Phase()
+	b, err := t.Contribute()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	name := partName("powers", len(t.Powers)+1)
-	if t.Phase() == ceremony.Keys {
-		name = partName("keys", len(t.Keys)+1)
-	}
-	return writeNew(filepath.Join(c.dir, name), b)
+	return c.report(t), writeNew(filepath.Join(c.dir, partName(phase, len(t.Taken(phase)))), b)
 }
 
 // Close ends the open phase by public randomness that nobody could know when the last contribution was published.
-func (c *Ceremony) Close(beacon string) error {
+func (c *Ceremony) Close(beacon string) (*CeremonyReport, error) {
 	b, err := hex.DecodeString(beacon)
 	if err != nil || len(b) < ceremony.LeastBeacon || len(b) > ceremony.MaxBeacon {
-		return fmt.Errorf("%w: beacon %q: give %d to %d bytes of public randomness, hex", ErrCannot, beacon, ceremony.LeastBeacon, ceremony.MaxBeacon)
+		return nil, fmt.Errorf("%w: beacon %q: give %d to %d bytes of public randomness, hex", ErrCannot, beacon, ceremony.LeastBeacon, ceremony.MaxBeacon)
 	}
 	t, err := c.transcript()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	name := "powers-beacon"
-	switch t.Phase() {
-	case ceremony.Powers:
-		t.PowersBeacon = b
-	case ceremony.Keys:
-		t.KeysBeacon, name = b, "keys-beacon"
-	case ceremony.Done:
-		return fmt.Errorf("%w: the ceremony is done", ErrCannot)
+	phase := t.Phase()
+	if phase == ceremony.Done {
+		return nil, fmt.Errorf("%w: the ceremony is done", ErrCannot)
 	}
-	if err := c.c.Check(t); err != nil {
-		return err
+	if err := t.Close(b); err != nil {
+		return nil, err
 	}
-	return writeNew(filepath.Join(c.dir, name), []byte(hex.EncodeToString(b)+"\n"))
+	return c.report(t), writeNew(filepath.Join(c.dir, beaconName(phase)), []byte(hex.EncodeToString(b)+"\n"))
 }
 
-// Check goes through all that is there; the error says which contribution is wrong.
-func (c *Ceremony) Check() error {
+// Check goes through all that is there and says how far it is; the error says which contribution is wrong.
+func (c *Ceremony) Check() (*CeremonyReport, error) {
 	t, err := c.transcript()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return c.c.Check(t)
+	return c.report(t), nil
 }
 
 // Finish checks all that is there and writes the key into a folder of keys, as roles have it, under the name of
-// its circuit. It returns the file.
-func (c *Ceremony) Finish(keys string) (string, error) {
-	t, err := c.transcript()
-	if err != nil {
-		return "", err
-	}
-	k, err := c.c.Finish(t)
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(keys, keyName(step.Groth16, k.Digest, strings.TrimSuffix(step.CeremonyOrigin, "-")))
-	if _, err := os.Stat(path); err == nil {
-		return "", fmt.Errorf("%w: %s is there already", ErrCannot, path)
-	}
-	return path, keepKey(path, k)
-}
-
-// Report says how far it is.
-func (c *Ceremony) Report() (*CeremonyReport, error) {
+// its circuit. The report says the file.
+func (c *Ceremony) Finish(keys string) (*CeremonyReport, error) {
 	t, err := c.transcript()
 	if err != nil {
 		return nil, err
 	}
-	r := &CeremonyReport{Op: c.unit.Descriptor.Op.String(), UnitShape: fmt.Sprintf("%x", c.unit.Shape()), Phase: t.Phase().String(),
-		Powers: []string{}, Keys: []string{}, Transcript: fmt.Sprintf("%x", t.Digest())}
-	for _, b := range t.Powers {
-		r.Powers = append(r.Powers, fmt.Sprintf("%x", sha256.Sum256(b)))
-	}
-	for _, b := range t.Keys {
-		r.Keys = append(r.Keys, fmt.Sprintf("%x", sha256.Sum256(b)))
-	}
-	return r, nil
-}
-
-func partName(kind string, n int) string { return fmt.Sprintf("%s-%04d", kind, n) }
-
-// transcript reads the folder.
-func (c *Ceremony) transcript() (t *ceremony.Transcript, err error) {
-	t = &ceremony.Transcript{}
-	if t.Powers, t.PowersBeacon, err = c.phase("powers"); err != nil {
+	k, err := t.Finish()
+	if err != nil {
 		return nil, err
 	}
-	t.Keys, t.KeysBeacon, err = c.phase("keys")
-	return t, err
+	r := c.report(t)
+	r.Key = filepath.Join(keys, keyName(step.Groth16, k.Digest, strings.TrimSuffix(step.CeremonyOrigin, "-")))
+	if _, err := os.Stat(r.Key); err == nil {
+		return nil, fmt.Errorf("%w: %s is there already", ErrCannot, r.Key)
+	}
+	return r, keepKey(r.Key, k)
 }
 
-// phase reads the contributions of a phase, which have numbers without a gap, and its beacon, nil for none.
-func (c *Ceremony) phase(kind string) (parts [][]byte, beacon []byte, err error) {
-	names, err := filepath.Glob(filepath.Join(c.dir, kind+"-[0-9]*"))
-	if err != nil || len(names) > ceremony.MaxContributions {
-		return nil, nil, fmt.Errorf("%w: %d contributions, at most %d (%v)", ErrCannot, len(names), ceremony.MaxContributions, err)
-	}
-	for i := range names {
-		b, err := readBounded(filepath.Join(c.dir, partName(kind, i+1)), maxContribution)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%w: contribution %d of %d: %w", ErrCannot, i+1, len(names), err)
+// report says how far a transcript is.
+func (c *Ceremony) report(t *ceremony.Transcript) *CeremonyReport {
+	hashes := func(p ceremony.Phase) []string {
+		out := []string{}
+		for _, h := range t.Taken(p) {
+			out = append(out, hex.EncodeToString(h[:]))
 		}
-		parts = append(parts, b)
+		return out
 	}
-	text, err := readBounded(filepath.Join(c.dir, kind+"-beacon"), 2*ceremony.MaxBeacon+1)
+	return &CeremonyReport{Op: c.unit.Descriptor.Op.String(), UnitShape: fmt.Sprintf("%x", c.unit.Shape()), Phase: t.Phase().String(),
+		Powers: hashes(ceremony.Powers), Keys: hashes(ceremony.Keys), Transcript: fmt.Sprintf("%x", t.Digest())}
+}
+
+func partName(p ceremony.Phase, n int) string { return fmt.Sprintf("%s-%04d", p, n) }
+
+func beaconName(p ceremony.Phase) string { return p.String() + "-beacon" }
+
+// transcript reads the folder and checks it part by part.
+func (c *Ceremony) transcript() (*ceremony.Transcript, error) {
+	files, err := os.ReadDir(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	t := c.c.Begin()
+	for _, p := range []ceremony.Phase{ceremony.Powers, ceremony.Keys} {
+		if t.Phase() == p {
+			err = c.take(t, countParts(files, p))
+		} else if slices.ContainsFunc(files, func(f fs.DirEntry) bool { return strings.HasPrefix(f.Name(), p.String()+"-") }) {
+			err = fmt.Errorf("%w: there are %s before the %s are closed", ErrCannot, p, t.Phase())
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// countParts is how many contributions to a phase files are, or would be: they have numbers.
+func countParts(files []fs.DirEntry, p ceremony.Phase) (n int) {
+	for _, f := range files {
+		number, ok := strings.CutPrefix(f.Name(), p.String()+"-")
+		if ok && number != "" && number[0] >= '0' && number[0] <= '9' {
+			n++
+		}
+	}
+	return n
+}
+
+// take adds the contributions to the open phase, whose numbers have no gap, and its beacon if there is one.
+func (c *Ceremony) take(t *ceremony.Transcript, parts int) error {
+	p := t.Phase()
+	for i := range parts {
+		b, err := readBounded(filepath.Join(c.dir, partName(p, i+1)), int64(c.c.Length(p)))
+		if err != nil {
+			return fmt.Errorf("%w: contribution %d of %d to the %s: %w", ErrCannot, i+1, parts, p, err)
+		}
+		if err := t.Take(b); err != nil {
+			return err
+		}
+	}
+	text, err := readBounded(filepath.Join(c.dir, beaconName(p)), 2*ceremony.MaxBeacon+1)
 	if errors.Is(err, fs.ErrNotExist) {
-		return parts, nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	beacon, err = hex.DecodeString(strings.TrimSuffix(string(text), "\n"))
-	if again := hex.EncodeToString(beacon) + "\n"; err != nil || again != string(text) || len(beacon) == 0 {
-		return nil, nil, fmt.Errorf("%w: %s-beacon is no line of hex", ErrCannot, kind)
+	beacon, err := hex.DecodeString(strings.TrimSuffix(string(text), "\n"))
+	if again := hex.EncodeToString(beacon) + "\n"; err != nil || again != string(text) {
+		return fmt.Errorf("%w: %s is no line of hex", ErrCannot, beaconName(p))
 	}
-	return parts, beacon, nil
+	return t.Close(beacon)
 }
 
 // readBounded reads a file of at most so many bytes.
@@ -264,12 +272,9 @@ func writeNew(path string, b []byte) error {
 // WriteCeremony writes a report for people.
 func WriteCeremony(out io.Writer, r *CeremonyReport) error {
 	_, err := fmt.Fprintf(out, "key of %s, shape %s: %s\n", r.Op, r.UnitShape, r.Phase)
-	for _, p := range []struct {
-		name string
-		all  []string
-	}{{"powers", r.Powers}, {"keys", r.Keys}} {
-		for i, h := range p.all {
-			_, err1 := fmt.Fprintf(out, "%s %s\n", partName(p.name, i+1), h)
+	for p, all := range [][]string{r.Powers, r.Keys} {
+		for i, h := range all {
+			_, err1 := fmt.Fprintf(out, "%s %s\n", partName(ceremony.Phase(p), i+1), h)
 			err = errors.Join(err, err1)
 		}
 	}

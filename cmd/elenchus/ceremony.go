@@ -48,7 +48,11 @@ func ceremonyInit() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printCeremony(c, l, y, "")
+			r, err := y.Check()
+			if err != nil {
+				return err
+			}
+			return printCeremony(c, l, r)
 		},
 	}
 	p := c.Flags()
@@ -62,7 +66,7 @@ func ceremonyInit() *cobra.Command {
 }
 
 // ceremonyStep is a command on the folder of a ceremony.
-func ceremonyStep(use, short string, do func(*app.Ceremony) error) *cobra.Command {
+func ceremonyStep(use, short string, do func(*app.Ceremony) (*app.CeremonyReport, error)) *cobra.Command {
 	l := &local{}
 	c := &cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(1),
@@ -71,10 +75,11 @@ func ceremonyStep(use, short string, do func(*app.Ceremony) error) *cobra.Comman
 			if err != nil {
 				return err
 			}
-			if err := do(y); err != nil {
+			r, err := do(y)
+			if err != nil {
 				return err
 			}
-			return printCeremony(c, l, y, "")
+			return printCeremony(c, l, r)
 		},
 	}
 	c.Flags().BoolVar(&l.asJSON, "json", false, "print one JSON object")
@@ -84,7 +89,7 @@ func ceremonyStep(use, short string, do func(*app.Ceremony) error) *cobra.Comman
 func ceremonyClose() *cobra.Command {
 	var beacon string
 	c := ceremonyStep("close DIR --beacon HEX", "Close the open phase with public randomness from after its last contribution",
-		func(y *app.Ceremony) error { return y.Close(beacon) })
+		func(y *app.Ceremony) (*app.CeremonyReport, error) { return y.Close(beacon) })
 	c.Flags().StringVar(&beacon, "beacon", "", "16 to 128 bytes, hex, such as the randomness of a round of drand that was named before")
 	_ = c.MarkFlagRequired("beacon") // it exists
 	return c
@@ -100,11 +105,11 @@ func ceremonyFinish() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			path, err := y.Finish(keys)
+			r, err := y.Finish(keys)
 			if err != nil {
 				return err
 			}
-			return printCeremony(c, l, y, path)
+			return printCeremony(c, l, r)
 		},
 	}
 	c.Flags().BoolVar(&l.asJSON, "json", false, "print one JSON object")
@@ -113,11 +118,6 @@ func ceremonyFinish() *cobra.Command {
 	return c
 }
 
-func printCeremony(c *cobra.Command, l *local, y *app.Ceremony, key string) error {
-	r, err := y.Report()
-	if err != nil {
-		return err
-	}
-	r.Key = key
+func printCeremony(c *cobra.Command, l *local, r *app.CeremonyReport) error {
 	return l.print(c, r, func(w io.Writer) { _ = app.WriteCeremony(w, r) })
 }
