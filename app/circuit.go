@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -30,7 +31,7 @@ type CircuitOptions struct {
 	Systems   []string // of CircuitSystems
 	SRS       string   // file of a public reference string for PLONK; empty: a development string
 	SRSDigest string   // its SHA-256, hex: what the caller knows it by
-	Export    string   // folder for the circuit and a witness in circom's formats; empty: none
+	Export    string   // folder for Groth16's circuit and a witness in circom's formats; empty: none
 	Progress  func(done, all int)
 }
 
@@ -71,11 +72,15 @@ type CircuitMeasurement struct {
 	publics      int
 }
 
-// MeasureCircuit makes development keys for an operation's specimen, proves and verifies it.
+// MeasureCircuit makes development keys for an operation's specimen, proves and verifies it. It returns ErrCannot for an
+// operation without a circuit, for an unknown system, and for an export without Groth16.
 func MeasureCircuit(ctx context.Context, o CircuitOptions) (*CircuitReport, error) {
 	op, ok := opset.Parse(o.Op)
 	if !ok || !circuit.Has(op) {
 		return nil, fmt.Errorf("%w: no circuit of an operation %q", ErrCannot, o.Op)
+	}
+	if o.Export != "" && !slices.Contains(o.Systems, step.Groth16.String()) {
+		return nil, fmt.Errorf("%w: --export writes the circuit of groth16: add it to --system", ErrCannot)
 	}
 	d, c, err := specimen.Element(op, o.Shape)
 	if err != nil {
