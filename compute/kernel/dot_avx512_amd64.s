@@ -57,6 +57,45 @@
 	VPDPBUSD     Z25, Z26, H1  \
 	VPDPBUSD     Z25, Z27, L1
 
+// WHOLE leaves 8 rows rs(sum * mant, exp - s) of a token in Z: mantissas in M, exponents in E. Z9 is s, Z8 is 1.
+#define WHOLE(off, M, E, Z, H) \
+	VPSUBQ    Z9, E, H             \
+	VMOVDQU64 off(SI), Z           \
+	VPMULLQ   M, Z, Z              \
+	VPSUBQ    Z8, H, Z7            \
+	VPSLLVQ   Z7, Z8, Z7           \
+	VPADDQ    Z7, Z, Z             \
+	VPSRAVQ   H, Z, Z
+
+#define WHOLES \
+	VPBROADCASTQ (DX), Z9          \
+	WHOLE(0, Z16, Z20, Z0, Z4)     \
+	WHOLE(64, Z17, Z21, Z1, Z5)    \
+	WHOLE(128, Z18, Z22, Z2, Z4)   \
+	WHOLE(192, Z19, Z23, Z3, Z5)   \
+	MOVQ (DI), BX                  \
+	ADDQ $8, DI                    \
+	ADDQ $8, DX                    \
+	ADDQ $256, SI
+
+#define SCALES \
+	MOVQ dst+0(FP), DI             \
+	MOVQ sum+8(FP), SI             \
+	MOVQ mant+16(FP), R8           \
+	MOVQ exp+24(FP), R9            \
+	MOVQ shift+32(FP), DX          \
+	MOVQ m+40(FP), CX              \
+	MOVQ $1, AX                    \
+	VPBROADCASTQ AX, Z8            \
+	VPMOVSXDQ (R8), Z16            \
+	VPMOVSXDQ 32(R8), Z17          \
+	VPMOVSXDQ 64(R8), Z18          \
+	VPMOVSXDQ 96(R8), Z19          \
+	VPMOVSXDQ (R9), Z20            \
+	VPMOVSXDQ 32(R9), Z21          \
+	VPMOVSXDQ 64(R9), Z22          \
+	VPMOVSXDQ 96(R9), Z23
+
 // func dot1AVX512(dst *int64, w *int8, x *int16, groups int, sum *int32)
 TEXT ·dot1AVX512(SB), NOSPLIT, $0-40
 	MOVQ dst+0(FP), DI
@@ -297,5 +336,36 @@ scale16:
 	ADDQ     $16, DI
 	DECQ     CX
 	JNZ      scale16
+	VZEROUPPER
+	RET
+
+// func block32AVX512(dst **int32, sum *int64, mant, exp *int32, shift *int64, m int)
+// A block of 32 rows of m tokens; shifts are 1..62.
+TEXT ·block32AVX512(SB), NOSPLIT, $0-48
+	SCALES
+
+block32:
+	WHOLES
+	VPMOVSQD Z0, (BX)
+	VPMOVSQD Z1, 32(BX)
+	VPMOVSQD Z2, 64(BX)
+	VPMOVSQD Z3, 96(BX)
+	DECQ     CX
+	JNZ      block32
+	VZEROUPPER
+	RET
+
+// func block16AVX512(dst **int16, sum *int64, mant, exp *int32, shift *int64, m int)
+TEXT ·block16AVX512(SB), NOSPLIT, $0-48
+	SCALES
+
+block16:
+	WHOLES
+	VPMOVSQW Z0, (BX)
+	VPMOVSQW Z1, 16(BX)
+	VPMOVSQW Z2, 32(BX)
+	VPMOVSQW Z3, 48(BX)
+	DECQ     CX
+	JNZ      block16
 	VZEROUPPER
 	RET

@@ -136,6 +136,8 @@ type Set struct {
 	// finish scales sums to rows, shifts exp - s of 1..62; the length of dst is a multiple of 8.
 	finish32 func(dst []int32, sum []int64, mant, exp []int32, s int64)
 	finish16 func(dst []int16, sum []int64, mant, exp []int32, s int64)
+	// finish, if not nil, does so for a whole block of rows of several tokens, at most tile; sum is [tokens][32].
+	finish func(dst []*tensor.Tensor, at int, sum []int64, mant, exp []int32, shift []int64)
 	parts
 }
 
@@ -197,6 +199,7 @@ func (s *Set) Widen(p *Packed, dst, x []int16) {
 // of N elements. SPEC 02 §4 ops 9, 10, 70 and 71.
 func (s *Set) Linear(dst []*tensor.Tensor, p *Packed, x []int16, stride int, shift []int64, lo, hi int) {
 	sums := make([]int64, min(s.tile, len(dst))*Block) // on the heap, for the kernels are values: no larger than needed
+	whole := s.finish != nil && p.takes(shift)
 	for b := lo; b < hi; b++ {
 		rows := min(Block, p.N-b*Block)
 		for t := 0; t < len(dst); {
@@ -206,18 +209,32 @@ func (s *Set) Linear(dst []*tensor.Tensor, p *Packed, x []int16, stride int, shi
 			} else {
 				s.dot(sums, p.block(b), p.sum[b*Block:][:Block], x[t*stride:], stride, m)
 			}
-			for i := range m {
-				s.rows(dst[t+i], p, sums[i*Block:][:rows], b*Block, shift[t+i])
+			if whole && rows == Block {
+				s.finish(dst[t:t+m], b*Block, sums, p.mant[b*Block:][:Block], p.exp[b*Block:][:Block], shift[t:t+m])
+			} else {
+				for i := range m {
+					s.rows(dst[t+i], p, sums[i*Block:][:rows], b*Block, shift[t+i])
+				}
 			}
 			t += m
 		}
 	}
 }
 
+// takes says whether kernels scale all rows with each of the shifts.
+func (p *Packed) takes(shift []int64) bool {
+	for _, s := range shift {
+		if p.least-s < 1 || p.most-s > tensor.MaxShift {
+			return false
+		}
+	}
+	return true
+}
+
 // rows writes rows at.. from their sums.
 func (s *Set) rows(dst *tensor.Tensor, p *Packed, sum []int64, at int, shift int64) {
 	n := 0
-	if s.finish32 != nil && p.least-shift >= 1 && p.most-shift <= tensor.MaxShift {
+	if s.finish32 != nil && p.takes([]int64{shift}) {
 		n = len(sum) &^ 7
 		switch {
 		case n == 0:

@@ -1,10 +1,13 @@
 package kernel
 
+import "elenchus/compute/tensor"
+
 // Sets are the families of this build, the fastest first.
 func Sets() []Set { return []Set{amx(), avx512(), avx2(), {}} }
 
 func avx512() Set {
-	return Set{name: "avx512", tile: vectorTile, dot: dotAVX512, run: runAVX512, widen: widenAVX512, finish32: finish32AVX512, finish16: finish16AVX512, parts: partsAVX512()}
+	return Set{name: "avx512", tile: vectorTile, dot: dotAVX512, run: runAVX512, widen: widenAVX512,
+		finish32: finish32AVX512, finish16: finish16AVX512, finish: finishAVX512, parts: partsAVX512()}
 }
 
 func avx2() Set {
@@ -64,6 +67,23 @@ func finish16AVX512(dst []int16, sum []int64, mant, exp []int32, s int64) {
 	scale16AVX512(&dst[0], &sum[0], &mant[0], &exp[0], s, len(dst)/8)
 }
 
+// finishAVX512 writes rows at.. of a whole block.
+func finishAVX512(dst []*tensor.Tensor, at int, sum []int64, mant, exp []int32, shift []int64) {
+	if dst[0].Type == tensor.I16 {
+		var to [tile]*int16
+		for i, d := range dst {
+			to[i] = &d.I16[at : at+Block][0]
+		}
+		block16AVX512(&to[0], &sum[0], &mant[0], &exp[0], &shift[0], len(dst))
+		return
+	}
+	var to [tile]*int32
+	for i, d := range dst {
+		to[i] = &d.I32[at : at+Block][0]
+	}
+	block32AVX512(&to[0], &sum[0], &mant[0], &exp[0], &shift[0], len(dst))
+}
+
 // The block dot products: dst [m][32], w [groups][32][4], x [m] rows stride bytes apart.
 
 //go:noescape
@@ -99,3 +119,11 @@ func scale32AVX512(dst *int32, sum *int64, mant, exp *int32, s int64, n int)
 
 //go:noescape
 func scale16AVX512(dst *int16, sum *int64, mant, exp *int32, s int64, n int)
+
+// block32AVX512 writes the 32 rows of a block of m tokens: rs(sum * mant, exp - shift), saturated.
+//
+//go:noescape
+func block32AVX512(dst **int32, sum *int64, mant, exp *int32, shift *int64, m int)
+
+//go:noescape
+func block16AVX512(dst **int16, sum *int64, mant, exp *int32, shift *int64, m int)
