@@ -55,8 +55,8 @@ mutation-brief:
 
 ## mutation: every decision of the contracts made to come out wrong, one after the other; survivors in dist/survivors.tsv
 mutation:
-	mkdir -p dist && cd contracts && node branches.mjs ../dist/decisions.json
-	ELENCHUS_MUTANTS=$(CURDIR)/dist/decisions.json ELENCHUS_SURVIVORS=$(CURDIR)/dist/survivors.tsv \
+	mkdir -p dist && cd contracts && node branches.mjs ../dist/decisions.json && node forge.mjs build >/dev/null
+	ELENCHUS_FORGE=$(CURDIR)/contracts/out ELENCHUS_MUTANTS=$(CURDIR)/dist/decisions.json ELENCHUS_SURVIVORS=$(CURDIR)/dist/survivors.tsv \
 		$(GO) test -count=1 -timeout 240m ./conformance -run MutantsAreKilled -v
 
 ## demo: an answer, a cheat, the challenge and the slash

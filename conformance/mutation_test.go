@@ -15,7 +15,9 @@ import (
 	"github.com/ethereum/go-ethereum/core/tracing"
 
 	"elenchus/compute/opset"
+	"elenchus/conformance/forgetest"
 	"elenchus/conformance/mutants"
+	"elenchus/contracts"
 )
 
 // watching is what every EVM that a test makes reports to; nil unless mutants are tried. staged are the contracts that
@@ -83,6 +85,7 @@ func suites() []testing.InternalTest {
 		{Name: "EdgesOfTheArena", F: TestArenaAtItsEdges},
 		{Name: "PoseidonOnChain", F: TestPoseidonOnChain},
 		{Name: "ForgedProofs", F: TestForgedProofsAreRefusedByTheirReason},
+		{Name: "HeadsOfKeys", F: TestHeadsOfPLONKKeysAreChecked},
 		{Name: "EvaluatorsRefuse", F: TestEvaluatorsRefuseWhatDoesNotFit},
 		{Name: "RandomMoves", F: TestRandomMovesOnBothSides},
 		{Name: "MoneyOnChain", F: TestMoneyOnChain},
@@ -100,6 +103,29 @@ func suites() []testing.InternalTest {
 	}
 	return append(all, testing.InternalTest{Name: "EvaluatorVectors", F: TestEvaluatorsMeetTheVectors},
 		testing.InternalTest{Name: "ShapesOnChain", F: TestShapesOnChain})
+}
+
+// ofForge are the tests of contracts/test as suites: those that forge compiled into the folder. A
+// constructor that is a mutant runs anew with each.
+func ofForge(t *testing.T, folder string) (all []testing.InternalTest) {
+	t.Helper()
+	list, err := forgetest.Load(folder, func(name string) ([]byte, error) {
+		_, code, err := contracts.Artifact(name)
+		return code, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range list {
+		for _, test := range c.Tests {
+			all = append(all, testing.InternalTest{Name: c.Name + "." + test, F: func(t *testing.T) {
+				if err := c.Run(test, watching, staged == nil); err != nil {
+					t.Error(err)
+				}
+			}})
+		}
+	}
+	return all
 }
 
 // quietly runs a suite as `go test` would, and reports whether it passed. What it prints is dropped.
@@ -210,7 +236,9 @@ func (c *campaign) try(t *testing.T, m *mutants.Mutant) {
 
 // Every decision of the contracts that comes out wrong is noticed by a test. ELENCHUS_MUTANTS names the
 // list of contracts/branches.mjs, ELENCHUS_SURVIVORS the file for what no suite notices, ELENCHUS_MUTANTS_OF
-// the contracts and ELENCHUS_MUTANTS_BY the suites, all without them. With ELENCHUS_UPDATE=1 the scores become those of the table.
+// the contracts and ELENCHUS_MUTANTS_BY the suites, by how their names begin, all without them. ELENCHUS_FORGE is
+// where forge left the tests of contracts/test, which are suites, too. With ELENCHUS_UPDATE=1 the scores become
+// those of the table.
 func TestMutantsAreKilled(t *testing.T) {
 	list := os.Getenv("ELENCHUS_MUTANTS")
 	if list == "" {
@@ -239,8 +267,13 @@ func TestMutantsAreKilled(t *testing.T) {
 	alone(t)
 	watching = c.probe.Hooks()
 	by := suites()
+	if folder := os.Getenv("ELENCHUS_FORGE"); folder != "" {
+		by = append(by, ofForge(t, folder)...)
+	}
 	if only := strings.Fields(os.Getenv("ELENCHUS_MUTANTS_BY")); len(only) > 0 {
-		by = slices.DeleteFunc(by, func(s testing.InternalTest) bool { return !slices.Contains(only, s.Name) })
+		by = slices.DeleteFunc(by, func(s testing.InternalTest) bool {
+			return !slices.ContainsFunc(only, func(begin string) bool { return strings.HasPrefix(s.Name, begin) })
+		})
 	}
 	c.reached = cover(t, c.probe, by)
 	c.bar = newBar(t)
