@@ -47,18 +47,23 @@ type judge struct {
 	jumps    jumps
 }
 
+// bareJudge is a chain without contracts.
+func bareJudge(t testing.TB) *judge {
+	t.Helper()
+	db, err := state.New(types.EmptyRootHash, state.NewDatabaseForTesting())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &judge{of: map[opset.Code]common.Address{}, jumps: jumps{}, cfg: &runtime.Config{ChainConfig: params.MergedTestChainConfig,
+		State: db, GasLimit: 30_000_000, BlockNumber: big.NewInt(1), EVMConfig: vm.Config{Tracer: watching}}}
+}
+
 func newJudge(t testing.TB) *judge {
 	t.Helper()
 	if staged != nil {
 		return staged.judge.copy()
 	}
-	db, err := state.New(types.EmptyRootHash, state.NewDatabaseForTesting())
-	if err != nil {
-		t.Fatal(err)
-	}
-	j := &judge{of: map[opset.Code]common.Address{}, jumps: jumps{}}
-	j.cfg = &runtime.Config{ChainConfig: params.MergedTestChainConfig, State: db, GasLimit: 30_000_000, BlockNumber: big.NewInt(1),
-		EVMConfig: vm.Config{Tracer: watching}}
+	j := bareJudge(t)
 	var ops []uint8
 	var addresses []common.Address
 	for _, e := range contracts.Evaluators() {
