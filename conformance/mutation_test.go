@@ -83,6 +83,13 @@ func suites() []testing.InternalTest {
 		{Name: "SharedGames", F: TestCourtPlaysTheSharedGames},
 		{Name: "Refusals", F: TestEveryRefusalIsReached},
 		{Name: "EdgesOfTheArena", F: TestArenaAtItsEdges},
+		{Name: "BeaconEdges", F: TestBeaconAtItsEdges},
+		{Name: "DirectoryEdges", F: TestDirectoryAtItsEdges},
+		{Name: "RegistryEdges", F: TestNodeRegistryAtItsEdges},
+		{Name: "Plants", F: TestPlantsAtTheirEdges},
+		{Name: "StepVerifierEdges", F: TestStepVerifierAtItsEdges},
+		{Name: "KeysEdges", F: TestKeysOfProofsAtTheirEdges},
+		{Name: "TokenEdges", F: TestTokenAtItsEdges},
 		{Name: "PoseidonOnChain", F: TestPoseidonOnChain},
 		{Name: "ForgedProofs", F: TestForgedProofsAreRefusedByTheirReason},
 		{Name: "HeadsOfKeys", F: TestHeadsOfPLONKKeysAreChecked},
@@ -92,6 +99,9 @@ func suites() []testing.InternalTest {
 		{Name: "Transitions", F: TestEveryTransitionIsMade},
 		{Name: "RangesOnChain", F: TestRangesOnChain},
 		{Name: "ChangedPayloads", F: TestTwinsAgreeOnChangedPayloads},
+	}
+	for name, edges := range edgesOfAudits() {
+		all = append(all, testing.InternalTest{Name: "AuditsEdges." + name, F: func(t *testing.T) { edges(newHall(t)) }})
 	}
 	for _, op := range opset.Codes()[1:] {
 		all = append(all, testing.InternalTest{Name: "definition of " + op.String(), F: func(t *testing.T) {

@@ -113,7 +113,7 @@ func TestDirectoryAtItsEdges(t *testing.T) {
 	}
 }
 
-// Endpoints, keys and headers are taken within their borders. SPEC 12, 09 §1.
+// Endpoints, keys and headers are taken within their borders; see INodeRegistry.
 func TestNodeRegistryAtItsEdges(t *testing.T) {
 	s := newStand(t, "NodeRegistry")
 	node, key := account(1), account(2)
