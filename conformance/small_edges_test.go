@@ -66,7 +66,10 @@ func TestBeaconAtItsEdges(t *testing.T) {
 		t.Error("all signatures lie in one half")
 	}
 	_, second := sign(2)
-	s.want("BadRound", stranger, "post", new(big.Int).Lsh(big.NewInt(1), 64), second)
+	beyond := new(big.Int).Lsh(big.NewInt(1), 64)
+	s.want("BadRound", stranger, "post", beyond.Add(beyond, big.NewInt(2)), second)
+	_, none := sign(0)
+	s.want("BadRound", stranger, "post", new(big.Int), none)
 	s.want("BadRound", stranger, "post", new(big.Int), second)
 	for round, at := range map[uint64]uint64{0: genesis, 1: genesis, 2: genesis + period, 100: genesis + 99*period} {
 		s.says(big64(at), "timeOf", big64(round))
