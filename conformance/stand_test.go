@@ -55,20 +55,6 @@ func (s *stand) want(reason string, from common.Address, method string, args ...
 	return values
 }
 
-// number is what a view returns as its only value.
-func (s *stand) number(method string, args ...any) *big.Int {
-	s.Helper()
-	values := s.want("", stranger, method, args...)
-	if len(values) == 0 {
-		return new(big.Int)
-	}
-	n, ok := values[0].(*big.Int)
-	if !ok {
-		s.Fatalf("%s is %v", method, values)
-	}
-	return n
-}
-
 // says compares what a view returns first.
 func (s *stand) says(want any, method string, args ...any) {
 	s.Helper()
