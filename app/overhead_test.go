@@ -100,7 +100,8 @@ func footprint() uint64 {
 	return m.HeapAlloc + m.StackInuse
 }
 
-// measureSlope answers requests for a time, after as many as the gateway keeps receipts of.
+// measureSlope answers requests for a time, after as many as the gateway keeps receipts of. Where the target is compared
+// the time is as long as the judgement needs, within bounds: growth that is none goes away, a leak does not.
 func measureSlope(t *testing.T, l *load, front *httptest.Server) {
 	long, warm := time.Second, 100
 	text := os.Getenv("ELENCHUS_SLOPE") // how long; the target is compared
@@ -115,24 +116,55 @@ func measureSlope(t *testing.T, l *load, front *httptest.Server) {
 	}
 	few := command{Do: "answers", URL: front.URL + "/v1/completions", Streams: streams, Tokens: 2, Answers: warm}
 	l.order(t, few)
-	var minutes, heap, routines []float64
+	var seen trend
 	few.Answers = 500
-	for start := time.Now(); time.Since(start) < long; {
+	start := time.Now()
+	for time.Since(start) < long || judged && seen.judge() != nil && time.Since(start) < patience*long {
 		l.order(t, few)
-		minutes = append(minutes, time.Since(start).Minutes())
-		heap = append(heap, float64(footprint()))
-		routines = append(routines, float64(runtime.NumGoroutine()))
+		seen.minutes = append(seen.minutes, time.Since(start).Minutes())
+		seen.heap = append(seen.heap, float64(footprint()))
+		seen.routines = append(seen.routines, float64(runtime.NumGoroutine()))
 	}
-	h, hErr := slope(minutes, heap)
-	r, rErr := slope(minutes, routines)
-	t.Logf("%d rounds of %d answers: heap %+.2f +- %.2f %% and goroutines %+.2f +- %.2f %% per minute", len(heap), few.Answers, 100*h, 100*hErr, 100*r, 100*rErr)
-	if judged && (h-doubt*hErr > targetSlope || r-doubt*rErr > targetSlope) {
-		t.Errorf("heap grows by %.2f %% and goroutines by %.2f %% per minute", 100*h, 100*r)
+	t.Logf("%d rounds of %d answers in %v: %v", len(seen.minutes), few.Answers, time.Since(start).Round(time.Second), &seen)
+	if err := seen.judge(); judged && err != nil {
+		t.Error(err)
 	}
 }
 
-// doubt is how many standard errors a slope must be above the target: rounds end with some goroutines more or less.
-const doubt = 4
+// Bounds of a judgement. Two cores at load 40 do 38 rounds in 60 s, where four standard errors of goroutines are
+// 3.5 % per minute; idle they do 225.
+const (
+	leastRounds = 20
+	doubt       = 4    // standard errors that a slope must be above the target: rounds end with some goroutines more or less
+	mostDoubt   = 0.05 // that so many may be, per minute
+	patience    = 8    // times as long as was said, where the judgement needs it
+)
+
+// trend is what was there after each round.
+type trend struct{ minutes, heap, routines []float64 }
+
+// judge says what is wrong with a trend, or why nothing can be said of it.
+func (r *trend) judge() error {
+	if n := len(r.minutes); n < leastRounds {
+		return fmt.Errorf("%d rounds say nothing about slopes, at least %d are wanted", n, leastRounds)
+	}
+	h, hErr := slope(r.minutes, r.heap)
+	g, gErr := slope(r.minutes, r.routines)
+	if !(doubt*hErr <= mostDoubt && doubt*gErr <= mostDoubt) {
+		return fmt.Errorf("the slopes are not known to %.0f %% per minute: %v", 100*mostDoubt, r)
+	}
+	if h-doubt*hErr > targetSlope || g-doubt*gErr > targetSlope {
+		return fmt.Errorf("it grows by more than %.0f %% per minute: %v", 100*targetSlope, r)
+	}
+	return nil
+}
+
+// String gives both slopes.
+func (r *trend) String() string {
+	h, hErr := slope(r.minutes, r.heap)
+	g, gErr := slope(r.minutes, r.routines)
+	return fmt.Sprintf("heap %+.2f +- %.2f %% and goroutines %+.2f +- %.2f %% per minute", 100*h, 100*hErr, 100*g, 100*gErr)
+}
 
 // slope is that of the least squares, in parts of the mean, with its standard error.
 func slope(x, y []float64) (s, e float64) {
@@ -161,6 +193,41 @@ func TestSlope(t *testing.T) {
 	}
 	if s, e := slope([]float64{0, 1, 2, 3}, []float64{9, 11, 9, 12}); s < doubt*e && e < 0.01 || s > doubt*e {
 		t.Errorf("the slope is %v +- %v", s, e)
+	}
+}
+
+// TestTrendsAreJudged: neither too few rounds nor those that go up and down say that nothing grows, and what grows is
+// found in heap and goroutines.
+func TestTrendsAreJudged(t *testing.T) {
+	line := func(n int, rise, noise float64) (out []float64) {
+		for i := range n {
+			out = append(out, 1000*(1+rise*float64(i)/20+noise*float64(i%2)))
+		}
+		return out
+	}
+	var minutes []float64
+	for i := range 60 {
+		minutes = append(minutes, float64(i)/20)
+	}
+	for name, c := range map[string]struct {
+		n              int
+		heap, routines []float64
+		want           string
+	}{
+		"nothing":          {0, nil, nil, "0 rounds say nothing"},
+		"too few":          {leastRounds - 1, line(60, 0, 0), line(60, 0, 0), "19 rounds say nothing"},
+		"flat":             {leastRounds, line(60, 0, 0), line(60, 0, 0), ""},
+		"a little noise":   {60, line(60, 0, 0.01), line(60, 0.005, 0.01), ""},
+		"falling":          {leastRounds, line(60, -0.1, 0), line(60, 0, 0), ""},
+		"a growing heap":   {leastRounds, line(60, 0.02, 0), line(60, 0, 0), "grows by more than 1 %"},
+		"a growing number": {60, line(60, 0, 0), line(60, 0.05, 0.01), "grows by more than 1 %"},
+		"wild":             {leastRounds, line(60, 0, 0), line(60, 0.05, 0.5), "not known to 5 %"},
+		"growing and wild": {60, line(60, 0.3, 0.5), line(60, 0, 0), "not known to 5 %"},
+	} {
+		err := (&trend{minutes[:c.n], c.heap[:c.n], c.routines[:c.n]}).judge()
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
