@@ -69,6 +69,12 @@ func (a *Auditor) judge(ctx context.Context, p ledger.AuditPlace, b *batch, inde
 		a.say(p, rec.Verdict, fmt.Sprintf("%s is %d", field, value))
 		return rec, nil
 	}
+	return a.compare(ctx, rec, r, open.Batch)
+}
+
+// compare judges a claim at a place of a batch by the own computation.
+func (a *Auditor) compare(ctx context.Context, rec record, r *receipt.Receipt, at *dispute.Inclusion) (record, error) {
+	p, id := rec.Place, rec.Audit
 	answer, same, err := a.run(ctx, r)
 	switch {
 	case ctx.Err() != nil:
@@ -79,7 +85,7 @@ func (a *Auditor) judge(ctx context.Context, p ledger.AuditPlace, b *batch, inde
 	case !same:
 		rec.Verdict = sampling.False
 		a.say(p, rec.Verdict, "computing it gives another answer")
-		a.accuse(r, open.Batch)
+		a.accuse(r, at)
 		return rec, nil
 	}
 	salted, err := a.salted(r, answer, id)

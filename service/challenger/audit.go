@@ -265,17 +265,24 @@ func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute
 	if !lie {
 		return Verdict{Known: true, True: true}, nil, nil
 	}
+	v, open := c.accusation(ctx, r, m, own, open)
+	return v, open, nil
+}
+
+// accusation is the verdict on a claim that differs from the own answer, and open with the place of the difference, nil
+// where no game can refute the claim.
+func (c *Challenger) accusation(ctx context.Context, r *receipt.Receipt, m *Model, own dispute.Knowledge, open *dispute.OpenMove) (Verdict, *dispute.OpenMove) {
 	if r.Request.Graph() {
-		return Verdict{Known: true, Why: "the output differs"}, open, nil
+		return Verdict{Known: true, Why: "the output differs"}, open
 	}
 	if m.Manifest.Class == manifest.Private {
 		c.o.Log.Warn("false claim about a private model: no game can refute it", "claim", fmt.Sprintf("%x", r.ID()), "node", fmt.Sprintf("%x", r.Claim.Node))
-		return Verdict{Known: true, Why: difference(open.T) + "; the model is private: no game can refute that"}, nil, nil
+		return Verdict{Known: true, Why: difference(open.T) + "; the model is private: no game can refute that"}, nil
 	}
 	if _, err := open.Accuse(c.o.Domain, own, c.servedStates(ctx, r)); err != nil {
-		return Verdict{Why: err.Error()}, nil, nil //nolint:nilerr // it is the verdict
+		return Verdict{Why: err.Error()}, nil
 	}
-	return Verdict{Known: true, Why: difference(open.T)}, open, nil
+	return Verdict{Known: true, Why: difference(open.T)}, open
 }
 
 // difference says what a challenge is about.
