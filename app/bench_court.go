@@ -97,7 +97,8 @@ func (c *court) deployAll() error {
 			return []any{common.Address{}, ops, evaluators, []common.Address{at("ProofVerifier"), at("PlonkVerifier")}}
 		}},
 		{"ProofRules", func() []any { return []any{at("StepVerifier"), at("Poseidon")} }},
-		{"AnswerRules", func() []any { return []any{at("StepVerifier"), at("ProofRules")} }},
+		{"ClusterRules", func() []any { return []any{at("StepVerifier")} }},
+		{"AnswerRules", func() []any { return []any{at("StepVerifier"), at("ProofRules"), at("ClusterRules")} }},
 		{"DisputeArena", func() []any {
 			return chain.ArenaArguments(at("TestToken"), p, at("NodeRegistry"), at("OpenRules"), at("GameRules"), at("AnswerRules"))
 		}},

@@ -45,6 +45,8 @@ type CourtOptions struct {
 	// Confidential plays with the model as a confidential one, whose answers are proofs. SPEC 10 §6.
 	Confidential bool
 	System       step.System // of these proofs; zero: Groth16
+	// Cluster has challenger and nodes answer about whole tensors where that is shorter. SPEC 10 §4.7.
+	Cluster bool
 	// Inspect looks at the chain when the story is over, and at what each node signed; nil: nobody does.
 	Inspect func(ctx context.Context, rpc string, asked map[string]*receipt.Receipt) error
 }
@@ -246,7 +248,16 @@ func (c *tribunal) conceal(ctx context.Context) error {
 	c.links[registrarRole] = l
 	c.do(ctx, l.Run)
 	c.prove = newProver(filepath.Join(c.dir, "keys"), c.k, cmp.Or(c.o.System, step.Groth16), func(ctx context.Context, i chain.Intent) error { return l.Do(ctx, i) }, c.say)
+	c.prove.wide = true
 	return nil
+}
+
+// whole is what a party finishes answers about whole tensors with; nil where it makes none.
+func (c *tribunal) whole(account claim.Address) func(context.Context, dispute.State, dispute.ClusterMove) (dispute.Move, error) {
+	if c.prove == nil || !c.o.Cluster {
+		return nil
+	}
+	return c.prove.whole(account)
 }
 
 // prover is what a party finishes answers with; nil where answers show leaves.
@@ -312,7 +323,7 @@ func (c *tribunal) startWatch(ctx context.Context) error {
 	w, err := challenger.New(challenger.Options{
 		Account: l.account, Key: c.keys["watch"], Secret: claim.Keccak([]byte("court")), Domain: c.k.Domain(), Chain: c.seen(l), Source: peer.New(httpClient()).As(c.keys["watch"], c.k.Domain()),
 		Models: []challenger.Model{{Manifest: c.man, Computer: &engine.Computer{Manifest: c.man}}}, Dir: filepath.Join(c.dir, "watch"),
-		MaxBond: watchCredit, Window: courtParams().Window, Log: c.o.Log.With("role", "watch"), Prove: c.prover(l.account),
+		MaxBond: watchCredit, Window: courtParams().Window, Log: c.o.Log.With("role", "watch"), Prove: c.prover(l.account), Whole: c.whole(l.account),
 		Covered: func(ctx context.Context, node claim.Address) bool {
 			return covered(ctx, c.k, node)
 		},

@@ -49,7 +49,7 @@ func (c *tribunal) startNode(ctx context.Context, name string) error {
 		Key: c.keys[name], Domain: c.k.Domain(), Chain: lie.Chain(c.chainOf(name, l)), Dir: filepath.Join(c.dir, name, fmt.Sprint("life", c.lives[name])),
 		Models: []node.Model{{Name: "court", Manifest: c.man, Computer: lie.Computer(engine.Computer{Manifest: c.man})}},
 		Window: time.Duration(courtParams().Window) * time.Second, BatchEvery: 100 * time.Millisecond, Log: c.o.Log.With("role", name),
-		Prove: c.prover(l.account), Plants: c.scene.plants, Draw: l.drawOf(),
+		Prove: c.prover(l.account), Whole: c.whole(l.account), Plants: c.scene.plants, Draw: l.drawOf(),
 	})
 	if err != nil {
 		return err

@@ -17,7 +17,6 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
-	"elenchus/compute/opset"
 	"elenchus/network/chain"
 	"elenchus/service/adversary"
 	"elenchus/settlement/dispute"
@@ -70,10 +69,12 @@ type DemoOptions struct {
 	Attack string
 	Seed   uint64
 	Model  string
-	Answer string    // native or zk
-	System string    // of answers by proof, one of CircuitSystems; empty: the first
-	Dir    string    // "": a new one, removed at the end
-	Story  io.Writer // nil: silence
+	Answer string // native or zk
+	System string // of answers by proof, one of CircuitSystems; empty: the first
+	// Cluster has whole tensors answered by one proof where that is shorter; with answers by proof only.
+	Cluster bool
+	Dir     string    // "": a new one, removed at the end
+	Story   io.Writer // nil: silence
 }
 
 // DemoResult is what a story came to. DESIGN §5.
@@ -88,7 +89,9 @@ type DemoResult struct {
 	VerifyExit       *int              `json:"verify_exit,omitempty"`
 	Gas              map[string]uint64 `json:"gas"`
 	Moves            int               `json:"moves"`
-	Balances         map[string]string `json:"balances"` // token units: wallet, stake and credit
+	Transactions     int               `json:"transactions"`      // of games, from commit to resolve: gas.total is theirs
+	Cluster          bool              `json:"cluster,omitempty"` // a whole tensor was settled by one proof
+	Balances         map[string]string `json:"balances"`          // token units: wallet, stake and credit
 	HonestLost       json.Number       `json:"honest_lost"`
 	AttackersLost    string            `json:"attackers_lost,omitempty"` // token units, gas included; negative: gained
 	Seconds          float64           `json:"seconds"`
@@ -150,6 +153,9 @@ func Demo(ctx context.Context, o DemoOptions) (*DemoResult, error) {
 	}
 	if o.System != "" && o.Answer != AnswerProof {
 		return nil, fmt.Errorf("%w: proof system %q without answers by proof: add --answer %s, or leave it out", ErrCannot, o.System, AnswerProof)
+	}
+	if o.Cluster && o.Answer != AnswerProof {
+		return nil, fmt.Errorf("%w: proofs of whole tensors without answers by proof: add --answer %s", ErrCannot, AnswerProof)
 	}
 	if o.Story == nil {
 		o.Story = io.Discard
@@ -439,9 +445,7 @@ func (d *demo) note(f ledger.Fact) {
 	case ledger.Decided:
 		d.moved(f.Tx, e.Game, dispute.Kind(e.Move))
 	case ledger.Convicted:
-		op := opset.Code(e.Op).String()
-		d.result.ConvictedOp, d.result.ConvictedElement = &op, &e.Element
-		d.say("game %x: %s element %d is false", e.Game[:4], op, e.Element)
+		d.convicted(e)
 	case ledger.Resolved:
 		d.txs[f.Tx] = "resolve"
 		d.say("game %x resolved: slashed %s", e.Game[:4], e.Slashed)

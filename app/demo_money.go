@@ -28,6 +28,7 @@ func (d *demo) gas(ctx context.Context) error {
 		}
 		if !upkeep(what) {
 			d.result.Gas["total"] += r.GasUsed
+			d.result.Transactions++
 		}
 	}
 	return nil

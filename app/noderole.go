@@ -73,7 +73,7 @@ func (r *Role) Node(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.Prove = prove.of(l.account)
+	o.Prove, o.Whole = prove.of(l.account), prove.whole(l.account)
 	n, err := node.New(*o)
 	if err != nil {
 		return err

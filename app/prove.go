@@ -149,8 +149,8 @@ func (s Store) answer(model string, o *ProveOptions) (*circuit.Answer, error) {
 }
 
 // checkProofRoom refuses a proof that needs more memory than there is, before it begins.
-func checkProofRoom(system step.System, u *circuit.Unit, constraints int) error {
-	what := fmt.Sprintf("a %s proof of %s with %d constraints", system, u.Descriptor.Op, constraints)
+func checkProofRoom(system step.System, name string, constraints int) error {
+	what := fmt.Sprintf("a %s proof of %s with %d constraints", system, name, constraints)
 	return checkRoom(what, step.Memory(system, constraints), "", 0)
 }
 
@@ -161,7 +161,7 @@ func (s Store) key(system step.System, u *circuit.Unit, mayMake bool) (*step.Key
 		return nil, err
 	}
 	if mayMake {
-		if err := checkProofRoom(system, u, size); err != nil {
+		if err := checkProofRoom(system, u.Descriptor.Op.String(), size); err != nil {
 			return nil, err
 		}
 	}

@@ -17,6 +17,8 @@ import (
 	"elenchus/proving/circuit"
 	"elenchus/proving/step"
 	"elenchus/settlement/dispute"
+
+	"github.com/consensys/gnark/frontend"
 )
 
 // prover makes answers about confidential models. It makes the development key of a shape when it is
@@ -27,6 +29,7 @@ type prover struct {
 	system   step.System
 	register func(ctx context.Context, i chain.Intent) error // as the registrar
 	say      func(format string, args ...any)
+	wide     bool // makes keys of clusters that the chain does not have: minutes, and gigabytes, for one
 
 	mu   sync.Mutex // guards keys, and what is made or registered
 	keys map[[32]byte]*step.Key
@@ -51,7 +54,7 @@ func (p *prover) prove(ctx context.Context, account claim.Address, s dispute.Sta
 	if err != nil {
 		return nil, err
 	}
-	key, err := p.key(ctx, &a.Unit)
+	key, err := p.key(ctx, provable{a.Unit.Shape(), a.Descriptor.Op.String(), a.AnswerCircuit})
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +105,18 @@ func answerOfMove(s *dispute.State, m *dispute.ProofMove) (*circuit.Answer, erro
 	})
 }
 
-// key is the key of a unit's shape; the chain has it when this returns.
-func (p *prover) key(ctx context.Context, u *circuit.Unit) (*step.Key, error) {
+// provable is what has a key: its shape, its name for people, its circuit.
+type provable struct {
+	shape   [32]byte
+	name    string
+	circuit func() frontend.Circuit
+}
+
+// key is the key of a shape; the chain has it when this returns.
+func (p *prover) key(ctx context.Context, u provable) (*step.Key, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	shape := u.Shape()
+	shape := u.shape
 	if k, ok := p.keys[shape]; ok {
 		return k, nil
 	}
@@ -128,7 +138,7 @@ func (p *prover) key(ctx context.Context, u *circuit.Unit) (*step.Key, error) {
 			return nil, err
 		}
 		if err := p.register(ctx, i); err != nil {
-			return nil, fmt.Errorf("register the %s key of %s: %w", k.Origin, u.Descriptor.Op, err)
+			return nil, fmt.Errorf("register the %s key of %s: %w", k.Origin, u.name, err)
 		}
 	} else if on != claim.Keccak(words) {
 		return nil, fmt.Errorf("%w: the chain has another key for shape %x: it can be proven only where that was made", ErrCannot, shape)
@@ -138,12 +148,12 @@ func (p *prover) key(ctx context.Context, u *circuit.Unit) (*step.Key, error) {
 }
 
 // kept reads a key from the folder. One that is not there is made and put there, unless another process was faster.
-func (p *prover) kept(u *circuit.Unit) (*step.Key, error) {
-	digest, size, err := step.CircuitSize(p.system, u.AnswerCircuit())
+func (p *prover) kept(u provable) (*step.Key, error) {
+	digest, size, err := step.CircuitSize(p.system, u.circuit())
 	if err != nil {
 		return nil, err
 	}
-	if err := checkProofRoom(p.system, u, size); err != nil {
+	if err := checkProofRoom(p.system, u.name, size); err != nil {
 		return nil, err
 	}
 	path := keyPath(p.dir, p.system, digest)
@@ -151,7 +161,7 @@ func (p *prover) kept(u *circuit.Unit) (*step.Key, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return k, err
 	}
-	if k, err = step.DevelopmentKey(p.system, u.AnswerCircuit(), rand.Reader); err != nil {
+	if k, err = step.DevelopmentKey(p.system, u.circuit(), rand.Reader); err != nil {
 		return nil, err
 	}
 	if err := keepKey(path, k); err != nil {
@@ -160,11 +170,11 @@ func (p *prover) kept(u *circuit.Unit) (*step.Key, error) {
 	return readKept(path, p.system, u)
 }
 
-func readKept(path string, system step.System, u *circuit.Unit) (*step.Key, error) {
+func readKept(path string, system step.System, u provable) (*step.Key, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() //nolint:errcheck // read only
-	return step.ReadKey(system, u.AnswerCircuit(), bufio.NewReader(f))
+	return step.ReadKey(system, u.circuit(), bufio.NewReader(f))
 }

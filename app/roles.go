@@ -217,7 +217,7 @@ func (r *Role) Watch(ctx context.Context) error {
 		return err
 	}
 	defer prove.close()
-	o.Prove = prove.of(l.account)
+	o.Prove, o.Whole = prove.of(l.account), prove.whole(l.account)
 	o.Covered = func(ctx context.Context, node claim.Address) bool { return covered(ctx, l.Contracts, node) }
 	o.Secret = claim.Keccak([]byte("elenchus/watch/1"), crypto.FromECDSA(key))
 	pool := engine.NewPool(0)

@@ -82,9 +82,9 @@ func wholeOf(t *testing.T, st *trace.Stage, ctx *opset.Context, operators []opse
 // Clusters of the stages of random models give the tensors that the kernels computed, and their circuits admit these
 // and no others. SPEC 10 §4.7.
 func TestWholeTensorsEqualTheKernels(t *testing.T) {
-	rounds, solved := 12, map[opset.Code]int{}
+	rounds, most, solved := 9, 6, map[opset.Code]int{}
 	if soak {
-		rounds = 120
+		rounds, most = 120, 1000
 	}
 	r := rand.New(rand.NewPCG(10, 47))
 	seen := map[opset.Code]bool{}
@@ -104,7 +104,7 @@ func TestWholeTensorsEqualTheKernels(t *testing.T) {
 				t.Fatalf("stage %d tensor %d, %s: not what the kernel made", s, i, d.Op)
 			}
 			seen[d.Op] = true
-			if solved[d.Op] == 0 && d.Count(ctx) <= 12 && len(w.Inputs[0]) <= 192 {
+			if len(solved) < most && solved[d.Op] == 0 && d.Count(ctx) <= 12 && len(w.Inputs[0]) <= 192 {
 				solved[d.Op]++
 				solveWhole(t, r, w)
 			}

@@ -22,7 +22,7 @@ type rules struct {
 	*judge
 	game, answer, open       abi.ABI
 	gameAt, answerAt, openAt common.Address
-	proofs                   abi.ABI
+	proofs, clusters         abi.ABI
 	proofsAt                 common.Address
 }
 
@@ -37,7 +37,9 @@ func newRules(t testing.TB) *rules {
 	_, poseidon := r.deploy(t, "Poseidon")
 	r.game, r.gameAt = r.deploy(t, "GameRules", poseidon)
 	r.proofs, r.proofsAt = r.deploy(t, "ProofRules", r.step, poseidon)
-	r.answer, r.answerAt = r.deploy(t, "AnswerRules", r.step, r.proofsAt)
+	var clusters common.Address
+	r.clusters, clusters = r.deploy(t, "ClusterRules", r.step)
+	r.answer, r.answerAt = r.deploy(t, "AnswerRules", r.step, r.proofsAt, clusters)
 	r.open, r.openAt = r.deploy(t, "OpenRules")
 	return r
 }
@@ -55,7 +57,7 @@ func (r *rules) play(t testing.TB, move uint8, state, payload []byte) (next []by
 	}
 	out, _, err := r.call(at, input)
 	if err != nil {
-		return nil, refusal(out, face, r.proofs, r.verifier, r.abi, r.registry)
+		return nil, refusal(out, face, r.proofs, r.clusters, r.verifier, r.abi, r.registry)
 	}
 	values, err := face.Unpack(method, out)
 	if err != nil {

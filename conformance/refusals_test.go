@@ -16,7 +16,7 @@ import (
 // which some contract has. SPEC 08 §9.
 func TestRefusalsAreTheListedOnes(t *testing.T) {
 	listed := listedRefusals(t)
-	names := []string{"DisputeArena", "OpenRules", "GameRules", "AnswerRules", "ProofRules", "NodeRegistry", "StepVerifier"}
+	names := []string{"DisputeArena", "OpenRules", "GameRules", "AnswerRules", "ProofRules", "ClusterRules", "NodeRegistry", "StepVerifier"}
 	for _, e := range contracts.Evaluators() {
 		names = append(names, e.Name)
 	}

@@ -43,6 +43,7 @@ func demoCommand() *cobra.Command {
 	p.StringVar(&o.Model, "model", "default", "model that every node serves")
 	p.StringVar(&o.Answer, "answer", "native", "how the last move is answered: native, or zk: by a proof about the model as a confidential one (development keys)")
 	p.StringVar(&o.System, "proof-system", "", "of answers by proof, with --answer zk: one of "+strings.Join(app.CircuitSystems(), ", ")+"; default: the first")
+	p.BoolVar(&o.Cluster, "cluster", false, "with --answer zk: settle a whole tensor by one proof where the game has come to its stage")
 	p.StringVar(&o.Dir, "dir", "", "state directory; default: a new one that is removed at the end")
 	p.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c

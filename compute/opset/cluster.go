@@ -171,3 +171,12 @@ func (x *Cluster) wire(k int, r Read) (Wire, error) {
 	x.Inputs = append(x.Inputs, ClusterInput{Source: r.Source, Operator: operator, Total: r.Total, Leaf: r.Leaf, From: a, To: b})
 	return Wire{Read: r, Operator: -1, Input: len(x.Inputs) - 1}, nil
 }
+
+// Data is how many bytes the leaves have that reads of one element cover.
+func Data(reads []Wire) (n uint64) {
+	for i := range reads {
+		a, b := reads[i].Read.Leaves()
+		n += (b - a) * uint64(reads[i].Read.Leaf)
+	}
+	return n
+}

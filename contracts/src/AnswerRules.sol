@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {AnswerBase} from "./AnswerBase.sol";
-import {IAnswerRules, IProofRules} from "./interfaces/IRules.sol";
+import {IAnswerRules, IClusterRules, IProofRules} from "./interfaces/IRules.sol";
 import {IStepVerifier, Read} from "./interfaces/IStepVerifier.sol";
 import {Descriptors} from "./libraries/Descriptors.sol";
 import {GameState as G} from "./libraries/GameState.sol";
@@ -18,14 +18,24 @@ contract AnswerRules is AnswerBase, IAnswerRules {
     /// @notice Judges answers about confidential models.
     IProofRules public immutable PROOFS;
 
-    constructor(address steps, address proofs) AnswerBase(steps) {
+    /// @notice Judges answers about whole tensors of confidential models.
+    IClusterRules public immutable CLUSTERS;
+
+    /// @dev Stands where an answer about an element has its operation (SPEC 08 §7.15).
+    uint8 private constant CLUSTER = 255;
+
+    constructor(address steps, address proofs, address clusters) AnswerBase(steps) {
         PROOFS = IProofRules(proofs);
+        CLUSTERS = IClusterRules(clusters);
     }
 
     /// @notice Judges an answer; see IAnswer.
     function answer(bytes calldata state, bytes calldata payload) external view returns (bytes memory s) {
         s = state;
-        if (G.confidential(s)) return PROOFS.answer(state, payload);
+        if (G.confidential(s)) {
+            bool whole = payload.length > Job.SIZE && uint8(payload[Job.SIZE]) == CLUSTER;
+            return whole ? CLUSTERS.answer(state, payload) : PROOFS.answer(state, payload);
+        }
         if (G.get(s, G.PHASE) != G.ANSWER) revert G.WrongPhase(13, uint8(G.get(s, G.PHASE)));
         Parse memory p = _parse(s, payload);
         // A pick outside the tensor is the opener's fault; with an index inside, the value decides.

@@ -17,7 +17,7 @@ import (
 
 // Addresses are the contracts of one deployment. The zero value names none and is illegal.
 type Addresses struct {
-	Version  int            `json:"version"` // of this record: 4
+	Version  int            `json:"version"` // of this record: 5
 	ChainID  uint64         `json:"chainId"`
 	Block    uint64         `json:"block"` // the first block that can hold their logs
 	Token    common.Address `json:"token"`
@@ -28,6 +28,7 @@ type Addresses struct {
 	Game     common.Address `json:"gameRules"`
 	Answer   common.Address `json:"answerRules"`
 	Proofs   common.Address `json:"proofRules"`
+	Clusters common.Address `json:"clusterRules"`
 	Verifier common.Address `json:"proofVerifier"` // of Groth16
 	Plonk    common.Address `json:"plonkVerifier"`
 	Poseidon common.Address `json:"poseidon"`
@@ -55,7 +56,7 @@ func (a Addresses) ProofVerifier(system uint8) common.Address {
 }
 
 const (
-	addressesVersion = 4
+	addressesVersion = 5
 	maxAddresses     = 4 << 10 // bytes of the record
 )
 
@@ -99,7 +100,7 @@ func (a Addresses) named() map[string]common.Address {
 	out := map[string]common.Address{
 		tokenName: a.Token, registryName: a.Registry, arenaName: a.Arena,
 		stepsName: a.Steps, openName: a.Open, gameName: a.Game, answerName: a.Answer,
-		proofsName: a.Proofs, verifierName: a.Verifier, plonkName: a.Plonk, poseidonName: a.Poseidon,
+		proofsName: a.Proofs, clustersName: a.Clusters, verifierName: a.Verifier, plonkName: a.Plonk, poseidonName: a.Poseidon,
 	}
 	if a.Audits != (common.Address{}) || a.Beacon != (common.Address{}) {
 		out[beaconName], out[auditsName] = a.Beacon, a.Audits
@@ -203,6 +204,8 @@ func (k *Contracts) checkWiring(ctx context.Context) error {
 	wires := []wire{
 		{answerName, k.at.Answer, "STEPS", k.at.Steps},
 		{answerName, k.at.Answer, "PROOFS", k.at.Proofs},
+		{answerName, k.at.Answer, "CLUSTERS", k.at.Clusters},
+		{clustersName, k.at.Clusters, "STEPS", k.at.Steps},
 		{proofsName, k.at.Proofs, "STEPS", k.at.Steps},
 		{proofsName, k.at.Proofs, "POSEIDON", k.at.Poseidon},
 		{gameName, k.at.Game, "POSEIDON", k.at.Poseidon},

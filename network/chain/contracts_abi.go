@@ -23,6 +23,7 @@ const (
 	answerName    = "AnswerRules"
 	directoryName = "Directory" // a deployment may lack it
 	proofsName    = "ProofRules"
+	clustersName  = "ClusterRules"
 	verifierName  = "ProofVerifier" // of Groth16
 	plonkName     = "PlonkVerifier"
 	poseidonName  = "Poseidon"
@@ -38,7 +39,7 @@ type bindings struct {
 func newBindings() (*bindings, error) {
 	b := &bindings{of: map[string]abi.ABI{}, errors: map[[4]byte]abi.Error{}, events: map[common.Hash]abi.Event{}}
 	names := []string{
-		tokenName, registryName, arenaName, stepsName, openName, gameName, answerName, proofsName, verifierName, plonkName, poseidonName, directoryName, beaconName, auditsName,
+		tokenName, registryName, arenaName, stepsName, openName, gameName, answerName, proofsName, clustersName, verifierName, plonkName, poseidonName, directoryName, beaconName, auditsName,
 	}
 	for _, e := range contracts.Evaluators() {
 		names = append(names, e.Name)

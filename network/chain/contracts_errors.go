@@ -49,7 +49,7 @@ var sentinels = map[string]error{
 	"NotParty": dispute.ErrMover, "TooLate": dispute.ErrLate, "TooEarly": dispute.ErrEarly, "NotOpened": dispute.ErrOpening,
 	"BadPadding": dispute.ErrPadding, "OutOfRange": dispute.ErrRange, "RangeOutside": dispute.ErrRange,
 	"IndexOutOfRange": dispute.ErrRange, "Contradiction": dispute.ErrContradiction, "BadStage": dispute.ErrStage,
-	"BadTarget": dispute.ErrTarget, "BadDescriptor": dispute.ErrTarget, "BadRead": dispute.ErrRead,
+	"BadTarget": dispute.ErrTarget, "BadDescriptor": dispute.ErrTarget, "BadRead": dispute.ErrRead, "BadCluster": dispute.ErrCluster,
 	"BadHeader": dispute.ErrHeader, "PrivateModel": dispute.ErrPrivate, "BadClaim": dispute.ErrClaim, "NoEvidence": dispute.ErrEvidence, "BadStep": dispute.ErrStep, "BadPoint": dispute.ErrPoint, "NotShared": dispute.ErrPoint,
 	"NotKey": dispute.ErrEvidence, "NotPosted": dispute.ErrEvidence, "NoContradiction": dispute.ErrSame, "KeyUsed": ErrKey, "KeyUnused": ErrKey,
 	"Taken": ErrTaken, "NoCommit": ErrNoCommit, "OutOfTime": ErrOpenTime, "WindowOver": ErrWindow, "BondTooHigh": ErrBond,

@@ -25,7 +25,7 @@ import (
 
 func testAddresses() Addresses {
 	a := Addresses{Version: addressesVersion, ChainID: 5, Block: 3}
-	for i, at := range []*common.Address{&a.Token, &a.Registry, &a.Arena, &a.Steps, &a.Open, &a.Game, &a.Answer, &a.Proofs, &a.Verifier, &a.Plonk, &a.Poseidon} {
+	for i, at := range []*common.Address{&a.Token, &a.Registry, &a.Arena, &a.Steps, &a.Open, &a.Game, &a.Answer, &a.Proofs, &a.Clusters, &a.Verifier, &a.Plonk, &a.Poseidon} {
 		*at = common.Address{byte(i + 1)}
 	}
 	return a
@@ -318,7 +318,7 @@ func TestAddressesHaveOneForm(t *testing.T) {
 	if back, err := DecodeAddresses(b); err != nil || back != a {
 		t.Fatalf("%+v, %v", back, err)
 	}
-	for _, bad := range []string{"", "{}", string(b) + "{}", strings.Replace(string(b), `"version": 4`, `"version": 3`, 1),
+	for _, bad := range []string{"", "{}", string(b) + "{}", strings.Replace(string(b), `"version": 5`, `"version": 4`, 1),
 		strings.Replace(string(b), `"arena"`, `"other"`, 1), strings.Repeat(" ", maxAddresses) + string(b)} {
 		if _, err := DecodeAddresses([]byte(bad)); err == nil {
 			t.Errorf("accepted %.40q", bad)

@@ -129,7 +129,8 @@ func (d *deployer) all(ctx context.Context, p DeployParams) (Addresses, error) {
 	at.Steps = d.create(ctx, stepsName, p.Registrar, ops, evaluators, []common.Address{at.Verifier, at.Plonk})
 	d.wait(ctx)
 	at.Proofs = d.create(ctx, proofsName, at.Steps, at.Poseidon)
-	at.Answer = d.create(ctx, answerName, at.Steps, at.Proofs)
+	at.Clusters = d.create(ctx, clustersName, at.Steps)
+	at.Answer = d.create(ctx, answerName, at.Steps, at.Proofs, at.Clusters)
 	d.wait(ctx)
 	at.Arena = d.create(ctx, arenaName, ArenaArguments(at.Token, p, at.Registry, at.Open, at.Game, at.Answer)...)
 	if p.Governor != (common.Address{}) {

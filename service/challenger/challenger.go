@@ -92,6 +92,8 @@ type Options struct {
 	Window uint64
 	// Prove finishes answers about confidential models; nil: the node has to make them.
 	Prove func(ctx context.Context, s dispute.State, m dispute.Move) (dispute.Move, error)
+	// Whole finishes answers about whole tensors of confidential models; nil, or an error: games go on move by move.
+	Whole func(ctx context.Context, s dispute.State, m dispute.ClusterMove) (dispute.Move, error)
 	// DataOnly says that it checks nothing: it demands data and plays these demands.
 	DataOnly bool
 	// Key is that of Account, to which data of its own requests are delivered; nil: they are not asked for.

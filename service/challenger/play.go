@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/settlement/dispute"
@@ -159,6 +160,10 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 	if c.wasPlayed(o) {
 		return nil
 	}
+	if m := c.atOnce(ctx, g, s); m != nil {
+		o.Kind, o.Payload = uint8(m.Kind()), m.Encode()
+		return c.submit(ctx, o)
+	}
 	var m dispute.Move
 	var err error
 	if s.Phase == dispute.Check {
@@ -183,6 +188,34 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 	o.Kind, o.Payload = uint8(m.Kind()), m.Encode()
 	c.crash("move computed, not sent")
 	return c.submit(ctx, o)
+}
+
+// atOnce is the answer that refutes a tensor whole, with its proof, where there is one; else nil.
+func (c *Challenger) atOnce(ctx context.Context, g ledger.Game, s dispute.State) dispute.Move {
+	if c.o.Whole == nil || s.Class != manifest.Confidential || s.Phase != dispute.Pick {
+		return nil
+	}
+	s, j, seen, err := dispute.Replay(g)
+	if err != nil {
+		return nil // and the move by move way says why
+	}
+	own, _, err := c.knowledge(ctx, g)
+	if err != nil {
+		return nil
+	}
+	m, err := dispute.WholeForOpener(s, j, seen, own)
+	if err != nil {
+		return nil
+	}
+	if phase, err := dispute.Outcome(s, m); err != nil || phase != dispute.Refuted {
+		return nil
+	}
+	out, err := c.o.Whole(ctx, s, m)
+	if err != nil {
+		c.o.Log.Info("no proof of a whole tensor: move by move", "game", fmt.Sprintf("%x", g.Key), "err", err)
+		return nil
+	}
+	return out
 }
 
 // convicting is an answer that convicts, with its proof where it needs one, else nil.

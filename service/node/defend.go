@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/trace"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
@@ -127,6 +128,10 @@ func (n *Node) move(ctx context.Context, g ledger.Game, s dispute.State, o ledge
 	if err != nil {
 		return nil, err
 	}
+	if m := n.atOnce(ctx, s, job, own); m != nil {
+		o.Kind, o.Payload = uint8(m.Kind()), m.Encode()
+		return o, nil
+	}
 	m, err := dispute.NextForNode(s, job, own)
 	if err != nil {
 		return nil, err
@@ -144,6 +149,28 @@ func (n *Node) move(ctx context.Context, g ledger.Game, s dispute.State, o ledge
 	}
 	o.Kind, o.Payload = uint8(m.Kind()), m.Encode()
 	return o, nil
+}
+
+// atOnce is the answer that defends the tensor in hand whole, with its proof, where there is one and it ends more than one
+// element would; else nil.
+func (n *Node) atOnce(ctx context.Context, s dispute.State, j dispute.Job, own dispute.Knowledge) dispute.Move {
+	descends := s.Phase == dispute.Tensor || s.Phase == dispute.Answer && s.Flags&dispute.FlagDescended != 0
+	if n.o.Whole == nil || s.Class != manifest.Confidential || !descends {
+		return nil
+	}
+	m, err := dispute.WholeForNode(s, j, own)
+	if err != nil {
+		return nil // and the move by move way says why
+	}
+	if phase, err := dispute.Outcome(s, m); err != nil || phase != dispute.Lost {
+		return nil
+	}
+	out, err := n.o.Whole(ctx, s, m)
+	if err != nil {
+		n.o.Log.Info("no proof of a whole tensor: move by move", "phase", s.Phase.String(), "err", err)
+		return nil
+	}
+	return out
 }
 
 // knowledge is what the node knows of its own claim; it is kept while the claim is disputed.

@@ -81,6 +81,8 @@ type Options struct {
 	Now        func() time.Time
 	// Prove finishes answers about confidential models; nil: such games are lost.
 	Prove func(ctx context.Context, s dispute.State, m dispute.Move) (dispute.Move, error)
+	// Whole finishes answers about whole tensors of confidential models; nil, or an error: games go on move by move.
+	Whole func(ctx context.Context, s dispute.State, m dispute.ClusterMove) (dispute.Move, error)
 	// Plants has the node plant faults; nil: it plants none.
 	Plants *Plants
 	// CrashPoint, when set, is called at the named points of the life of a claim. Tests kill there.

@@ -37,7 +37,7 @@ type Effect struct {
 	Convicts bool         // an answer refuted the claim:
 	Op       uint8        // with this operation,
 	Tensor   uint8        // this tensor of the stage
-	Element  uint64       // and this element
+	Element  uint64       // and this element; ClusterCode and WholeTensor if all of it was proven
 }
 
 // Apply makes one move: the twin of the arena. On error the state is unchanged and the error is
@@ -47,7 +47,7 @@ func Apply(s State, m Move, env Env) (State, Effect, error) {
 	if k == KindTimeout {
 		return applyTimeout(s, env)
 	}
-	if !k.legal(&s) {
+	if _, whole := m.(ClusterMove); !whole && !k.legal(&s) {
 		return s, Effect{}, fmt.Errorf("%w: %s in phase %s", ErrPhase, k, s.Phase)
 	}
 	if err := allowed(&s, k, env); err != nil {
@@ -118,6 +118,8 @@ func step(s *State, m Move, env Env, effect *Effect) error {
 		return applyAnswer(s, m, effect)
 	case ProofMove:
 		return applyProof(s, m, env, effect)
+	case ClusterMove:
+		return applyCluster(s, m, env, effect)
 	case Include:
 		return applyInclude(s, m, env)
 	case Publish:

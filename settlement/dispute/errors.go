@@ -25,6 +25,7 @@ var (
 	ErrConfidential  = errors.New("the model is confidential")                           // ProofWanted
 	ErrPrivate       = errors.New("no game about elements of a private model")           // PrivateModel
 	ErrProof         = errors.New("the proof does not show what the answer says")        // those of IProofVerifier
+	ErrCluster       = errors.New("the operators are no cluster")                        // BadCluster
 	ErrPoint         = errors.New("a point or a shared secret is not what it should be") // BadPoint, NotShared
 	ErrStep          = errors.New("the claim has no such step")                          // BadStep
 )

@@ -103,7 +103,7 @@ func (m AnswerMove) Encode() []byte {
 // DecodeMove reads the payload of a move that is next in s, or says ErrPhase or ErrBadPayload.
 // Every list has the length that s gives; nothing may be left over.
 func DecodeMove(s *State, k Kind, payload []byte) (Move, error) {
-	if !k.legal(s) {
+	if whole := k == KindAnswer && s.settles() && s.isCluster(payload); !whole && !k.legal(s) {
 		return nil, fmt.Errorf("%w: %s in phase %s", ErrPhase, k, s.Phase)
 	}
 	r := &reader{b: payload}
@@ -225,6 +225,9 @@ func (r *reader) graphPath(s *State, tensor uint8) []Hash {
 
 // decodeAnswer evaluates the operation on the posted data, since which reads follow depends on it.
 func decodeAnswer(s *State, r *reader) Move {
+	if s.isCluster(r.b) {
+		return decodeCluster(s, r)
+	}
 	m := AnswerMove{Job: r.job(), Descriptor: r.descriptor(), GraphPath: r.graphPath(s, s.Tensor)}
 	d, err := s.verifyDescriptor(s.Tensor, m.Descriptor[:], m.GraphPath)
 	if r.bad || err != nil || m.Job.Hash() != s.JobHash {

@@ -73,10 +73,11 @@ type Secret struct {
 // Proven is what a proof must show: hashes are those of the target's leaf and of the leaves of every
 // read, in order.
 type Proven struct {
-	Slot       Hash // of the game before the move
+	Slot       Hash           // of the game before the move
+	Cluster    *opset.Cluster // of an answer about a whole tensor; nil: Descriptor and Reads are of one element
 	Descriptor opset.Descriptor
 	Context    opset.Context
-	Index      uint64
+	Index      uint64 // of the element; of the tensor
 	Reads      []opset.Read
 	Places     []uint64
 	System     uint8

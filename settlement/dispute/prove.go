@@ -90,6 +90,9 @@ func (m *ProofMove) Unit(s *State) (opset.Descriptor, opset.Context, uint64, err
 // Outcome is the phase that an answer leads to, by one who knows that what it opens is right: Lost
 // for an element that is true, Refuted for one that is not. A proof need not have been made.
 func Outcome(s State, m Move) (Phase, error) {
+	if w, ok := m.(ClusterMove); ok {
+		return w.outcome(), nil
+	}
 	p, ok := m.(ProofMove)
 	if !ok {
 		next, _, err := Apply(s, m, Env{Now: s.Deadline})

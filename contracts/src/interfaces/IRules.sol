@@ -48,6 +48,12 @@ interface IProofRules is IAnswer {
         returns (bytes32 shape, Read[] memory reads);
 }
 
+interface IClusterRules is IAnswer {
+    /// @notice The operators are no cluster: their number, the place of one that has too many elements, of another operation or
+    /// with reads that do not agree, or the number of leaves (SPEC 10 §4.8).
+    error BadCluster(uint256 what);
+}
+
 interface IAnswerRules is IAnswer {
     /// @notice The node never posted the batch that the payload names.
     error NotPosted(bytes32 root);

@@ -28,7 +28,7 @@ library Shapes {
         uint256 within = index % perLeaf;
         uint256 used = count - index + within; // elements from the leaf's first on
         if (used > perLeaf) used = perLeaf;
-        return _sha(abi.encodePacked(text, uint32(within), uint32(used), _constants(d, context, index), places));
+        return sha(abi.encodePacked(text, uint32(within), uint32(used), _constants(d, context, index), places));
     }
 
     /// @notice t of a context.
@@ -68,7 +68,7 @@ library Shapes {
         if (op == 25 || op == 32) return _word(i);
         if (op == 23) return _word(_at(c, 20, 4));
         if (op == 26) return _word(_at(c, 20, 4) == 0 ? 0 : 1);
-        if (op == 24) return _word(uint256(_sha(abi.encodePacked("draw", uint64(_at(c, 24, 8)), uint32(_at(c, 0, 4))))) >> 192);
+        if (op == 24) return _word(uint256(sha(abi.encodePacked("draw", uint64(_at(c, 24, 8)), uint32(_at(c, 0, 4))))) >> 192);
         if (op == 27) return _word(_limit(c));
         if (op == 29) return abi.encodePacked(_word(_at(c, 48, 4)), _signed(c, 52), _signed(c, 56));
         if (op == 30) return abi.encodePacked(_word(_at(c, 36, 4)), _word(_at(c, 40, 4)));
@@ -115,7 +115,8 @@ library Shapes {
         }
     }
 
-    function _sha(bytes memory data) private view returns (bytes32 result) {
+    /// @notice SHA-256 of bytes in memory.
+    function sha(bytes memory data) internal view returns (bytes32 result) {
         bool ok;
         assembly ("memory-safe") {
             ok := and(eq(returndatasize(), 32), staticcall(gas(), 2, add(data, 32), mload(data), 0, 32))

@@ -85,7 +85,7 @@ abstract contract World is Check {
             address(registry),
             deploy("OpenRules", ""),
             deploy("GameRules", abi.encode(poseidon)),
-            deploy("AnswerRules", abi.encode(steps, proofs))
+            deploy("AnswerRules", abi.encode(steps, proofs, deploy("ClusterRules", abi.encode(steps))))
         ];
         arena = DisputeArena(deploy("DisputeArena", abi.encode(address(token), _params(), modules)));
         _endow(node);
