@@ -1,5 +1,5 @@
 // Model headers and files of docs/spec/06-trace.md §1 and docs/spec/04-model.md §5.
-import { be, concat, equal, hex, InputError, Reader, sha256 } from "./bytes.js";
+import { be, concat, equal, fromHex, hex, InputError, Reader, sha256 } from "./bytes.js";
 import { decodeDescriptor, type Descriptor, descriptorSize, type DType, fromBytes, type Ints, KIND, sizeOf, toBytes } from "./descriptor.js";
 import { blindedLeaf, poseidonLeaf } from "./poseidon.js";
 import { depth, leafHash, type LeafHash, root, rootOf, zero } from "./trees.js";
@@ -165,6 +165,13 @@ function check(m: Model): void {
 
 /** What the invariants of SPEC 03 §4 are about. */
 export const programOf = (m: Model): Program => ({ ...m.header, token: m.header.kind === TOKEN, stages: m.stages.map((ops) => ops.map((o) => o.d)) });
+
+/** Reads the secret of a private model as a file holds it. No error quotes any of it. SPEC 10 §8.2. */
+export function parseSecret(text: string): Uint8Array {
+  const digits = text.trim();
+  if (!/^[0-9a-f]{64}$/.test(digits)) throw new InputError("secret: want 64 lower-case hex digits");
+  return fromHex(digits);
+}
 
 /** Reads a model file and checks that its contents have the id of its header, and the invariants of validate.ts. SPEC 04 §5.
  * A private model is read with its secret of 32 bytes. */

@@ -5,7 +5,8 @@ import { decodeAutomaton, type Grammar } from "./grammar.js";
 import { parseJson } from "./json.js";
 import { type Model, PRIVATE } from "./model.js";
 import { extras, isOff, off, sameSettings, type Settings } from "./memory.js";
-import { asked } from "./request.js";
+import { divide } from "./reasoning.js";
+import { asked, divisions } from "./request.js";
 import { generate, idRoot, promptRoot, type Job } from "./run.js";
 import { Unsupported } from "./template.js";
 import { Tokenizer } from "./text.js";
@@ -94,8 +95,10 @@ export interface VerifyOptions {
   model?: Model;
   /** JSON body that the user sent. */
   request?: string;
-  /** Text that came back. */
+  /** Text that came back, without the reasoning that came apart from it. */
   text?: string;
+  /** Reasoning that came back apart from the text. */
+  reasoning?: string;
 }
 
 function check(name: string, f: () => string): Statement {
@@ -149,6 +152,20 @@ function requested(r: Receipt, m: Model, body: string): string {
   return sameSettings(a.settings, r.settings) ? "" : "other settings of the sampler than you asked for";
 }
 
+/** What came back against the text of the output ids, reasoning apart; who left may have read less. SPEC 04 §4.2.9, 07 §9.2. */
+function answered(r: Receipt, m: Model, o: VerifyOptions): string {
+  const tokenizer = new Tokenizer(m.tokenizer), strings = r.claim.finish === 2 ? r.settings.strings : [];
+  const same = (want: string, got: string | undefined): boolean => got === undefined || got === want || (r.claim.finish === CANCELLED && want.startsWith(got));
+  let why = "";
+  for (const t of divisions(m, o.request === undefined ? undefined : parseJson(o.request))) {
+    const words = t === undefined ? [] : [t.begin, t.end, t.bare];
+    const { reasoning, said } = divide(t, tokenizer.decode(r.output, r.prompt.length <= 1, r.stop, strings, words));
+    if (same(reasoning, o.reasoning) && same(said, o.text)) return "";
+    why ||= same(said, o.text) ? `the ids reason ${JSON.stringify(reasoning.slice(0, 60))}` : `the ids say ${JSON.stringify(said.slice(0, 60))}`;
+  }
+  return why;
+}
+
 /** Checks a receipt offline; chains are asked by the command of the Go implementation. */
 export function verifyReceipt(text: string, o: VerifyOptions = {}): Report {
   const r = parseReceipt(text.trim());
@@ -166,10 +183,7 @@ export function verifyReceipt(text: string, o: VerifyOptions = {}): Report {
     const about = (name: string, f: () => string): Statement => (named.outcome === "holds" ? check(name, f) : { name, outcome: "cannot", detail: "it is another model" });
     statements.push(named);
     statements.push(o.request === undefined ? unasked("request") : about("request", () => requested(r, m, o.request!)));
-    statements.push(o.text === undefined ? unasked("text") : about("text", () => {
-      const got = new Tokenizer(m.tokenizer).decode(r.output, r.prompt.length <= 1, r.stop, r.claim.finish === 2 ? r.settings.strings : []);
-      return got === o.text || (r.claim.finish === CANCELLED && got.startsWith(o.text!)) ? "" : `the ids say ${JSON.stringify(got.slice(0, 60))}`;
-    }));
+    statements.push(o.text === undefined && o.reasoning === undefined ? unasked("text") : about("text", () => answered(r, m, o)));
     statements.push(about("execution", () => execution(r, m)));
   }
   const has = (x: Outcome): boolean => statements.some((s) => s.outcome === x);

@@ -3,7 +3,9 @@ import { InputError, utf8 } from "./bytes.js";
 import { Decimal, type Json } from "./json.js";
 import { type Settings } from "./memory.js";
 import { type Model } from "./model.js";
-import { EFFORTS, type Message, render, Unsupported } from "./template.js";
+import { EFFORTS, type Thoughts, thoughtsOf } from "./reasoning.js";
+import { decodeTemplate } from "./template-read.js";
+import { type Message, render, Unsupported } from "./template.js";
 import { Tokenizer } from "./text.js";
 
 export interface Asked {
@@ -96,9 +98,28 @@ function stringsOf(body: Map<string, Json>): Uint8Array[] {
   });
 }
 
-export function asked(body: Json, m: Model): Asked {
+/** The fields of a request, all of which are known here. */
+function fieldsOf(body: Json): Map<string, Json> {
   if (!(body instanceof Map)) throw new InputError("request: want a JSON object");
   for (const [name, v] of body) if (!read.has(name) && !neutral.has(name) && v !== null) throw new Unsupported(`requests with ${name}`);
+  return body;
+}
+
+/**
+ * How the answer to a request may tell reasoning apart, undefined where all of it is said. Without the request it is as
+ * one of the model's ways does, or not at all. SPEC 07 §9.2, 16 §3.12.
+ */
+export function divisions(m: Model, body: Json | undefined): (Thoughts | undefined)[] {
+  const t = decodeTemplate(m.template);
+  if (body instanceof Map && Array.isArray(body.get("tools")) && (body.get("tools") as Json[]).length > 0) throw new Unsupported("requests with tools");
+  if (t.marks === undefined) return [undefined];
+  if (body === undefined) return [undefined, ...t.ways.map((w) => thoughtsOf(t, w.efforts & -w.efforts))];
+  const fields = fieldsOf(body);
+  return [Array.isArray(fields.get("messages")) ? thoughtsOf(t, effortOf(fields)) : undefined];
+}
+
+export function asked(given: Json, m: Model): Asked {
+  const body = fieldsOf(given);
   const most = BigInt(m.header.tMax), wanted = number(body, "max_completion_tokens") ?? number(body, "max_tokens");
   const maxNew = wanted === undefined || wanted.integer() > most ? most : wanted.integer();
   const repetition = signed(number(body, "repetition_penalty"));

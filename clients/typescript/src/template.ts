@@ -1,5 +1,7 @@
 // Chat templates: docs/spec/04-model.md §4.2. Conversations with tools are not rendered here.
-import { InputError, Reader } from "./bytes.js";
+import { InputError } from "./bytes.js";
+import { trimLeft, trimRight, wayOf } from "./reasoning.js";
+import { decodeTemplate, FLAG, FORM, type Layout, type Pair } from "./template-read.js";
 
 /** A message that says what of a model or request is not implemented here. */
 export class Unsupported extends Error {
@@ -10,78 +12,6 @@ export interface Message { role: string; content: string }
 
 /** A stretch of a prompt: a literal of the template, which may name control pieces, or a content. */
 export interface Part { text: string; literal: boolean }
-
-const FLAG = {
-  trimSystem: 1, trimUser: 2, trimAssistant: 4, mergeFirst: 8, mergeLast: 16, noSystem: 32, alternate: 64, replaces: 128,
-  anywhere: 256, userLast: 512, trimMerged: 1024, opened: 2048, cutKeeps: 4096,
-} as const;
-
-interface Pair { before: string; after: string }
-
-interface Layout {
-  flags: number;
-  begin: string;
-  system: Pair;
-  user: Pair;
-  assistant: Pair;
-  cut: string;
-  generation: string;
-}
-
-const space = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
-
-function trimLeft(s: string): string {
-  let i = 0;
-  while (i < s.length && space.test(s[i])) i++;
-  return s.slice(i);
-}
-
-function trimRight(s: string): string {
-  let i = s.length;
-  while (i > 0 && space.test(s[i - 1])) i--;
-  return s.slice(0, i);
-}
-
-function readLayout(r: Reader): Layout {
-  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  const flags = r.u16(), string = (): string => text.decode(r.bytes(r.u16()));
-  const pair = (): Pair => ({ before: string(), after: string() });
-  return { flags, begin: string(), system: pair(), user: pair(), assistant: pair(), cut: string(), generation: string() };
-}
-
-/** Bits of the efforts that a request may name. SPEC 16 §3.12. */
-export const EFFORTS: Record<string, number> = { none: 1, minimal: 2, low: 2, medium: 4, high: 8, xhigh: 8, max: 8 };
-
-/** The template of an effort, 0 for none that was named. SPEC 04 §4.2.8. */
-function wayOf(r: Reader, effort: number): Uint8Array {
-  const n = r.u8();
-  let first: Uint8Array | undefined, found: Uint8Array | undefined;
-  for (let i = 0; i < n; i++) {
-    const efforts = r.u8(), template = r.bytes(r.u32());
-    first ??= template;
-    if ((efforts & effort) !== 0) found ??= template;
-  }
-  if (effort === 0) found = first;
-  if (found === undefined) throw new InputError("reasoning: the model's template has no form for this effort");
-  return found;
-}
-
-/** A template; undefined where it is the concatenation. */
-function parse(b: Uint8Array, effort: number): Layout | undefined {
-  const r = new Reader(b, "template");
-  r.tag("elenchus/template/1");
-  const form = r.u8();
-  if (form === 5) return parse(wayOf(r, effort), 0);
-  if (effort > 1) throw new InputError("reasoning: the model's template has no form for an effort");
-  if (form === 1) {
-    r.end();
-    return undefined;
-  }
-  if (form !== 2) r.fail(`form ${form}`);
-  const layout = readLayout(r);
-  if (r.u8() === 0) r.end(); // else the layout with tools follows, which no conversation here has
-  return layout;
-}
 
 class Printer {
   parts: Part[] = [];
@@ -155,6 +85,9 @@ class Printer {
 
 /** Renders messages into parts, for an effort of reasoning as a bit of EFFORTS, 0 where none is named. */
 export function render(template: Uint8Array, messages: Message[], effort = 0): Part[] {
-  const layout = parse(template, effort);
-  return layout === undefined ? messages.map((m) => ({ text: m.content, literal: false })) : new Printer(layout).print(messages);
+  const way = wayOf(decodeTemplate(template), effort);
+  if (way === undefined) throw new InputError("reasoning: the model's template has no form for this effort");
+  if (way.form === FORM.dated) throw new Unsupported("templates that print the date");
+  if (way.form === FORM.vectors) throw new InputError("conversation: the model makes vectors of texts and goes on with none");
+  return way.layout === undefined ? messages.map((m) => ({ text: m.content, literal: false })) : new Printer(way.layout).print(messages);
 }

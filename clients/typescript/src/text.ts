@@ -148,17 +148,26 @@ export class Tokenizer {
   }
 
   /**
-   * Text of output ids, up to the first of the strings that occurs in their bytes. SPEC 04 §4.11b, 16
-   * §3.7.
+   * Text of output ids, up to the first of the strings that occurs in their bytes. Control pieces whose text occurs in
+   * one of the words give it, and no string is looked for in that. SPEC 04 §4.2.9, §4.11b, 16 §3.7.
    */
-  decode(ids: number[], beginsText: boolean, stop: number[], strings: Uint8Array[] = []): string {
-    const shown = ids.filter((id) => !stop.includes(id));
-    let out = shown.map((id) => this.adds(id)).join("");
-    const first = shown.find((id) => this.adds(id) !== "");
-    const strip = beginsText && (this.flags & 4) !== 0 && first !== undefined && this.pieces[first].kind !== KINDS.user && out[0] === " ";
-    const ends = strings.map((x) => out.indexOf(key(x))).filter((at) => at >= 0);
-    if (ends.length > 0) out = out.slice(0, Math.min(...ends));
-    return lossy(Uint8Array.from(strip ? out.slice(1) : out, (ch) => ch.charCodeAt(0)));
+  decode(ids: number[], beginsText: boolean, stop: number[], strings: Uint8Array[] = [], words: string[] = []): string {
+    const keys = words.map((w) => key(utf8(w))), said: { text: string; from: number }[] = []; // from: bytes of the matched text before it
+    let matched = "", first: number | undefined;
+    for (const id of ids.filter((x) => !stop.includes(x))) {
+      const text = this.adds(id), p = this.pieces[id];
+      if (text !== "") first ??= id;
+      matched += text;
+      if (p.kind === KINDS.control && keys.some((w) => w.includes(p.key))) said.push({ text: p.key, from: matched.length });
+    }
+    const ends = strings.map((x) => matched.indexOf(key(x))).filter((at) => at >= 0), end = ends.length > 0 ? Math.min(...ends) : matched.length;
+    const strip = beginsText && (this.flags & 4) !== 0 && first !== undefined && this.pieces[first].kind !== KINDS.user && matched[0] === " ";
+    let out = "", at = strip ? 1 : 0;
+    for (const s of said.filter((x) => x.from <= end)) {
+      out += matched.slice(at, s.from) + s.text;
+      at = Math.max(at, s.from);
+    }
+    return lossy(Uint8Array.from(out + matched.slice(at, end), (ch) => ch.charCodeAt(0)));
   }
 }
 

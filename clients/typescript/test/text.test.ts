@@ -3,7 +3,8 @@ import test from "node:test";
 import { base64url, be, concat, fromBase64url, utf8 } from "../src/bytes.js";
 import { Decimal, parseJson } from "../src/json.js";
 import { receipts } from "../src/ai-sdk.js";
-import { EFFORTS, render } from "../src/template.js";
+import { EFFORTS } from "../src/reasoning.js";
+import { render } from "../src/template.js";
 
 test("base64url has one text for each byte string", () => {
   for (let n = 0; n < 7; n++) {
