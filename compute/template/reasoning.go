@@ -100,27 +100,11 @@ func (r *reader) reasoned(t *Template) {
 	}
 	seen := uint8(0)
 	for range n {
-		w := Way{Efforts: r.take(1)[0]}
-		if w.Efforts == 0 || w.Efforts&^allEfforts != 0 || w.Efforts&seen != 0 {
-			r.fail("efforts %#x after %#x: want some of four, each once", w.Efforts, seen)
-		}
-		seen |= w.Efforts
-		size := binary.BigEndian.Uint32(r.take(4))
-		if uint64(size) > uint64(len(r.b)) {
-			r.fail("it ends %d bytes early", uint64(size)-uint64(len(r.b)))
-		}
+		w := r.way(seen)
 		if r.err != nil {
 			return
 		}
-		inner, err := Parse(r.take(int(size)))
-		if err == nil && inner.form != Chat && inner.form != Dated {
-			err = fmt.Errorf("%w: a way to reason of form %d", ErrTemplate, inner.form)
-		}
-		if err != nil {
-			r.err = err
-			return
-		}
-		w.Template = inner
+		seen |= w.Efforts
 		t.ways = append(t.ways, w)
 	}
 	t.reasoning = &Reasoning{Shown: r.flag("shown")}
@@ -134,6 +118,27 @@ func (r *reader) reasoned(t *Template) {
 	}
 	first := t.ways[0].Template
 	t.turns, t.tools, t.dates = first.turns, first.tools, first.dates
+}
+
+// way reads one of the ways; seen are the efforts of those before it.
+func (r *reader) way(seen uint8) Way {
+	w := Way{Efforts: r.take(1)[0]}
+	if w.Efforts == 0 || w.Efforts&^allEfforts != 0 || w.Efforts&seen != 0 {
+		r.fail("efforts %#x after %#x: want some of four, each once", w.Efforts, seen)
+	}
+	size := binary.BigEndian.Uint32(r.take(4))
+	if uint64(size) > uint64(len(r.b)) {
+		r.fail("it ends %d bytes early", uint64(size)-uint64(len(r.b)))
+	}
+	if r.err != nil {
+		return w
+	}
+	inner, err := Parse(r.take(int(size)))
+	if err == nil && inner.form != Chat && inner.form != Dated {
+		err = fmt.Errorf("%w: a way to reason of form %d", ErrTemplate, inner.form)
+	}
+	w.Template, r.err = inner, err
+	return w
 }
 
 // way is the template of an effort, nil if there is none.

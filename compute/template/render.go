@@ -56,14 +56,9 @@ func (t *Template) chat(c Conversation, reasoning *Reasoning) ([]Part, error) {
 		return nil, err
 	}
 	rest, system := p.split(c.Messages)
-	last := lastUser(rest)
-	first := firstUser(rest)
+	last, first := lastUser(rest), firstUser(rest)
 	for i, m := range rest {
-		var err error
-		switch m.Role {
-		case System:
-			p.content(&p.turns.System, m.Content, TrimSystem)
-		case User:
+		if m.Role == User {
 			merged := system
 			if p.turns.Flags&MergeFirst != 0 && i != first || p.turns.Flags&MergeLast != 0 && i != last {
 				merged = nil
@@ -73,25 +68,33 @@ func (t *Template) chat(c Conversation, reasoning *Reasoning) ([]Part, error) {
 				u = &t.turns.User
 			}
 			p.user(m.Content, merged, u, i == 0)
-		case Assistant:
-			if len(m.Calls) > 0 && (i+1 == len(rest) || rest[i+1].Role != Tool) {
-				return nil, fmt.Errorf("%w: a message (%d) calls tools, and no result follows", ErrConversation, i)
-			}
-			if i < last {
-				m.Reasoning = ""
-			}
-			err = p.assistant(m, i)
-		case Tool:
-			err = p.result(rest, i)
-		default:
-			err = fmt.Errorf("%w: messages[%d] has the role %q, want system, user, assistant or tool", ErrConversation, i, m.Role)
-		}
-		if err != nil {
+		} else if err := p.other(rest, i, i > last); err != nil {
 			return nil, err
 		}
 	}
 	p.literal(&p.turns.Generation)
 	return p.parts, nil
+}
+
+// other prints a message that is not the user's; reasons says that its reasoning may be shown.
+func (p *printer) other(all []Message, i int, reasons bool) error {
+	m := all[i]
+	switch m.Role {
+	case System:
+		p.content(&p.turns.System, m.Content, TrimSystem)
+		return nil
+	case Assistant:
+		if len(m.Calls) > 0 && (i+1 == len(all) || all[i+1].Role != Tool) {
+			return fmt.Errorf("%w: a message (%d) calls tools, and no result follows", ErrConversation, i)
+		}
+		if !reasons {
+			m.Reasoning = ""
+		}
+		return p.assistant(m, i)
+	case Tool:
+		return p.result(all, i)
+	}
+	return fmt.Errorf("%w: messages[%d] has the role %q, want system, user, assistant or tool", ErrConversation, i, m.Role)
 }
 
 // check refuses what the layout has no place for.
