@@ -45,15 +45,14 @@ type RowOpening struct {
 func (s *Step) Salted(salt Salt) *Salted {
 	out := &Salted{step: s, salt: salt, positions: make([]merkle.Hash, s.Ctx.T+1)}
 	for p := range out.positions {
-		out.positions[p] = out.position(p).Root()
+		out.positions[p] = out.position(p, out.hashes(p)).Root()
 	}
 	return out
 }
 
-// position is the salted tree below one position.
-func (x *Salted) position(p int) *merkle.Tree {
+// position is the salted tree below one position; plain is hashes of it.
+func (x *Salted) position(p int, plain *merkle.Tree) *merkle.Tree {
 	leaves := make([]merkle.Hash, int(x.step.man.Layers)<<(1+x.step.man.DRow))
-	plain := x.hashes(p)
 	for q := range leaves {
 		if x.step.piece(q) {
 			leaves[q] = x.salt.Leaf(x.shown(plain, uint64(p), uint64(q)))
@@ -101,12 +100,17 @@ func (x *Salted) Open(index uint64) (RowOpening, error) {
 	if p >= uint64(len(x.positions)) || q >= uint64(s.man.Layers)<<(1+s.man.DRow) {
 		return RowOpening{}, fmt.Errorf("%w: row piece %d at step %d", ErrTrace, index, s.Ctx.T)
 	}
+	plain := x.hashes(int(p))
+	own := plain
+	if own == nil {
+		own = s.positionTree(int(p))
+	}
 	var o RowOpening
 	if s.piece(int(q)) {
-		o.Leaf = x.shown(x.hashes(int(p)), p, q)
+		o.Leaf = x.shown(plain, p, q)
 	}
 	all := merkle.NewTree(s.positions[:s.Ctx.T+1], int(s.man.DPos), depth)
-	o.KV = append(s.positionTree(int(p)).Siblings(0, q, q+1), all.Siblings(0, p, p+1)...)
-	o.Salted = append(x.position(int(p)).Siblings(0, q, q+1), x.tree().Siblings(0, p, p+1)...)
+	o.KV = append(own.Siblings(0, q, q+1), all.Siblings(0, p, p+1)...)
+	o.Salted = append(x.position(int(p), plain).Siblings(0, q, q+1), x.tree().Siblings(0, p, p+1)...)
 	return o, nil
 }
