@@ -13,8 +13,10 @@ import (
 
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/poseidon"
+	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/model/modeltest"
+	"elenchus/compute/opset"
 
 	"github.com/ethereum/go-ethereum/core/vm/runtime"
 )
@@ -118,6 +120,56 @@ func TestPrivateModelsTellNothingByTheirRoots(t *testing.T) {
 	job := decode.Job{Prompt: []int32{5, 9, 2}, MaxNew: 3, StopIDs: nil}
 	if a, b := answered(t, one, job), answered(t, other, job); a.Claim.StateRoot == b.Claim.StateRoot || a.Claim.OutputRoot != b.Claim.OutputRoot {
 		t.Error("states do not depend on the secret, or outputs do")
+	}
+}
+
+// Weights of a private model are opened to nobody, of other classes they are, and a class without a secret hashes no
+// leaf of it. SPEC 10 §8.2, §8.5.
+func TestWeightsOfPrivateModelsAreNotOpened(t *testing.T) {
+	public := bound(t, modeltest.Llama(3, veiled()))
+	for _, c := range []struct {
+		man  *manifest.Manifest
+		want error
+	}{{public, nil}, {blind(t, 1), trace.ErrTrace}} {
+		step, err := trace.Replay(c.man, decode.Job{Prompt: []int32{5, 9, 2}, MaxNew: 1}, 1, nil, nil, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, err := step.Stage(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened := map[uint8]int{}
+		for i := 1; i < len(st.Tensors); i++ {
+			d := &c.man.Model.Stages[1].Ops[i].Descriptor
+			_, err := opset.Element(d, &step.Ctx, 0, func(r opset.Read) ([]byte, error) {
+				o, err := st.Open(d, i, r)
+				opened[r.Kind]++
+				if weights := r.Kind == opset.RootA || r.Kind == opset.RootB; weights && !errors.Is(err, c.want) || !weights && err != nil {
+					t.Errorf("class %s, tensor %d, kind %d: %v", c.man.Class, i, r.Kind, err)
+				}
+				if err != nil {
+					return nil, err
+				}
+				return r.Trim(o.Leaves)
+			})
+			if err != nil && !errors.Is(err, c.want) {
+				t.Errorf("class %s, tensor %d: %v", c.man.Class, i, err)
+			}
+		}
+		if opened[opset.RootA] == 0 || opened[opset.Tensor] == 0 {
+			t.Errorf("class %s: opened %v", c.man.Class, opened)
+		}
+	}
+	for class, panics := range map[manifest.Class]bool{manifest.Public: false, manifest.Confidential: false, manifest.Private: true, 3: true} {
+		func() {
+			defer func() {
+				if (recover() != nil) != panics {
+					t.Errorf("class %d: the hash of leaves panics: %v", class, !panics)
+				}
+			}()
+			class.Hasher()
+		}()
 	}
 }
 

@@ -72,12 +72,16 @@ func (c Class) String() string {
 }
 
 // Hasher is the hash of leaves of weights, tensors and rows. Lists of ids and tables of a request have
-// merkle.Leaf in every class. Those of a private model are hashed with its secret: Manifest.Hasher.
+// merkle.Leaf in every class. Those of a private model are hashed with its secret (Manifest.Hasher), and so its class
+// has none: the call panics.
 func (c Class) Hasher() merkle.Hasher {
-	if c == Confidential {
+	switch c {
+	case Public:
+		return merkle.Leaf
+	case Confidential:
 		return poseidon.Leaf
 	}
-	return merkle.Leaf
+	panic(fmt.Sprintf("manifest: leaves of class %d are not hashed by their class alone", c))
 }
 
 // Header is the fixed part of a model. SPEC 06 §1.1.

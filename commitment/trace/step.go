@@ -315,7 +315,9 @@ type Opening struct {
 	Siblings []merkle.Hash
 }
 
-// Open opens the leaves that cover a read of an operation of this stage. SPEC 02 §3.
+// Open opens the leaves that cover a read of an operation of this stage. Weights of a private model are opened to
+// nobody: each leaf has its own salt, which who is to check the opening does not have. The error matches ErrTrace.
+// SPEC 02 §3, 10 §8.5.
 func (st *Stage) Open(d *opset.Descriptor, tensorIndex int, r opset.Read) (Opening, error) {
 	a, b := r.Leaves()
 	switch r.Kind {
@@ -323,6 +325,9 @@ func (st *Stage) Open(d *opset.Descriptor, tensorIndex int, r opset.Read) (Openi
 		x := st.Tensors[r.Index]
 		return Opening{leaves(x.Bytes(0, x.Len()), r.Leaf, a, b), st.Tree(int(r.Index)).Siblings(0, a, b)}, nil
 	case opset.RootA, opset.RootB:
+		if st.step.man.Class == manifest.Private {
+			return Opening{}, fmt.Errorf("%w: weights of a private model, by %s", ErrTrace, d.Op)
+		}
 		o := st.op(tensorIndex)
 		w := o.A
 		if r.Kind == opset.RootB {

@@ -211,7 +211,9 @@ func TestStateAndJobHaveOneEncoding(t *testing.T) {
 		b := rapid.SliceOfN(rapid.Byte(), StateSize, StateSize).Draw(t, "state")
 		b[72], b[142], b[185] = b[72]%22, b[142]%4, b[185]%65
 		s, err := DecodeState(b)
-		if ok := b[72] >= 1 && b[72] <= 20 && b[142] <= 2 && (b[185] <= 63 || b[142] == 1); ok != (err == nil) || ok && !bytes.Equal(s.Encode(), b) {
+		phase, class, level := b[72], b[142], b[185]
+		ok := phase >= 1 && phase <= 20 && class <= 2 && (level <= 63 || class == 1) && (class != 2 || phase >= 16) // SPEC 10 §8.5
+		if ok != (err == nil) || ok && !bytes.Equal(s.Encode(), b) {
 			t.Fatalf("phase %d, class %d, level %d: %v", b[72], b[142], b[185], err)
 		}
 		v, err := DecodeVerdict(b[:VerdictSize])

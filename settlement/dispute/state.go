@@ -175,6 +175,9 @@ func (r *reader) money(s *State) {
 
 // canonical says ErrBadState for a state that no game can be in.
 func (s *State) canonical() error {
+	if s.Class == manifest.Private && s.Phase <= Answer {
+		return fmt.Errorf("%w: phase %d is about elements, and the model is private", ErrBadState, s.Phase)
+	}
 	// Where leaves are proven Level counts elements.
 	if s.Level > merkle.MaxDepth && s.Class != manifest.Confidential || s.Class > manifest.Private || s.Phase < States || s.Phase > Check {
 		return fmt.Errorf("%w: phase %d, flags %d, level %d", ErrBadState, s.Phase, s.Flags, s.Level)
