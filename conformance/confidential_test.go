@@ -126,10 +126,19 @@ func published(ctx context.Context, rpc string) ([][]byte, error) {
 // bytes in a row of its weights or activations. GAME hole 18, SPEC 10 §6.4.
 func TestConfidentialGameShowsNoLeaf(t *testing.T) {
 	t.Parallel()
+	scanConfidentialGame(t, false)
+	if soak { // the key of a cluster takes longer
+		scanConfidentialGame(t, true)
+	}
+}
+
+// scanConfidentialGame plays the game by answers about elements or about whole tensors, and looks for secrets.
+func scanConfidentialGame(t *testing.T, cluster bool) {
+	t.Helper()
 	man := concealed(t)
 	var story strings.Builder
 	scanned := 0
-	o := app.CourtOptions{Attack: "bad-kv", Seed: 1, Manifest: man, Story: &story, Within: 9 * time.Minute, Confidential: true}
+	o := app.CourtOptions{Attack: "bad-kv", Seed: 1, Manifest: man, Story: &story, Within: 9 * time.Minute, Confidential: true, Cluster: cluster}
 	o.Inspect = func(ctx context.Context, rpc string, asked map[string]*receipt.Receipt) error {
 		hidden, err := secretsOf(man, asked["node1"])
 		if err != nil {
@@ -162,7 +171,7 @@ func TestConfidentialGameShowsNoLeaf(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &story)
 	}
-	if r.Answer != app.AnswerProof || r.ConvictedOp == nil || scanned < 10_000 {
+	if r.Answer != app.AnswerProof || r.ConvictedOp == nil || r.Cluster != cluster || scanned < 10_000 {
 		t.Fatalf("answered by %q, convicted %v, %d bytes scanned\n%s", r.Answer, r.ConvictedOp, scanned, &story)
 	}
 }
@@ -187,5 +196,29 @@ func TestConfidentialGamesEnd(t *testing.T) {
 				t.Fatalf("%v\n%s", err, &story)
 			}
 		})
+	}
+}
+
+// The same lie is played with and without answers about whole tensors: the game that has them is shorter by more than
+// two transactions and costs less gas. ADR 0074, SPEC 08 §4.13.
+func TestClusterAnswersShortenGames(t *testing.T) {
+	if !soak {
+		t.Skip("keys of circuits take minutes: ELENCHUS_SOAK=1")
+	}
+	play := func(cluster bool) *app.DemoResult {
+		var story strings.Builder
+		r, err := app.Court(t.Context(), app.CourtOptions{Attack: "needle", Seed: 1, Story: &story, Within: 9 * time.Minute, Confidential: true, Cluster: cluster})
+		if err == nil {
+			err = r.Failure()
+		}
+		if err != nil {
+			t.Fatalf("%v\n%s", err, &story)
+		}
+		return r
+	}
+	with, without := play(true), play(false)
+	t.Logf("transactions %d and %d, gas %d and %d", with.Transactions, without.Transactions, with.Gas["total"], without.Gas["total"])
+	if !with.Cluster || without.Cluster || with.Transactions+2 > without.Transactions || with.Gas["total"] >= without.Gas["total"] {
+		t.Errorf("cluster %v and %v, transactions %d and %d", with.Cluster, without.Cluster, with.Transactions, without.Transactions)
 	}
 }

@@ -1,0 +1,144 @@
+package dispute
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"os"
+	"testing"
+)
+
+// clusterVector is a case of the shared answers about whole tensors.
+type clusterVector struct {
+	Name, State, Payload, Want string
+	Phase                      uint8
+}
+
+func clusterVectors(t testing.TB) (out []clusterVector) {
+	t.Helper()
+	b, err := os.ReadFile("../../testvectors/dispute/clusters.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f struct{ Cases []clusterVector }
+	if err := json.Unmarshal(b, &f); err != nil {
+		t.Fatal(err)
+	}
+	return f.Cases
+}
+
+func (v *clusterVector) parts(t testing.TB) (state, payload []byte) {
+	t.Helper()
+	state, err1 := hex.DecodeString(v.State)
+	payload, err2 := hex.DecodeString(v.Payload)
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	return state, payload
+}
+
+func believing(*Proven) error { return nil }
+
+// A payload about a whole tensor has one encoding and none that is shorter or longer; without a proof that holds it is no
+// move, and in the hands of whoever has the turn no other move is lost by it. SPEC 08 §4.13, §7.15.
+func TestClusterAnswersHaveOneEncoding(t *testing.T) {
+	for _, v := range clusterVectors(t) {
+		if v.Want != "" {
+			continue
+		}
+		state, payload := v.parts(t)
+		s, err := DecodeState(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := DecodeMove(&s, KindAnswer, payload)
+		if err != nil || !bytes.Equal(m.Encode(), payload) {
+			t.Fatalf("%s: %v", v.Name, err)
+		}
+		for _, n := range []int{0, JobSize, JobSize + 1, JobSize + 22, JobSize + 23, JobSize + 24, len(payload) / 2, len(payload) - 1} {
+			if _, err := DecodeMove(&s, KindAnswer, payload[:n]); err == nil {
+				t.Errorf("%s: %d of %d bytes are a payload", v.Name, n, len(payload))
+			}
+		}
+		env := Env{Now: s.Deadline}
+		if _, _, err := Apply(s, m, env); !errors.Is(err, ErrProof) {
+			t.Errorf("%s: nobody decides on proofs: %v", v.Name, err)
+		}
+		env.Proofs = func(*Proven) error { return errors.New("no") }
+		if _, _, err := Apply(s, m, env); !errors.Is(err, ErrProof) {
+			t.Errorf("%s: a proof that is refused: %v", v.Name, err)
+		}
+		env.Proofs, env.Now = believing, max(s.Deadline, s.Last)+1
+		if _, _, err := Apply(s, m, env); !errors.Is(err, ErrLate) {
+			t.Errorf("%s: after the deadline: %v", v.Name, err)
+		}
+	}
+}
+
+// An answer about a whole tensor leaves clocks, void and money to the turn in which it comes. SPEC 08 §4.13.
+func TestClusterAnswersAreMeteredByTheTurn(t *testing.T) {
+	seen := map[Side]int{}
+	for _, v := range clusterVectors(t) {
+		if v.Want != "" {
+			continue
+		}
+		state, payload := v.parts(t)
+		s, err := DecodeState(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := DecodeMove(&s, KindAnswer, payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Escrow.Lo = 50
+		turn := s.Phase.Turn()
+		env := Env{Now: s.Deadline, Proofs: believing}
+		if turn == Node {
+			env.Now++ // D1 has passed, D2 has not
+		}
+		env.Gas.Lo = 70
+		next, effect, err := Apply(s, m, env)
+		if err != nil {
+			t.Fatalf("%s: %v", v.Name, err)
+		}
+		if uint8(next.Phase) != v.Phase || !effect.Over || next.Deadline != 0 || next.Last != 0 {
+			t.Errorf("%s: phase %s, over %v, deadlines %d and %d", v.Name, next.Phase, effect.Over, next.Deadline, next.Last)
+		}
+		credit, cost := uint64(0), uint64(70)
+		if turn == Node {
+			credit, cost = 50, 50
+		}
+		if effect.Credit.Lo != credit || next.Cost.Lo-s.Cost.Lo != cost || effect.Void != (turn == Node) {
+			t.Errorf("%s: credit %v, cost %v, void %v on the turn of side %d", v.Name, effect.Credit, next.Cost, effect.Void, turn)
+		}
+		seen[turn]++
+	}
+	if seen[Node] == 0 || seen[Opener] == 0 {
+		t.Errorf("turns %v: the test decides nothing", seen)
+	}
+}
+
+func FuzzDecodeCluster(f *testing.F) {
+	for _, v := range clusterVectors(f) {
+		state, payload := v.parts(f)
+		f.Add(state, payload)
+	}
+	f.Fuzz(func(t *testing.T, state, payload []byte) {
+		s, err := DecodeState(state)
+		if err != nil || !s.isCluster(payload) {
+			return
+		}
+		m, err := DecodeMove(&s, KindAnswer, payload)
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(m.Encode(), payload) {
+			t.Fatal("two encodings of one answer")
+		}
+		if next, _, err := Apply(s, m, Env{Now: s.Deadline, Proofs: believing}); err == nil && next.Phase.Turn() != Nobody {
+			t.Fatalf("an answer about a whole tensor leads to %s", next.Phase)
+		}
+	})
+}
