@@ -3,10 +3,12 @@ package conformance_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math/big"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/ethereum/go-ethereum"
@@ -95,12 +97,13 @@ func (r *ring) returned(ctx context.Context, client *ethclient.Client, tx *types
 }
 
 // shownIDs are the places of the prompt's ids that stand in what everybody saw, as 32 bits in either order,
-// or as the hash of the leaf that holds an id alone; and of nodes of the tree that the prompt has without salt.
+// or as the hash of the leaf that holds an id alone, in its place (SPEC 06 §3.8); and of nodes of the tree that the
+// prompt has without salt.
 func shownIDs(prompt []int32, all []byte) map[int]bool {
 	at := map[int]bool{}
 	for i, id := range prompt {
 		leaf := make([]byte, opset.LeafBytes)
-		binary.LittleEndian.PutUint32(leaf, uint32(id))
+		binary.LittleEndian.PutUint32(leaf[4*(i%trace.IDsPerLeaf):], uint32(id))
 		plain, field := merkle.Leaf(leaf), poseidon.Leaf(leaf)
 		for _, b := range [][]byte{trace.IDBytes([]int32{id}), binary.BigEndian.AppendUint32(nil, uint32(id)), plain[:], field[:]} {
 			if bytes.Contains(all, b) {
@@ -139,17 +142,56 @@ func TestGamesOfPartiesShowNoOtherID(t *testing.T) {
 	t.Parallel()
 	man, job := wordy(t), hiddenJob()
 	r := newEmbeddedRing(t, devchain.Osaka)
-	brief := map[string]bool{"first parties false": true, "prompt parties true": true, "prompt sealed false": true, "answer parties false": true}
-	for name, l := range hiddenGames(man, len(job.Prompt)) {
+	brief := []hidden{{"first", claim.Parties, false}, {"prompt", claim.Parties, true}, {"prompt", claim.Sealed, false}, {"answer", claim.Parties, false}}
+	soak, played := os.Getenv("ELENCHUS_SOAK") != "", 0
+	games := hiddenGames(man, len(job.Prompt))
+	for name, l := range games {
 		for _, class := range []uint8{claim.Parties, claim.Sealed} {
 			for _, honest := range []bool{true, false} {
-				game := fmt.Sprintf("%s %s %v", name, claim.ClassName(class), honest)
-				if !brief[game] && os.Getenv("ELENCHUS_SOAK") == "" {
-					continue
+				if g := (hidden{name, class, honest}); soak || slices.Contains(brief, g) {
+					r.t = t
+					r.hiddenGame(man, job, l, class, honest, fmt.Sprintf("%s %s %v", name, claim.ClassName(class), honest))
+					played++
 				}
-				r.t = t
-				r.hiddenGame(man, job, l, class, honest, game)
 			}
+		}
+	}
+	want := len(brief)
+	if soak {
+		want = 4 * len(games)
+	}
+	if played != want {
+		t.Errorf("%d games were played, want %d", played, want)
+	}
+}
+
+// hidden is a game about a request that is not public: which lie, the class, and whether the node is honest.
+type hidden struct {
+	lie    string
+	class  uint8
+	honest bool
+}
+
+// The search finds every id whose leaf has no salt, wherever it stands in it, and none whose leaf has. SPEC 06 §3.8.
+func TestMissingSaltsAreFound(t *testing.T) {
+	job := hiddenJob()
+	for _, hash := range []merkle.Hasher{merkle.Leaf, poseidon.Leaf} {
+		var bare, salted []byte
+		for i, id := range job.Prompt {
+			leaf := trace.SaltedLeaf(uint32(i), id, job.Salt)
+			h := hash(leaf[:])
+			salted = append(salted, h[:]...)
+			own := sha256.Sum256(binary.BigEndian.AppendUint32(append([]byte("elenchus/salt/1"), job.Salt[:]...), uint32(i)))
+			at := bytes.Index(leaf[:], own[:])
+			if at < 0 {
+				t.Fatalf("leaf %d has no salt", i)
+			}
+			clear(leaf[at:][:len(own)])
+			h = hash(leaf[:])
+			bare = append(bare, h[:]...)
+		}
+		if found, none := shownIDs(job.Prompt, bare), shownIDs(job.Prompt, salted); len(found) != len(job.Prompt) || len(none) != 0 {
+			t.Errorf("%d of %d ids without salt are found, %d with it", len(found), len(job.Prompt), len(none))
 		}
 	}
 }
