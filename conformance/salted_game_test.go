@@ -96,26 +96,38 @@ func (r *ring) returned(ctx context.Context, client *ethclient.Client, tx *types
 	return out
 }
 
-// shownIDs are the places of the prompt's ids that stand in what everybody saw, as 32 bits in either order,
-// or as the hash of the leaf that holds an id alone, in its place (SPEC 06 §3.8); and of nodes of the tree that the
-// prompt has without salt.
+// shownIDs are the places of the prompt's ids that stand in what everybody saw, as 32 bits in either order, or as the
+// hash of the leaf that holds an id alone, in its place (SPEC 06 §3.8). Nodes above leaves of a tree that the prompt has
+// without salt, of ids alone or of 16 in a leaf, are -1 and below: who guesses their ids finds them.
 func shownIDs(prompt []int32, all []byte) map[int]bool {
 	at := map[int]bool{}
+	var alone []byte
 	for i, id := range prompt {
 		leaf := make([]byte, opset.LeafBytes)
-		binary.LittleEndian.PutUint32(leaf[4*(i%trace.IDsPerLeaf):], uint32(id))
-		plain, field := merkle.Leaf(leaf), poseidon.Leaf(leaf)
-		for _, b := range [][]byte{trace.IDBytes([]int32{id}), binary.BigEndian.AppendUint32(nil, uint32(id)), plain[:], field[:]} {
+		copy(leaf[4*(i%trace.IDsPerLeaf):], trace.IDBytes([]int32{id}))
+		alone = append(alone, leaf...)
+		for _, b := range [][]byte{trace.IDBytes([]int32{id}), binary.BigEndian.AppendUint32(nil, uint32(id))} {
 			if bytes.Contains(all, b) {
 				at[i] = true
 			}
 		}
 	}
-	bare := trace.IDTree(prompt)
-	for level := range bare.Depth() + 1 {
-		for i := range uint64(1) << (bare.Depth() - level) {
-			if h := bare.At(level, i); h != merkle.Zero(level) && bytes.Contains(all, h[:]) {
-				at[-1-int(i)] = true
+	bares := []*merkle.Tree{trace.IDTree(prompt)}
+	for _, hash := range []merkle.Hasher{merkle.Leaf, poseidon.Leaf} {
+		bares = append(bares, hash.Tree(opset.LeafBytes, alone))
+	}
+	for _, bare := range bares {
+		single := bare.Depth() == merkle.Depth(uint64(len(prompt)))
+		for level := range bare.Depth() + 1 {
+			for i := range 1 << (bare.Depth() - level) {
+				if h := bare.At(level, uint64(i)); h == merkle.Zero(level) || !bytes.Contains(all, h[:]) {
+					continue
+				}
+				if single && level == 0 {
+					at[i] = true
+				} else {
+					at[-1-i] = true
+				}
 			}
 		}
 	}
@@ -129,7 +141,7 @@ func hiddenGames(man *manifest.Manifest, m int) map[string]*lie {
 	prompt := len(man.Model.Stages[man.Absorb()].Ops) - 1
 	return map[string]*lie{
 		"first":  {t: 0, stage: 2, tensor: row, element: 3, mask: 1 << 9},
-		"prompt": {t: 20, stage: man.Absorb(), tensor: prompt, mask: 1},
+		"prompt": {t: 21, stage: man.Absorb(), tensor: prompt, mask: 1}, // beside the leaf of id 22 stands that of 23
 		"middle": {t: 25, stage: 2, tensor: row, element: 3, mask: 1 << 9},
 		"answer": {t: m, stage: man.Emit(), tensor: token, mask: 1},
 	}
@@ -223,7 +235,7 @@ func (r *ring) hiddenGame(man *manifest.Manifest, job decode.Job, l *lie, class 
 	shown := shownIDs(job.Prompt, all)
 	for i := range shown {
 		if i < 0 || i != l.t && i != l.t+1 {
-			r.t.Errorf("%s: id %d of the prompt is on the chain in a game about step %d", game, i, l.t)
+			r.t.Errorf("%s: id %d of the prompt, or a hash above ids if below 0, is on the chain in a game about step %d", game, i, l.t)
 		}
 	}
 	if len(all) < 10_000 || l.t < len(job.Prompt) && !shown[l.t] {
