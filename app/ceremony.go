@@ -17,6 +17,7 @@ import (
 	"elenchus/proving/circuit"
 	"elenchus/proving/specimen"
 	"elenchus/proving/step"
+	"elenchus/proving/worker"
 )
 
 // unitFile names the circuit of a ceremony in its folder: a proof file without a proof.
@@ -156,11 +157,12 @@ func (c *Ceremony) Finish(keys string) (*CeremonyReport, error) {
 		return nil, err
 	}
 	r := c.report(t)
-	r.Key = filepath.Join(keys, keyName(step.Groth16, k.Digest, strings.TrimSuffix(step.CeremonyOrigin, "-")))
+	to := worker.Folder{Dir: keys}
+	r.Key = to.Path(k)
 	if _, err := os.Stat(r.Key); err == nil {
 		return nil, fmt.Errorf("%w: %s is there already", ErrCannot, r.Key)
 	}
-	return r, keepKey(r.Key, k)
+	return r, to.Keep(k)
 }
 
 // report says how far a transcript is.

@@ -6,11 +6,15 @@ import (
 	"os"
 
 	"elenchus/importer/chat"
+	"elenchus/proving/worker"
 )
 
 // Child does what this process was started for by another one of this program, if it was, and ends
 // it. It comes before everything else.
-func Child() { chat.Child() }
+func Child() {
+	chat.Child()
+	worker.Child()
+}
 
 // sandbox runs the chat templates of model files in processes of their own.
 func sandbox() chat.Runner {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 	"elenchus/proving/circuit"
 	"elenchus/proving/specimen"
 	"elenchus/proving/step"
+	"elenchus/proving/worker"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -99,7 +99,7 @@ func MeasureCircuit(ctx context.Context, o CircuitOptions) (*CircuitReport, erro
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m, err := measureSystem(name, a, &o)
+		m, err := unlessEnded(ctx, func() (*CircuitMeasurement, error) { return measureSystem(name, a, &o) })
 		if err != nil {
 			return nil, err
 		}
@@ -172,25 +172,11 @@ func keyOf(s step.System, a *circuit.Answer, o *CircuitOptions) (*step.Key, erro
 	if err != nil {
 		return nil, err
 	}
-	ref, err := readReference(o.SRS, o.SRSDigest, powers)
+	ref, err := worker.ReadReference(o.SRS, o.SRSDigest, powers)
 	if err != nil {
 		return nil, err
 	}
 	return step.NewKey(s, a.AnswerCircuit(), ref)
-}
-
-// readReference reads a public reference string from a file.
-func readReference(path, digest string, powers int) (*step.Reference, error) {
-	want, err := hex.DecodeString(digest)
-	if err != nil || len(want) != 32 {
-		return nil, fmt.Errorf("%w: digest %q of %s: give the SHA-256 that the ceremony published, 64 hex digits", ErrCannot, digest, path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	return step.ReadReference(f, [32]byte(want), powers, rand.Reader)
 }
 
 func millis(since time.Time) float64 { return float64(time.Since(since).Microseconds()) / 1000 }

@@ -22,6 +22,7 @@ import (
 	"elenchus/network/devchain"
 	"elenchus/network/peer"
 	"elenchus/proving/step"
+	"elenchus/proving/worker"
 	"elenchus/service/adversary"
 	"elenchus/service/auditor"
 	"elenchus/service/challenger"
@@ -247,13 +248,13 @@ func (c *tribunal) conceal(ctx context.Context) error {
 	}
 	c.links[registrarRole] = l
 	c.do(ctx, l.Run)
-	c.prove = newProver(filepath.Join(c.dir, "keys"), c.k, cmp.Or(c.o.System, step.Groth16), func(ctx context.Context, i chain.Intent) error { return l.Do(ctx, i) }, c.say)
+	c.prove = newProver(worker.Folder{Dir: filepath.Join(c.dir, "keys"), Make: true}, c.k, cmp.Or(c.o.System, step.Groth16), func(ctx context.Context, i chain.Intent) error { return l.Do(ctx, i) }, c.say)
 	c.prove.wide = true
 	return nil
 }
 
 // whole is what a party finishes answers about whole tensors with; nil where it makes none.
-func (c *tribunal) whole(account claim.Address) func(context.Context, dispute.State, dispute.ClusterMove) (dispute.Move, error) {
+func (c *tribunal) whole(account claim.Address) func(context.Context, claim.Hash, dispute.State, dispute.ClusterMove) (dispute.Move, error) {
 	if c.prove == nil || !c.o.Cluster {
 		return nil
 	}
@@ -261,7 +262,7 @@ func (c *tribunal) whole(account claim.Address) func(context.Context, dispute.St
 }
 
 // prover is what a party finishes answers with; nil where answers show leaves.
-func (c *tribunal) prover(account claim.Address) func(context.Context, dispute.State, dispute.Move) (dispute.Move, error) {
+func (c *tribunal) prover(account claim.Address) func(context.Context, claim.Hash, dispute.State, dispute.Move) (dispute.Move, error) {
 	if c.prove == nil {
 		return nil
 	}

@@ -111,7 +111,7 @@ func (c *tribunal) handOver(ctx context.Context, name string, r *receipt.Receipt
 func (c *tribunal) means(view adversary.Computer) adversary.Means {
 	var prove dispute.Prover
 	if p := c.prover(c.n.Accounts["mallory"]); p != nil {
-		prove = func(s dispute.State, m dispute.Move) (dispute.Move, error) { return p(c.acting, s, m) }
+		prove = func(s dispute.State, m dispute.Move) (dispute.Move, error) { return p(c.acting, claim.Hash{}, s, m) }
 	}
 	return adversary.Means{Prove: prove, Account: c.n.Accounts["mallory"], Domain: c.k.Domain(), Manifest: c.man, View: view,
 		Truth: &engine.Computer{Manifest: c.man}, MaxBond: claim.MaxAmount}

@@ -24,6 +24,7 @@ import (
 
 // TestMain is the load generator instead of the tests where loadEnv is set.
 func TestMain(m *testing.M) {
+	Child()
 	if os.Getenv(loadEnv) != "" {
 		generateLoad()
 		return

@@ -1,14 +1,10 @@
 package app
 
 import (
-	"bufio"
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -22,6 +18,7 @@ import (
 	"elenchus/engine"
 	"elenchus/proving/circuit"
 	"elenchus/proving/step"
+	"elenchus/proving/worker"
 )
 
 // ProveOptions name one element of a step of a model, and what its proof is bound to.
@@ -34,6 +31,7 @@ type ProveOptions struct {
 	System                  string
 	Game, Verifier, Prover  string // hex, 32, 20 and 20 bytes; empty is zero
 	Chain                   uint64
+	Progress                func(done, all int) // may be nil: stages of the model and of the worker that are behind
 }
 
 // binding reads the hex of the options.
@@ -76,26 +74,59 @@ func (s Store) Prove(ctx context.Context, model string, o ProveOptions) (*ProveR
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.answer(model, &o)
+	a, err := unlessEnded(ctx, func() (*circuit.Answer, error) { return s.answer(model, &o) })
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	key, err := s.key(system, &a.Unit, true)
+	x, err := startProver(ctx, &worker.Task{System: system, Unit: &a.Unit, Keys: s.proofKeys(true)}, a.Descriptor.Op.String(), stagesOf(o.Progress))
 	if err != nil {
 		return nil, err
 	}
+	defer x.Close()
 	start := time.Now()
-	f, err := key.Answer(a, binding)
+	proof, err := x.Prove(ctx, worker.WitnessOf(a, binding))
 	if err != nil {
 		return nil, err
 	}
 	r := &ProveReport{Op: a.Descriptor.Op.String(), Element: a.Index, Value: a.Value, Equal: a.Equal, System: o.System,
-		Origin: key.Origin, Circuit: fmt.Sprintf("%x", key.Digest), Prove: millis(start)}
+		Origin: x.key.Origin, Circuit: fmt.Sprintf("%x", x.size.Digest), Prove: millis(start)}
+	f, err := step.NewFile(system, a, binding, x.key.Origin, proof)
+	if err != nil {
+		return nil, err
+	}
 	r.Proof, err = f.Encode()
 	return r, err
+}
+
+// stagesOf tells of the stages of a proof: the model's step, the circuit, the key, the proof.
+func stagesOf(progress func(done, all int)) func(string) {
+	return func(stage string) {
+		done, ok := map[string]int{worker.StageCircuit: 1, worker.StageRead: 2, worker.StageMake: 2, worker.StageProof: 3}[stage]
+		if ok && progress != nil {
+			progress(done, 4)
+		}
+	}
+}
+
+// unlessEnded is what f gives, or the error of ctx as soon as that ends. Then f goes on: this is for commands, whose
+// process ends with them.
+func unlessEnded[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }
 
 // answer replays the step.
@@ -154,65 +185,9 @@ func checkProofRoom(system step.System, name string, constraints int) error {
 	return checkRoom(what, step.Memory(system, constraints), "", 0)
 }
 
-// key reads the development key of a circuit from the store, or makes and keeps it.
-func (s Store) key(system step.System, u *circuit.Unit, mayMake bool) (*step.Key, error) {
-	digest, size, err := step.CircuitSize(system, u.AnswerCircuit())
-	if err != nil {
-		return nil, err
-	}
-	if mayMake {
-		if err := checkProofRoom(system, u.Descriptor.Op.String(), size); err != nil {
-			return nil, err
-		}
-	}
-	path := keyPath(filepath.Join(filepath.Dir(s.dir), "keys"), system, digest)
-	f, err := os.Open(path)
-	if err == nil {
-		defer f.Close() //nolint:errcheck // read only
-		return step.ReadKey(system, u.AnswerCircuit(), bufio.NewReader(f))
-	}
-	if !errors.Is(err, os.ErrNotExist) || !mayMake {
-		return nil, fmt.Errorf("%w: no key of circuit %x here (%w): proofs by development keys are verified where they were made", ErrCannot, digest, err)
-	}
-	key, err := step.DevelopmentKey(system, u.AnswerCircuit(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	return key, keepKey(path, key)
-}
-
-// keyName is the file of a key in a folder of keys; kind is who made it.
-func keyName(system step.System, digest [32]byte, kind string) string {
-	return fmt.Sprintf("%s-%x.%s", system, digest, kind)
-}
-
-// keyPath is the file of the key of a circuit: the one that a ceremony made, if there is one, else the development key.
-func keyPath(dir string, system step.System, digest [32]byte) string {
-	made := filepath.Join(dir, keyName(system, digest, strings.TrimSuffix(step.CeremonyOrigin, "-")))
-	if _, err := os.Stat(made); err == nil {
-		return made
-	}
-	return filepath.Join(dir, keyName(system, digest, step.DevelopmentOrigin))
-}
-
-// keepKey writes a key that is there whole or not at all. One that is there already stays.
-func keepKey(path string, key *step.Key) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "key-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) //nolint:errcheck // gone after the rename
-	_, err = key.WriteTo(f)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return os.Rename(f.Name(), path) // a file system without links
-	}
-	return nil
+// proofKeys is where the user's keys of proofs lie.
+func (s Store) proofKeys(mayMake bool) worker.Folder {
+	return worker.Folder{Dir: filepath.Join(filepath.Dir(s.dir), "keys"), Make: mayMake}
 }
 
 // ProofReport is the statement of a proof file that holds.
@@ -249,9 +224,13 @@ func (s Store) VerifyProof(b []byte) (*ProofReport, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
 	}
-	key, err := s.key(f.System, &f.Unit, false)
+	c, err := step.NewCompiled(f.System, f.Unit.AnswerCircuit())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	key, err := s.proofKeys(false).Find(c)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w: proofs are verified where their keys are", ErrCannot, err)
 	}
 	r := &ProofReport{Op: f.Unit.Descriptor.Op.String(), Element: f.Unit.Index, Equal: f.Equal, System: f.System.String(),
 		Origin: key.Origin, Game: fmt.Sprintf("%x", f.Binding.Game), Chain: f.Binding.Chain,

@@ -3,26 +3,23 @@ package app
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"elenchus/commitment/claim"
 	"elenchus/proving/circuit"
-	"elenchus/proving/step"
+	"elenchus/proving/worker"
 	"elenchus/settlement/dispute"
-
-	"github.com/consensys/gnark/frontend"
 )
 
 // whole is what node and challenger of an account are given for answers about whole tensors.
-func (p *prover) whole(account claim.Address) func(ctx context.Context, s dispute.State, m dispute.ClusterMove) (dispute.Move, error) {
-	return func(ctx context.Context, s dispute.State, m dispute.ClusterMove) (dispute.Move, error) {
-		return p.proveWhole(ctx, account, s, m)
+func (p *prover) whole(account claim.Address) func(ctx context.Context, game claim.Hash, s dispute.State, m dispute.ClusterMove) (dispute.Move, error) {
+	return func(ctx context.Context, game claim.Hash, s dispute.State, m dispute.ClusterMove) (dispute.Move, error) {
+		return p.proveWhole(ctx, account, game, s, m)
 	}
 }
 
 // proveWhole makes the proof of a whole tensor. It is ErrCannot where the chain has no key of the shape and none is to be
 // made: whoever asked goes on move by move.
-func (p *prover) proveWhole(ctx context.Context, account claim.Address, s dispute.State, m dispute.ClusterMove) (dispute.Move, error) {
+func (p *prover) proveWhole(ctx context.Context, account claim.Address, game claim.Hash, s dispute.State, m dispute.ClusterMove) (dispute.Move, error) {
 	x, err := m.Cluster(&s)
 	if err != nil {
 		return nil, err
@@ -34,10 +31,8 @@ func (p *prover) proveWhole(ctx context.Context, account claim.Address, s disput
 	if _, err := circuit.WholeCircuit(x); err != nil {
 		return nil, err
 	}
-	u := provable{circuit.WholeShape(x), "all of " + x.Target().Descriptor.Op.String(), func() frontend.Circuit {
-		c, _ := circuit.WholeCircuit(x) // it was made above
-		return c
-	}}
+	name := "all of " + x.Target().Descriptor.Op.String()
+	u := provable{circuit.WholeShape(x), name, fmt.Sprintf("tensor %d, %s of %d leaves: proven whole", x.Target().Tensor, name, x.Leaves()), &worker.Task{Cluster: x}}
 	if !p.wide {
 		on, err := p.chain.ProofKey(ctx, uint8(p.system), u.shape)
 		if err != nil {
@@ -47,25 +42,19 @@ func (p *prover) proveWhole(ctx context.Context, account claim.Address, s disput
 			return nil, fmt.Errorf("%w: the chain has no key of shape %x, %s", ErrCannot, u.shape, u.name)
 		}
 	}
-	key, err := p.key(ctx, u)
+	b := p.binding(&s, account)
+	b.Op, b.Element = dispute.ClusterCode, uint64(x.Target().Tensor)
+	proof, err := p.work(ctx, game, s.Slot(), u, worker.WitnessOfWhole(w, b))
 	if err != nil {
 		return nil, err
 	}
-	b := step.Binding{Game: s.Slot(), Op: dispute.ClusterCode, Element: uint64(x.Target().Tensor), Chain: p.chain.Addresses().ChainID,
-		Verifier: p.chain.Addresses().ProofVerifier(uint8(p.system)), Prover: account}
-	assigned, digest, err := w.Assignment(b.Hash())
+	hashes, err := w.Hashes()
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	start := time.Now()
-	proof, err := key.Prove(assigned)
+	digest, err := circuit.Digest(hashes)
 	if err != nil {
 		return nil, err
 	}
-	p.say("tensor %d, %s of %d leaves: proven whole in %.2f s, %d constraints, %s, %s key", x.Target().Tensor, u.name, x.Leaves(), time.Since(start).Seconds(),
-		key.Constraints, p.system, key.Origin)
 	return m.With(uint8(p.system), account, p.system.Posted(proof, digest)), nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"elenchus/network/chain"
 	"elenchus/proving/step"
+	"elenchus/proving/worker"
 )
 
 // proving is how a role answers about confidential models: what finishes its answers, what runs beside it, and
@@ -39,6 +40,6 @@ func (r *Role) proving(ctx context.Context, l *Link) (*proving, error) {
 		register = func(ctx context.Context, i chain.Intent) error { return from.Do(ctx, i) }
 	}
 	dir := cmp.Or(r.ProofKeys, filepath.Join(r.Dir, "proof-keys"))
-	p.prover = newProver(dir, l.Contracts, step.Groth16, register, func(format string, args ...any) { r.Log.Info(fmt.Sprintf(format, args...)) })
+	p.prover = newProver(worker.Folder{Dir: dir, Make: true}, l.Contracts, step.Groth16, register, func(format string, args ...any) { r.Log.Info(fmt.Sprintf(format, args...)) })
 	return p, nil
 }

@@ -22,7 +22,8 @@ func proveCommand() *cobra.Command {
 its operation gives for leaves with certain hashes. The proof file holds no number of the leaves.
 With --change the claimed element is another, and the proof shows that it is not the value.
 Keys are made on first use and kept in the state directory: they are development keys, whose maker
-can forge. elenchus verify checks the file.`,
+can forge. The proof is made in a process of its own, which ends when this one is interrupted; whether
+the machine has the memory is asked before. elenchus verify checks the file.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := l.store()
 			if err != nil {
@@ -33,7 +34,10 @@ can forge. elenchus verify checks the file.`,
 			}
 			ctx, stop := untilStopped(c)
 			defer stop()
+			bar := newBar(c, "proof")
+			o.Progress = bar.set
 			r, err := s.Prove(ctx, model, o)
+			bar.end()
 			if err != nil {
 				return err
 			}

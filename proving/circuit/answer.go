@@ -52,6 +52,18 @@ func PrepareAnswer(d *opset.Descriptor, c *opset.Context, i uint64, target []byt
 	return a, nil
 }
 
+// InOrder opens the leaves of reads that lie at hand, in the order in which an operation reads them.
+func InOrder(leaves [][]byte) func(opset.Read) ([]byte, error) {
+	k := 0
+	return func(opset.Read) ([]byte, error) {
+		if k >= len(leaves) {
+			return nil, fmt.Errorf("%w: the answer has the leaves of %d reads", ErrUnit, k)
+		}
+		k++
+		return leaves[k-1], nil
+	}
+}
+
 // within is the element's place in its leaf.
 func (u *Unit) within() int {
 	return int(u.Index % uint64(int(u.Descriptor.Leaf)/u.Descriptor.Type.Size()))

@@ -3,13 +3,11 @@ package step
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 
-	"elenchus/compute/opset"
 	"elenchus/proving/circuit"
 )
 
@@ -39,31 +37,17 @@ type File struct {
 
 // fileJSON is the file: fields in this order, hex in lower case, no spaces.
 type fileJSON struct {
-	Format     string     `json:"format"`
-	Origin     string     `json:"origin"`
-	System     string     `json:"system"`
-	Op         string     `json:"op"`
-	Descriptor string     `json:"descriptor"`
-	Context    string     `json:"context"`
-	Element    uint64     `json:"element"`
-	Reads      []readJSON `json:"reads"`
-	Places     []uint64   `json:"places"`
-	Game       string     `json:"game"`
-	Chain      uint64     `json:"chain"`
-	Verifier   string     `json:"verifier"`
-	Prover     string     `json:"prover"`
-	Equal      bool       `json:"equal"`
-	Leaves     []string   `json:"leaves"`
-	Proof      string     `json:"proof"`
-}
-
-type readJSON struct {
-	Kind  uint8  `json:"kind"`
-	Index uint8  `json:"index"`
-	Total uint64 `json:"total"`
-	Leaf  int    `json:"leaf"`
-	Lo    uint64 `json:"lo"`
-	Hi    uint64 `json:"hi"`
+	Format string `json:"format"`
+	Origin string `json:"origin"`
+	System string `json:"system"`
+	UnitFields
+	Game     string   `json:"game"`
+	Chain    uint64   `json:"chain"`
+	Verifier string   `json:"verifier"`
+	Prover   string   `json:"prover"`
+	Equal    bool     `json:"equal"`
+	Leaves   []string `json:"leaves"`
+	Proof    string   `json:"proof"`
 }
 
 // Answer proves an answer under a binding, whose operation and element it sets.
@@ -73,13 +57,18 @@ func (k *Key) Answer(a *circuit.Answer, b Binding) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	hashes, err := a.Hashes()
+	proof, err := k.Prove(w)
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Origin: k.Origin, System: k.System, Unit: a.Unit, Binding: b, Equal: a.Equal, Leaves: hashes}
-	f.Proof, err = k.Prove(w)
-	return f, err
+	return NewFile(k.System, a, b, k.Origin, proof)
+}
+
+// NewFile is the file of a proof of an answer that was made under a binding, whose operation and element it sets.
+func NewFile(s System, a *circuit.Answer, b Binding, origin string, proof []byte) (*File, error) {
+	b.Op, b.Element = uint8(a.Descriptor.Op), a.Index
+	hashes, err := a.Hashes()
+	return &File{Origin: origin, System: s, Unit: a.Unit, Binding: b, Equal: a.Equal, Leaves: hashes, Proof: proof}, err
 }
 
 // Check decides on the file with the key of its circuit. It returns the errors of Key.Verify.
@@ -102,18 +91,9 @@ func (f *File) Posted() ([]byte, error) {
 
 // Encode is the file's only encoding, a line of JSON.
 func (f *File) Encode() ([]byte, error) {
-	u := &f.Unit
-	d, c := u.Descriptor.Encode(), u.Context.Encode()
-	j := fileJSON{Format: Format, Origin: cmp.Or(f.Origin, DevelopmentOrigin), System: f.System.String(), Op: u.Descriptor.Op.String(),
-		Descriptor: hex.EncodeToString(d[:]), Context: hex.EncodeToString(c[:]), Element: u.Index, Places: u.Places, Reads: []readJSON{},
+	j := fileJSON{Format: Format, Origin: cmp.Or(f.Origin, DevelopmentOrigin), System: f.System.String(), UnitFields: FieldsOf(&f.Unit),
 		Game: hex.EncodeToString(f.Binding.Game[:]), Chain: f.Binding.Chain, Verifier: hex.EncodeToString(f.Binding.Verifier[:]),
 		Prover: hex.EncodeToString(f.Binding.Prover[:]), Equal: f.Equal, Leaves: []string{}, Proof: hex.EncodeToString(f.Proof)}
-	for _, r := range u.Reads {
-		j.Reads = append(j.Reads, readJSON{r.Kind, r.Index, r.Total, r.Leaf, r.Lo, r.Hi})
-	}
-	if j.Places == nil {
-		j.Places = []uint64{}
-	}
 	for i := range f.Leaves {
 		j.Leaves = append(j.Leaves, hex.EncodeToString(f.Leaves[i][:]))
 	}
@@ -148,41 +128,29 @@ func (j *fileJSON) file() (*File, error) {
 		return nil, err
 	}
 	f := &File{Origin: j.Origin, Equal: j.Equal, Binding: Binding{Chain: j.Chain, Element: j.Element}}
-	f.Unit.Index, f.Unit.Places = j.Element, j.Places
 	var ok bool
-	if f.System, ok = ParseSystem(j.System); !ok || len(j.Reads) > 4 || len(j.Places) > 4 || len(j.Leaves) > maxLeaves {
-		return nil, fmt.Errorf("system %q, %d reads, %d places, %d leaves", j.System, len(j.Reads), len(j.Places), len(j.Leaves))
+	if f.System, ok = ParseSystem(j.System); !ok || len(j.Leaves) > maxLeaves {
+		return nil, fmt.Errorf("system %q, %d leaves", j.System, len(j.Leaves))
 	}
-	d, err := hex.DecodeString(j.Descriptor)
+	u, err := j.Unit()
 	if err != nil {
 		return nil, err
 	}
-	if f.Unit.Descriptor, err = opset.Decode(d); err != nil {
-		return nil, err
-	}
-	f.Binding.Op = uint8(f.Unit.Descriptor.Op)
-	c := make([]byte, opset.ContextSize)
+	f.Unit, f.Binding.Op = *u, uint8(u.Descriptor.Op)
 	for _, x := range []struct {
 		text string
 		to   []byte
-	}{{j.Context, c}, {j.Game, f.Binding.Game[:]}, {j.Verifier, f.Binding.Verifier[:]}, {j.Prover, f.Binding.Prover[:]}} {
+	}{{j.Game, f.Binding.Game[:]}, {j.Verifier, f.Binding.Verifier[:]}, {j.Prover, f.Binding.Prover[:]}} {
 		if err := fixed(x.text, x.to); err != nil {
 			return nil, err
 		}
 	}
-	f.Unit.Context = context(c)
 	for _, text := range j.Leaves {
 		var h circuit.Input
 		if err := fixed(text, h[:]); err != nil {
 			return nil, err
 		}
 		f.Leaves = append(f.Leaves, h)
-	}
-	for _, r := range j.Reads {
-		f.Unit.Reads = append(f.Unit.Reads, opset.Read{Source: opset.Source{Kind: r.Kind, Index: r.Index}, Total: r.Total, Leaf: r.Leaf, Lo: r.Lo, Hi: r.Hi})
-	}
-	if err := f.Unit.Check(); err != nil {
-		return nil, err
 	}
 	f.Proof, err = hex.DecodeString(j.Proof)
 	return f, err
@@ -195,15 +163,4 @@ func fixed(text string, to []byte) error {
 	}
 	_, err := hex.Decode(to, []byte(text))
 	return err
-}
-
-// context reads the packed form of SPEC 02 §2.
-func context(b []byte) opset.Context {
-	u := func(i int) uint32 { return binary.BigEndian.Uint32(b[4*i:]) }
-	return opset.Context{
-		T: u(0), M: u(1), YPrev: int32(u(2)), MaxNew: u(3), TMax: u(4), Temperature: u(5),
-		Seed: binary.BigEndian.Uint64(b[24:]), StopCount: b[32], Biased: b[33] == 1,
-		TopK: u(9), TopP: u(10), MinP: u(11), Repetition: u(12), Presence: int32(u(13)), Frequency: int32(u(14)),
-		StopLens: u(15), StopState: u(16), Grammared: b[34] == 1, GrammarState: u(17),
-	}
 }

@@ -71,14 +71,17 @@ func (k *Key) WriteTo(w io.Writer) (int64, error) {
 // ReadKey reads what WriteTo wrote, for the circuit that it belongs to; with another circuit it
 // returns ErrKey.
 func ReadKey(s System, c frontend.Circuit, r io.Reader) (*Key, error) {
-	system, err := Compile(s, c)
+	compiled, err := NewCompiled(s, c)
 	if err != nil {
 		return nil, err
 	}
-	k := &Key{System: s, Constraints: system.GetNbConstraints(), system: system}
-	if k.Digest, err = digest(system); err != nil {
-		return nil, err
-	}
+	return compiled.ReadKey(r)
+}
+
+// ReadKey is ReadKey for a circuit that is compiled already.
+func (c *Compiled) ReadKey(r io.Reader) (*Key, error) {
+	var err error
+	s, k := c.System, c.key("")
 	tag, head := make([]byte, len(keyTag)), make([]byte, 1+len(k.Digest))
 	if _, err := io.ReadFull(r, tag); err != nil || string(tag) != keyTag {
 		return nil, fmt.Errorf("%w: it is no file of keys", ErrKey)

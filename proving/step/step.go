@@ -105,31 +105,50 @@ type Key struct {
 	plonkVk     *plonk.VerifyingKey
 }
 
-// NewKey compiles a circuit and makes keys for it. PLONK needs a reference string that is large enough,
-// and its keys are for development if the string is; Groth16 draws entropy of its own, takes nil, and
-// makes development keys.
-func NewKey(s System, c frontend.Circuit, ref *Reference) (*Key, error) {
+// Compiled is a circuit as a constraint system of a proof system: what keys belong to. Compiling takes about as long as
+// a key takes to read, so who needs both does it once.
+type Compiled struct {
+	System      System
+	Constraints int
+	Digest      [32]byte
+	system      constraint.ConstraintSystem
+}
+
+// NewCompiled compiles a circuit. It returns the errors of Compile.
+func NewCompiled(s System, c frontend.Circuit) (*Compiled, error) {
 	system, err := Compile(s, c)
 	if err != nil {
 		return nil, err
 	}
-	k := &Key{System: s, Constraints: system.GetNbConstraints(), system: system, Origin: DevelopmentOrigin}
-	if k.Digest, err = digest(system); err != nil {
-		return nil, err
-	}
-	if s == Groth16 {
+	out := &Compiled{System: s, Constraints: system.GetNbConstraints(), system: system}
+	out.Digest, err = digest(system)
+	return out, err
+}
+
+// Powers is how many powers of a reference string the PLONK key of the circuit needs.
+func (c *Compiled) Powers() int { return rows(c.system) + blinding }
+
+func (c *Compiled) key(origin string) *Key {
+	return &Key{System: c.System, Constraints: c.Constraints, Digest: c.Digest, Origin: origin, system: c.system}
+}
+
+// NewKey makes keys. PLONK needs a reference string that is large enough, and its keys are for development if the
+// string is; Groth16 draws entropy of its own, takes nil, and makes development keys.
+func (c *Compiled) NewKey(ref *Reference) (*Key, error) {
+	k := c.key(DevelopmentOrigin)
+	if c.System == Groth16 {
 		k.groth16Pk, k.groth16Vk = &groth16.ProvingKey{}, &groth16.VerifyingKey{}
-		if err := groth16.Setup(system.(*cs.R1CS), k.groth16Pk, k.groth16Vk); err != nil {
+		if err := groth16.Setup(c.system.(*cs.R1CS), k.groth16Pk, k.groth16Vk); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrKey, err)
 		}
 		return k, nil
 	}
-	canonical, lagrange, err := ref.strings(system)
+	canonical, lagrange, err := ref.strings(c.system)
 	if err != nil {
 		return nil, err
 	}
 	k.Origin = ref.Origin()
-	k.plonkPk, k.plonkVk, err = plonk.Setup(system.(*cs.SparseR1CS), *canonical, *lagrange)
+	k.plonkPk, k.plonkVk, err = plonk.Setup(c.system.(*cs.SparseR1CS), *canonical, *lagrange)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
@@ -137,37 +156,51 @@ func NewKey(s System, c frontend.Circuit, ref *Reference) (*Key, error) {
 }
 
 // DevelopmentKey is NewKey with a reference string of its own, where one is needed, out of entropy.
+func (c *Compiled) DevelopmentKey(entropy io.Reader) (*Key, error) {
+	if c.System == Groth16 {
+		return c.NewKey(nil)
+	}
+	ref, err := Development(entropy, rows(c.system))
+	if err != nil {
+		return nil, err
+	}
+	return c.NewKey(ref)
+}
+
+// NewKey compiles a circuit and makes keys for it, as Compiled.NewKey does.
+func NewKey(s System, c frontend.Circuit, ref *Reference) (*Key, error) {
+	compiled, err := NewCompiled(s, c)
+	if err != nil {
+		return nil, err
+	}
+	return compiled.NewKey(ref)
+}
+
+// DevelopmentKey compiles a circuit and makes its development key.
 func DevelopmentKey(s System, c frontend.Circuit, entropy io.Reader) (*Key, error) {
-	if s == Groth16 {
-		return NewKey(s, c, nil)
-	}
-	system, err := Compile(s, c)
+	compiled, err := NewCompiled(s, c)
 	if err != nil {
 		return nil, err
 	}
-	ref, err := Development(entropy, system.GetNbConstraints()+system.GetNbPublicVariables())
-	if err != nil {
-		return nil, err
-	}
-	return NewKey(s, c, ref)
+	return compiled.DevelopmentKey(entropy)
 }
 
 // Powers is how many powers of a reference string the key of a circuit needs.
 func Powers(c frontend.Circuit) (int, error) {
-	system, err := Compile(PLONK, c)
+	compiled, err := NewCompiled(PLONK, c)
 	if err != nil {
 		return 0, err
 	}
-	return rows(system) + blinding, nil
+	return compiled.Powers(), nil
 }
 
 // CircuitDigest names a circuit under a proof system: what its keys are kept by.
 func CircuitDigest(s System, c frontend.Circuit) ([32]byte, error) {
-	system, err := Compile(s, c)
+	compiled, err := NewCompiled(s, c)
 	if err != nil {
 		return [32]byte{}, err
 	}
-	return digest(system)
+	return compiled.Digest, nil
 }
 
 // Memory is about how many bytes it takes to make the key of a circuit of so many constraints and to prove it:
@@ -178,16 +211,6 @@ func Memory(s System, constraints int) int64 {
 		return 24<<20 + domain*1800
 	}
 	return 32<<20 + domain*3200
-}
-
-// CircuitSize is CircuitDigest with the number of constraints.
-func CircuitSize(s System, c frontend.Circuit) (digestOf [32]byte, constraints int, err error) {
-	system, err := Compile(s, c)
-	if err != nil {
-		return digestOf, 0, err
-	}
-	digestOf, err = digest(system)
-	return digestOf, system.GetNbConstraints(), err
 }
 
 func digest(system constraint.ConstraintSystem) (d [32]byte, err error) {

@@ -180,7 +180,11 @@ func (c *Challenger) play(ctx context.Context, g ledger.Game, s dispute.State, n
 	}
 	if m.Kind() == dispute.KindAnswer {
 		// The node answers what is true; the opener what convicts.
-		if m, err = c.convicting(ctx, s, m); err != nil || m == nil {
+		if m, err = c.convicting(ctx, g.Key, s, m); errors.Is(err, dispute.ErrNotNow) {
+			c.o.Log.Info("no proof yet", "game", fmt.Sprintf("%x", g.Key), "err", err)
+			return nil
+		}
+		if err != nil || m == nil {
 			c.markStuck(o)
 			return err
 		}
@@ -210,7 +214,7 @@ func (c *Challenger) atOnce(ctx context.Context, g ledger.Game, s dispute.State)
 	if phase, err := dispute.Outcome(s, m); err != nil || phase != dispute.Refuted {
 		return nil
 	}
-	out, err := c.o.Whole(ctx, s, m)
+	out, err := c.o.Whole(ctx, g.Key, s, m)
 	if err != nil {
 		c.o.Log.Info("no proof of a whole tensor: move by move", "game", fmt.Sprintf("%x", g.Key), "err", err)
 		return nil
@@ -219,15 +223,15 @@ func (c *Challenger) atOnce(ctx context.Context, g ledger.Game, s dispute.State)
 }
 
 // convicting is an answer that convicts, with its proof where it needs one, else nil.
-func (c *Challenger) convicting(ctx context.Context, s dispute.State, m dispute.Move) (dispute.Move, error) {
+func (c *Challenger) convicting(ctx context.Context, game claim.Hash, s dispute.State, m dispute.Move) (dispute.Move, error) {
 	if phase, err := dispute.Outcome(s, m); err != nil || phase != dispute.Refuted {
 		return nil, nil //nolint:nilnil,nilerr // the node answers what is true
 	}
 	if c.o.Prove == nil {
 		return m, nil
 	}
-	out, err := c.o.Prove(ctx, s, m)
-	if err != nil && !errors.Is(err, context.Canceled) {
+	out, err := c.o.Prove(ctx, game, s, m)
+	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, dispute.ErrNotNow) {
 		c.o.Log.Error("no proof", "phase", s.Phase.String(), "err", err)
 		return nil, nil //nolint:nilnil // the clock decides
 	}

@@ -54,28 +54,9 @@ func (n *Node) play(ctx context.Context, g ledger.Game, now uint64) error {
 	if err != nil {
 		return fmt.Errorf("game %x: %w", g.Key, err)
 	}
-	var o ledger.Order
-	switch {
-	case g.Decided != nil:
-		v, err := dispute.DecodeVerdict(g.Decided.Verdict)
-		if err != nil {
-			return fmt.Errorf("game %x: %w", g.Key, err)
-		}
-		if v.Phase != dispute.Lost { // the opener resolves what he won
-			return nil
-		}
-		o = ledger.Resolve{Game: g.Key, Verdict: g.Decided.Verdict}
-	case s.Phase.Turn() == dispute.Opener && dispute.Overdue(&s, now):
-		o = ledger.Timeout{Game: g.Key, State: g.State, Job: g.Job}
-	case s.Phase.Turn() == dispute.Node && n.planted(g.ClaimID) != nil:
-		return nil // it is shown, and spared so
-	case s.Phase.Turn() == dispute.Node && now <= s.Last:
-		o = ledger.Move{Game: g.Key, State: g.State}
-	default:
-		return nil
-	}
-	if n.played[o.Key()] {
-		return nil
+	o, err := n.due(g, &s, now)
+	if err != nil || o == nil || n.played[o.Key()] {
+		return err
 	}
 	if m, ok := o.(ledger.Move); ok && s.Phase == dispute.Demand {
 		if o, ok, err = n.include(ctx, g, m); err != nil || !ok {
@@ -86,7 +67,11 @@ func (n *Node) play(ctx context.Context, g ledger.Game, now uint64) error {
 			return err
 		}
 	} else if ok {
-		if o, err = n.move(ctx, g, s, m); err != nil {
+		if o, err = n.move(ctx, g, s, m); errors.Is(err, context.Canceled) || errors.Is(err, dispute.ErrNotNow) {
+			n.o.Log.Info("no move yet", "game", fmt.Sprintf("%x", g.Key), "phase", s.Phase.String(), "err", err)
+			return nil
+		}
+		if err != nil {
 			n.o.Log.Error("no move", "game", fmt.Sprintf("%x", g.Key), "phase", s.Phase.String(), "err", err)
 			n.played[m.Key()] = true
 			n.mu.Lock()
@@ -105,6 +90,28 @@ func (n *Node) play(ctx context.Context, g ledger.Game, now uint64) error {
 	n.played[o.Key()] = true
 	n.o.Log.Info("move", "game", fmt.Sprintf("%x", g.Key), "phase", s.Phase.String(), "order", o.Key())
 	return nil
+}
+
+// due is what a game asks of the node now: nil for nothing. Of a move it says only in which state.
+func (n *Node) due(g ledger.Game, s *dispute.State, now uint64) (ledger.Order, error) {
+	switch {
+	case g.Decided != nil:
+		v, err := dispute.DecodeVerdict(g.Decided.Verdict)
+		if err != nil {
+			return nil, fmt.Errorf("game %x: %w", g.Key, err)
+		}
+		if v.Phase != dispute.Lost { // the opener resolves what he won
+			return nil, nil
+		}
+		return ledger.Resolve{Game: g.Key, Verdict: g.Decided.Verdict}, nil
+	case s.Phase.Turn() == dispute.Opener && dispute.Overdue(s, now):
+		return ledger.Timeout{Game: g.Key, State: g.State, Job: g.Job}, nil
+	case s.Phase.Turn() == dispute.Node && n.planted(g.ClaimID) != nil:
+		return nil, nil // it is shown, and spared so
+	case s.Phase.Turn() == dispute.Node && now <= s.Last:
+		return ledger.Move{Game: g.Key, State: g.State}, nil
+	}
+	return nil, nil
 }
 
 // Stuck says whether the node looked for its move in the present state of a game and has none that
@@ -128,7 +135,7 @@ func (n *Node) move(ctx context.Context, g ledger.Game, s dispute.State, o ledge
 	if err != nil {
 		return nil, err
 	}
-	if m := n.atOnce(ctx, s, job, own); m != nil {
+	if m := n.atOnce(ctx, g.Key, s, job, own); m != nil {
 		o.Kind, o.Payload = uint8(m.Kind()), m.Encode()
 		return o, nil
 	}
@@ -142,7 +149,7 @@ func (n *Node) move(ctx context.Context, g ledger.Game, s dispute.State, o ledge
 			return nil, fmt.Errorf("%w: the answer does not defend the claim (%v, %v)", dispute.ErrStuck, phase, err)
 		}
 		if n.o.Prove != nil {
-			if m, err = n.o.Prove(ctx, s, m); err != nil {
+			if m, err = n.o.Prove(ctx, g.Key, s, m); err != nil {
 				return nil, err
 			}
 		}
@@ -153,7 +160,7 @@ func (n *Node) move(ctx context.Context, g ledger.Game, s dispute.State, o ledge
 
 // atOnce is the answer that defends the tensor in hand whole, with its proof, where there is one and it ends more than one
 // element would; else nil.
-func (n *Node) atOnce(ctx context.Context, s dispute.State, j dispute.Job, own dispute.Knowledge) dispute.Move {
+func (n *Node) atOnce(ctx context.Context, game claim.Hash, s dispute.State, j dispute.Job, own dispute.Knowledge) dispute.Move {
 	descends := s.Phase == dispute.Tensor || s.Phase == dispute.Answer && s.Flags&dispute.FlagDescended != 0
 	if n.o.Whole == nil || s.Class != manifest.Confidential || !descends {
 		return nil
@@ -165,7 +172,7 @@ func (n *Node) atOnce(ctx context.Context, s dispute.State, j dispute.Job, own d
 	if phase, err := dispute.Outcome(s, m); err != nil || phase != dispute.Lost {
 		return nil
 	}
-	out, err := n.o.Whole(ctx, s, m)
+	out, err := n.o.Whole(ctx, game, s, m)
 	if err != nil {
 		n.o.Log.Info("no proof of a whole tensor: move by move", "phase", s.Phase.String(), "err", err)
 		return nil

@@ -79,10 +79,11 @@ type Options struct {
 	Waiting    int           // requests that may wait for that; 0: 256, below 0: none
 	Log        *slog.Logger  // nil: silent
 	Now        func() time.Time
-	// Prove finishes answers about confidential models; nil: such games are lost.
-	Prove func(ctx context.Context, s dispute.State, m dispute.Move) (dispute.Move, error)
+	// Prove finishes answers about confidential models in the state of a game; nil: such games are lost. Errors that
+	// match dispute.ErrNotNow are tried again while the state stands.
+	Prove func(ctx context.Context, game claim.Hash, s dispute.State, m dispute.Move) (dispute.Move, error)
 	// Whole finishes answers about whole tensors of confidential models; nil, or an error: games go on move by move.
-	Whole func(ctx context.Context, s dispute.State, m dispute.ClusterMove) (dispute.Move, error)
+	Whole func(ctx context.Context, game claim.Hash, s dispute.State, m dispute.ClusterMove) (dispute.Move, error)
 	// Plants has the node plant faults; nil: it plants none.
 	Plants *Plants
 	// CrashPoint, when set, is called at the named points of the life of a claim. Tests kill there.

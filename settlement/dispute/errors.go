@@ -33,3 +33,7 @@ var (
 // ErrStuck says that a player has no move: it is not its turn, or its own knowledge agrees with
 // everything that was posted, or contradicts what it would have to post.
 var ErrStuck = errors.New("no move to make")
+
+// ErrNotNow marks an answer that cannot be made at the moment, and may be later: whoever wanted it asks again as long
+// as the state stands.
+var ErrNotNow = errors.New("no answer yet")

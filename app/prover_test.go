@@ -1,0 +1,48 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"elenchus/commitment/claim"
+	"elenchus/network/chain"
+	"elenchus/settlement/dispute"
+)
+
+// A proof that nobody needs any more ends: when the game has another state, or none, and when its role stops; a chain that
+// does not answer, and a state that stands, end nothing. ADR 0075.
+func TestAProofNobodyNeedsEnds(t *testing.T) {
+	state, game := claim.Hash{1}, claim.Hash{2}
+	answers := []struct {
+		slot chain.Slot
+		err  error
+	}{{chain.Slot{}, errors.New("no connection")}, {chain.Slot(state), nil}, {chain.Slot{3}, nil}}
+	asked := 0
+	p := &prover{slot: func(_ context.Context, of claim.Hash) (chain.Slot, error) {
+		if of != game || asked >= len(answers) {
+			t.Errorf("asked for game %x, %d times", of, asked+1)
+			return chain.Slot{}, nil
+		}
+		asked++
+		return answers[asked-1].slot, answers[asked-1].err
+	}}
+	ctx, release := p.whileItStands(t.Context(), game, state)
+	<-ctx.Done()
+	release()
+	if err := notNow(ctx, context.Canceled); !errors.Is(err, dispute.ErrNotNow) || asked != len(answers) {
+		t.Errorf("after %d answers: %v", asked, err)
+	}
+
+	stopped, stop := context.WithCancel(t.Context())
+	ctx, release = p.whileItStands(stopped, claim.Hash{}, state)
+	defer release()
+	stop()
+	<-ctx.Done()
+	if err := notNow(ctx, ctx.Err()); !errors.Is(err, context.Canceled) || errors.Is(err, dispute.ErrNotNow) {
+		t.Errorf("a role that stops: %v", err)
+	}
+	if err := notNow(t.Context(), ErrNoRoom); !errors.Is(err, dispute.ErrNotNow) || !errors.Is(err, ErrNoRoom) {
+		t.Errorf("no memory at the moment: %v", err)
+	}
+}
