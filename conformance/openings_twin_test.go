@@ -288,8 +288,8 @@ func fieldChanged(p []byte, a, b int) (out [][]byte) {
 }
 
 // changedOpenings are an opening with each of its fields changed, and with parts missing or too many. In a soak each
-// byte behind the evidence's kind is changed besides.
-// They begin with those that every run tries: one up, of each field behind the evidence of a form that was not met.
+// byte behind the evidence's kind is one up besides. They begin with those that every run tries: one up, of each field
+// behind the evidence of a form that was not met.
 func changedOpenings(p []byte, count uint32, met map[string]bool) (out [][]byte, always int) {
 	at := 0
 	for _, size := range fieldsOfOpen {
@@ -305,7 +305,7 @@ func changedOpenings(p []byte, count uint32, met map[string]bool) (out [][]byte,
 	}
 	if os.Getenv("ELENCHUS_SOAK") != "" {
 		for at := evidenceOfOpen + 1; at < len(p); at++ {
-			out = append(out, fieldChanged(p, at, at+1)...)
+			out = append(out, fieldChanged(p, at, at+1)[2])
 		}
 	}
 	for _, n := range []int{0, 95, 97, 390, 615, 616, len(p) - 65, len(p) - 33, len(p) - 32, len(p) - 1} {
