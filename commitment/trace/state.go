@@ -166,8 +166,13 @@ func rowPieces(hash merkle.Hasher, dst []merkle.Hash, buf []byte, row []int16) {
 			continue
 		}
 		piece := row[q*each : min((q+1)*each, len(row))]
-		for i, x := range piece {
-			binary.LittleEndian.PutUint16(buf[2*i:], uint16(x))
+		rest, at := piece, buf
+		for ; len(rest) >= 4; rest, at = rest[4:], at[8:] { // a word at a time
+			four := uint64(uint16(rest[0])) | uint64(uint16(rest[1]))<<16 | uint64(uint16(rest[2]))<<32 | uint64(uint16(rest[3]))<<48
+			binary.LittleEndian.PutUint64(at, four)
+		}
+		for i, x := range rest {
+			binary.LittleEndian.PutUint16(at[2*i:], uint16(x))
 		}
 		clear(buf[2*len(piece):])
 		dst[q] = hash(buf)
