@@ -19,7 +19,8 @@ type batch struct {
 func (b *batch) ops(j, lo, hi int, alone bool) {
 	f, c := b.w.frames[j], &b.c[j]
 	whole := b.w.whole()
-	run := call{f: f, c: c, kv: b.kv[j], layer: b.s.Layer, set: &b.s.set}
+	run := &f.run
+	*run = call{f: f, c: c, kv: b.kv[j], layer: b.s.Layer, set: &b.s.set}
 	if whole {
 		run.set = &kernel.Set{}
 	}
@@ -42,10 +43,11 @@ func (b *batch) ops(j, lo, hi int, alone bool) {
 		if int(run.op.Op) >= len(handlers) || handlers[run.op.Op] == nil {
 			panic(fmt.Sprintf("machine: no kernel for %s", run.op.Op))
 		}
-		handlers[run.op.Op](&run)
+		handlers[run.op.Op](run)
 		b.w.see(c, j, i)
 		f.keep(b.s, c, i, b.kv[j])
 	}
+	f.run = call{} // lets go of the cache
 }
 
 // fused runs the stage for all positions at once where nobody looks: products over the whole batch,
@@ -114,8 +116,11 @@ func (b *batch) linear(i int) *linear {
 // not among them.
 func (b *batch) mark() {
 	ops := b.s.Ops
-	b.w.live = append(b.w.live[:0], make([]bool, len(ops))...)
-	live := b.w.live
+	if len(b.w.live) < len(ops) {
+		b.w.live = make([]bool, len(ops))
+	}
+	live := b.w.live[:len(ops)]
+	clear(live)
 	live[len(ops)-1] = true
 	if k, v := ops[0].P[1], ops[0].P[2]; b.s.Layer >= 0 {
 		live[k], live[v] = true, true

@@ -107,6 +107,7 @@ type Workspace struct {
 type frame struct {
 	t   []*tensor.Tensor
 	own []*tensor.Tensor // the memory of each, where t may be another one's
+	run call
 }
 
 // Tensors are the tensors of the last run's first position, valid until the next one. Without
@@ -166,11 +167,11 @@ func (f *frame) load(in *tensor.Tensor, s *Stage) {
 		f.t = append(f.t, nil)
 	}
 	f.t = f.t[:len(s.Ops)]
-	old := f.t[0]
-	if old == nil {
-		old = &tensor.Tensor{}
+	if f.t[0] == nil {
+		f.t[0] = &tensor.Tensor{}
 	}
-	f.t[0] = &tensor.Tensor{Type: in.Type, Shape: in.Shape, I16: append(old.I16[:0], in.I16...), I32: append(old.I32[:0], in.I32...)}
+	x := f.t[0]
+	x.Type, x.Shape, x.I16, x.I32 = in.Type, in.Shape, append(x.I16[:0], in.I16...), append(x.I32[:0], in.I32...)
 }
 
 // see shows tensor i of position j of the batch.
