@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"elenchus/commitment/manifest"
+	"elenchus/commitment/merkle"
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
@@ -184,13 +185,15 @@ func (o *Options) vector(ctx context.Context, r *receipt.Receipt, f *receipt.Fac
 	x := tensor.New(tensor.I32, 1, 1, len(r.Prompt))
 	copy(x.I32, r.Prompt)
 	w, c := machine.Workspace{Split: o.Split}, opset.Context{Prompt: x.I32}
+	bounds := []merkle.Hash{trace.Boundary(f.Model, x)}
 	for i := range m.Stages {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		x = w.Run(&m.Stages[i], &c, x, nil)
+		bounds = append(bounds, trace.Boundary(f.Model, x))
 	}
-	f.Own = &receipt.Own{Output: slices.Clone(x.I32)}
+	f.Own = &receipt.Own{StateRoot: trace.BoundaryTree(bounds).Root(), Output: slices.Clone(x.I32)}
 	return nil
 }
 

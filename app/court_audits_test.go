@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
+	"elenchus/compute/model"
 	"elenchus/compute/model/modeltest"
 	"elenchus/engine"
 	"elenchus/network/chain"
@@ -123,7 +125,10 @@ func withdrawn(ctx context.Context, t *testing.T, l *ChainLookup, want claim.Amo
 func playAudits(t *testing.T, o CourtOptions, card adversary.Card, sc scene, inspect func(context.Context, string, map[string]*receipt.Receipt) error) {
 	t.Helper()
 	var b strings.Builder
-	o.Attack, o.Seed, o.Manifest, o.Story, o.Within, o.Inspect = card.Name, 1, tinyModel(t), &b, 9*time.Minute, inspect
+	o.Attack, o.Seed, o.Story, o.Within, o.Inspect = card.Name, max(o.Seed, 1), &b, 9*time.Minute, inspect
+	if o.Manifest == nil {
+		o.Manifest = tinyModel(t)
+	}
 	r, err := playCourt(t.Context(), o, card, sc)
 	if err == nil {
 		err = r.Failure()
@@ -146,7 +151,7 @@ func blindAuditor(ctx context.Context, t *testing.T, c *tribunal) error {
 	if err := c.seats(ctx, "watch", "mallory"); err != nil {
 		return err
 	}
-	if err := c.honestAndBlind(0); err != nil {
+	if err := c.honestAndBlind(c.o.Seed); err != nil {
 		return err
 	}
 	c.do(ctx, c.tick)
@@ -228,7 +233,7 @@ func TestTermsOfCourtsAreInRange(t *testing.T) {
 
 // honestAndBlind starts the auditor watch, who computes, and mallory, who attests what a lie would give.
 func (c *tribunal) honestAndBlind(seed uint64) error {
-	lie, err := adversary.New("bad-kv", seed)
+	lie, err := adversary.New(cmp.Or(map[bool]string{true: "byte"}[c.man.Kind == model.KindGraph], "bad-kv"), seed)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/grammar"
+	"elenchus/compute/model"
 	"elenchus/compute/opset"
 	"elenchus/engine"
 	"elenchus/network/peer"
@@ -93,6 +94,14 @@ func (c *tribunal) chainOf(name string, l *Link) adversary.Chain {
 
 // job is what the user of a court asks for.
 func (c *tribunal) job(ctx context.Context) (decode.Job, error) {
+	if c.man.Kind == model.KindGraph {
+		n := int(c.man.Model.Stages[0].Ops[0].Count(&opset.Context{})) / 2
+		in, err := model.EncoderInput([]int32{2, 9, 3}, nil, n)
+		if err != nil {
+			return decode.Job{}, err
+		}
+		return decode.Job{Prompt: in.I32}, nil
+	}
 	j := decode.Job{Prompt: []int32{5, 17, int32(c.man.Vocab) - 10, 4, 44}, MaxNew: 8, Temperature: 1 << 16, Seed: 11}
 	switch c.scene.lie {
 	case "biased-sampling":
@@ -134,11 +143,15 @@ func (c *tribunal) ask(ctx context.Context, name string) (*receipt.Receipt, erro
 
 // askFor puts a job of the user's to a node.
 func (c *tribunal) askFor(ctx context.Context, name string, j decode.Job) (*receipt.Receipt, error) {
-	if c.scene.class != claim.Public { // the same whenever it is asked again
+	graph := c.man.Kind == model.KindGraph
+	if c.scene.class != claim.Public && !graph { // the same whenever it is asked again
 		j.Salt = sha256.Sum256([]byte("the prompt of the court's user"))
 	}
 	r := claim.Request{Model: claim.Hash(c.man.ID()), PromptRoot: trace.PromptTree(j.Prompt, j.Salt).Root(), PromptCount: uint32(len(j.Prompt)), MaxNew: j.MaxNew,
 		Temperature: j.Temperature, Seed: j.Seed, User: c.n.Accounts[cmp.Or(c.scene.asks, "user")], Price: claim.Units(5e17), DataClass: c.scene.class, Extras: trace.Settings(&j.Sampler).Extras()}
+	if graph {
+		r.PromptCount = 0
+	}
 	if len(j.StopIDs) > 0 {
 		r.StopRoot, r.StopCount = trace.IDTree(j.StopIDs).Root(), uint8(len(j.StopIDs))
 	}
@@ -161,7 +174,7 @@ func (c *tribunal) askFor(ctx context.Context, name string, j decode.Job) (*rece
 		got, err := receipt.Parse(l.Receipt)
 		if err == nil {
 			c.asked[name] = got
-			c.say("%s answers with %d tokens", name, len(got.Output))
+			c.say("%s answers with %d %s", name, len(got.Output), map[bool]string{true: "elements", false: "tokens"}[graph])
 		}
 		return got, err
 	}
@@ -169,7 +182,12 @@ func (c *tribunal) askFor(ctx context.Context, name string, j decode.Job) (*rece
 
 // lied says whether a receipt claims what the honest computation does not give, or an end that its user did not sign.
 func (c *tribunal) lied(ctx context.Context, r *receipt.Receipt) (bool, error) {
-	a, finish, err := (&engine.Computer{Manifest: c.man}).Audit(ctx, r.Job(), r.Output)
+	honest := &engine.Computer{Manifest: c.man}
+	if r.Request.Graph() {
+		out, states, err := honest.Run(ctx, r.Prompt)
+		return states != r.Claim.StateRoot || !slices.Equal(out, r.Output), err
+	}
+	a, finish, err := honest.Audit(ctx, r.Job(), r.Output)
 	if err != nil {
 		return false, err
 	}

@@ -93,7 +93,7 @@ func submitted(_ context.Context, c *tribunal, r *receipt.Receipt) error {
 // demanded has the challenger, whose request it is, demand that the ids be delivered to it.
 func demanded(ctx context.Context, c *tribunal, r *receipt.Receipt) error {
 	c.say("node1 serves its user nothing: the user demands a delivery on the chain")
-	_, err := c.watch.Demand(ctx, r, c.man.Header)
+	_, err := c.watch.Demand(ctx, r, c.man)
 	return err
 }
 

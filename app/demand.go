@@ -10,7 +10,9 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
+	"elenchus/compute/model"
 	"elenchus/network/peer"
 	"elenchus/service/challenger"
 	"elenchus/settlement/dispute"
@@ -61,10 +63,10 @@ func (r *Role) Demand(ctx context.Context, named *receipt.Receipt) (*receipt.Rec
 	defer c.Close() //nolint:errcheck // the process ends
 	var got outcome
 	err = together(ctx, l.Run, c.Run, func(ctx context.Context) error {
-		if err := errors.Join(l.answerable(ctx, named, r.Stake), l.holdCredit(ctx, r.Stake)); err != nil {
+		if err := errors.Join(l.answerable(ctx, named, man, r.Stake), l.holdCredit(ctx, r.Stake)); err != nil {
 			return err
 		}
-		game, err := c.Demand(ctx, named, man.Header)
+		game, err := c.Demand(ctx, named, man)
 		if err != nil {
 			return err
 		}
@@ -86,7 +88,7 @@ func (r *Role) Demand(ctx context.Context, named *receipt.Receipt) (*receipt.Rec
 
 // answerable says why the arena would refuse a demand for the data of a claim with a bond of so much, before it
 // costs anything: the window that is over, or the bond.
-func (l *Link) answerable(ctx context.Context, named *receipt.Receipt, most claim.Amount) error {
+func (l *Link) answerable(ctx context.Context, named *receipt.Receipt, man *manifest.Manifest, most claim.Amount) error {
 	head, err := l.Contracts.Client().Head(ctx)
 	if err != nil {
 		return err
@@ -95,7 +97,12 @@ func (l *Link) answerable(ctx context.Context, named *receipt.Receipt, most clai
 		return fmt.Errorf("the window of claim %x ended at %d, the chain is at %d: nobody can demand its data any more",
 			named.ID(), named.Claim.ChallengeUntil, head.Time)
 	}
-	data := dispute.Job{PromptCount: named.Request.PromptCount, StopCount: named.Request.StopCount, Count: named.Claim.Count, Salted: named.Request.Salted()}
+	data := dispute.OpenMove{T: dispute.Published, Header: man.Header, Request: named.Request, Claim: named.Claim}
+	if man.Kind == model.KindGraph {
+		if data.Ends, err = dispute.EndsOf(man, int(man.Layers)); err != nil {
+			return err
+		}
+	}
 	bond, err := l.Contracts.DataBond(ctx, named.Claim.Node, data.Pieces())
 	if err != nil {
 		return err

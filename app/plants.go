@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/merkle"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/engine"
@@ -97,6 +98,39 @@ func (f *faulty) Step(job decode.Job, t int, known []int32) (s *trace.Step, err 
 	err = f.with(context.Background(), func(c adversary.Computer) error {
 		var err error
 		s, err = c.Step(job, t, known)
+		return err
+	})
+	return s, err
+}
+
+// runner is what runs a graph model with a fault.
+func runner(c adversary.Computer) (node.Runner, error) {
+	run, ok := c.(node.Runner)
+	if !ok {
+		return nil, fmt.Errorf("%w: what computes here runs no graph models", node.ErrRefused)
+	}
+	return run, nil
+}
+
+// Run is node.Runner.
+func (f *faulty) Run(ctx context.Context, in []int32) (out []int32, states merkle.Hash, err error) {
+	err = f.with(ctx, func(c adversary.Computer) error {
+		run, err := runner(c)
+		if err == nil {
+			out, states, err = run.Run(ctx, in)
+		}
+		return err
+	})
+	return out, states, err
+}
+
+// Replay is node.Runner.
+func (f *faulty) Replay(in []int32) (s *trace.Step, err error) {
+	err = f.with(context.Background(), func(c adversary.Computer) error {
+		run, err := runner(c)
+		if err == nil {
+			s, err = run.Replay(in)
+		}
 		return err
 	})
 	return s, err

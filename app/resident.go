@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"elenchus/commitment/manifest"
+	"elenchus/commitment/merkle"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/model"
@@ -297,15 +298,15 @@ func (r *resident) Step(job decode.Job, t int, known []int32) (*trace.Step, erro
 }
 
 // Run is node.Runner, of a graph model.
-func (r *resident) Run(ctx context.Context, in []int32) ([]int32, error) {
+func (r *resident) Run(ctx context.Context, in []int32) (_ []int32, states merkle.Hash, err error) {
 	w, err := r.enter(ctx)
 	if err != nil {
-		return nil, err
+		return nil, states, err
 	}
 	defer r.leaves()
 	run, err := w.runner()
 	if err != nil {
-		return nil, err
+		return nil, states, err
 	}
 	return run.Run(ctx, in)
 }

@@ -20,6 +20,7 @@ import (
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
+	"elenchus/commitment/trace"
 	"elenchus/compute/model"
 	"elenchus/conformance/arenatest"
 	"elenchus/engine"
@@ -166,7 +167,7 @@ func TestWrappersRunGraphs(t *testing.T) {
 	if !ok {
 		t.Fatal("the node's computer runs no graphs")
 	}
-	if out, err := run.Run(t.Context(), in.I32); err != nil || !slices.Equal(out, step.Output().I32) {
+	if out, states, err := run.Run(t.Context(), in.I32); err != nil || !slices.Equal(out, step.Output().I32) || states != trace.BoundaryTree(step.Boundaries()).Root() {
 		t.Errorf("%v, %v, replayed %v", out, err, step.Output().I32)
 	}
 	var c ModelCard

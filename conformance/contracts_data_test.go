@@ -130,7 +130,7 @@ func (r *ring) demandsForData(t *testing.T) {
 	m := r.start(c)
 	node, opener, burned := r.credit(r.node.address), r.credit(r.opener.address), r.burned()
 	m.publish(ids, nil)
-	got, err := dispute.Assemble(m.job, m.posted())
+	got, err := dispute.Assemble(&m.state, m.job, m.posted())
 	if err != nil || !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Output, ids.Output) {
 		t.Fatalf("published were other ids, %v", err)
 	}

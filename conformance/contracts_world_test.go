@@ -77,7 +77,7 @@ func graphClaim(t testing.TB, man *manifest.Manifest, theirs, mine *lie) *claime
 	node, opener := run(theirs), run(mine)
 	root := func(x *tensor.Tensor) claim.Hash { return merkle.Root(opset.LeafBytes, x.Bytes(0, x.Len())) }
 	return &claimed{man: man, node: dispute.NewOwnGraph(man, node), opener: dispute.NewOwnGraph(man, opener),
-		open: dispute.OpenMove{Header: man.Header, Claim: claim.Claim{OutputRoot: root(node.Output())},
+		open: dispute.OpenMove{Header: man.Header, Claim: claim.Claim{StateRoot: trace.BoundaryTree(node.Boundaries()).Root(), OutputRoot: root(node.Output())},
 			Request: claim.Request{PromptRoot: root(in)}}}
 }
 

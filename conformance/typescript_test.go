@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -287,18 +288,60 @@ func TestSecondImplementationComputesToyWorlds(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := merkle.Root(opset.LeafBytes, s.Output().Bytes(0, s.Output().Len()))
+		states := trace.BoundaryTree(s.Boundaries()).Root()
 		script := `import { readFileSync } from "node:fs";
 const { openModel, evaluate } = await import(process.argv[1] + "/index.js");
 const m = openModel(readFileSync(process.argv[2])), types = [Int8Array, Int16Array, Int32Array, BigInt64Array];
 const n = Number(process.argv[3]), x = new types[m.stages[0][0].d.type - 1](n);
 for (let i = 0; i < n; i++) x[i] = i * 37 % 200 - 100;
-process.stdout.write(Buffer.from(evaluate(m, x).outputRoot).toString("hex"));`
-		c := exec.Command("node", "--input-type=module", "-e", script, dist, filepath.Join(dir, name+".elm"), jsonOf(t, in.Len()))
+const a = evaluate(m, x), hex = (b) => Buffer.from(b).toString("hex");
+const { verifyReceipt } = await import(process.argv[1] + "/receipt.js");
+const outcome = (text) => verifyReceipt(text, { model: m }).statements.filter((s) => s.outcome === "false").map((s) => s.name).join();
+process.stdout.write([hex(a.outputRoot), hex(a.stateRoot), ...process.argv.slice(4).map(outcome)].join(" "));`
+		args := []string{"--input-type=module", "-e", script, dist, filepath.Join(dir, name+".elm"), jsonOf(t, in.Len())}
+		wanted := hex.EncodeToString(want[:]) + " " + hex.EncodeToString(states[:])
+		if name == "encoder" {
+			receipts, outcomes := tensorReceipts(t, man, s)
+			args, wanted = append(args, receipts...), wanted+outcomes
+		}
+		c := exec.Command("node", args...)
 		c.Stderr = os.Stderr
-		if out, err := c.Output(); err != nil || string(out) != hex.EncodeToString(want[:]) {
-			t.Errorf("%s: root %s, %v, want %x", name, out, err, want)
+		if out, err := c.Output(); err != nil || string(out) != wanted {
+			t.Errorf("%s: %s, %v, want %s", name, out, err, wanted)
 		}
 	}
+}
+
+// tensorReceipts are receipts of a claim about a graph model, and which of their statements are false: of the
+// true one none, of a node that signed another boundary or output the execution, of other tensors than those that
+// were signed the ids.
+func tensorReceipts(t *testing.T, man *manifest.Manifest, s *trace.Step) (texts []string, outcomes string) {
+	t.Helper()
+	for _, c := range []struct {
+		wrong  string
+		change func(r *receipt.Receipt)
+	}{
+		{"", func(*receipt.Receipt) {}},
+		{"execution", func(r *receipt.Receipt) { r.Claim.StateRoot[5] ^= 1 }},
+		{"execution", func(r *receipt.Receipt) { r.Output[0]--; r.Claim.OutputRoot = trace.IDTree(r.Output).Root() }},
+		{"ids,execution", func(r *receipt.Receipt) { r.Prompt[1]++ }},
+		{"ids", func(r *receipt.Receipt) { r.Claim.Count = 1 }},
+	} {
+		b := s.Boundaries()
+		r := &receipt.Receipt{
+			Domain: claim.Domain{ChainID: 31337}, Request: claim.Request{Model: merkle.Hash(man.ID()), PromptRoot: b[0]},
+			Prompt: slices.Clone(s.Ctx.Prompt), Output: slices.Clone(s.Output().I32),
+			Claim: claim.Claim{Version: 1, StateRoot: trace.BoundaryTree(b).Root(), OutputRoot: b[len(b)-1], Issued: 100, BatchBy: 200, ChallengeUntil: 1000},
+		}
+		c.change(r)
+		resign(t, r)
+		text, err := r.Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts, outcomes = append(texts, text), outcomes+" "+c.wrong
+	}
+	return texts, outcomes
 }
 
 func jsonOf(t *testing.T, v any) string {

@@ -9,6 +9,7 @@ import (
 	"elenchus/compute/machine"
 	"elenchus/compute/model"
 	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
 )
 
 // Encoder runs an encoder: ids of a text to its vector, the numbers that a claim of the same input
@@ -30,18 +31,21 @@ func (e *Encoder) Embed(ctx context.Context, ids, types []int32) ([]int32, error
 	if err != nil {
 		return nil, err
 	}
-	return runGraph(ctx, e.Manifest.Model, x.I32, e.Split)
+	return runGraph(ctx, e.Manifest.Model, x.I32, e.Split, func(*tensor.Tensor) {})
 }
 
-// runGraph runs the stages of a graph model; the result is the caller's.
-func runGraph(ctx context.Context, m *model.Model, in []int32, split machine.Split) ([]int32, error) {
+// runGraph runs the stages of a graph model; the result is the caller's. see is shown each boundary, which
+// is lent.
+func runGraph(ctx context.Context, m *model.Model, in []int32, split machine.Split, see func(*tensor.Tensor)) ([]int32, error) {
 	x := row(in)
+	see(x)
 	w, c := machine.Workspace{Split: split}, opset.Context{Prompt: x.I32}
 	for i := range m.Stages {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		x = w.Run(&m.Stages[i], &c, x, nil)
+		see(x)
 	}
 	return append([]int32(nil), x.I32...), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"elenchus/commitment/merkle"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/model"
@@ -11,21 +12,24 @@ import (
 	"elenchus/compute/tensor"
 )
 
-// Run gives the output of a graph model on an input, both int32: what its claim commits to. It ends
-// with ctx between stages, and fails with model.ErrModel for another model or an input of another size.
-func (c *Computer) Run(ctx context.Context, in []int32) (_ []int32, err error) {
+// Run gives the output of a graph model on an input, both int32, and the root over its boundaries: what its
+// claim commits to. It ends with ctx between stages, and fails with model.ErrModel for another model or an
+// input of another size.
+func (c *Computer) Run(ctx context.Context, in []int32) (out []int32, states merkle.Hash, err error) {
 	defer c.Seals.sound(&err)
 	if c.Tamper != nil {
 		step, err := c.Replay(in)
 		if err != nil {
-			return nil, err
+			return nil, states, err
 		}
-		return step.Output().I32, nil
+		return step.Output().I32, trace.BoundaryTree(step.Boundaries()).Root(), nil
 	}
 	if err := GraphInput(c.Manifest.Model, in); err != nil {
-		return nil, err
+		return nil, states, err
 	}
-	return runGraph(ctx, c.Manifest.Model, in, c.Split)
+	var roots []merkle.Hash
+	out, err = runGraph(ctx, c.Manifest.Model, in, c.Split, func(x *tensor.Tensor) { roots = append(roots, trace.Boundary(c.Manifest, x)) })
+	return out, trace.BoundaryTree(roots).Root(), err
 }
 
 // Hidden is the mean of the residual stream behind the last layer over the positions of ids, each

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"elenchus/commitment/manifest"
+	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/machine"
 	"elenchus/compute/model"
@@ -33,12 +34,12 @@ func TestRunEqualsReplay(t *testing.T) {
 		}
 	}} {
 		c := &engine.Computer{Manifest: man, Tamper: lie}
-		out, err := c.Run(t.Context(), in.I32)
+		out, states, err := c.Run(t.Context(), in.I32)
 		if err != nil {
 			t.Fatal(err)
 		}
 		step, err := c.Replay(in.I32)
-		if err != nil || !slices.Equal(out, step.Output().I32) {
+		if err != nil || !slices.Equal(out, step.Output().I32) || states != trace.BoundaryTree(step.Boundaries()).Root() {
 			t.Errorf("run %v, replay %v, %v", out, step.Output().I32, err)
 		}
 		if lie != nil && slices.Equal(out, honest) {
@@ -48,13 +49,13 @@ func TestRunEqualsReplay(t *testing.T) {
 	}
 	c := &engine.Computer{Manifest: man}
 	for _, bad := range [][]int32{nil, in.I32[1:], make([]int32, 11)} {
-		if _, err := c.Run(t.Context(), bad); !errors.Is(err, model.ErrModel) {
+		if _, _, err := c.Run(t.Context(), bad); !errors.Is(err, model.ErrModel) {
 			t.Errorf("input of %d: %v", len(bad), err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Run(ctx, in.I32); !errors.Is(err, context.Canceled) {
+	if _, _, err := c.Run(ctx, in.I32); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end: %v", err)
 	}
 	if _, err := c.Hidden(t.Context(), []int32{1}); !errors.Is(err, decode.ErrJob) {

@@ -224,19 +224,32 @@ func Verify(root Hash, depth int, a uint64, leafBytes int, leaves []byte, siblin
 // VerifyNodes checks that consecutive nodes starting at index a, depth levels below root, lead to
 // root with exactly these siblings. SPEC 01 §2.5. nodes is overwritten.
 func VerifyNodes(root Hash, depth int, a uint64, nodes, siblings []Hash) error {
+	got, err := RootFrom(depth, a, nodes, siblings)
+	if err != nil {
+		return err
+	}
+	if got != root {
+		return fmt.Errorf("%w: got %x, want %x", ErrOpening, got[:8], root[:8])
+	}
+	return nil
+}
+
+// RootFrom is the root to which consecutive nodes starting at index a, depth levels below it, lead with
+// exactly these siblings. SPEC 01 §2.5. nodes is overwritten. It returns ErrOpening if there is none.
+func RootFrom(depth int, a uint64, nodes, siblings []Hash) (Hash, error) {
 	if depth < 0 || depth > MaxDepth || len(nodes) == 0 {
-		return fmt.Errorf("%w: depth %d with %d nodes", ErrOpening, depth, len(nodes))
+		return Hash{}, fmt.Errorf("%w: depth %d with %d nodes", ErrOpening, depth, len(nodes))
 	}
 	b := a + uint64(len(nodes))
 	if b > 1<<uint(depth) || b < a {
-		return fmt.Errorf("%w: range [%d,%d) outside depth %d", ErrOpening, a, b, depth)
+		return Hash{}, fmt.Errorf("%w: range [%d,%d) outside depth %d", ErrOpening, a, b, depth)
 	}
 	s := 0
 	for range depth {
 		level := nodes[:0:0]
 		if a&1 == 1 {
 			if s >= len(siblings) {
-				return fmt.Errorf("%w: %d siblings are too few", ErrOpening, len(siblings))
+				return Hash{}, fmt.Errorf("%w: %d siblings are too few", ErrOpening, len(siblings))
 			}
 			level = append(level, siblings[s])
 			s++
@@ -244,7 +257,7 @@ func VerifyNodes(root Hash, depth int, a uint64, nodes, siblings []Hash) error {
 		level = append(level, nodes...)
 		if b&1 == 1 {
 			if s >= len(siblings) {
-				return fmt.Errorf("%w: %d siblings are too few", ErrOpening, len(siblings))
+				return Hash{}, fmt.Errorf("%w: %d siblings are too few", ErrOpening, len(siblings))
 			}
 			level = append(level, siblings[s])
 			s++
@@ -253,12 +266,9 @@ func VerifyNodes(root Hash, depth int, a uint64, nodes, siblings []Hash) error {
 		a, b = a/2, (b+1)/2
 	}
 	if s != len(siblings) {
-		return fmt.Errorf("%w: %d siblings, %d used", ErrOpening, len(siblings), s)
+		return Hash{}, fmt.Errorf("%w: %d siblings, %d used", ErrOpening, len(siblings), s)
 	}
-	if nodes[0] != root {
-		return fmt.Errorf("%w: got %x, want %x", ErrOpening, nodes[0][:8], root[:8])
-	}
-	return nil
+	return nodes[0], nil
 }
 
 func pairs(level []Hash) []Hash {

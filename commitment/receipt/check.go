@@ -66,7 +66,7 @@ type Facts struct {
 
 // Own is what computing the request again gives.
 type Own struct {
-	StateRoot merkle.Hash
+	StateRoot merkle.Hash // of a graph model: the root over its boundaries
 	Output    []int32
 	Finish    uint8
 }
@@ -250,8 +250,10 @@ func execution(r *Receipt, f *Facts) (Outcome, string) {
 		return Unasked, "nothing was computed again"
 	case r.Request.Graph() && !slices.Equal(own.Output, r.Output):
 		return False, "the output is not what the model computes" + differ(r.Output, own.Output)
+	case r.Request.Graph() && own.StateRoot != c.StateRoot:
+		return False, fmt.Sprintf("the output is right but the stages are not: root %x is claimed, %x computed", c.StateRoot, own.StateRoot)
 	case r.Request.Graph():
-		return Holds, fmt.Sprintf("computing it again gives the same %d elements, bit for bit", len(own.Output))
+		return Holds, fmt.Sprintf("computing it again gives the same %d elements and stages, bit for bit", len(own.Output))
 	case len(own.Output) != int(c.Count):
 		return False, fmt.Sprintf("%d tokens are claimed, %d computed%s", c.Count, len(own.Output), differ(r.Output, own.Output))
 	case own.Finish != c.Finish:

@@ -172,9 +172,20 @@ func (s *Step) Head() int {
 func (s *Step) Boundaries() []merkle.Hash {
 	out := make([]merkle.Hash, len(s.bounds))
 	for i, x := range s.bounds {
-		out[i] = TensorTree(s.man.Hasher(), x, opset.LeafBytes).Root()
+		out[i] = Boundary(s.man, x)
 	}
 	return out
+}
+
+// BoundaryTree is the tree over the boundaries of a graph model's run: its root is the stateRoot of the claim.
+// SPEC 06 §3.9.
+func BoundaryTree(b []merkle.Hash) *merkle.Tree {
+	return merkle.NewTree(b, merkle.Depth(uint64(len(b))), 0)
+}
+
+// Boundary is the root of an input or output of a stage.
+func Boundary(man *manifest.Manifest, x *tensor.Tensor) merkle.Hash {
+	return TensorTree(man.Hasher(), x, opset.LeafBytes).Root()
 }
 
 // Output is the last boundary: the result of a graph run.

@@ -23,6 +23,7 @@ contract Audits is Seats {
     /// @dev Offsets in a payload of open (SPEC 08 §7.2).
     uint256 private constant FIELDS = 615;
     uint256 private constant HEADER = 391;
+    uint256 private constant GRAPH = 2; // kind in a header
     uint256 private constant CANCELLED = 5; // finish code of a claim whose opening ends with its user's signature
 
     DisputeArena public immutable ARENA;
@@ -258,11 +259,13 @@ contract Audits is Seats {
     {
         (uint256 o,) = Packed.bounds(open);
         (uint256 pos, uint256 end) = Packed.bounds(proof);
+        random = keccak256(abi.encodePacked(random, audit));
+        if (Packed.uintAt(o + HEADER + 18, 2) == GRAPH) return _ran(audit, uint256(random), saltedRoot, o, pos + 65, end);
         uint256 states = Packed.uintAt(o + 233, 4) + Packed.uintAt(o + 92, 4) - 1;
         pos += 65;
         bytes32 kv = Packed.word(pos + 5);
         pos = _lastState(pos, end, states, Packed.word(o + 97));
-        (uint256 index, uint256 depth) = _leafOf(keccak256(abi.encodePacked(random, audit)), o + HEADER, states);
+        (uint256 index, uint256 depth) = _leafOf(random, o + HEADER, states);
         uint256 present = Packed.uintAt(pos, 1);
         // Of a confidential model the leaf's hash is shown, and salted, in place of its bytes (SPEC 11 §4.2).
         uint256 size = Packed.uintAt(o + HEADER + 33, 1) == 0 ? 512 : 32;
@@ -278,6 +281,36 @@ contract Audits is Seats {
         (got, next) = Trees.openNode(leaf, 0, index, depth, next, end);
         if (got != kv) revert WrongRoot(got, kv);
         (got, next) = Trees.openNode(salted, 0, index, depth, next, end);
+        if (got != saltedRoot) revert WrongRoot(got, saltedRoot);
+        Packed.done(next, end);
+    }
+
+    /// @dev The drawn leaf of a stage's output leads to the boundaries of the claim on a graph model, and is salted in the
+    /// auditor's tree. Where the output has no leaf of the drawn number, that is shown, and the leaf half the tree before it
+    /// opened (SPEC 11 §4.4).
+    function _ran(bytes32 audit, uint256 d, bytes32 saltedRoot, uint256 o, uint256 pos, uint256 end) private view {
+        uint256 stages = Packed.uintAt(o + HEADER + 28, 2);
+        if (stages == 1) revert NothingHidden();
+        uint256 stage = (d >> 192) % (stages - 1);
+        uint256 levels = Packed.uintAt(pos, 1);
+        uint256 there = Packed.uintAt(pos + 1, 1);
+        uint256 leaf = Packed.take(pos, 2, end);
+        if (levels > 32 || there > 1 || levels + there == 0) revert Trees.RangeOutside(there, 2, levels);
+        uint256 index = uint64(d) & ((1 << levels) - 1);
+        uint256 next = Packed.take(leaf, 64, end);
+        bytes32 boundary;
+        if (there == 0) {
+            (boundary, next) = Trees.openNode(0, 0, index, levels, next, end);
+            index &= (1 << (levels - 1)) - 1;
+        }
+        bytes32 got;
+        (got, next) = Trees.openNode(Trees.leaf(leaf, 64), 0, index, levels, next, end);
+        if (there == 0 && got != boundary) revert WrongRoot(got, boundary);
+        (got, next) = Trees.openNode(got, 0, stage + 1, Trees.depthOf(stages + 1), next, end);
+        if (got != Packed.word(o + 97)) revert WrongRoot(got, Packed.word(o + 97));
+        got = sha256(abi.encodePacked(uint8(4), msg.sender, audit, _slice(leaf, 64)));
+        index |= stage << levels;
+        (got, next) = Trees.openNode(got, 0, index, levels + Trees.depthOf(stages - 1), next, end);
         if (got != saltedRoot) revert WrongRoot(got, saltedRoot);
         Packed.done(next, end);
     }

@@ -153,7 +153,7 @@ contract GameRules is IGameRules {
         pos = Packed.take(pos, Job.SIZE, end);
         Job.check(job, G.word(s, G.JOB_HASH));
         uint256 index = G.get(s, G.INDEX);
-        Pieces.Piece memory p = Pieces.numbered(job, index);
+        Pieces.Piece memory p = Pieces.numbered(s, job, index);
         bool secret = G.get(s, G.ELEMENT_TYPE) != 0;
         if (secret) {
             Packed.done(Packed.take(pos, 64 + Pieces.size(p), end), end);
@@ -183,7 +183,7 @@ contract GameRules is IGameRules {
         uint256 plain = Packed.take(pos, Sealing.SHOWN, end);
         uint256 index = Packed.uintAt(pos, 4);
         if (index >= G.get(s, G.TOTAL)) revert OutOfRange(index, G.get(s, G.TOTAL));
-        Pieces.Piece memory p = Pieces.numbered(job, index);
+        Pieces.Piece memory p = Pieces.numbered(s, job, index);
         uint256 later = Packed.take(plain, Pieces.size(p), end);
         bytes32 secret = Sealing.shared(G.get(s, G.KV_ROOT), G.get(s, G.BOUNDARY_ROOT), pos + 36);
         bytes32 key = keccak256(abi.encodePacked(secret, G.word(s, G.CASE), uint64(index)));
@@ -210,11 +210,12 @@ contract GameRules is IGameRules {
         G.put(s, G.PHASE, G.STAGE_PICK);
     }
 
-    function _revealGraph(bytes memory s, uint256 job, uint256 pos, uint256 end) private pure returns (uint256 next) {
+    function _revealGraph(bytes memory s, uint256 job, uint256 pos, uint256 end) private view returns (uint256 next) {
         uint256 layers = G.get(s, G.LAYERS);
         next = Packed.take(pos, 32 * (layers + 1), end);
         States.same(Packed.word(pos), Job.promptRoot(job));
         States.same(Packed.word(next - 32), Job.outputRoot(job));
+        States.same(Trees.rootOver(pos, layers + 1, 0, Trees.depthOf(layers + 1)), Job.stateRoot(job));
         G.putWord(s, G.BOUNDARY_ROOT, Trees.keccakRoot(pos, layers + 1));
     }
 

@@ -2,8 +2,10 @@
 pragma solidity 0.8.37;
 
 import {IOpenRules} from "./interfaces/IRules.sol";
+import {Descriptors} from "./libraries/Descriptors.sol";
 import {Digests} from "./libraries/Digests.sol";
 import {GameState as G} from "./libraries/GameState.sol";
+import {Graph} from "./libraries/Graph.sol";
 import {Job} from "./libraries/Job.sol";
 import {Packed} from "./libraries/Packed.sol";
 import {Pieces} from "./libraries/Pieces.sol";
@@ -47,6 +49,7 @@ contract OpenRules is IOpenRules {
         bytes32 digest;
         bytes32 claimId;
         uint256 key; // where the key of a delivery stands
+        uint256 ends; // where the descriptors of a graph model's input and output stand, in a demand for them
     }
 
     /// @inheritdoc IOpenRules
@@ -73,6 +76,10 @@ contract OpenRules is IOpenRules {
         _evidence(p, o, count);
         if (p.t == CONTRADICTION) _contradiction(p, o);
         if (p.t == DELIVERY) (p.key, p.pos) = (p.pos, Packed.take(p.pos, 64, p.end));
+        if (p.graph && (p.t == DELIVERY || p.t == PUBLICATION)) {
+            uint256 size = 192 + 32 * (7 + Trees.depthOf(Packed.uintAt(p.base + HEADER + 28, 2)));
+            (p.ends, p.pos) = (p.pos, Packed.take(p.pos, 3 * size, p.end));
+        }
         Packed.done(p.pos, p.end);
         o.record = _job(p, model);
         bytes memory s = _identity(p, o.record, batch);
@@ -120,9 +127,7 @@ contract OpenRules is IOpenRules {
     function _graphFace(Parse memory p) private pure returns (bytes32, uint256) {
         if (p.n != 0) return ("count", p.n);
         uint256 finish = Packed.uintAt(p.base + 96, 1);
-        if (finish != 0) return ("finish", finish);
-        uint256 stateRoot = uint256(Packed.word(p.base + 97));
-        return (stateRoot == 0 ? bytes32(0) : bytes32("stateRoot"), stateRoot);
+        return (finish == 0 ? bytes32(0) : bytes32("finish"), finish);
     }
 
     /// @dev The first field of a claim on a token model that its request or the model contradicts, or 0.
@@ -305,7 +310,7 @@ contract OpenRules is IOpenRules {
     }
 
     /// @dev What the game is about: one step, a tree to descend, or nothing any more.
-    function _target(Parse memory p, Opening memory o, bytes memory s) private pure {
+    function _target(Parse memory p, Opening memory o, bytes memory s) private view {
         if (p.t == ON_ITS_FACE || p.t == CONTRADICTION) {
             G.put(s, G.PHASE, G.REFUTED);
             return;
@@ -343,13 +348,13 @@ contract OpenRules is IOpenRules {
         }
     }
 
-    /// @dev The ids of a claim are asked for: those of a public one by anybody, in the clear; those of its parties by the
+    /// @dev The ids of a claim, or a graph model's input and output, are asked for: those of a public one by anybody, in the clear; those of its parties by the
     /// request's user, encrypted to his key (SPEC 08 §4.12).
-    function _data(Parse memory p, bytes memory s) private pure {
+    function _data(Parse memory p, bytes memory s) private view {
         bool secret = p.t == DELIVERY;
         uint256 class = Packed.uintAt(p.base + 286, 1);
         bool lists = Packed.word(p.base + SETTINGS + 28) != 0;
-        if (p.graph || lists || class != (secret ? 1 : 0)) revert BadStep(p.t, class);
+        if (lists || class != (secret ? 1 : 0)) revert BadStep(p.t, class);
         if (secret) {
             uint256 opener = Packed.uintAt(p.base, 20);
             if (opener != Packed.uintAt(p.base + 287, 20)) revert BadStep(p.t, opener);
@@ -361,7 +366,44 @@ contract OpenRules is IOpenRules {
         }
         G.put(s, G.PHASE, G.PUBLICATION);
         G.setFlag(s, G.DEMAND | G.DESCENDED);
-        G.put(s, G.TOTAL, Pieces.count(secret, p.m, Packed.uintAt(p.base + 285, 1), p.n));
+        if (p.graph) _ends(p, s);
+        else G.put(s, G.TOTAL, Pieces.count(secret, p.m, Packed.uintAt(p.base + 285, 1), p.n));
+    }
+
+    /// @dev How many bytes a graph model's input and output have, which their descriptors say; the last stage's first
+    /// descriptor says how many tensors that has. The state keeps the numbers where games about steps have ids.
+    function _ends(Parse memory p, bytes memory s) private view {
+        uint256 last = G.get(s, G.LAYERS) - 1;
+        (uint256 input, uint256 pos,) = _size(s, 0, 0, p.ends, p.end);
+        uint256 tensors;
+        (, pos, tensors) = _size(s, last, 0, pos, p.end);
+        if (tensors == 0 || tensors > 128) revert BadStep(p.t, tensors);
+        (uint256 output,,) = _size(s, last, tensors - 1, pos, p.end);
+        G.put(s, G.STAGE, 0);
+        G.put(s, G.Y_PREV, input);
+        G.put(s, G.Y, output);
+        G.put(s, G.TOTAL, Pieces.ofBytes(input) + Pieces.ofBytes(output));
+    }
+
+    /// @dev Bytes of a tensor whose descriptor and path stand at `pos`, and its first parameter.
+    function _size(bytes memory s, uint256 stage, uint256 tensor, uint256 pos, uint256 end)
+        private
+        view
+        returns (uint256 total, uint256 next, uint256 first)
+    {
+        G.put(s, G.STAGE, stage);
+        next = Graph.openDescriptor(s, tensor, pos, end);
+        bytes calldata d;
+        assembly ("memory-safe") {
+            d.offset := pos
+            d.length := 192
+        }
+        uint256 leafBytes;
+        (total, leafBytes) = Graph.geometry(d, 0);
+        if (leafBytes != 64 || total > type(uint32).max) {
+            revert Graph.BadTarget(leafBytes, Descriptors.elementType(d), total);
+        }
+        first = uint256(Descriptors.param(d, 0));
     }
 
     function _descend(bytes memory s, uint8 phase, uint256 total, uint256 leafBytes, uint256 kind, bytes32 root)

@@ -20,6 +20,7 @@ import (
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/machine"
+	"elenchus/compute/model"
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
 	"elenchus/engine"
@@ -322,6 +323,9 @@ func (e edited) Audit(ctx context.Context, job decode.Job, claimed []int32) (*tr
 // flipped flips one bit, chosen by the seed: in a weight, in a cached row, or in an output id.
 func (a *Attack) flipped(honest engine.Computer) Computer {
 	r := rand.New(rand.NewPCG(a.Seed, 0xb17))
+	if honest.Manifest.Kind == model.KindGraph {
+		return a.flipStage(honest, r)
+	}
 	switch r.IntN(3) {
 	case 0:
 		return a.flipWeight(honest, r)
@@ -332,6 +336,24 @@ func (a *Attack) flipped(honest engine.Computer) Computer {
 	at := r.IntN(1 << 20)
 	a.Note = fmt.Sprintf("bit %d of an output id", bit)
 	return edited{&honest, flipID(&honest, at, bit)}
+}
+
+// flipStage flips one bit of one element that a stage of a graph model computes, in the lower half of its type: what
+// follows is computed from it.
+func (a *Attack) flipStage(honest engine.Computer, r *rand.Rand) Computer {
+	stages := honest.Manifest.Model.Stages
+	s := r.IntN(len(stages))
+	index := 1 + r.IntN(len(stages[s].Ops)-1)
+	op := &stages[s].Ops[index]
+	at, bit := r.Uint64N(op.Count(&opset.Context{})), r.IntN(4*op.Type.Size())
+	a.Note = fmt.Sprintf("bit %d of element %d of tensor %d of stage %d", bit, at, index, s)
+	c := honest
+	c.Tamper = func(stage int, _ *opset.Context, i int, x *tensor.Tensor) {
+		if stage == s && i == index {
+			x.Set(int(at), x.At(int(at))^1<<bit)
+		}
+	}
+	return &c
 }
 
 func (a *Attack) flipWeight(honest engine.Computer, r *rand.Rand) Computer {

@@ -9,7 +9,6 @@ import (
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
-	"elenchus/compute/model"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 	"elenchus/settlement/sampling"
@@ -88,11 +87,10 @@ func (a *Auditor) compare(ctx context.Context, rec record, r *receipt.Receipt, a
 		a.accuse(r, at)
 		return rec, nil
 	}
-	salted, err := a.salted(r, answer, id)
-	if err != nil {
+	if rec.Salted, err = answer.salted(a.salt(id)); err != nil {
 		return rec, err
 	}
-	rec.Verdict, rec.Salted = sampling.True, claim.Hash(salted.Root())
+	rec.Verdict = sampling.True
 	a.say(p, rec.Verdict, "")
 	return rec, nil
 }
@@ -127,8 +125,6 @@ func (a *Auditor) fetch(ctx context.Context, b *batch, index uint32, own *ledger
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case m.Manifest.Kind != model.KindToken:
-		return nil, nil, errors.New("a graph model has no rows")
 	case r.Domain != a.o.Domain || r.Claim.Node != b.Node || r.Claim.RequestDigest != r.Named() || settings.Extras() != r.Request.Extras:
 		return nil, nil, errors.New("the claim is not about the request that comes with it")
 	}
@@ -150,38 +146,6 @@ func (a *Auditor) kept(ctx context.Context, url string, digest claim.Hash, own *
 		return nil, fmt.Errorf("%w: another claim than the drawn one comes", errUnserved)
 	}
 	return r, nil
-}
-
-// run is the own computation of a claim, and whether it gives what is claimed.
-func (a *Auditor) run(ctx context.Context, r *receipt.Receipt) (*trace.Answer, bool, error) {
-	m, err := a.model(r.Request.Model)
-	if err != nil {
-		return nil, false, err
-	}
-	job := r.Job()
-	if err := job.Check(m.Manifest.Model); err != nil {
-		return nil, false, err
-	}
-	answer, finish, err := m.Computer.Audit(ctx, job, r.Output)
-	if err != nil {
-		return nil, false, err
-	}
-	same := claim.Hash(answer.StateTree().Root()) == r.Claim.StateRoot && slices.Equal(answer.Outputs, r.Output) &&
-		finish == r.Claim.Finish && len(answer.Outputs) == int(r.Claim.Count) && claim.Hash(trace.IDTree(answer.Outputs).Root()) == r.Claim.OutputRoot
-	return answer, same, nil
-}
-
-// salted is the salted tree over the rows of the last state.
-func (a *Auditor) salted(r *receipt.Receipt, answer *trace.Answer, audit claim.Hash) (*trace.Salted, error) {
-	m, err := a.model(r.Request.Model)
-	if err != nil {
-		return nil, err
-	}
-	step, err := m.Computer.Step(r.Job(), len(answer.Hashes)-2, answer.Outputs)
-	if err != nil {
-		return nil, err
-	}
-	return step.Salted(trace.Salt{Auditor: a.me, Audit: audit}), nil
 }
 
 // accuse hands a receipt to the challenger.
@@ -234,13 +198,13 @@ func (a *Auditor) reveal(ctx context.Context, rec *record, seed claim.Hash) erro
 		if err != nil {
 			return errors.Join(ctx.Err(), fmt.Errorf("prove audit %x: %w", rec.Audit, err))
 		}
-		o.Proof = proof.Encode()
+		o.Proof = proof
 	}
 	return a.submit(ctx, o)
 }
 
 // prove computes the claim again and opens what was drawn.
-func (a *Auditor) prove(ctx context.Context, rec *record, seed claim.Hash) (*sampling.Proof, error) {
+func (a *Auditor) prove(ctx context.Context, rec *record, seed claim.Hash) ([]byte, error) {
 	r, err := receipt.Decode(rec.Receipt)
 	if err != nil {
 		return nil, err
@@ -249,22 +213,16 @@ func (a *Auditor) prove(ctx context.Context, rec *record, seed claim.Hash) (*sam
 	if err != nil {
 		return nil, err
 	}
-	salted, err := a.salted(r, answer, rec.Audit)
-	if err != nil {
-		return nil, err
-	}
 	c := a.attestation(rec, r)
 	sig, err := claim.Sign(c.Digest(a.o.Domain), a.o.Key)
 	if err != nil {
 		return nil, err
 	}
-	m, err := a.model(r.Request.Model)
-	if err != nil {
-		return nil, err
-	}
-	header := &m.Manifest.Header
-	return sampling.Prove(sig, answer, salted, sampling.Leaf(seed, rec.Audit, header, uint64(len(answer.Hashes)-1)))
+	return answer.prove(sig, a.salt(rec.Audit), seed)
 }
+
+// salt binds what is computed for an audit to this auditor.
+func (a *Auditor) salt(audit claim.Hash) trace.Salt { return trace.Salt{Auditor: a.me, Audit: audit} }
 
 // attestation is the claim that stands for the verdict "true".
 func (a *Auditor) attestation(rec *record, r *receipt.Receipt) claim.Claim {

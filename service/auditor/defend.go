@@ -8,7 +8,6 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
-	"elenchus/commitment/trace"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 	"elenchus/settlement/sampling"
@@ -109,25 +108,9 @@ func (a *Auditor) knowledge(ctx context.Context, id claim.Hash) (dispute.Knowled
 		if err != nil {
 			return nil, err
 		}
-		return a.known(ctx, r, answer)
+		return answer.known(ctx)
 	}
 	return nil, fmt.Errorf("claim %x is no attestation of this auditor", id)
-}
-
-// known is what a run shows in a dispute.
-func (a *Auditor) known(ctx context.Context, r *receipt.Receipt, answer *trace.Answer) (dispute.Knowledge, error) {
-	m, err := a.model(r.Request.Model)
-	if err != nil {
-		return nil, err
-	}
-	man := m.Manifest
-	if m.Whole != nil {
-		if man, err = m.Whole(ctx); err != nil {
-			return nil, err
-		}
-	}
-	step := func(t int) (*trace.Step, error) { return m.Computer.Step(r.Job(), t, answer.Outputs) }
-	return dispute.NewOwn(man, r.Job(), answer, r.Claim.Count, step), nil
 }
 
 // suspect has what others attest checked; the caller holds mu. The batch serves the receipt, in which

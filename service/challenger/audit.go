@@ -195,7 +195,7 @@ func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.
 	if known || c.store.has(id) || at == nil && !c.covered(ctx, r) {
 		return nil
 	}
-	if bare(r) {
+	if c.bare(r) {
 		return c.complete(ctx, r, at)
 	}
 	if done, err := c.contradiction(ctx, r, at); done || err != nil {

@@ -10,13 +10,17 @@ import (
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
+	"elenchus/compute/model"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 )
 
-// bare says that a receipt names its claim but does not hold the ids that it is about.
-func bare(r *receipt.Receipt) bool {
-	return !r.Request.Graph() && len(r.Prompt) == 0 && len(r.Output) == 0 && r.Request.PromptCount > 0
+// bare says that a receipt names its claim but does not hold the data that it is about. A request without prompt
+// ids to a token model is false on its face.
+func (c *Challenger) bare(r *receipt.Receipt) bool {
+	m, held := c.model(r.Request.Model)
+	graph := held && m.Manifest.Kind == model.KindGraph
+	return len(r.Prompt) == 0 && len(r.Output) == 0 && (r.Request.PromptCount > 0 || graph)
 }
 
 // complete finds the ids of a public claim that came without them: from its node, or by a demand that
@@ -47,6 +51,15 @@ func (c *Challenger) complete(ctx context.Context, r *receipt.Receipt, at *dispu
 	c.conclude(id, Verdict{Claim: id, Why: "its node does not serve the ids: they are demanded on the chain"})
 	open := c.opening(r, at, m)
 	open.T = dispute.Published
+	if r.Request.Graph() {
+		man, err := m.whole(ctx)
+		if err != nil {
+			return err
+		}
+		if open.Ends, err = dispute.EndsOf(man, int(man.Layers)); err != nil {
+			return err
+		}
+	}
 	return c.ask(ctx, r, open)
 }
 
@@ -91,11 +104,18 @@ func (c *Challenger) fetched(ctx context.Context, r *receipt.Receipt) *receipt.R
 	return got
 }
 
-// Demand asks the chain for the ids of a claim that this account may have: those of a public claim, or of
-// one of its own requests, encrypted to Options.Key. Collect gives them once they are there.
-func (c *Challenger) Demand(ctx context.Context, r *receipt.Receipt, h manifest.Header) (claim.Hash, error) {
-	open := c.openingOf(r, nil, h)
+// Demand asks the chain for the data of a claim that this account may have: those of a public claim, or of
+// one of its own requests, encrypted to Options.Key. Collect gives them once they are there. man is whole if the
+// model is a graph model.
+func (c *Challenger) Demand(ctx context.Context, r *receipt.Receipt, man *manifest.Manifest) (claim.Hash, error) {
+	open := c.openingOf(r, nil, man.Header)
 	open.T = dispute.Published
+	if man.Kind == model.KindGraph {
+		var err error
+		if open.Ends, err = dispute.EndsOf(man, int(man.Layers)); err != nil {
+			return claim.Hash{}, fmt.Errorf("claim %x: %w", r.ID(), err)
+		}
+	}
 	if r.Request.DataClass != claim.Public {
 		if c.o.Key == nil {
 			return claim.Hash{}, fmt.Errorf("the data of claim %x are of class %s: the key of its user is needed", r.ID(), claim.ClassName(r.Request.DataClass))
@@ -175,7 +195,7 @@ func (c *Challenger) whole(rec record, g ledger.Game) (*receipt.Receipt, error) 
 	if err != nil {
 		return nil, err
 	}
-	ids, err := dispute.Assemble(j, posts)
+	ids, err := dispute.Assemble(&s, j, posts)
 	if s.Phase == dispute.Check && c.o.Key != nil {
 		var m dispute.Decrypt
 		if m, ids, err = dispute.Receive(&s, j, posts, c.o.Key); err == nil && m.Shown != nil {

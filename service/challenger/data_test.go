@@ -85,7 +85,7 @@ func TestADemandThatNobodyOwesIsNotMade(t *testing.T) {
 		r.Signature = sign(t, r.Claim)
 		w.o.Key = key
 		w.run(3*time.Second, func(c *challenger.Challenger) {
-			if _, err := c.Demand(t.Context(), stripped(r), w.man.Header); !errors.Is(err, dispute.ErrStep) {
+			if _, err := c.Demand(t.Context(), stripped(r), w.man); !errors.Is(err, dispute.ErrStep) {
 				t.Errorf("the data of somebody else: %v", err)
 			}
 		})
@@ -119,7 +119,7 @@ func TestTheUserTakesADelivery(t *testing.T) {
 		w.o.Collected = func(r *receipt.Receipt, err error) { got = r }
 		w.withhold = true
 		w.run(40*time.Second, func(c *challenger.Challenger) {
-			if _, err := c.Demand(t.Context(), stripped(r), w.man.Header); err != nil {
+			if _, err := c.Demand(t.Context(), stripped(r), w.man); err != nil {
 				t.Error(err)
 			}
 		})

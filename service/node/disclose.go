@@ -25,6 +25,7 @@ var (
 	errDrawn  = fmt.Errorf("%w: or be drawn to audit it, and sign Fetch(audit id)", errParty)
 	errSealed = errors.New("the data of this claim is sealed: it leaves the node for nobody")
 	errOpener = fmt.Errorf("%w, or as the opener of a game against it", errParty)
+	errGame   = fmt.Errorf("%w, and as the opener of a game against it", errParty)
 	errHidden = errors.New("the model of this claim is private: its states and tensors leave the node for nobody")
 )
 
@@ -46,7 +47,8 @@ func (n *Node) receiver(r *http.Request, id claim.Hash) (seal, error) {
 
 // innerReceiver is receiver for what computing the claim made: of a confidential model tensors are for the
 // claim's parties, whatever the class of its data, and, if the data are public, for who has a game open
-// against it; of a private model states and tensors for nobody. SPEC 15 §2.5.
+// against it; of a private model states and tensors for nobody; tensors of a graph model are for who has a game
+// open against the claim, since an auditor who reads them computes nothing. SPEC 15 §2.5.
 func (n *Node) innerReceiver(r *http.Request, id claim.Hash, tensors bool) (seal, error) {
 	rec, m, err := n.stored(id)
 	if err != nil {
@@ -56,6 +58,12 @@ func (n *Node) innerReceiver(r *http.Request, id claim.Hash, tensors bool) (seal
 	switch c := m.Manifest.Class; {
 	case c == manifest.Private:
 		return nil, errHidden
+	case m.graph() && tensors && class != claim.Sealed:
+		who, s, err := n.asks(r, id)
+		if err == nil && (!n.disputes(id, who) || class != claim.Public && who != rec.Request.User) {
+			err = errGame
+		}
+		return s, err
 	case c == manifest.Confidential && tensors && class == claim.Public:
 		who, s, err := n.asks(r, id)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/merkle"
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/model"
@@ -15,7 +16,8 @@ import (
 // Runner is the Computer of a graph model: an encoder, whose output is the vector of a text. Replay
 // must reproduce what Run did, bit for bit.
 type Runner interface {
-	Run(ctx context.Context, in []int32) ([]int32, error)
+	// Run gives the output and the root over all boundaries. SPEC 06 §3.9.
+	Run(ctx context.Context, in []int32) (out []int32, states merkle.Hash, err error)
 	Replay(in []int32) (*trace.Step, error)
 }
 
@@ -51,26 +53,26 @@ func checkGraph(j *Job, m *Model) error {
 }
 
 // run computes the output of a graph model when its turn has come.
-func (n *Node) run(ctx context.Context, m *Model, j *Job) ([]int32, error) {
+func (n *Node) run(ctx context.Context, m *Model, j *Job) (out []int32, states merkle.Hash, err error) {
 	if err := n.runs.enter(ctx); err != nil {
-		return nil, err
+		return nil, states, err
 	}
 	defer n.runs.leave()
-	out, err := m.Computer.(Runner).Run(ctx, j.Prompt) // servable has asked
+	out, states, err = m.Computer.(Runner).Run(ctx, j.Prompt) // servable has asked
 	if errors.Is(err, model.ErrModel) {
 		err = fmt.Errorf("%w: %w", ErrRefused, err)
 	}
-	return out, err
+	return out, states, err
 }
 
 // serveGraph computes a job of a graph model and returns the receipt, stored already. SPEC 07 §3.
 func (n *Node) serveGraph(ctx context.Context, m *Model, j *Job) (*receipt.Receipt, error) {
-	out, err := n.run(ctx, m, j)
+	out, states, err := n.run(ctx, m, j)
 	if err != nil {
 		return nil, err
 	}
 	n.crash("before signing")
-	r, err := n.signed(j, claim.Claim{OutputRoot: trace.IDTree(out).Root()}, out, claim.Signature{})
+	r, err := n.signed(j, claim.Claim{StateRoot: states, OutputRoot: trace.IDTree(out).Root()}, out, claim.Signature{})
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +96,15 @@ func knowledgeOfGraph(ctx context.Context, r *receipt.Receipt, m *Model) (disput
 	return dispute.NewOwnGraph(man, step), nil
 }
 
+// runner is what runs a graph model, if by does.
+func runner(by Computer) (Runner, error) {
+	run, ok := by.(Runner)
+	if !ok {
+		return nil, fmt.Errorf("%w: what computes here runs no graph models", ErrRefused)
+	}
+	return run, nil
+}
+
 // replay is step t of a claim, computed again by what computed it.
 func (m *Model) replay(by Computer, r *receipt.Receipt, t int) (*trace.Step, error) {
 	if !m.graph() {
@@ -102,5 +113,9 @@ func (m *Model) replay(by Computer, r *receipt.Receipt, t int) (*trace.Step, err
 	if t != 0 {
 		return nil, errors.Join(trace.ErrTrace, fmt.Errorf("step %d of a graph model, which has one", t))
 	}
-	return m.Computer.(Runner).Replay(r.Prompt)
+	run, err := runner(by)
+	if err != nil {
+		return nil, err
+	}
+	return run.Replay(r.Prompt)
 }

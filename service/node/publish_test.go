@@ -92,8 +92,8 @@ func TestANodePublishesWhatItIsAskedFor(t *testing.T) {
 		if err != nil || v.Phase != dispute.Lost || v.Flags != dispute.FlagDemand|dispute.FlagDescended {
 			t.Fatalf("the demand ended in %s with flags %d, %v", v.Phase, v.Flags, err)
 		}
-		_, j, posts := pieces(t, g)
-		ids, err := dispute.Assemble(j, posts)
+		s, j, posts := pieces(t, g)
+		ids, err := dispute.Assemble(&s, j, posts)
 		if err != nil || !slices.Equal(ids.Prompt, r.Prompt) || !slices.Equal(ids.Stop, r.Stop) || !slices.Equal(ids.Output, r.Output) {
 			t.Fatalf("published are other ids: %v", err)
 		}

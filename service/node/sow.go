@@ -38,12 +38,19 @@ func (n *Node) sow(ctx context.Context) error {
 	if err != nil || like == nil {
 		return err
 	}
-	prompt, shared := splice(like.Prompt, other.Prompt, n.o.Plants.draw)
+	mix := splice
+	if like.Request.Graph() {
+		mix = spliceInputs
+	}
+	prompt, shared := mix(like.Prompt, other.Prompt, n.o.Plants.draw)
 	if prompt == nil {
 		return nil
 	}
 	j := Job{Request: like.Request, Prompt: prompt, Stop: like.Stop, Sampler: like.Sampler}
-	j.Request.PromptRoot, j.Request.PromptCount = trace.IDTree(prompt).Root(), uint32(len(prompt))
+	j.Request.PromptRoot = trace.IDTree(prompt).Root()
+	if !like.Request.Graph() {
+		j.Request.PromptCount = uint32(len(prompt))
+	}
 	j.Request.Nonce = n.o.Plants.draw(^uint64(0))
 	if j.Request.Seed != 0 {
 		j.Request.Seed = n.o.Plants.draw(1 << 63)
@@ -61,7 +68,11 @@ func (n *Node) sow(ctx context.Context) error {
 		return err
 	}
 	defer n.runs.leave()
-	r, seed, err := n.falsely(ctx, m, &j, shared)
+	lie := func() (*receipt.Receipt, uint64, error) { return n.falsely(ctx, m, &j, shared) }
+	if m.graph() {
+		lie = func() (*receipt.Receipt, uint64, error) { return n.falseRun(ctx, m, &j) }
+	}
+	r, seed, err := lie()
 	if err != nil {
 		return err
 	}
@@ -110,14 +121,19 @@ func (n *Node) falsely(ctx context.Context, m *Model, j *Job, shared int) (*rece
 		if same || first <= shared {
 			continue
 		}
-		c := claim.Claim{Version: claim.Version, Node: n.addr, RequestDigest: j.Request.Digest(n.o.Domain), Count: uint32(len(a.Outputs)),
-			Finish: finish, StateRoot: a.StateTree().Root(), OutputRoot: trace.IDTree(a.Outputs).Root()}
-		if err := c.Check(j.Request); err != nil {
-			return nil, 0, err
-		}
-		return &receipt.Receipt{Domain: n.o.Domain, Request: j.Request, Claim: c, Prompt: j.Prompt, Stop: j.Stop, Output: a.Outputs, Sampler: j.Sampler}, seed, nil
+		r, err := n.planned(j, claim.Claim{Count: uint32(len(a.Outputs)), Finish: finish, StateRoot: a.StateTree().Root()}, a.Outputs)
+		return r, seed, err
 	}
 	return nil, 0, fmt.Errorf("none of %d faults shows in a job of %d ids", maxFaults, len(j.Prompt))
+}
+
+// planned is what a plant would claim: without times and signature.
+func (n *Node) planned(j *Job, c claim.Claim, output []int32) (*receipt.Receipt, error) {
+	c.Version, c.Node, c.RequestDigest, c.OutputRoot = claim.Version, n.addr, j.Request.Digest(n.o.Domain), trace.IDTree(output).Root()
+	if err := c.Check(j.Request); err != nil {
+		return nil, err
+	}
+	return &receipt.Receipt{Domain: n.o.Domain, Request: j.Request, Claim: c, Prompt: j.Prompt, Stop: j.Stop, Output: output, Sampler: j.Sampler}, nil
 }
 
 // alike draws the claim that a plant is to look like, and another one about the same model for its
@@ -141,9 +157,9 @@ func (n *Node) alike() (like, other *receipt.Receipt, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		m, err := n.model(r.Request.Model)
+		_, err = n.model(r.Request.Model)
 		users := n.o.Plants.Users
-		if err != nil || r.Request.DataClass != claim.Public || m.graph() || len(users) > 0 && !slices.Contains(users, r.Request.User) {
+		if err != nil || r.Request.DataClass != claim.Public || len(users) > 0 && !slices.Contains(users, r.Request.User) {
 			continue
 		}
 		fit = append(fit, r)

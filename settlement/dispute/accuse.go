@@ -5,6 +5,7 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/merkle"
+	"elenchus/commitment/trace"
 )
 
 // Accuse compares the claim of m with the player's own recomputation and, where the claim is false,
@@ -53,7 +54,7 @@ func (m *OpenMove) accuseGraph(own Knowledge) (bool, error) {
 		return false, err
 	}
 	m.T = 0
-	return b[len(b)-1] != m.Claim.OutputRoot, nil
+	return b[len(b)-1] != m.Claim.OutputRoot || trace.BoundaryTree(b).Root() != m.Claim.StateRoot, nil
 }
 
 // accuseState names the first state that differs, or asks for the descent to it.

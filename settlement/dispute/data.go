@@ -12,7 +12,7 @@ import (
 	"elenchus/compute/opset"
 )
 
-// Published and Delivered are steps of demands for the ids of a claim: of a public one, by anybody, in
+// Published and Delivered are steps of demands for the data of a claim: of a public one, by anybody, in
 // the clear; of one for its parties, by the request's user, encrypted to his key. SPEC 08 §4.12.
 const (
 	Published uint32 = 1<<32 - 6
@@ -28,7 +28,7 @@ const (
 // saltBytes are the secret of the salts, with which a piece of a salted prompt begins.
 const saltBytes = 32
 
-// piece is a part of one of the three id lists of a claim. SPEC 08 §4.12.
+// piece is a part of one of the lists of a claim's data. SPEC 08 §4.12.
 type piece struct {
 	list   int  // 0 prompt, 1 stop ids, 2 outputs
 	salted bool // the leaves are made from a secret and ids, which the piece has in their place
@@ -62,45 +62,59 @@ func (p *piece) leaves(head []byte) []byte {
 	return out
 }
 
-// lists are the counts and roots of the id lists.
-func (j *Job) lists() (counts [3]uint64, roots [3]Hash) {
-	return [3]uint64{uint64(j.PromptCount), uint64(j.StopCount), uint64(j.Count)}, [3]Hash{j.PromptRoot, j.StopRoot, j.OutputRoot}
+// list is one of the lists of a claim's data: prompt, stop ids and outputs, or a graph model's input, nothing,
+// and output.
+type list struct {
+	bytes  uint64 // of the elements
+	salted bool
+	root   Hash
 }
 
-// piecesOf is how many pieces a list is, and how many leaves each but the last has.
-func (j *Job) piecesOf(list int, ids uint64) (n, leaves uint64) {
-	leaves = pieceLeaves
-	salted := j.Salted && list == 0
-	if salted {
-		leaves = saltedLeaves
+// leaves is how many leaves the list has.
+func (l *list) leaves() uint64 {
+	if l.salted {
+		return l.bytes / 4
 	}
-	return (idLeaves(salted, ids) + leaves - 1) / leaves, leaves
+	return (l.bytes + opset.LeafBytes - 1) / opset.LeafBytes
 }
 
-// Pieces is how many pieces the ids of a claim are.
-func (j *Job) Pieces() uint64 {
-	counts, _ := j.lists()
-	all := uint64(0)
-	for list, c := range counts {
-		n, _ := j.piecesOf(list, c)
-		all += n
+// most is how many leaves a piece of the list has at most, pieces how many pieces the list is.
+func (l *list) most() uint64 {
+	if l.salted {
+		return saltedLeaves
 	}
-	return all
+	return pieceLeaves
 }
 
-// piece is the one with a number below Pieces.
-func (j *Job) piece(number uint64) piece {
-	counts, roots := j.lists()
-	list := 0
-	n, most := j.piecesOf(list, counts[list])
-	for list < 2 && number >= n {
-		number -= n
-		list++
-		n, most = j.piecesOf(list, counts[list])
+func (l *list) pieces() uint64 { return (l.leaves() + l.most() - 1) / l.most() }
+
+// lists are those of a game about data: what the opening has counted of a graph model stands in the state.
+func (s *State) lists(j *Job) [3]list {
+	if s.graph() {
+		return [3]list{{bytes: uint64(s.YPrev), root: j.PromptRoot}, {}, {bytes: uint64(s.Y), root: j.OutputRoot}}
 	}
-	salted := j.Salted && list == 0
-	leaves := idLeaves(salted, counts[list])
-	return piece{list: list, salted: salted, a: most * number, b: min(most*(number+1), leaves), depth: merkle.Depth(leaves), root: roots[list]}
+	return [3]list{{4 * uint64(j.PromptCount), j.Salted, j.PromptRoot}, {4 * uint64(j.StopCount), false, j.StopRoot}, {4 * uint64(j.Count), false, j.OutputRoot}}
+}
+
+// pieces is how many pieces the data of a game are.
+func (s *State) pieces(j *Job) (n uint64) {
+	for _, l := range s.lists(j) {
+		n += l.pieces()
+	}
+	return n
+}
+
+// piece is the one with a number below pieces.
+func (s *State) piece(j *Job, number uint64) piece {
+	lists := s.lists(j)
+	at := 0
+	for at < 2 && number >= lists[at].pieces() {
+		number -= lists[at].pieces()
+		at++
+	}
+	l := &lists[at]
+	most, leaves := l.most(), l.leaves()
+	return piece{list: at, salted: l.salted, a: most * number, b: min(most*(number+1), leaves), depth: merkle.Depth(max(leaves, 1)), root: l.root}
 }
 
 // opens says ErrOpening unless leaves and siblings lead to the root of the list.
@@ -177,7 +191,7 @@ func decodePublish(s *State, r *reader) Move {
 		m.At = r.point()
 		r.bad = r.bad || m.At == (claim.Point{})
 	}
-	p := m.Job.piece(s.Index)
+	p := s.piece(&m.Job, s.Index)
 	m.Data = r.take(p.size())
 	return m
 }
@@ -199,7 +213,7 @@ func decodeDecrypt(s *State, r *reader) Move {
 		r.bad = true
 		return m
 	}
-	p := m.Job.piece(uint64(m.Shown.Piece))
+	p := s.piece(&m.Job, uint64(m.Shown.Piece))
 	m.Shown.Plain = r.take(p.size())
 	m.Shown.Later = r.hashes(s.Total - uint64(m.Shown.Piece) - 1)
 	return m
@@ -218,24 +232,28 @@ func (s *State) pieceKey(secret Hash, number uint64) Hash {
 	return claim.Keccak(secret[:], s.Case[:], binary.BigEndian.AppendUint64(nil, number))
 }
 
-// Pieces is how many pieces of data the move asks for, 0 if it is not about data.
+// Pieces is how many pieces of data the move asks for, 0 if it is not about data or its descriptors are none.
 func (m *OpenMove) Pieces() uint64 {
 	if m.T != Published && m.T != Delivered {
 		return 0
 	}
-	j := Job{PromptCount: m.Request.PromptCount, StopCount: m.Request.StopCount, Count: m.Claim.Count, Salted: m.salted()}
-	return j.Pieces()
+	s, j := State{}, Job{PromptCount: m.Request.PromptCount, StopCount: m.Request.StopCount, Count: m.Claim.Count, Salted: m.salted()}
+	if m.graph() {
+		s.Flags = FlagGraph
+		if m.measure(&s) != nil {
+			return 0
+		}
+	}
+	return s.pieces(&j)
 }
 
-// asks puts a claim's ids in hand.
+// asks puts a claim's data in hand.
 func (m *OpenMove) asks(s *State, j *Job) error {
 	class := claim.Public
 	if m.T == Delivered {
 		class = claim.Parties
 	}
 	switch {
-	case m.graph():
-		return fmt.Errorf("%w: ids of a graph model", ErrStep)
 	case m.Sampler.Lists != (Hash{}):
 		return fmt.Errorf("%w: the request has a bias, stop strings or a grammar, which are not published", ErrStep)
 	case m.Request.DataClass != class:
@@ -251,7 +269,12 @@ func (m *OpenMove) asks(s *State, j *Job) error {
 		copy(s.KV[:], m.To[:32])
 		copy(s.Boundaries[:], m.To[32:])
 	}
-	s.Phase, s.Total = Publication, j.Pieces()
+	if m.graph() {
+		if err := m.measure(s); err != nil {
+			return err
+		}
+	}
+	s.Phase, s.Total = Publication, s.pieces(j)
 	s.Flags |= FlagDemand | FlagDescended
 	return nil
 }
@@ -265,7 +288,7 @@ func applyPublish(s *State, m Publish) error {
 	if m.Job.Hash() != s.JobHash {
 		return fmt.Errorf("%w: %x", ErrBadJob, m.Job.Hash())
 	}
-	p := m.Job.piece(s.Index)
+	p := s.piece(&m.Job, s.Index)
 	if uint64(len(m.Data)) != p.size() {
 		return fmt.Errorf("%w: piece %d has %d bytes, want %d", ErrBadPayload, s.Index, len(m.Data), p.size())
 	}
@@ -300,7 +323,7 @@ func applyDecrypt(s *State, m Decrypt) error {
 	if uint64(w.Piece) >= s.Total {
 		return fmt.Errorf("%w: piece %d of %d", ErrRange, w.Piece, s.Total)
 	}
-	p := m.Job.piece(uint64(w.Piece))
+	p := s.piece(&m.Job, uint64(w.Piece))
 	if uint64(len(w.Plain)) != p.size() || uint64(len(w.Later)) != s.Total-uint64(w.Piece)-1 {
 		return fmt.Errorf("%w: piece %d of %d bytes, %d after it", ErrBadPayload, w.Piece, len(w.Plain), len(w.Later))
 	}
@@ -337,7 +360,7 @@ func NextPiece(s *State, j Job, ids *IDs, once *ecdsa.PrivateKey) (Publish, erro
 	if s.Phase != Publication {
 		return Publish{}, fmt.Errorf("%w: phase %s asks for no data", ErrStuck, s.Phase)
 	}
-	p := j.piece(s.Index)
+	p := s.piece(&j, s.Index)
 	list, salt := ids.list(p.list), [32]byte{}
 	if p.salted {
 		salt = ids.Salt
@@ -369,22 +392,22 @@ func NextPiece(s *State, j Job, ids *IDs, once *ecdsa.PrivateKey) (Publish, erro
 
 // Assemble puts the ids of a claim together from the pieces that were posted in the clear; it fails
 // unless they are all there and lead to the roots of the job.
-func Assemble(j Job, posted []Publish) (IDs, error) {
+func Assemble(s *State, j Job, posted []Publish) (IDs, error) {
 	plain := make([][]byte, len(posted))
 	for i := range posted {
 		plain[i] = posted[i].Data
 	}
-	return assemble(j, plain)
+	return assemble(s, j, plain)
 }
 
-func assemble(j Job, plain [][]byte) (IDs, error) {
+func assemble(s *State, j Job, plain [][]byte) (IDs, error) {
 	var lists [3][]byte
 	var salt [32]byte
-	if uint64(len(plain)) != j.Pieces() {
-		return IDs{}, fmt.Errorf("%w: %d pieces of %d", ErrBadPayload, len(plain), j.Pieces())
+	if uint64(len(plain)) != s.pieces(&j) {
+		return IDs{}, fmt.Errorf("%w: %d pieces of %d", ErrBadPayload, len(plain), s.pieces(&j))
 	}
 	for i, b := range plain {
-		p := j.piece(uint64(i))
+		p := s.piece(&j, uint64(i))
 		if uint64(len(b)) != p.size() {
 			return IDs{}, fmt.Errorf("%w: piece %d has %d bytes", ErrBadPayload, i, len(b))
 		}
@@ -398,9 +421,9 @@ func assemble(j Job, plain [][]byte) (IDs, error) {
 		}
 		lists[p.list] = append(lists[p.list], head...)
 	}
-	counts, _ := j.lists()
+	all := s.lists(&j)
 	ids := func(n int) []int32 {
-		out := make([]int32, counts[n])
+		out := make([]int32, all[n].bytes/4)
 		for i := range out {
 			out[i] = int32(binary.LittleEndian.Uint32(lists[n][4*i:]))
 		}
@@ -423,13 +446,13 @@ func Receive(s *State, j Job, posted []Publish, key *ecdsa.PrivateKey) (Decrypt,
 			return Decrypt{}, IDs{}, err
 		}
 		plain[i] = claim.Mask(s.pieceKey(secret, uint64(i)), m.Data)
-		if p := j.piece(uint64(i)); p.opens(plain[i]) != nil {
+		if p := s.piece(&j, uint64(i)); p.opens(plain[i]) != nil {
 			d, err := garbled(j, posted, i, before, plain[i], key)
 			return d, IDs{}, err
 		}
 		before = chained(before, m.hash())
 	}
-	ids, err := assemble(j, plain)
+	ids, err := assemble(s, j, plain)
 	return Decrypt{Job: j}, ids, err
 }
 
@@ -448,7 +471,7 @@ func garbled(j Job, posted []Publish, at int, before Hash, plain []byte, key *ec
 
 // Posts reads what was posted in a demand for data, in order, out of the payloads of its moves.
 func Posts(s *State, j Job, payloads [][]byte) ([]Publish, error) {
-	at := State{Phase: Publication, JobHash: j.Hash(), Total: s.Total, Type: s.Type}
+	at := State{Phase: Publication, JobHash: j.Hash(), Total: s.Total, Type: s.Type, Flags: s.Flags, YPrev: s.YPrev, Y: s.Y}
 	var out []Publish
 	for i, b := range payloads {
 		at.Index = uint64(i)

@@ -92,7 +92,7 @@ func TestPublishedIDsAreThoseOfTheClaim(t *testing.T) {
 	for _, n := range [][3]int{{1, 0, 1}, {16, 1, 17}, {512, 64, 513}, {1100, 2, 40}} {
 		w, ids := dataWorld(t, man, Published, dataKey(t, 12), n[0], n[1], n[2])
 		g := begin(t, w)
-		if g.s.Phase != Publication || g.s.Total != g.j.Pieces() {
+		if g.s.Phase != Publication || g.s.Total != g.s.pieces(&g.j) {
 			t.Fatalf("opened in %s for %d pieces", g.s.Phase, g.s.Total)
 		}
 		for at := range g.s.Total {
@@ -117,7 +117,7 @@ func TestPublishedIDsAreThoseOfTheClaim(t *testing.T) {
 		if g.s.Phase != Lost {
 			t.Fatalf("a demand that was met is in %s", g.s.Phase)
 		}
-		got, err := Assemble(g.j, postsOf(g))
+		got, err := Assemble(&g.s, g.j, postsOf(g))
 		if err != nil || !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Stop, ids.Stop) || !slices.Equal(got.Output, ids.Output) {
 			t.Fatalf("assembled are other ids, %v", err)
 		}

@@ -34,7 +34,6 @@ func faces(t testing.TB, llama, toy *manifest.Manifest) []face {
 		{"finish", llama, func(m *OpenMove) { m.Claim.Finish = claim.FinishGrammar + 1 }},
 		{"graph count", toy, func(m *OpenMove) { m.Claim.Count = 1 }},
 		{"graph finish", toy, func(m *OpenMove) { m.Claim.Finish = claim.FinishLength }},
-		{"graph stateRoot", toy, func(m *OpenMove) { m.Claim.StateRoot = Hash{31: 1} }},
 	} {
 		var w *world
 		if c.man == llama {

@@ -44,6 +44,7 @@ type OpenMove struct {
 	Cancel    claim.Signature // of a claim that was cancelled: its user's
 	Second    *Second         // only with T Contradicts
 	To        claim.Point     // only with T Delivered: the opener's public key
+	Ends      *Ends           // only with T Published or Delivered about a graph model
 }
 
 // Key is the slot that a commit takes and its game keeps.
@@ -85,8 +86,6 @@ func (m *OpenMove) Face(d claim.Domain) (field string, value uint64) {
 		return "count", uint64(c.Count)
 	case m.graph() && c.Finish != 0:
 		return "finish", uint64(c.Finish)
-	case m.graph() && c.StateRoot != Hash{}:
-		return "stateRoot", 1
 	case m.graph():
 		return "", 0
 	case m.Request.PromptCount == 0:
@@ -124,6 +123,9 @@ func (m *OpenMove) Encode() []byte {
 	}
 	if m.T == Delivered {
 		w.bytes(m.To[:])
+	}
+	if m.ends() && m.Ends != nil {
+		w.ends(m.Ends)
 	}
 	w.cancel(c, m.Cancel)
 	return w.b
@@ -168,6 +170,9 @@ func DecodeOpen(payload []byte, count uint32) (OpenMove, error) {
 	}
 	if m.T == Delivered {
 		m.To = r.point()
+	}
+	if m.ends() {
+		m.Ends = r.ends(m.graphDepth())
 	}
 	m.Cancel = r.cancel(&m.Claim)
 	return m, r.end(KindOpen)

@@ -6,6 +6,7 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/merkle"
+	"elenchus/commitment/trace"
 	"elenchus/compute/opset"
 )
 
@@ -67,6 +68,9 @@ func revealGraph(s *State, m *Reveal) error {
 	last := m.Boundaries[len(m.Boundaries)-1]
 	if m.Boundaries[0] != m.Job.PromptRoot || last != m.Job.OutputRoot {
 		return fmt.Errorf("%w: boundaries must begin with the input root and end with the output root", ErrOpening)
+	}
+	if got := Hash(trace.BoundaryTree(m.Boundaries).Root()); got != m.Job.StateRoot {
+		return fmt.Errorf("%w: the boundaries have root %x, the claim's stateRoot is %x", ErrOpening, got, m.Job.StateRoot)
 	}
 	s.Boundaries, s.Phase = claim.TreeRoot(m.Boundaries), Stage
 	return nil

@@ -273,6 +273,8 @@ func TestSharedVectors(t *testing.T) {
 	c.onItsFace(t, llama, toy)
 	c.evidence(t, llama)
 	c.data(llama)
+	c.tensors()
+	c.stages()
 	c.private(t, llama)
 	for _, f := range []struct {
 		name string

@@ -330,7 +330,7 @@ func graphWorld(t testing.TB, man *manifest.Manifest, l *lie) *world {
 	}
 	root := func(x *tensor.Tensor) Hash { return merkle.Root(opset.LeafBytes, x.Bytes(0, x.Len())) }
 	w := &world{man: man, node: NewOwnGraph(man, theirs), opener: NewOwnGraph(man, mine)}
-	w.open = OpenMove{Opener: who, Header: man.Header, Claim: claim.Claim{OutputRoot: root(theirs.Output()), ChallengeUntil: 300},
+	w.open = OpenMove{Opener: who, Header: man.Header, Claim: claim.Claim{StateRoot: trace.BoundaryTree(theirs.Boundaries()).Root(), OutputRoot: root(theirs.Output()), ChallengeUntil: 300},
 		Request: claim.Request{PromptRoot: root(in)}}
 	w.sign(t)
 	return w

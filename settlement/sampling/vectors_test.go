@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"testing"
 
@@ -29,6 +30,8 @@ type drawVector struct {
 	Audit       string
 	States      uint64
 	Leaf        uint64 // of the KV tree, of a model with 12 layers, dLayer 4, dRow 1
+	Stage       uint64 // of a graph model of 13 stages
+	StageBits   string // of the leaf of its output
 	Commit      string // of auditor 01..01 who says true about salted root = seed with nonce = batch
 	SaltedLeaf  string // of 512 bytes 5a
 }
@@ -47,6 +50,8 @@ func drawVectors() []drawVector {
 			audit := sampling.ID(batch, v.Draw, place)
 			v.Audit = hex.EncodeToString(audit[:])
 			v.Leaf = sampling.Leaf(seed, audit, &manifest.Header{Layers: 12, DLayer: 4, DRow: 1}, v.States)
+			stage, bits := sampling.Stage(seed, audit, &manifest.Header{Layers: 13})
+			v.Stage, v.StageBits = stage, fmt.Sprintf("%016x", bits)
 			var who claim.Address
 			var row [512]byte
 			for k := range who {

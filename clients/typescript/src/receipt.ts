@@ -3,11 +3,12 @@ import { base64url, concat, equal, fromBase64url, hex, InputError, Reader } from
 import { CANCELLED, cancelDigest, type Claim, claimDigest, claimID, type Domain, namedBy, readClaim, readRequest, type Request, requestDigest, signer } from "./claim.js";
 import { decodeAutomaton, type Grammar } from "./grammar.js";
 import { parseJson } from "./json.js";
-import { type Model, PRIVATE } from "./model.js";
+import { countOf } from "./descriptor.js";
+import { GRAPH, type Model, PRIVATE } from "./model.js";
 import { extras, isOff, off, sameSettings, type Settings } from "./memory.js";
 import { divide } from "./reasoning.js";
 import { asked, divisions } from "./request.js";
-import { generate, idRoot, promptRoot, type Job } from "./run.js";
+import { evaluate, generate, idRoot, promptRoot, type Job } from "./run.js";
 import { Unsupported } from "./template.js";
 import { Tokenizer } from "./text.js";
 
@@ -31,10 +32,11 @@ export function parseReceipt(text: string): Receipt {
   r.tag("elenchus/receipt/1");
   const domain = { chainId: r.u64(), arena: r.bytes(20) };
   const request = readRequest(r), claim = readClaim(r), signature = r.bytes(65), cancel = r.bytes(claim.finish === CANCELLED ? 65 : 0);
+  const graph = request.promptCount === 0; // the elements of tensors: i32
   const list = (what: string): number[] => {
     const n = r.u32(1 << 20, `number of ${what} ids`);
     if (4 * n > r.left) r.fail(`${n} ${what} ids, ${r.left} bytes are left`);
-    return Array.from({ length: n }, () => r.u32(0x7fffffff, `${what} id`));
+    return Array.from({ length: n }, () => (graph ? r.u32() | 0 : r.u32(0x7fffffff, `${what} id`)));
   };
   const prompt = list("prompt"), stop = list("stop"), output = list("output");
   const salt = r.bytes(salted(request) ? 32 : 0);
@@ -122,6 +124,7 @@ function signatures(r: Receipt): string {
 function ids(r: Receipt): string {
   const { request: q, claim: c } = r;
   if (!equal(namedBy(c, q, r.domain, r.cancel), c.requestDigest)) return "the claim is about another request";
+  if (q.promptCount === 0) return tensors(r);
   if (c.version !== 1 || c.count < 1 || c.finish === 0 || c.finish > 6) return `claim of version ${c.version}, ${c.count} ids and finish ${c.finish}`;
   if (salted(q) && r.salt.every((x) => x === 0)) return "a request that is not public has no salt";
   if (q.promptCount !== r.prompt.length || !equal(q.promptRoot, promptRoot(r.prompt, r.salt))) return "other prompt ids than the request signs";
@@ -131,7 +134,26 @@ function ids(r: Receipt): string {
   return equal(q.extras, extras(r.settings)) ? "" : "other settings than the request signs";
 }
 
+/** The tensors of a claim about a graph model. SPEC 07 §3, §8. */
+function tensors(r: Receipt): string {
+  const { request: q, claim: c } = r;
+  if (c.version !== 1 || c.count !== 0 || c.finish !== 0) return `claim of version ${c.version} about a tensor, with count ${c.count} and finish ${c.finish}`;
+  if (r.stop.length > 0 || !q.extras.every((x) => x === 0)) return "a request for a tensor with stop ids or settings";
+  if (r.prompt.length === 0 && r.output.length === 0) throw new Unsupported("receipts without their tensors");
+  if (!equal(q.promptRoot, idRoot(r.prompt))) return "another input than the request signs";
+  return equal(c.outputRoot, idRoot(r.output)) ? "" : "another output than the claim signs";
+}
+
+function evaluated(r: Receipt, m: Model): string {
+  const first = m.stages[0][0].d;
+  if (first.type !== 3 || countOf(first, 0) !== r.prompt.length) return "the input is none of the model's";
+  const a = evaluate(m, Int32Array.from(r.prompt));
+  if (!equal(a.outputRoot, r.claim.outputRoot)) return "the model's output is another one";
+  return equal(a.stateRoot, r.claim.stateRoot) ? "" : "the output is right, but the stages have another root than the claim says";
+}
+
 function execution(r: Receipt, m: Model): string {
+  if (m.header.kind === GRAPH) return evaluated(r, m);
   const q = r.request;
   const job: Job = { prompt: r.prompt, stop: r.stop, maxNew: q.maxNew, temperature: q.temperature, seed: q.seed, settings: r.settings, ...(r.claim.finish === CANCELLED ? { cut: r.claim.count } : {}) };
   const a = generate(m, job), i = a.output.findIndex((id, k) => id !== r.output[k]);
@@ -182,8 +204,17 @@ export function verifyReceipt(text: string, o: VerifyOptions = {}): Report {
     const named = check("model", () => (hex(r.request.model) === m.id ? "" : `the request is about model ${hex(r.request.model)}`));
     const about = (name: string, f: () => string): Statement => (named.outcome === "holds" ? check(name, f) : { name, outcome: "cannot", detail: "it is another model" });
     statements.push(named);
-    statements.push(o.request === undefined ? unasked("request") : about("request", () => requested(r, m, o.request!)));
-    statements.push(o.text === undefined && o.reasoning === undefined ? unasked("text") : about("text", () => answered(r, m, o)));
+    const texts = (): void => {
+      if (m.header.kind === GRAPH) throw new Unsupported("texts of vectors");
+    };
+    statements.push(o.request === undefined ? unasked("request") : about("request", () => {
+      texts();
+      return requested(r, m, o.request!);
+    }));
+    statements.push(o.text === undefined && o.reasoning === undefined ? unasked("text") : about("text", () => {
+      texts();
+      return answered(r, m, o);
+    }));
     statements.push(about("execution", () => execution(r, m)));
   }
   const has = (x: Outcome): boolean => statements.some((s) => s.outcome === x);

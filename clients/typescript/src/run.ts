@@ -224,8 +224,8 @@ export function generate(m: Model, job: Job, emit?: (id: number) => void): Answe
   return { output: run.output, finish: run.finish, states: run.states, stateRoot: rootOf(run.states, depth(run.states.length)), outputRoot: idRoot(run.output) };
 }
 
-/** Computes a graph model: its output tensor, and the tree of it. */
-export function evaluate(m: Model, input: Ints): { output: Ints; outputRoot: Uint8Array } {
+/** Computes a graph model: its output tensor, the root of it, and the root over all boundaries. SPEC 06 §3.9. */
+export function evaluate(m: Model, input: Ints): { output: Ints; outputRoot: Uint8Array; stateRoot: Uint8Array } {
   if (m.header.kind !== GRAPH) throw new Error("this model answers text");
   const c: Context = {
     t: 0, m: 0, yPrev: 0, maxNew: 0, tMax: 0, temperature: 0, seed: 0n, stopCount: 0, biased: 0,
@@ -233,11 +233,13 @@ export function evaluate(m: Model, input: Ints): { output: Ints; outputRoot: Uin
     grammared: 0, grammarState: 0,
   };
   let x = input;
+  const bounds = [root(toBytes(x), 64)];
   for (const ops of m.stages) {
     const tensors = runStage(ops, c, x, (_kind, type, first, n) => part(input, type, first, n));
     x = tensors[tensors.length - 1];
+    bounds.push(root(toBytes(x), 64));
   }
-  return { output: x, outputRoot: root(toBytes(x), 64) };
+  return { output: x, outputRoot: bounds[bounds.length - 1], stateRoot: rootOf(bounds, depth(bounds.length)) };
 }
 
 export { fromBytes };

@@ -71,6 +71,7 @@ type Audit struct {
 
 	stage  int // of a graph model
 	tensor *tensor.Tensor
+	bounds []merkle.Hash // of a graph model, so far
 	own    *receipt.Own
 }
 
@@ -124,6 +125,7 @@ func (a *Audit) input() error {
 	}
 	a.tensor = tensor.New(tensor.I32, 1, 1, len(a.r.Prompt))
 	copy(a.tensor.I32, a.r.Prompt)
+	a.bounds = []merkle.Hash{trace.Boundary(a.man, a.tensor)}
 	return nil
 }
 
@@ -192,6 +194,7 @@ func (a *Audit) through() *News {
 	if !a.Done() {
 		w, c := machine.Workspace{}, opset.Context{Prompt: a.r.Prompt}
 		a.tensor = w.Run(&m.Stages[a.stage], &c, a.tensor, nil)
+		a.bounds = append(a.bounds, trace.Boundary(a.man, a.tensor))
 		a.stage++
 	}
 	return &News{Done: a.stage, Of: len(m.Stages), Tokens: a.news, Over: a.Done()}
@@ -206,10 +209,10 @@ func (a *Audit) Result() *Result {
 		Count: len(own.Output), Finish: own.Finish, Differ: differ(a.r.Output, own.Output),
 		Roots: Roots{Prompt: hash(trace.PromptTree(a.r.Prompt, a.r.Salt).Root()), Output: hash(trace.IDTree(own.Output).Root())},
 	}
+	out.Roots.State = hash(own.StateRoot)
 	if a.run == nil {
 		return out
 	}
-	out.Roots.State = hash(own.StateRoot)
 	if a.tok != nil {
 		out.Output, _ = receipt.AnswerText(a.tok, a.r.Job(), own.Output) // ids that the model drew have texts
 	}
@@ -222,7 +225,7 @@ func (a *Audit) answer() *receipt.Own {
 		return a.own
 	}
 	if a.run == nil {
-		a.own = &receipt.Own{Output: slices.Clone(a.tensor.I32)}
+		a.own = &receipt.Own{StateRoot: trace.BoundaryTree(a.bounds).Root(), Output: slices.Clone(a.tensor.I32)}
 		return a.own
 	}
 	c := a.chain.Answer(a.run.Output())

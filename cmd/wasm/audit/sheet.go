@@ -219,6 +219,7 @@ func asserted(r *receipt.Receipt) Group {
 	if r.Request.Graph() {
 		return Group{"What the node claims", []Row{
 			{"output", fmt.Sprintf("%d elements, root %x", len(r.Output), c.OutputRoot), "the tensor that the model gave"},
+			{"stages", hash(c.StateRoot), "root over the input and what each stage of the model gave"},
 			{"value", amount(c.Value), "declared worth of the answer, in token units"},
 		}}
 	}

@@ -26,6 +26,8 @@ interface IAudits {
     error WrongClaim(uint256 got, uint256 want);
     /// @notice The opening leads to another root.
     error WrongRoot(bytes32 got, bytes32 want);
+    /// @notice A graph model of one stage: its only output is served, so that nothing shows who computed it.
+    error NothingHidden();
     error Insufficient(address account, uint256 has, uint256 needs);
     error TransferFailed(uint256 amount);
 

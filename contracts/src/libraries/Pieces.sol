@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {GameState as G} from "./GameState.sol";
 import {Job} from "./Job.sol";
 import {Trees} from "./Trees.sol";
 
 /// @title The ids of a claim in pieces of at most 2,048 bytes (SPEC 08 §4.12)
 /// @notice Pieces are those of the prompt, then of the stop ids, then of the outputs: 32 leaves each, the last of a list fewer,
 /// followed by their siblings. Those of a salted prompt have the secret of its salts and 128 ids, followed by the siblings of
-/// the leaves that these make.
+/// the leaves that these make. Those of a graph model's claim are of its input, then of its output.
 library Pieces {
     uint256 private constant LEAVES = 32;
     uint256 private constant SALTED = 128;
@@ -31,8 +32,26 @@ library Pieces {
         return _pieces(salted, prompt) + _pieces(false, stops) + _pieces(false, outputs);
     }
 
-    /// @notice The piece with a number below the count, of the job at a calldata position.
-    function numbered(uint256 job, uint256 index) internal pure returns (Piece memory p) {
+    /// @notice How many pieces a tensor of so many bytes is.
+    function ofBytes(uint256 total) internal pure returns (uint256) {
+        return (total + 64 * LEAVES - 1) / (64 * LEAVES);
+    }
+
+    /// @notice The piece with a number below the count, of a game about the job at a calldata position.
+    function numbered(bytes memory s, uint256 job, uint256 index) internal pure returns (Piece memory p) {
+        return G.flag(s, G.GRAPH) ? _ofGraph(s, job, index) : _ofIds(job, index);
+    }
+
+    /// @dev Pieces of a graph model's input, then of its output, whose bytes the opening has counted.
+    function _ofGraph(bytes memory s, uint256 job, uint256 index) private pure returns (Piece memory p) {
+        uint256 total = G.get(s, G.Y_PREV);
+        p.root = Job.promptRoot(job);
+        uint256 n = ofBytes(total);
+        if (index >= n) (index, total, p.root) = (index - n, G.get(s, G.Y), Job.outputRoot(job));
+        _range(p, index, (total + 63) / 64, LEAVES);
+    }
+
+    function _ofIds(uint256 job, uint256 index) private pure returns (Piece memory p) {
         uint256 ids = Job.promptCount(job);
         (p.root, p.salted) = (Job.promptRoot(job), Job.salted(job));
         uint256 n = _pieces(p.salted, ids);
@@ -45,8 +64,10 @@ library Pieces {
                 (ids, p.root) = (Job.count(job), Job.outputRoot(job));
             }
         }
-        uint256 leaves = _leaves(p.salted, ids);
-        uint256 most = p.salted ? SALTED : LEAVES;
+        _range(p, index, _leaves(p.salted, ids), p.salted ? SALTED : LEAVES);
+    }
+
+    function _range(Piece memory p, uint256 index, uint256 leaves, uint256 most) private pure {
         p.levels = Trees.depthOf(leaves);
         p.a = most * index;
         p.b = p.a + most < leaves ? p.a + most : leaves;

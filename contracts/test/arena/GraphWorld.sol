@@ -73,6 +73,7 @@ abstract contract GraphWorld is World {
         claim.header = _header(2, 1, 0, _graph().root());
         claim.promptRoot = _tree(0).root();
         claim.outputRoot = _tree(3).root();
+        claim.stateRoot = Build.tree(_boundaries(), 1, 0).root();
         claim.challengeUntil = uint64(START + 1000);
     }
 
