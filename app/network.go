@@ -44,6 +44,9 @@ type NetworkConfig struct {
 	Audits        bool   // a local beacon, nodes that pay for audits, a watcher that audits
 	Plant         uint64 // with Audits: one of so many claims of a node is planted; 0: none
 	Beacon        string // with Audits: drand or drand:URL[,URL]; "": a local one
+	ProofSystem   string // of answers about confidential models; "": plonk with SRS, else groth16
+	SRS           string // file of a public reference string, from which keys of proofs follow; "": development keys
+	SRSDigest     string // its SHA-256, hex
 	Seed          uint64
 	// CrashAt names, by role, the point at which its first process kills itself; see crashEnv. Tests
 	// of faults use it.
@@ -194,6 +197,7 @@ func (n *Network) roleArgs(role, name string, stake claim.Amount) []string {
 		role, "--rpc", n.RPC, "--deployment", n.Deployment, "--key", n.keyFile(name), "--dir", filepath.Join(n.cfg.Dir, name),
 		"--listen", "127.0.0.1:0", "--stake", stake.String(), "--log-level", "debug",
 		"--proof-keys", filepath.Join(n.cfg.Dir, "proof-keys"), "--registrar", n.keyFile("deployer"),
+		"--proof-system", n.cfg.ProofSystem, "--srs", n.cfg.SRS, "--srs-digest", n.cfg.SRSDigest,
 	}, n.modelArgs()...)
 }
 

@@ -23,6 +23,10 @@ type proving struct {
 // are needed, which is for development; without, the chain must have them, and the folder their other halves.
 func (r *Role) proving(ctx context.Context, l *Link) (*proving, error) {
 	p := &proving{close: func() {}}
+	system, keys, err := r.proofKeys()
+	if err != nil {
+		return nil, err
+	}
 	register := func(_ context.Context, i chain.Intent) error {
 		return fmt.Errorf("%w: the chain has no key %s: its registrar must add it before such a step is disputed", ErrCannot, i.Key)
 	}
@@ -39,7 +43,24 @@ func (r *Role) proving(ctx context.Context, l *Link) (*proving, error) {
 		p.close = func() { from.Close() } //nolint:errcheck // the process ends
 		register = func(ctx context.Context, i chain.Intent) error { return from.Do(ctx, i) }
 	}
-	dir := cmp.Or(r.ProofKeys, filepath.Join(r.Dir, "proof-keys"))
-	p.prover = newProver(worker.Folder{Dir: dir, Make: true}, l.Contracts, step.Groth16, register, func(format string, args ...any) { r.Log.Info(fmt.Sprintf(format, args...)) })
+	p.prover = newProver(keys, l.Contracts, system, register, func(format string, args ...any) { r.Log.Info(fmt.Sprintf(format, args...)) })
 	return p, nil
+}
+
+// proofKeys is the proof system of a role and where its keys lie. A reference string that is not what it should be is
+// found here, before anything is disputed.
+func (r *Role) proofKeys() (step.System, worker.Folder, error) {
+	keys := worker.Folder{Dir: cmp.Or(r.ProofKeys, filepath.Join(r.Dir, "proof-keys")), Make: true, SRS: r.SRS, SRSDigest: r.SRSDigest}
+	name := step.Groth16
+	if r.SRS != "" {
+		name = step.PLONK
+	}
+	system, ok := step.ParseSystem(cmp.Or(r.ProofSystem, name.String()))
+	if !ok || r.SRS != "" && system != step.PLONK {
+		return 0, keys, fmt.Errorf("%w: proof system %q: use one of %v, with a reference string %s", ErrCannot, r.ProofSystem, CircuitSystems(), step.PLONK)
+	}
+	if err := keys.Check(); err != nil {
+		return 0, keys, fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	return system, keys, nil
 }

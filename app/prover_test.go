@@ -2,11 +2,16 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"elenchus/commitment/claim"
 	"elenchus/network/chain"
+	"elenchus/proving/step"
 	"elenchus/settlement/dispute"
 )
 
@@ -44,5 +49,33 @@ func TestAProofNobodyNeedsEnds(t *testing.T) {
 	}
 	if err := notNow(t.Context(), ErrNoRoom); !errors.Is(err, dispute.ErrNotNow) || !errors.Is(err, ErrNoRoom) {
 		t.Errorf("no memory at the moment: %v", err)
+	}
+}
+
+// A role proves by PLONK where its keys follow from a reference string, which it looks at before anything is disputed.
+// SPEC 10 §5.11.
+func TestRolesTakeReferenceStrings(t *testing.T) {
+	srs := filepath.Join(t.TempDir(), "srs")
+	if err := os.WriteFile(srs, []byte("powers"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	digest := fmt.Sprintf("%x", sha256.Sum256([]byte("powers")))
+	for _, c := range []struct {
+		role   Role
+		system step.System // 0: refused
+	}{
+		{Role{}, step.Groth16}, {Role{ProofSystem: "plonk"}, step.PLONK}, {Role{SRS: srs, SRSDigest: digest}, step.PLONK},
+		{Role{SRS: srs, SRSDigest: digest, ProofSystem: "plonk"}, step.PLONK},
+		{Role{SRS: srs, SRSDigest: digest, ProofSystem: "groth16"}, 0}, {Role{ProofSystem: "other"}, 0},
+		{Role{SRS: srs, SRSDigest: digest[2:] + "00"}, 0}, {Role{SRS: srs + "x", SRSDigest: digest}, 0},
+	} {
+		c.role.Dir = "d"
+		got, keys, err := c.role.proofKeys()
+		if got != c.system || (err == nil) != (c.system != 0) || err != nil && !errors.Is(err, ErrCannot) {
+			t.Errorf("%s, %q: %s, %v", c.role.ProofSystem, c.role.SRS, got, err)
+		}
+		if want := filepath.Join("d", "proof-keys"); keys.Dir != want || keys.SRS != c.role.SRS {
+			t.Errorf("keys in %s of %s", keys.Dir, keys.SRS)
+		}
 	}
 }

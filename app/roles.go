@@ -56,6 +56,9 @@ type Role struct {
 	Plant        uint64        // nodes: one of so many claims is false on purpose, for auditors to find; 0: none
 	PlantUsers   []claim.Address
 	ProofKeys    string    // nodes, watchers: folder of keys of proofs about confidential models; "": one in Dir
+	ProofSystem  string    // of these proofs, by name; "": plonk with SRS, else groth16
+	SRS          string    // file of a public reference string, from which keys of proofs follow; "": development keys are made
+	SRSDigest    string    // its SHA-256, hex
 	Registrar    string    // development: key file of who may register keys of proofs; "": they are on the chain
 	Ready        io.Writer // gets the line "role URL" once the role serves
 	Log          *slog.Logger

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -122,6 +123,10 @@ func (f *roleFlags) checkScrub() error {
 // addProofs adds the flags of roles that answer about confidential models.
 func (f *roleFlags) addProofs(c *cobra.Command) {
 	c.Flags().StringVar(&f.ProofKeys, "proof-keys", "", "folder of the keys by which answers about confidential models are proven (default: one in --dir)")
+	c.Flags().StringVar(&f.ProofSystem, "proof-system", "", "by which they are proven: "+strings.Join(app.CircuitSystems(), ", ")+" (default: plonk with --srs, else groth16)")
+	c.Flags().StringVar(&f.SRS, "srs", "", "public reference string from which keys follow: a .ptau file of snarkjs, or gnark's own (default: development keys are made)")
+	c.Flags().StringVar(&f.SRSDigest, "srs-digest", "", "SHA-256 of that file, hex, as its ceremony published it")
+	c.MarkFlagsRequiredTogether("srs", "srs-digest")
 	c.Flags().StringVar(&f.Registrar, "registrar", "", "development: key file of the deployment's registrar, by which keys of proofs are made and registered when they are needed")
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"elenchus/app"
 	"elenchus/network/chain"
@@ -62,6 +63,10 @@ func upCommand() *cobra.Command {
 	p.BoolVar(&cfg.Audits, "audits", true, "pay a watcher for audits that a beacon of this machine draws")
 	p.StringVar(&cfg.Beacon, "beacon", "", "with audits: drand or drand:URL[,URL...], whose rounds are fetched (default: a beacon of this machine)")
 	p.Uint64Var(&cfg.Plant, "plant", 64, "with audits: nodes plant a fault in one of so many claims, for the watcher to find; 0: none")
+	p.StringVar(&cfg.ProofSystem, "proof-system", "", "by which answers about confidential models are proven: "+strings.Join(app.CircuitSystems(), ", ")+" (default: plonk with --srs, else groth16)")
+	p.StringVar(&cfg.SRS, "srs", "", "public reference string from which keys follow: a .ptau file of snarkjs, or gnark's own (default: development keys are made)")
+	p.StringVar(&cfg.SRSDigest, "srs-digest", "", "SHA-256 of that file, hex, as its ceremony published it")
+	c.MarkFlagsRequiredTogether("srs", "srs-digest")
 	p.IntVar(&cfg.Nodes, "nodes", 3, "number of nodes")
 	p.StringVar(&cfg.LogFormat, "log-format", "text", "of the roles' logs in --dir: text, or json: one object a line")
 	p.StringVar(&cfg.Fork, "fork", "osaka", "rules of the embedded chain: osaka or amsterdam")

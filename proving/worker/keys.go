@@ -2,10 +2,13 @@ package worker
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -93,6 +96,30 @@ func (f Folder) Key(c *step.Compiled, stage func(string)) (k *step.Key, made boo
 	}
 	k, err = f.Find(c) // another process may have been faster
 	return k, true, err
+}
+
+// Check says whether the reference string that is named is there and has its digest. Without one it has nothing to say.
+func (f Folder) Check() error {
+	if f.SRS == "" {
+		return nil
+	}
+	want, err := hex.DecodeString(f.SRSDigest)
+	if err != nil || len(want) != sha256.Size {
+		return fmt.Errorf("%w: digest %q of %s: give the SHA-256 that the ceremony published, 64 hex digits", step.ErrKey, f.SRSDigest, f.SRS)
+	}
+	file, err := os.Open(f.SRS)
+	if err != nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // read only
+	h := sha256.New()
+	if _, err := io.Copy(h, file); err != nil {
+		return err
+	}
+	if got := h.Sum(nil); !bytes.Equal(got, want) {
+		return fmt.Errorf("%w: %s has the SHA-256 %x, not %s", step.ErrKey, f.SRS, got, f.SRSDigest)
+	}
+	return nil
 }
 
 // follow makes the key that follows from the reference string.
