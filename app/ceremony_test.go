@@ -10,25 +10,13 @@ import (
 	"testing"
 
 	"elenchus/proving/ceremony"
-
-	"github.com/consensys/gnark/frontend"
+	"elenchus/proving/specimen"
 )
-
-// square is x^2 = y, with x secret.
-type square struct {
-	Y frontend.Variable `gnark:",public"`
-	X frontend.Variable
-}
-
-func (s *square) Define(api frontend.API) error {
-	api.AssertIsEqual(s.Y, api.Mul(s.X, s.X))
-	return nil
-}
 
 // opened is the ceremony of a small circuit in a folder, under the name of a larger one.
 func opened(t *testing.T, dir string) *Ceremony {
 	t.Helper()
-	c, err := ceremony.New(&square{})
+	c, err := ceremony.New(specimen.Square())
 	if err != nil {
 		t.Fatal(err)
 	}
