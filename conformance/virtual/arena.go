@@ -159,6 +159,8 @@ func (a *arena) run(o ledger.Order, from claim.Address, m moment) ([]ledger.Even
 		return e, gasOf[dispute.KindOpen], err
 	case ledger.Move:
 		return a.move(o.Game, o.State, dispute.Kind(o.Kind), o.Payload, from, m)
+	case mangled:
+		return a.move(o.Game, o.State, dispute.Kind(o.Kind), o.Payload, from, m)
 	case ledger.Timeout:
 		return a.move(o.Game, o.State, dispute.KindTimeout, o.Job, from, m)
 	case ledger.Resolve:
@@ -237,6 +239,16 @@ func (a *arena) open(o ledger.Open, from claim.Address, m moment) ([]ledger.Even
 
 func (a *arena) clocks() dispute.Params { return dispute.Params{D0: a.p.ReplyTime, Grace: a.p.Grace} }
 
+// count is how many claims the batch has that a move names: each here has one.
+func (a *arena) count(m dispute.Move) uint32 {
+	if x, ok := m.(dispute.Include); ok {
+		if _, ok := a.batches[x.Root]; ok {
+			return 1
+		}
+	}
+	return 0
+}
+
 // space is by how much the open games of both sides lengthen their deadlines.
 func (a *arena) space(s *dispute.State) dispute.Space {
 	opened := uint64(0)
@@ -274,7 +286,7 @@ func (a *arena) move(key claim.Hash, state []byte, k dispute.Kind, payload []byt
 		}
 	}
 	next, effect, err := dispute.Apply(g.state, mv, dispute.Env{Now: m.time, Mover: from, Gas: a.metered(gas, m), Params: a.clocks(),
-		Space: a.space(&g.state)})
+		Space: a.space(&g.state), BatchCount: a.count(mv)})
 	if err != nil {
 		return nil, gas, err
 	}

@@ -127,15 +127,17 @@ func (f *Fixture) Lies() (out []string) {
 
 // defender is the node's side of every game, as service/node plays it.
 type defender struct {
-	f     *Fixture
-	v     *view
-	own   dispute.Knowledge
-	games ledger.Games
-	mute  bool
+	f      *Fixture
+	v      *view
+	own    dispute.Knowledge
+	games  ledger.Games
+	posted bool
+	stops  int // moves after which nothing is served or posted any more; -1: always
+	moves  map[string]bool
 }
 
-func (f *Fixture) defender(v *view, mute bool) *defender {
-	return &defender{f: f, v: v, mute: mute, own: f.knowledge(v)}
+func (f *Fixture) defender(v *view, stops int) *defender {
+	return &defender{f: f, v: v, stops: stops, own: f.knowledge(v), moves: map[string]bool{}}
 }
 
 func (f *Fixture) knowledge(v *view) dispute.Knowledge {
@@ -146,15 +148,47 @@ func (f *Fixture) knowledge(v *view) dispute.Knowledge {
 func (d *defender) Observe(facts []ledger.Fact, head ledger.Head) ([]ledger.Order, error) {
 	for _, x := range facts {
 		d.games.Apply(x)
+		if e, ok := x.Event.(ledger.BatchPosted); ok && e.Root == d.v.root {
+			d.posted = !x.Removed
+		}
 	}
 	var out []ledger.Order
 	for _, g := range d.games.Open() {
 		o := d.next(&g, head.Time)
-		if _, closes := o.(ledger.Resolve); o != nil && (closes || !d.mute) { // who is mute takes what he won
-			out = append(out, o)
+		if o == nil {
+			continue
 		}
+		_, serves := o.(ledger.Move)
+		if _, posts := o.(ledger.PostBatch); serves || posts { // who is mute takes what he won
+			if d.stops >= 0 && !d.moves[o.Key()] && len(d.moves) >= d.stops {
+				continue
+			}
+			d.moves[o.Key()] = true
+		}
+		out = append(out, o)
 	}
 	return out, nil
+}
+
+// data is the node's next move where its batch or its ids are asked for.
+func (d *defender) data(g *ledger.Game, s *dispute.State, j dispute.Job) ledger.Order {
+	if d.stops >= 0 {
+		return nil
+	}
+	var m dispute.Move
+	if s.Phase == dispute.Demand {
+		if !d.posted {
+			return ledger.PostBatch{Root: d.v.root, Count: 1, Until: s.Last + params().Window + 1}
+		}
+		m = dispute.Include{Job: j, Root: d.v.root}
+	} else {
+		p, err := dispute.NextPiece(s, j, &dispute.IDs{Prompt: d.v.r.Prompt, Output: d.v.r.Output}, nil)
+		if err != nil {
+			return nil
+		}
+		m = p
+	}
+	return ledger.Move{Game: g.Key, State: g.State, Kind: uint8(m.Kind()), Payload: m.Encode()}
 }
 
 func (d *defender) next(g *ledger.Game, now uint64) ledger.Order {
@@ -176,6 +210,9 @@ func (d *defender) next(g *ledger.Game, now uint64) ledger.Order {
 	j, err := dispute.DecodeJob(g.Job)
 	if err != nil {
 		return nil
+	}
+	if s.Phase == dispute.Demand || s.Phase == dispute.Publication {
+		return d.data(g, &s, j)
 	}
 	m, err := dispute.NextForNode(s, j, d.own)
 	if err != nil {
@@ -217,7 +254,15 @@ func (w *world) cast(f *Fixture) error {
 		return &dispute.Inclusion{Root: v.root}
 	}
 	mute := !w.res.Honest && w.rng.IntN(4) == 0
-	w.join(f.nodeAddr, w.res.Honest, func() player { return f.defender(v, mute) })
+	stops := -1
+	if mute { // at once, or somewhere in its games: states, rows, tensors, leaves and ids are withheld so
+		stops = rand.New(rand.NewPCG(w.res.Seed, 0x57)).IntN(8)
+	}
+	w.join(f.nodeAddr, w.res.Honest, func() player {
+		d := f.defender(v, stops)
+		d.posted = batch
+		return d
+	})
 	if !w.res.Honest && !w.lim.Away {
 		if err := w.joinHand(f, f.watchAddr, true, f.views[0], adversary.Hand{Receipt: v.r, Batch: w.evidence()}); err != nil {
 			return err
@@ -228,11 +273,18 @@ func (w *world) cast(f *Fixture) error {
 			return err
 		}
 	}
+	w.scarce = w.lim.Bare || w.a.nodes[f.nodeAddr].Stake != f.had
+	w.joinPetitions(f, v, mute)
 	w.join(claim.Address{0xee}, false, func() player { return &intruder{rng: w.rng} })
 	return nil
 }
 
-func (w *world) join(a claim.Address, honest bool, build func() player) {
+// join adds a party. Two of three hostile ones send malformed moves, too.
+func (w *world) join(a claim.Address, honest bool, of func() player) {
+	build := of
+	if g := rand.New(rand.NewPCG(w.res.Seed, uint64(a[0])<<8|uint64(a[1]))); !honest && g.IntN(3) > 0 {
+		build = func() player { return &vandal{player: of(), rng: g} }
+	}
 	w.all = append(w.all, &party{addr: a, honest: honest, player: build(), make: build, known: map[string]bool{}})
 }
 

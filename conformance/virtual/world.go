@@ -54,10 +54,13 @@ type Result struct {
 	Blocks  uint64
 	Seconds uint64 // of the chain
 	// What honest parties lost in token units, gas included, and whether a false claim stands.
-	NodeLost, WatchLost claim.Amount
-	Stands              bool
-	Wasted              uint64 // wei of what honest parties sent in vain because of a reorganisation: not in the losses
-	Open                int    // decided games that nobody closes
+	NodeLost, WatchLost, UserLost claim.Amount
+	Stands                        bool
+	Wasted                        uint64 // wei of what honest parties sent in vain because of a reorganisation: not in the losses
+	Open                          int    // decided games that nobody closes
+	Mangled, Passed               int    // malformed moves, and how many of them were legal by luck
+	Demands                       int    // games about data or a batch
+	Equivocations                 int    // two claims of one request
 }
 
 // block is what is needed to take a block back.
@@ -89,6 +92,8 @@ type world struct {
 	all    []*party
 	res    Result
 	total  claim.Amount
+	user   claim.Address // an honest party who was given nothing, or two stories; zero without
+	scarce bool          // the node has stake for one refutation
 	// evidence is the place of the claim in its batch, nil without.
 	evidence func() *dispute.Inclusion
 }
@@ -106,13 +111,23 @@ type party struct {
 	tries  map[string]int
 }
 
+// vain says whether the party sends what must revert, and again and again if it could.
+func (p *party) vain() bool {
+	x := p.player
+	if v, ok := x.(*vandal); ok {
+		x = v.player
+	}
+	_, ok := x.(*intruder)
+	return ok
+}
+
 // again lets a party send an order again whose transaction reverted, if its player still wants it:
 // after a reorganisation what it stands on may have come behind it.
 func (p *party) again(key string) {
 	if p.tries == nil {
 		p.tries = map[string]int{}
 	}
-	if _, vain := p.player.(*intruder); vain || p.tries[key] > maxTries {
+	if p.vain() || p.tries[key] > maxTries {
 		return
 	}
 	p.tries[key]++
@@ -293,6 +308,12 @@ func (w *world) mine() error {
 		b.mined = append(b.mined, x)
 		spent := w.a.wei[x.from.addr]
 		events, err := w.a.apply(x.o, x.from.addr, moment{w.number, w.now, base, price})
+		if _, ok := x.o.(mangled); ok {
+			w.res.Mangled++
+			if err == nil {
+				w.res.Passed++
+			}
+		}
 		if err != nil {
 			w.res.Reverts++
 			if x.from.honest && w.res.Reorgs > 0 {
@@ -424,6 +445,9 @@ func (w *world) account(f *Fixture) error {
 	for _, g := range games.All() {
 		w.res.Games++
 		w.res.Moves += len(g.Moves)
+		if s, err := dispute.DecodeState(g.Moves[0].State); err == nil && s.Flags&dispute.FlagDemand != 0 {
+			w.res.Demands++
+		}
 		if g.Resolved == nil {
 			return fmt.Errorf("seed %d: game %x is not resolved", w.res.Seed, g.Key)
 		}
@@ -435,6 +459,9 @@ func (w *world) account(f *Fixture) error {
 		} else {
 			w.res.Lost++
 		}
+	}
+	if w.user != (claim.Address{}) {
+		w.res.UserLost = w.poorer(w.user, f.had)
 	}
 	w.res.NodeLost, w.res.WatchLost = w.poorer(f.nodeAddr, f.had), w.poorer(f.watchAddr, f.had)
 	w.res.Stands = !w.res.Honest && w.res.Refuted == 0
