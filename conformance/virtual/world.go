@@ -303,6 +303,7 @@ func (w *world) mine() error {
 		}
 	}
 	base, price := w.price()
+	moved := map[*party]bool{} // who has an order in this block
 	for _, x := range ready {
 		x.mined = true
 		b.mined = append(b.mined, x)
@@ -316,7 +317,11 @@ func (w *world) mine() error {
 		}
 		if err != nil {
 			w.res.Reverts++
-			if x.from.honest && w.res.Reorgs > 0 {
+			switch {
+			case !x.from.honest:
+			case moved[x.from]: // an outbox asks the pending state first, with its own orders in it, and sends nothing in vain
+				w.a.wei[x.from.addr] = spent
+			case w.res.Reorgs > 0:
 				w.res.Wasted += w.a.wei[x.from.addr] - spent
 				w.a.wei[x.from.addr] = spent
 			}
@@ -325,6 +330,7 @@ func (w *world) mine() error {
 			}
 			continue
 		}
+		moved[x.from] = true
 		for _, e := range events {
 			ref := ledger.Ref{Block: w.number, BlockHash: claim.Hash{byte(w.number), byte(w.number >> 8), w.fork}, Time: w.now, Index: uint(len(b.facts))}
 			b.facts = append(b.facts, ledger.Fact{Ref: ref, Event: e})
