@@ -306,13 +306,22 @@ func TestEveryTransitionIsMade(t *testing.T) {
 	}
 	c := newBar(t)
 	g := rand.New(rand.NewPCG(4, 77))
-	type way struct {
-		from *position
-		deed deed
-	}
-	ways := map[string][]way{}
 	list := c.positions(t)
 	clear(c.moves)
+	c.wander(t, list, transitions(), times, g)
+}
+
+// way is a way on from a position.
+type way struct {
+	from *position
+	deed deed
+}
+
+// wander plays every way from every position, and then each transition of the list and each that was found as
+// often as it is wanted, the rarest first.
+func (c *bar) wander(t testing.TB, list []position, want []string, times int, g *rand.Rand) {
+	t.Helper()
+	ways := map[string][]way{}
 	for i := range list {
 		if list[i].game.state.Phase.Turn() == dispute.Nobody {
 			x := c.from(&list[i])
@@ -330,7 +339,7 @@ func TestEveryTransitionIsMade(t *testing.T) {
 		}
 	}
 	wanted := maps.Clone(c.moves) // of demands for data and behind D1, too
-	for _, name := range transitions() {
+	for _, name := range want {
 		wanted[name] = 0
 	}
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {

@@ -28,6 +28,7 @@ type bar struct {
 	slots                    uint64         // storage position of the mapping of slots
 	moves                    map[string]int // what was done, by name
 	reverted                 map[string]int // why calls reverted, by name
+	decides                  dispute.Proofs // of the twin; nil where nothing is proven
 	metered                                 // of the last call
 }
 
@@ -389,7 +390,7 @@ func (c *bar) try(t testing.TB, g *trial, from common.Address, k dispute.Kind, p
 		name = c.call(t, from, methods[k], [32]byte(g.key), before.Encode(), payload, []byte{})
 	}
 	used := metered{c.used, c.sent}
-	env := dispute.Env{Now: c.cfg.Time, Mover: claim.Address(from), Params: c.clocks(), Space: c.space(t)}
+	env := dispute.Env{Now: c.cfg.Time, Mover: claim.Address(from), Params: c.clocks(), Space: c.space(t), Proofs: c.decides}
 	if k == dispute.KindInclude {
 		env.BatchCount = c.countOf(t, g, payload)
 	}
