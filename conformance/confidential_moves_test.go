@@ -185,7 +185,11 @@ func (v *vault) hidden() (list []position) {
 		x, own := v.game(dispute.Answer, index, lies, descended)
 		v.answer(x.state, own) // the chain has its key then, in every position
 	}
-	for _, index := range []uint64{0, 15} {
+	ends := []uint64{0}
+	if soak {
+		ends = append(ends, 15) // of a leaf: a key more
+	}
+	for _, index := range ends {
 		v.back(func() { answered(index, false, false) })
 	}
 	for shape, words := range v.words { // back in the state that all positions are copies of
@@ -194,7 +198,10 @@ func (v *vault) hidden() (list []position) {
 	for _, x := range []struct {
 		index           uint64
 		lies, descended bool
-	}{{0, false, false}, {0, true, false}, {0, false, true}, {15, false, true}, {0, true, true}} {
+	}{{0, false, false}, {0, true, false}, {0, false, true}, {0, true, true}, {15, false, true}} {
+		if x.index != 0 && !soak {
+			continue
+		}
 		v.back(func() {
 			g, own := v.game(dispute.Answer, x.index, x.lies, x.descended)
 			add(g, dispute.KindAnswer, v.answer(g.state, own))
