@@ -166,7 +166,7 @@ func (v *vault) game(phase dispute.Phase, index uint64, lies, descended bool) (*
 		values := stage.Tensors[v.tensor]
 		perLeaf := uint64(opset.LeafBytes / values.Type.Size())
 		first := int(index / perLeaf * perLeaf)
-		s.Flags |= dispute.FlagDescended
+		s.Flags, s.Type = dispute.FlagDescended, uint8(values.Type)
 		s.Subtree = s.Class.Hasher()(values.Bytes(first, first+int(perLeaf)))
 	}
 	x.job, x.state, x.moves = v.job, s, nil
