@@ -16,8 +16,9 @@ import (
 	"elenchus/commitment/trace"
 	"elenchus/compute/model"
 	"elenchus/compute/model/modeltest"
+	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
 	"elenchus/engine"
-	"elenchus/service/adversary"
 	"elenchus/service/node"
 )
 
@@ -45,12 +46,13 @@ func TestAPlantInAnEncoder(t *testing.T) {
 		w, job := encoding(t)
 		w.planting()
 		honest := engine.Computer{Manifest: w.man}
+		last := len(w.man.Model.Stages[1].Ops) - 1
 		w.o.Plants.Fault = func(_ context.Context, _ *node.Model, seed uint64) (node.Computer, error) {
-			a, err := adversary.New("byte", seed)
-			if err != nil {
-				return nil, err
-			}
-			return a.Computer(honest), nil
+			return &engine.Computer{Manifest: w.man, Tamper: func(stage int, _ *opset.Context, i int, x *tensor.Tensor) {
+				if stage == 1 && i == last {
+					x.Set(int(seed%7), x.At(int(seed%7))^1)
+				}
+			}}, nil
 		}
 		n := w.start()
 		defer func() { w.close(n) }()
