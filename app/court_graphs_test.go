@@ -32,7 +32,6 @@ func soaked(t *testing.T) {
 // On an honest day the auditor of an encoder's claim who computed every stage earns the fee; who invented a tree
 // opens nothing and loses the forfeit. SPEC 11 §4.2, §6.1, §6.3.
 func TestHonestDayOfAnEncoder(t *testing.T) {
-	soaked(t)
 	t.Parallel()
 	p, sc := courtAudits(), sceneOf("lazy-auditor")
 	sc.class = claim.Parties
@@ -56,6 +55,7 @@ func TestHonestDayOfAnEncoder(t *testing.T) {
 // A false claim about an encoder is found by its auditor, who is paid, and convicted; who attested it loses the
 // deposit in a game of its own. SPEC 11 §6.1, §6.2.
 func TestWhoAttestsALieOfAnEncoderLosesTheDeposit(t *testing.T) {
+	soaked(t)
 	t.Parallel()
 	seed := seedOfLie(t)
 	card := adversary.Card{Name: "byte", Verdict: adversary.Slashed, Fates: map[string]adversary.Fate{"node1": adversary.Forfeits, "mallory": adversary.Pays}}
