@@ -62,11 +62,10 @@ type server struct {
 // serve answers frames until there are no more, or until it said why it cannot.
 func serve(in <-chan frame, out io.Writer) error {
 	s := &server{in, out}
-	err := s.run()
-	if err == nil || errors.Is(err, io.EOF) {
-		return nil
+	if err := s.run(); !errors.Is(err, io.EOF) {
+		return send(out, kindFault, faultOf(err))
 	}
-	return send(out, kindFault, faultOf(err))
+	return nil
 }
 
 // next is the next frame, which has to be of a kind; io.EOF after the last.
@@ -81,6 +80,7 @@ func (s *server) next(kind uint8, x any) error {
 // stage tells of a stage; whether somebody reads, the next answer finds out.
 func (s *server) stage(name string) { _ = send(s.out, kindStage, &stageFields{name}) }
 
+// run answers frames until it fails, with io.EOF after the last.
 func (s *server) run() error {
 	var f taskFields
 	if err := s.next(kindTask, &f); err != nil {
