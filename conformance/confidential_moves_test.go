@@ -14,8 +14,6 @@ import (
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/opset"
-	"elenchus/proving/check"
-	"elenchus/proving/circuit"
 	"elenchus/proving/step"
 	"elenchus/settlement/dispute"
 )
@@ -24,19 +22,16 @@ import (
 // is made once for each position: it holds for the state that the position has.
 type vault struct {
 	*bar
+	*notary
 	t      testing.TB
 	man    *manifest.Manifest
 	job    dispute.Job
 	tensor uint8 // that games are about
-	keys   map[[32]byte]*step.Key
-	words  map[[32]byte][]byte
-	prover claim.Address
-	at     common.Address // of the verifier
 }
 
 func newVault(t *testing.T) *vault {
 	t.Helper()
-	v := &vault{bar: newBar(t), t: t, man: concealed(t), keys: map[[32]byte]*step.Key{}, words: map[[32]byte][]byte{}, prover: claim.Address{9}}
+	v := &vault{bar: newBar(t), t: t, man: concealed(t)}
 	v.job = dispute.Job{PromptCount: 4, Count: 2, MaxNew: 2, Layers: v.man.Layers, Kind: 1, TMax: v.man.TMax}
 	for i, o := range v.man.Model.Stages[1].Ops {
 		if o.Op == opset.Add && v.tensor == 0 {
@@ -51,44 +46,12 @@ func newVault(t *testing.T) *vault {
 	if err != nil || v.tensor == 0 {
 		t.Fatalf("%v, tensor %d", err, v.tensor)
 	}
-	v.at = common.BytesToAddress(out)
+	at := common.BytesToAddress(out)
+	v.notary = newNotary(t, vectorChain, at, func(shape [32]byte, words []byte) {
+		v.must(t, common.Address{}, at, v.verifier, "register", numerics, shape, words)
+	})
 	v.decides = v.decide
 	return v
-}
-
-// decide is the twin of the verifier, under the keys of the vault.
-func (v *vault) decide(p *dispute.Proven) error {
-	u := circuit.Unit{Descriptor: p.Descriptor, Context: p.Context, Index: p.Index, Reads: p.Reads, Places: p.Places}
-	words := v.words[u.Shape()]
-	if p.System != uint8(step.Groth16) || words == nil {
-		return check.ErrShape
-	}
-	leaves := make([][32]byte, len(p.Hashes))
-	for i, h := range p.Hashes {
-		leaves[i] = h
-	}
-	about := &check.Statement{Game: p.Slot, Op: uint8(p.Descriptor.Op), Element: p.Index, Chain: vectorChain, Verifier: v.at, Prover: p.Prover, Equal: p.Equal}
-	return check.Answer(words, about, leaves, p.Proof)
-}
-
-// key is the key of an answer's shape, which the chain has.
-func (v *vault) key(a *circuit.Answer) *step.Key {
-	v.t.Helper()
-	shape := a.Unit.Shape()
-	if k := v.keys[shape]; k != nil {
-		return k
-	}
-	k, err := step.NewKey(step.Groth16, a.AnswerCircuit(), nil)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	words, err := k.Words()
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	v.must(v.t, common.Address{}, v.at, v.verifier, "register", numerics, shape, words)
-	v.keys[shape], v.words[shape] = k, words
-	return k
 }
 
 // answer is the payload of the node's answer in a state, proven; known is what the node knows of its claim.
@@ -102,34 +65,7 @@ func (v *vault) answer(s dispute.State, known dispute.Knowledge) string {
 	if !ok {
 		v.t.Fatalf("the answer is a %T", next)
 	}
-	d, c, i, err := m.Unit(&s)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	leaves := m.Secret.Leaves
-	a, err := circuit.PrepareAnswer(&d, &c, i, m.Secret.Target, func(opset.Read) ([]byte, error) {
-		leaf := leaves[0]
-		leaves = leaves[1:]
-		return leaf, nil
-	})
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	b := step.Binding{Game: s.Slot(), Op: uint8(d.Op), Element: i, Chain: vectorChain, Verifier: v.at, Prover: v.prover}
-	w, err := a.Assignment(b.Hash())
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	proof, err := v.key(a).Prove(w)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	digest, err := a.Digest()
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	m.Equal = a.Equal
-	return fmt.Sprintf("%x", m.With(uint8(step.Groth16), v.prover, a.Reads, a.Places, step.Groth16.Posted(proof, digest)).Encode())
+	return fmt.Sprintf("%x", v.prove(s, m, claim.Address{9}).Encode())
 }
 
 // run is the step of the job that games are about, with element 0 of the tensor turned over where lies says so.
@@ -193,7 +129,7 @@ func (v *vault) hidden() (list []position) {
 		v.back(func() { answered(index, false, false) })
 	}
 	for shape, words := range v.words { // back in the state that all positions are copies of
-		v.must(v.t, common.Address{}, v.at, v.verifier, "register", numerics, shape, words)
+		v.enters(shape, words)
 	}
 	for _, x := range []struct {
 		index           uint64

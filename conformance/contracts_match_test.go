@@ -25,6 +25,7 @@ type match struct {
 	last  dispute.Effect
 	// serves is what the node hands out beside the game; nil means nothing.
 	serves dispute.Served
+	proves *notary // finishes answers about confidential models; nil: there are none
 }
 
 // start commits and opens, and compares the first state with the twin's.
@@ -183,6 +184,9 @@ func (m *match) follow(move dispute.Move, mover claim.Address, receipt *chain.Re
 		m.t.Fatal(err)
 	}
 	env := dispute.Env{Now: m.timeOf(receipt), Mover: mover, Gas: gas, Space: m.space(), BatchCount: 3, Params: m.k.Params().Clocks()}
+	if m.proves != nil {
+		env.Proofs = m.proves.decide
+	}
 	want, effect, err := dispute.Apply(m.state, move, env)
 	if err != nil {
 		m.t.Fatalf("the twin refuses %s, which the arena took: %v", move.Kind(), err)
@@ -275,6 +279,9 @@ func (m *match) play(answers *actor) {
 // move sends a move and compares the arena's state with the twin's.
 func (m *match) move(who *actor, move dispute.Move) {
 	m.t.Helper()
+	if a, ok := move.(dispute.ProofMove); ok && !a.Outside {
+		move = m.proves.prove(m.state, a, who.address)
+	}
 	kind := move.Kind()
 	order := ledger.Move{Game: m.key, Kind: uint8(kind), State: m.state.Encode(), Payload: move.Encode()}
 	receipt := m.do(who, kind.String())(m.k.Intent(order))
