@@ -39,7 +39,7 @@ func chapters(t *testing.T) map[string][]string {
 	return out
 }
 
-func read(t *testing.T, path string) string {
+func read(t testing.TB, path string) string {
 	t.Helper()
 	b, err := os.ReadFile(path)
 	if err != nil {

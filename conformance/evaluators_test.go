@@ -379,7 +379,7 @@ func checkVector(t *testing.T, j *judge, code opset.Code, v opsample.Vector) {
 	}
 }
 
-func unhex(t *testing.T, s string) []byte {
+func unhex(t testing.TB, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(s)
 	if err != nil {
