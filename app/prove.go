@@ -19,6 +19,8 @@ import (
 	"elenchus/proving/circuit"
 	"elenchus/proving/step"
 	"elenchus/proving/worker"
+
+	"github.com/consensys/gnark/frontend"
 )
 
 // ProveOptions name one element of a step of a model, and what its proof is bound to.
@@ -26,6 +28,7 @@ type ProveOptions struct {
 	Prompt                  string
 	Receipt                 *receipt.Receipt // what is asked and answered, in place of Prompt; nil: Prompt
 	Position, Stage, Tensor int
+	Cluster                 []int // tensors whose operators give the last of them, which is proven whole; none: Element of Tensor
 	Element                 uint64
 	Change                  int64 // what is claimed beside the value: 0 proves that they are equal
 	System                  string
@@ -60,7 +63,8 @@ type ProveReport struct {
 	Origin  string  `json:"origin"`
 	Circuit string  `json:"circuit"` // digest
 	Prove   float64 `json:"prove_ms"`
-	Proof   []byte  `json:"-"` // the file
+	Whole   *Whole  `json:"whole,omitempty"` // what is proven is a whole tensor: element and value are 0, equal is true
+	Proof   []byte  `json:"-"`               // the file
 }
 
 // Prove runs a model to a step, opens the leaves of one element and proves whether the claimed leaf
@@ -73,6 +77,9 @@ func (s Store) Prove(ctx context.Context, model string, o ProveOptions) (*ProveR
 	binding, err := o.binding()
 	if err != nil {
 		return nil, err
+	}
+	if len(o.Cluster) > 0 {
+		return s.proveWhole(ctx, model, &o, system, binding)
 	}
 	a, err := unlessEnded(ctx, func() (*circuit.Answer, error) { return s.answer(model, &o) })
 	if err != nil {
@@ -129,38 +136,55 @@ func unlessEnded[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	}
 }
 
-// answer replays the step.
-func (s Store) answer(model string, o *ProveOptions) (*circuit.Answer, error) {
+// provenStage replays a step up to a stage of it.
+func (s Store) provenStage(model string, o *ProveOptions) (*manifest.Manifest, *trace.Step, *trace.Stage, error) {
+	man, at, err := s.provenStep(model, o)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	st, err := at.Stage(o.Stage)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	return man, at, st, nil
+}
+
+func (s Store) provenStep(model string, o *ProveOptions) (*manifest.Manifest, *trace.Step, error) {
 	man, _, err := s.Load(model)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if man.Class == manifest.Private {
-		return nil, fmt.Errorf("%w: model %s is private: a proof of an element names hashes of its leaves without their salts", ErrCannot, man.ID())
+		return nil, nil, fmt.Errorf("%w: model %s is private: a proof of an element names hashes of its leaves without their salts", ErrCannot, man.ID())
 	}
 	tok, err := textSide(man)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	pool := engine.NewPool(0)
 	defer pool.Close()
 	if man, err = ready(man, "", pool); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	job, known := decode.Job{Prompt: template.Prompt(tok, o.Prompt), StopIDs: man.Model.EndIDs, MaxNew: uint32(o.Position) + 1}, []int32(nil)
 	if r := o.Receipt; r != nil {
 		if steps := len(r.Prompt) + len(r.Output) - 1; r.Request.Model != [32]byte(man.ID()) || o.Position >= steps {
-			return nil, fmt.Errorf("%w: the receipt is of model %x and %d steps, not of position %d of model %s", ErrCannot, r.Request.Model, steps, o.Position, man.ID())
+			return nil, nil, fmt.Errorf("%w: the receipt is of model %x and %d steps, not of position %d of model %s", ErrCannot, r.Request.Model, steps, o.Position, man.ID())
 		}
 		job, known = r.Job(), r.Output
 	}
 	at, err := trace.Replay(man, job, o.Position, known, pool.Split, nil, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%w: position %d: %w", ErrCannot, o.Position, err)
+		return nil, nil, fmt.Errorf("%w: position %d: %w", ErrCannot, o.Position, err)
 	}
-	st, err := at.Stage(o.Stage)
+	return man, at, nil
+}
+
+// answer replays the step.
+func (s Store) answer(model string, o *ProveOptions) (*circuit.Answer, error) {
+	man, at, st, err := s.provenStage(model, o)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
+		return nil, err
 	}
 	if o.Tensor < 1 || o.Tensor >= len(st.Tensors) || o.Element >= uint64(st.Tensors[o.Tensor].Len()) {
 		return nil, fmt.Errorf("%w: element %d of tensor %d: stage %d has tensors 1 to %d", ErrCannot, o.Element, o.Tensor, o.Stage, len(st.Tensors)-1)
@@ -204,6 +228,7 @@ type ProofReport struct {
 	Chain    uint64   `json:"chain"`
 	Verifier string   `json:"verifier"`
 	Prover   string   `json:"prover"`
+	Whole    *Whole   `json:"whole,omitempty"` // what is proven is a whole tensor: element is 0, equal is true
 }
 
 // Trust says in words who could forge a proof by the keys.
@@ -220,31 +245,45 @@ func IsProof(b []byte) bool { return step.IsFile(b) }
 // VerifyProof decides on a proof file with the keys of the store. It returns ErrCannot for a circuit
 // that has no key there and for what is no proof file.
 func (s Store) VerifyProof(b []byte) (*ProofReport, error) {
+	if step.IsWholeFile(b) {
+		return s.verifyWhole(b)
+	}
 	f, err := step.Decode(b)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
 	}
-	c, err := step.NewCompiled(f.System, f.Unit.AnswerCircuit())
+	r := &ProofReport{Op: f.Unit.Descriptor.Op.String(), Element: f.Unit.Index, Equal: f.Equal}
+	r.state(f.System, &f.Binding, f.Leaves)
+	return r, s.decide(r, f.System, f.Unit.AnswerCircuit(), f.Check)
+}
+
+// state fills in what every statement has.
+func (r *ProofReport) state(system step.System, b *step.Binding, leaves []circuit.Input) {
+	r.System, r.Game, r.Chain = system.String(), fmt.Sprintf("%x", b.Game), b.Chain
+	r.Verifier, r.Prover = fmt.Sprintf("%x", b.Verifier), fmt.Sprintf("%x", b.Prover)
+	for _, h := range leaves {
+		r.Leaves = append(r.Leaves, fmt.Sprintf("%x", h))
+	}
+}
+
+// decide asks the key of a circuit whether a statement holds.
+func (s Store) decide(r *ProofReport, system step.System, of frontend.Circuit, check func(*step.Key) error) error {
+	c, err := step.NewCompiled(system, of)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
+		return fmt.Errorf("%w: %w", ErrCannot, err)
 	}
 	key, err := s.proofKeys(false).Find(c)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w: proofs are verified where their keys are", ErrCannot, err)
+		return fmt.Errorf("%w: %w: proofs are verified where their keys are", ErrCannot, err)
 	}
-	r := &ProofReport{Op: f.Unit.Descriptor.Op.String(), Element: f.Unit.Index, Equal: f.Equal, System: f.System.String(),
-		Origin: key.Origin, Game: fmt.Sprintf("%x", f.Binding.Game), Chain: f.Binding.Chain,
-		Verifier: fmt.Sprintf("%x", f.Binding.Verifier), Prover: fmt.Sprintf("%x", f.Binding.Prover)}
-	for _, h := range f.Leaves {
-		r.Leaves = append(r.Leaves, fmt.Sprintf("%x", h))
-	}
-	switch err := f.Check(key); {
+	r.Origin = key.Origin
+	switch err := check(key); {
 	case err == nil:
 		r.Holds = true
 	case errors.Is(err, step.ErrProof):
 		r.Reason = err.Error()
 	default:
-		return nil, err
+		return err
 	}
-	return r, nil
+	return nil
 }

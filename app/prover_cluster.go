@@ -42,8 +42,7 @@ func (p *prover) proveWhole(ctx context.Context, account claim.Address, game cla
 			return nil, fmt.Errorf("%w: the chain has no key of shape %x, %s", ErrCannot, u.shape, u.name)
 		}
 	}
-	b := p.binding(&s, account)
-	b.Op, b.Element = dispute.ClusterCode, uint64(x.Target().Tensor)
+	b := p.binding(&s, account).OfWhole(x)
 	proof, err := p.work(ctx, game, s.Slot(), u, worker.WitnessOfWhole(w, b))
 	if err != nil {
 		return nil, err

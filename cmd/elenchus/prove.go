@@ -21,6 +21,8 @@ func proveCommand() *cobra.Command {
 		Long: `Runs a prompt to a position, takes one element of one tensor of a stage, and proves that it is what
 its operation gives for leaves with certain hashes. The proof file holds no number of the leaves.
 With --change the claimed element is another, and the proof shows that it is not the value.
+With --cluster 3,4 the operations of these tensors of the stage are proven at once: the proof gives the hashes of
+all leaves of the last one, and of those that it is made from.
 Keys are made on first use and kept in the state directory: they are development keys, whose maker
 can forge. The proof is made in a process of its own, which ends when this one is interrupted; whether
 the machine has the memory is asked before. elenchus verify checks the file.`,
@@ -44,9 +46,7 @@ the machine has the memory is asked before. elenchus verify checks the file.`,
 			if err := os.WriteFile(out, r.Proof, 0o644); err != nil {
 				return err
 			}
-			return l.print(c, r, func(w io.Writer) {
-				fmt.Fprintf(w, "element %d of %s: %s by a %s proof with %s keys in %.0f ms: %s\n", r.Element, r.Op, verdictWord(r.Equal), r.System, r.Origin, r.Prove, out)
-			})
+			return l.print(c, r, func(w io.Writer) { printProven(w, r, out) })
 		},
 	}
 	l.add(c)
@@ -57,6 +57,7 @@ the machine has the memory is asked before. elenchus verify checks the file.`,
 	p.IntVar(&o.Position, "position", 0, "step of the run, 0 is the first token of the prompt")
 	p.IntVar(&o.Stage, "stage", 1, "stage: 0 embedding, 1 and up the layers")
 	p.IntVar(&o.Tensor, "tensor", 1, "tensor of the stage")
+	p.IntSliceVar(&o.Cluster, "cluster", nil, "tensors of the stage, ascending: prove the last one whole, in place of --tensor and --element")
 	p.Uint64Var(&o.Element, "element", 0, "element of the tensor, flat")
 	p.Int64Var(&o.Change, "change", 0, "claim the element with this added to its lowest byte")
 	p.StringVar(&o.System, "system", app.CircuitSystems()[1], "proof system: one of "+strings.Join(app.CircuitSystems(), ", "))
@@ -66,7 +67,19 @@ the machine has the memory is asked before. elenchus verify checks the file.`,
 	p.StringVar(&o.Prover, "prover", "", "bind the proof to the account that will send it, hex")
 	p.StringVar(&out, "out", "", "file for the proof")
 	_ = c.MarkFlagRequired("out") // it exists
+	for _, other := range []string{"tensor", "element", "change"} {
+		c.MarkFlagsMutuallyExclusive("cluster", other)
+	}
 	return c
+}
+
+// printProven says what was proven, and the file that shows it.
+func printProven(w io.Writer, r *app.ProveReport, out string) {
+	what := fmt.Sprintf("element %d of %s: %s", r.Element, r.Op, verdictWord(r.Equal))
+	if r.Whole != nil {
+		what = wholeWords(r.Whole)
+	}
+	fmt.Fprintf(w, "%s by a %s proof with %s keys in %.0f ms: %s\n", what, r.System, r.Origin, r.Prove, out)
 }
 
 // receiptIn reads the receipt of a file that verify takes, too; nil for none.
@@ -92,6 +105,11 @@ func verdictWord(equal bool) string {
 	return "not the value of its operation"
 }
 
+// wholeWords say what a proof of a whole tensor is about.
+func wholeWords(x *app.Whole) string {
+	return fmt.Sprintf("tensor %d whole, by %s (leaves: %d, of what it is made from: %d)", x.Tensor, strings.Join(x.Operators, ", "), x.Leaves, x.Inputs)
+}
+
 // proof checks a proof file.
 func (f *verifyFlags) proof(c *cobra.Command, b []byte) error {
 	s, err := f.store()
@@ -107,7 +125,11 @@ func (f *verifyFlags) proof(c *cobra.Command, b []byte) error {
 			fmt.Fprintln(w, "false:", r.Reason)
 			return
 		}
-		fmt.Fprintf(w, "holds: element %d of %s, claimed in the leaf with hash %s, is %s\n", r.Element, r.Op, r.Leaves[0], verdictWord(r.Equal))
+		if r.Whole != nil {
+			fmt.Fprintf(w, "holds: %s; the first leaf has hash %s\n", wholeWords(r.Whole), r.Leaves[0])
+		} else {
+			fmt.Fprintf(w, "holds: element %d of %s, claimed in the leaf with hash %s, is %s\n", r.Element, r.Op, r.Leaves[0], verdictWord(r.Equal))
+		}
 		fmt.Fprintf(w, "%s, %s keys: %s\ngame %s chain %d verifier %s prover %s\n", r.System, r.Origin, r.Trust(), r.Game, r.Chain, r.Verifier, r.Prover)
 	})
 	if err == nil && !r.Holds {

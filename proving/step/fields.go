@@ -116,6 +116,53 @@ func (f *ClusterFields) Cluster() (*opset.Cluster, error) {
 	return opset.NewCluster(all, &at)
 }
 
+// bindingFields are a binding but for operation and element, as fields of a file.
+type bindingFields struct {
+	Game     string `json:"game"`
+	Chain    uint64 `json:"chain"`
+	Verifier string `json:"verifier"`
+	Prover   string `json:"prover"`
+}
+
+func fieldsOfBinding(b *Binding) bindingFields {
+	return bindingFields{hex.EncodeToString(b.Game[:]), b.Chain, hex.EncodeToString(b.Verifier[:]), hex.EncodeToString(b.Prover[:])}
+}
+
+func (f *bindingFields) binding() (Binding, error) {
+	b := Binding{Chain: f.Chain}
+	for _, x := range []struct {
+		text string
+		to   []byte
+	}{{f.Game, b.Game[:]}, {f.Verifier, b.Verifier[:]}, {f.Prover, b.Prover[:]}} {
+		if err := fixed(x.text, x.to); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// textsOf are hashes in hex; none are an empty list.
+func textsOf(hashes []circuit.Input) []string {
+	out := make([]string, len(hashes))
+	for i := range hashes {
+		out[i] = hex.EncodeToString(hashes[i][:])
+	}
+	return out
+}
+
+// inputsOf reads what textsOf writes.
+func inputsOf(texts []string) ([]circuit.Input, error) {
+	var out []circuit.Input
+	for _, text := range texts {
+		var h circuit.Input
+		if err := fixed(text, h[:]); err != nil {
+			return nil, err
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}
+
 // context reads the packed form of SPEC 02 §2.
 func context(b []byte) opset.Context {
 	u := func(i int) uint32 { return binary.BigEndian.Uint32(b[4*i:]) }

@@ -41,13 +41,10 @@ type fileJSON struct {
 	Origin string `json:"origin"`
 	System string `json:"system"`
 	UnitFields
-	Game     string   `json:"game"`
-	Chain    uint64   `json:"chain"`
-	Verifier string   `json:"verifier"`
-	Prover   string   `json:"prover"`
-	Equal    bool     `json:"equal"`
-	Leaves   []string `json:"leaves"`
-	Proof    string   `json:"proof"`
+	bindingFields
+	Equal  bool     `json:"equal"`
+	Leaves []string `json:"leaves"`
+	Proof  string   `json:"proof"`
 }
 
 // Answer proves an answer under a binding, whose operation and element it sets.
@@ -92,16 +89,12 @@ func (f *File) Posted() ([]byte, error) {
 // Encode is the file's only encoding, a line of JSON.
 func (f *File) Encode() ([]byte, error) {
 	j := fileJSON{Format: Format, Origin: cmp.Or(f.Origin, DevelopmentOrigin), System: f.System.String(), UnitFields: FieldsOf(&f.Unit),
-		Game: hex.EncodeToString(f.Binding.Game[:]), Chain: f.Binding.Chain, Verifier: hex.EncodeToString(f.Binding.Verifier[:]),
-		Prover: hex.EncodeToString(f.Binding.Prover[:]), Equal: f.Equal, Leaves: []string{}, Proof: hex.EncodeToString(f.Proof)}
-	for i := range f.Leaves {
-		j.Leaves = append(j.Leaves, hex.EncodeToString(f.Leaves[i][:]))
-	}
+		bindingFields: fieldsOfBinding(&f.Binding), Equal: f.Equal, Leaves: textsOf(f.Leaves), Proof: hex.EncodeToString(f.Proof)}
 	b, err := json.Marshal(j)
 	return append(b, '\n'), err
 }
 
-// IsFile says whether bytes begin as proof files do.
+// IsFile says whether bytes begin as proof files do, about one element or a whole tensor.
 func IsFile(b []byte) bool { return bytes.HasPrefix(b, []byte(`{"format":"`+Format[:15])) }
 
 // Decode reads a file; what Encode would not write is refused with ErrFile.
@@ -127,7 +120,7 @@ func (j *fileJSON) file() (*File, error) {
 	if err := checkOrigin(j.Origin); err != nil {
 		return nil, err
 	}
-	f := &File{Origin: j.Origin, Equal: j.Equal, Binding: Binding{Chain: j.Chain, Element: j.Element}}
+	f := &File{Origin: j.Origin, Equal: j.Equal}
 	var ok bool
 	if f.System, ok = ParseSystem(j.System); !ok || len(j.Leaves) > maxLeaves {
 		return nil, fmt.Errorf("system %q, %d leaves", j.System, len(j.Leaves))
@@ -136,21 +129,13 @@ func (j *fileJSON) file() (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Unit, f.Binding.Op = *u, uint8(u.Descriptor.Op)
-	for _, x := range []struct {
-		text string
-		to   []byte
-	}{{j.Game, f.Binding.Game[:]}, {j.Verifier, f.Binding.Verifier[:]}, {j.Prover, f.Binding.Prover[:]}} {
-		if err := fixed(x.text, x.to); err != nil {
-			return nil, err
-		}
+	f.Unit = *u
+	if f.Binding, err = j.binding(); err != nil {
+		return nil, err
 	}
-	for _, text := range j.Leaves {
-		var h circuit.Input
-		if err := fixed(text, h[:]); err != nil {
-			return nil, err
-		}
-		f.Leaves = append(f.Leaves, h)
+	f.Binding.Op, f.Binding.Element = uint8(u.Descriptor.Op), j.Element
+	if f.Leaves, err = inputsOf(j.Leaves); err != nil {
+		return nil, err
 	}
 	f.Proof, err = hex.DecodeString(j.Proof)
 	return f, err
