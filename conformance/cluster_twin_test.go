@@ -12,6 +12,7 @@ import (
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
 	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
 	"elenchus/contracts"
 	"elenchus/proving/check"
 	"elenchus/proving/circuit"
@@ -121,6 +122,18 @@ func TestClusterAnswersOnChain(t *testing.T) {
 		if !shown[reason] {
 			t.Errorf("no vector shows %q", reason)
 		}
+	}
+}
+
+// Proof files and games bind a whole tensor alike. SPEC 10 §4.7.
+func TestWholeTensorsAreBoundAlike(t *testing.T) {
+	x, err := opset.NewCluster([]opset.Operator{{Tensor: 7, Descriptor: opset.Descriptor{Op: opset.ReLU, Type: tensor.I32, Leaf: opset.LeafBytes,
+		Dims: [3]opset.Dim{{C: 1}, {C: 1}, {C: 16}}, Src: [4]opset.Source{{Kind: opset.Tensor, Index: 1}}, P: [11]int64{16}}}}, &opset.Context{M: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := (step.Binding{Chain: 5}).OfWhole(x), (step.Binding{Chain: 5, Op: dispute.ClusterCode, Element: 7}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 
