@@ -19,8 +19,6 @@ import (
 	"elenchus/proving/circuit"
 	"elenchus/proving/step"
 	"elenchus/proving/worker"
-
-	"github.com/consensys/gnark/frontend"
 )
 
 // ProveOptions name one element of a step of a model, and what its proof is bound to.
@@ -254,7 +252,8 @@ func (s Store) VerifyProof(b []byte) (*ProofReport, error) {
 	}
 	r := &ProofReport{Op: f.Unit.Descriptor.Op.String(), Element: f.Unit.Index, Equal: f.Equal}
 	r.state(f.System, &f.Binding, f.Leaves)
-	return r, s.decide(r, f.System, f.Unit.AnswerCircuit(), f.Check)
+	c, err := step.NewCompiled(f.System, f.Unit.AnswerCircuit())
+	return r, s.decide(r, c, err, f.Check)
 }
 
 // state fills in what every statement has.
@@ -266,9 +265,8 @@ func (r *ProofReport) state(system step.System, b *step.Binding, leaves []circui
 	}
 }
 
-// decide asks the key of a circuit whether a statement holds.
-func (s Store) decide(r *ProofReport, system step.System, of frontend.Circuit, check func(*step.Key) error) error {
-	c, err := step.NewCompiled(system, of)
+// decide asks the key of a circuit, unless that could not be compiled, whether a statement holds.
+func (s Store) decide(r *ProofReport, c *step.Compiled, err error, check func(*step.Key) error) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCannot, err)
 	}

@@ -114,5 +114,6 @@ func (s Store) verifyWhole(b []byte) (*ProofReport, error) {
 	}
 	r := &ProofReport{Op: f.Cluster.Target().Descriptor.Op.String(), Equal: true, Whole: wholeOf(f.Cluster)}
 	r.state(f.System, &f.Binding, f.Leaves)
-	return r, s.decide(r, f.System, c, f.Check)
+	compiled, err := step.NewCompiled(f.System, c)
+	return r, s.decide(r, compiled, err, f.Check)
 }
