@@ -44,6 +44,22 @@ func (c *tribunal) holdings(ctx context.Context, name string) (deposit, credit c
 	return deposit, credit, errors.Join(err1, err2)
 }
 
+// honestDay lets one auditor compute and one invent: the first has the fee, the second loses the forfeit.
+func (c *tribunal) honestDay(ctx context.Context, t *testing.T) error {
+	p := courtAudits()
+	if err := lazyAuditor(ctx, c); err != nil {
+		return err
+	}
+	if _, credit, err := c.holdings(ctx, "watch"); err != nil || credit != p.Fee {
+		t.Errorf("the auditor has credit %s, want %s: %v", credit, p.Fee, err)
+	}
+	deposit, credit, err := c.holdings(ctx, "mallory")
+	if err != nil || deposit != p.Deposit.Less(p.Forfeit) || !credit.IsZero() {
+		t.Errorf("the lazy one has deposit %s and credit %s: %v", deposit, credit, err)
+	}
+	return nil
+}
+
 // On an honest day the auditor who computed earns the fee; who invented a tree opens nothing, loses the
 // forfeit, and earns nothing, though the claim is true. Its data are kept for parties: its node serves them
 // to the drawn ones alone; the model is confidential, so that the reveal shows no row. SPEC 11 §4.2, §6.1,
@@ -54,15 +70,8 @@ func TestHonestDayPaysWhoComputed(t *testing.T) {
 	sc.class = claim.Parties
 	p := courtAudits()
 	sc.alone = func(ctx context.Context, c *tribunal) error {
-		if err := lazyAuditor(ctx, c); err != nil {
+		if err := c.honestDay(ctx, t); err != nil {
 			return err
-		}
-		if _, credit, err := c.holdings(ctx, "watch"); err != nil || credit != p.Fee {
-			t.Errorf("the auditor has credit %s, want %s: %v", credit, p.Fee, err)
-		}
-		deposit, credit, err := c.holdings(ctx, "mallory")
-		if err != nil || deposit != p.Deposit.Less(p.Forfeit) || !credit.IsZero() {
-			t.Errorf("the lazy one has deposit %s and credit %s: %v", deposit, credit, err)
 		}
 		return c.servedToTheDrawn(ctx, t)
 	}

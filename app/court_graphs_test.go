@@ -33,20 +33,10 @@ func soaked(t *testing.T) {
 // opens nothing and loses the forfeit. SPEC 11 §4.2, §6.1, §6.3.
 func TestHonestDayOfAnEncoder(t *testing.T) {
 	t.Parallel()
-	p, sc := courtAudits(), sceneOf("lazy-auditor")
+	sc := sceneOf("lazy-auditor")
 	sc.class = claim.Parties
 	sc.alone = func(ctx context.Context, c *tribunal) error {
-		if err := lazyAuditor(ctx, c); err != nil {
-			return err
-		}
-		if _, credit, err := c.holdings(ctx, "watch"); err != nil || credit != p.Fee {
-			t.Errorf("the auditor has credit %s, want %s: %v", credit, p.Fee, err)
-		}
-		deposit, credit, err := c.holdings(ctx, "mallory")
-		if err != nil || deposit != p.Deposit.Less(p.Forfeit) || !credit.IsZero() {
-			t.Errorf("the lazy one has deposit %s and credit %s: %v", deposit, credit, err)
-		}
-		return nil
+		return c.honestDay(ctx, t)
 	}
 	card, _ := adversary.Find("lazy-auditor")
 	playAudits(t, CourtOptions{Manifest: tinyEncoder(t)}, card, sc, nil)

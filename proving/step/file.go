@@ -99,19 +99,23 @@ func IsFile(b []byte) bool { return bytes.HasPrefix(b, []byte(`{"format":"`+Form
 
 // Decode reads a file; what Encode would not write is refused with ErrFile.
 func Decode(b []byte) (*File, error) {
+	return decodeOnly[*File](b, &fileJSON{})
+}
+
+// decodeOnly reads a file by its JSON form; what the file's Encode would not write is ErrFile.
+func decodeOnly[F interface{ Encode() ([]byte, error) }](b []byte, j interface{ file() (F, error) }) (f F, err error) {
+	var none F
 	if len(b) > MaxFile {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrFile, len(b), MaxFile)
+		return none, fmt.Errorf("%w: %d bytes, at most %d", ErrFile, len(b), MaxFile)
 	}
-	var j fileJSON
-	if err := json.Unmarshal(b, &j); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFile, err)
+	if err := json.Unmarshal(b, j); err != nil {
+		return none, fmt.Errorf("%w: %w", ErrFile, err)
 	}
-	f, err := j.file()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFile, err)
+	if f, err = j.file(); err != nil {
+		return none, fmt.Errorf("%w: %w", ErrFile, err)
 	}
 	if again, err := f.Encode(); err != nil || !bytes.Equal(again, b) {
-		return nil, fmt.Errorf("%w: it is not in its only encoding", ErrFile)
+		return none, fmt.Errorf("%w: it is not in its only encoding", ErrFile)
 	}
 	return f, nil
 }

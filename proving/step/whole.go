@@ -79,21 +79,7 @@ func IsWholeFile(b []byte) bool { return bytes.HasPrefix(b, []byte(`{"format":"`
 
 // DecodeWhole reads a file; what Encode would not write is refused with ErrFile.
 func DecodeWhole(b []byte) (*WholeFile, error) {
-	if len(b) > MaxFile {
-		return nil, fmt.Errorf("%w: %d bytes, at most %d", ErrFile, len(b), MaxFile)
-	}
-	var j wholeJSON
-	if err := json.Unmarshal(b, &j); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFile, err)
-	}
-	f, err := j.file()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFile, err)
-	}
-	if again, err := f.Encode(); err != nil || !bytes.Equal(again, b) {
-		return nil, fmt.Errorf("%w: it is not in its only encoding", ErrFile)
-	}
-	return f, nil
+	return decodeOnly[*WholeFile](b, &wholeJSON{})
 }
 
 func (j *wholeJSON) file() (*WholeFile, error) {

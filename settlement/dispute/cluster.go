@@ -249,15 +249,7 @@ func WholeForOpener(s State, j Job, seen []Move, own Knowledge) (ClusterMove, er
 	if err != nil {
 		return ClusterMove{}, err
 	}
-	step, err := own.Step(s.T)
-	if err != nil {
-		return ClusterMove{}, err
-	}
-	trace, err := step.Stage(int(s.Stage))
-	if err != nil {
-		return ClusterMove{}, err
-	}
-	mine, err := trace.Roots()
+	trace, mine, err := ownStage(&s, own)
 	if err != nil {
 		return ClusterMove{}, err
 	}
@@ -275,19 +267,25 @@ func WholeForNode(s State, j Job, own Knowledge) (ClusterMove, error) {
 	if s.Phase == Pick {
 		return ClusterMove{}, fmt.Errorf("%w: no tensor is in hand", ErrStuck)
 	}
-	step, err := own.Step(s.T)
-	if err != nil {
-		return ClusterMove{}, err
-	}
-	trace, err := step.Stage(int(s.Stage))
-	if err != nil {
-		return ClusterMove{}, err
-	}
-	roots, err := trace.Roots()
+	trace, roots, err := ownStage(&s, own)
 	if err != nil {
 		return ClusterMove{}, err
 	}
 	return whole(&s, j, trace, roots, s.Tensor)
+}
+
+// ownStage is the own computation of the stage in dispute, with the roots of its tensors.
+func ownStage(s *State, own Knowledge) (Trace, []Hash, error) {
+	step, err := own.Step(s.T)
+	if err != nil {
+		return nil, nil, err
+	}
+	trace, err := step.Stage(int(s.Stage))
+	if err != nil {
+		return nil, nil, err
+	}
+	roots, err := trace.Roots()
+	return trace, roots, err
 }
 
 // whole opens the operation of a tensor and all that it reads, from the own trace under the posted roots.
