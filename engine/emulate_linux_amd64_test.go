@@ -17,7 +17,8 @@ import (
 // The work of matrix units, done for a process by its parent: an instruction that the processor does
 // not know stops the thread, the parent reads it, does to tiles of its own and to memory what the
 // manual of the instruction says, and lets the thread go on behind it. Faults that the manual names are
-// errors. Intel SDM volume 2, LDTILECFG, TILELOADD, TILESTORED, TDPBUSD, TILERELEASE.
+// errors. Intel SDM volume 2, LDTILECFG, TILELOADD, TILESTORED, TDPBUSD, TILEZERO,
+// TILERELEASE.
 
 // tiles are the matrix registers of a thread.
 type tiles struct {
@@ -62,7 +63,7 @@ func emulateUnits(t *testing.T) {
 		t.Fatalf("exit %d, %v:\n%s", code, err, said)
 	}
 	t.Logf("emulated: %v", tr.done)
-	if tr.done["tdpbusd"] == 0 || tr.done["ldtilecfg"] != tr.done["tilerelease"] {
+	if tr.done["tdpbusd"] == 0 || tr.done["tilezero"] == 0 || tr.done["ldtilecfg"] != tr.done["tilerelease"] {
 		t.Errorf("the work was not done with matrix units, or tiles were left: %v\n%s", tr.done, said)
 	}
 }
@@ -149,6 +150,9 @@ func (tr *tracer) do(u *tiles, r *unix.PtraceRegs, c []uint8) (int, error) {
 		tr.done["tilerelease"]++
 		*u = tiles{}
 		return 5, nil
+	case op == 0x49 && pp == 3 && mod == 3 && rm == 0 && vvvv == 0:
+		tr.done["tilezero"]++
+		return 5, u.zero(reg)
 	case op == 0x49 && pp == 0 && mod == 0 && reg == 0 && rm != 4 && rm != 5 && vvvv == 0:
 		tr.done["ldtilecfg"]++
 		return 5, tr.configure(u, register(r, rm|int(^c[1]>>5&1)<<3))
@@ -226,6 +230,15 @@ func (tr *tracer) move(u *tiles, r *unix.PtraceRegs, c []uint8, load bool) (int,
 		}
 	}
 	return n, nil
+}
+
+// zero is TILEZERO.
+func (u *tiles) zero(i int) error {
+	if !u.live || u.rows[i] == 0 {
+		return errNotOurs
+	}
+	u.data[i] = [16][64]uint8{}
+	return nil
 }
 
 // multiply is TDPBUSD: to each 32-bit sum of dst, of a row m and a column n, it adds four products of

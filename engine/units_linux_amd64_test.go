@@ -11,8 +11,10 @@ import (
 
 	"golang.org/x/sys/cpu"
 
+	"elenchus/commitment/manifest"
 	"elenchus/compute/decode"
 	"elenchus/compute/kernel"
+	"elenchus/compute/model/modeltest"
 	"elenchus/compute/tensor"
 	"elenchus/engine"
 )
@@ -49,6 +51,8 @@ func TestMatrixUnitsGiveTheSameNumbers(t *testing.T) {
 	}
 	t.Run("products", func(t *testing.T) { unitProducts(t, lack == nil) })
 	t.Run("longest", longestUnitProducts)
+	t.Run("blocks", func(t *testing.T) { unitBlocks(t, lack == nil) })
+	t.Run("greatest", greatestUnitBlocks)
 	t.Run("digest", unitDigest)
 	set := unitSet(t)
 	if !set.Agrees() {
@@ -91,18 +95,25 @@ func longestUnitProducts(t *testing.T) {
 	compareUnits(t, p)
 }
 
-// unitDigest compares what a whole model computes, prompts and steps.
+// unitDigest compares what whole models compute, prompts and steps: one of class R, and one of block-scaled
+// weights of 4 and 8 bits.
 func unitDigest(t *testing.T) {
-	var job decode.Job = long(37, 3)
-	want, err := engine.Digest(context.Background(), tiny(t), job, nil, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := engine.NewPool(2)
-	defer pool.Close()
-	got, err := engine.Digest(context.Background(), engine.Prepare(tiny(t), unitSet(t), nil), job, pool.Split, 16)
-	if err != nil || got != want {
-		t.Errorf("digest %x, %v, want %x", got, err, want)
+	for seed, c := range []modeltest.Config{modeltest.Tiny(), modeltest.Blocks()} {
+		man, err := manifest.Bind(modeltest.Llama(uint64(seed), c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var job decode.Job = long(37, 3)
+		want, err := engine.Digest(context.Background(), man, job, nil, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool := engine.NewPool(2)
+		got, err := engine.Digest(context.Background(), engine.Prepare(man, unitSet(t), nil), job, pool.Split, 16)
+		pool.Close()
+		if err != nil || got != want {
+			t.Errorf("digest %x, %v, want %x", got, err, want)
+		}
 	}
 }
 
@@ -155,15 +166,4 @@ func compareUnits(t *testing.T, p *units) {
 			t.Fatalf("%d rows of %d columns, token %d of %d: %s", p.n, p.k, i, m, fmt.Sprint(got[i].I32, " by matrix units, plain ", want.I32))
 		}
 	}
-}
-
-// FuzzMatrixUnits draws more products where the processor has matrix units.
-func FuzzMatrixUnits(f *testing.F) {
-	if _, err := engine.Kernel("amx"); err != nil {
-		f.Skip(err)
-	}
-	f.Add(uint64(1), uint16(40), uint16(600), uint8(7))
-	f.Fuzz(func(t *testing.T, seed uint64, n, k uint16, m uint8) {
-		compareUnits(t, drawUnits(rand.New(rand.NewPCG(seed, 3)), 1+int(n)%80, 1+int(k)%3000, 1+int(m)%40))
-	})
 }

@@ -1,15 +1,21 @@
 package kernel
 
 // amxLeast is the number of tokens from which on matrix units are worth their setting up: the products
-// of 64 columns take as long as those of 2 tokens by VPDPBUSD, sums are loaded and stored beside.
-const amxLeast = 4
+// of 64 columns take as long as those of 2 tokens by VPDPBUSD, sums are loaded and stored beside. Those of
+// a block of 32 columns take as long as those of 4, and are stored and read at each block.
+const (
+	amxLeast       = 4
+	amxLeastBlocks = 8
+)
 
-// amx is avx512 with matrix units for products of class R of several tokens. Block-scaled products
-// would need their sums after every half of a tile.
+// amx is avx512 with matrix units for products of several tokens: two more sets, since activations lie
+// in another order for each.
 func amx() Set {
-	s, m := avx512(), avx512()
+	s, m, b := avx512(), avx512(), avx512()
 	m.name, m.tile, m.unit, m.dot, m.widen = "amx", tile, 64, dotAMX, widenAMX
+	b.name, b.tile, b.run, b.widen = "amx", tile, runAMX, widenBlocksAMX
 	s.name, s.many, s.least = "amx", &m, amxLeast
+	s.manyBlocks, s.leastBlocks = &b, amxLeastBlocks
 	return s
 }
 

@@ -130,9 +130,10 @@ type Set struct {
 	// widen brings a multiple of unit activations, 0: 32, into the order of dot.
 	widen func(dst, x []int16)
 	unit  int
-	// many, if not nil, takes products of class R of least tokens or more.
-	many  *Set
-	least int
+	// many, if not nil, takes products of class R of least tokens or more, manyBlocks block-scaled ones of
+	// leastBlocks tokens or more.
+	many, manyBlocks   *Set
+	least, leastBlocks int
 	// finish scales sums to rows, shifts exp - s of 1..62; the length of dst is a multiple of 8.
 	finish32 func(dst []int32, sum []int64, mant, exp []int32, s int64)
 	finish16 func(dst []int16, sum []int64, mant, exp []int32, s int64)
@@ -150,8 +151,11 @@ const (
 
 // For is the part of the set that multiplies m tokens by p: it must widen the tokens and multiply them.
 func (s *Set) For(p *Packed, m int) *Set {
-	if s.many != nil && m >= s.least && p.base == nil {
+	switch {
+	case p.base == nil && s.many != nil && m >= s.least:
 		return s.many
+	case p.base != nil && s.manyBlocks != nil && m >= s.leastBlocks:
+		return s.manyBlocks
 	}
 	return s
 }
