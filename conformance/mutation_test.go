@@ -103,13 +103,16 @@ func suites() []testing.InternalTest {
 	for name, edges := range edgesOfAudits() {
 		all = append(all, testing.InternalTest{Name: "AuditsEdges." + name, F: func(t *testing.T) { edges(newHall(t)) }})
 	}
-	for _, op := range opset.Codes()[1:] {
-		all = append(all, testing.InternalTest{Name: "definition of " + op.String(), F: func(t *testing.T) {
-			j := newJudge(t)
-			for seed := range uint64(400) {
-				sampleAgrees(t, j, op, seed)
-			}
-		}})
+	for _, op := range opset.Codes() {
+		all = append(all, testing.InternalTest{Name: "EvaluatorEdges/" + op.String(), F: func(t *testing.T) { edgesOfOp(t, newJudge(t), op, 2) }})
+		for name, seeds := range map[string]uint64{"Definition/": 60, "WideDefinition/": 400} {
+			all = append(all, testing.InternalTest{Name: name + op.String(), F: func(t *testing.T) {
+				j := newJudge(t)
+				for seed := range seeds {
+					sampleAgrees(t, j, op, seed)
+				}
+			}})
+		}
 	}
 	return append(all, testing.InternalTest{Name: "EvaluatorVectors", F: TestEvaluatorsMeetTheVectors},
 		testing.InternalTest{Name: "ShapesOnChain", F: TestShapesOnChain})

@@ -107,5 +107,5 @@ func (s *Supply) placeName() int64 {
 	if s.d.Op == opset.Gather || s.d.Op == opset.EmbedRows {
 		n = s.d.P[0]
 	}
-	return int64(s.rng.IntN(int(max(1, n))+2)) - 1
+	return s.rng.Int64N(min(max(1, n), 1<<40)+2) - 1
 }

@@ -62,7 +62,7 @@ func (s *Supply) selected(k, i int) (v int64, ok bool) {
 	x := s.Values[0]
 	switch s.d.Op {
 	case opset.Hist:
-		return int64(uint64(uint32(x[s.rng.IntN(len(x))])) >> (32 - 4*s.d.P[2])), i == 0
+		return int64(uint64(uint32(x[s.rng.IntN(len(x))])) >> (32 - 4*min(max(s.d.P[2], 0), opset.SelectRounds-1))), i == 0
 	case opset.Keep:
 		return x[0] + int64(s.rng.IntN(3)) - 1, i == 0
 	case opset.Digit:
