@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"errors"
@@ -22,11 +21,9 @@ import (
 	"elenchus/network/devchain"
 	"elenchus/network/peer"
 	"elenchus/proving/step"
-	"elenchus/proving/worker"
 	"elenchus/service/adversary"
 	"elenchus/service/auditor"
 	"elenchus/service/challenger"
-	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -48,6 +45,8 @@ type CourtOptions struct {
 	System       step.System // of these proofs; zero: Groth16
 	// Cluster has challenger and nodes answer about whole tensors where that is shorter. SPEC 10 §4.7.
 	Cluster bool
+	// Proven is told, once, of a game whose answer a party has proven and not sent yet: who else may prove there; nil: nobody.
+	Proven func(ctx context.Context, p ProvenGame) error
 	// Inspect looks at the chain when the story is over, and at what each node signed; nil: nobody does.
 	Inspect func(ctx context.Context, rpc string, asked map[string]*receipt.Receipt) error
 }
@@ -103,6 +102,7 @@ type tribunal struct {
 	lives map[string]int   // of nodes, by name
 	first *receipt.Receipt // that node1 signed before it lost its state
 	prove *prover          // of a confidential model
+	shown sync.Once        // its first answer, to CourtOptions.Proven
 }
 
 // courtRoles are the accounts of a court.
@@ -232,41 +232,6 @@ func (c *tribunal) open(ctx context.Context) error {
 	}
 	c.say("chain, contracts, 2 staked nodes and challenger are up; attack: %s (%s)", c.card.Name, c.card.Does)
 	return c.startWatch(ctx)
-}
-
-// conceal makes the model a confidential one, and a prover with development keys.
-func (c *tribunal) conceal(ctx context.Context) error {
-	man, err := manifest.BindAs(c.man.Model, manifest.Confidential)
-	if err != nil {
-		return err
-	}
-	c.man, c.result.Answer, c.result.System = man, AnswerProof, cmp.Or(c.o.System, step.Groth16).String()
-	l, err := openLink(ctx, c.chain.HTTP(), c.n.Addresses, c.keys[registrarRole], filepath.Join(c.dir, registrarRole), c.o.Log.With("role", registrarRole),
-		pace{poll: courtPoll, inFlight: 256})
-	if err != nil {
-		return err
-	}
-	c.links[registrarRole] = l
-	c.do(ctx, l.Run)
-	c.prove = newProver(worker.Folder{Dir: filepath.Join(c.dir, "keys"), Make: true}, c.k, cmp.Or(c.o.System, step.Groth16), func(ctx context.Context, i chain.Intent) error { return l.Do(ctx, i) }, c.say)
-	c.prove.wide = true
-	return nil
-}
-
-// whole is what a party finishes answers about whole tensors with; nil where it makes none.
-func (c *tribunal) whole(account claim.Address) func(context.Context, claim.Hash, dispute.State, dispute.ClusterMove) (dispute.Move, error) {
-	if c.prove == nil || !c.o.Cluster {
-		return nil
-	}
-	return c.prove.whole(account)
-}
-
-// prover is what a party finishes answers with; nil where answers show leaves.
-func (c *tribunal) prover(account claim.Address) func(context.Context, claim.Hash, dispute.State, dispute.Move) (dispute.Move, error) {
-	if c.prove == nil {
-		return nil
-	}
-	return c.prove.of(account)
 }
 
 // richCredit is what mallory can lock in bonds: whatever the doublings ask for.

@@ -30,7 +30,7 @@ type ProveOptions struct {
 	Element                 uint64
 	Change                  int64 // what is claimed beside the value: 0 proves that they are equal
 	System                  string
-	Game, Verifier, Prover  string // hex, 32, 20 and 20 bytes; empty is zero
+	State, Verifier, Prover string // hex, 32, 20 and 20 bytes; empty is zero. State is the hash of a game's state
 	Chain                   uint64
 	Progress                func(done, all int) // may be nil: stages of the model and of the worker that are behind
 }
@@ -41,7 +41,7 @@ func (o *ProveOptions) binding() (step.Binding, error) {
 	for _, x := range []struct {
 		name, text string
 		to         []byte
-	}{{"game", o.Game, b.Game[:]}, {"verifier", o.Verifier, b.Verifier[:]}, {"prover", o.Prover, b.Prover[:]}} {
+	}{{"state", o.State, b.Game[:]}, {"verifier", o.Verifier, b.Verifier[:]}, {"prover", o.Prover, b.Prover[:]}} {
 		raw, err := hex.DecodeString(strings.TrimPrefix(x.text, "0x"))
 		if err != nil || len(raw) != 0 && len(raw) != len(x.to) {
 			return b, fmt.Errorf("%w: %s %q: want %d bytes in hex", ErrCannot, x.name, x.text, len(x.to))
@@ -62,6 +62,7 @@ type ProveReport struct {
 	Circuit string  `json:"circuit"` // digest
 	Prove   float64 `json:"prove_ms"`
 	Whole   *Whole  `json:"whole,omitempty"` // what is proven is a whole tensor: element and value are 0, equal is true
+	Of      *GameOf `json:"of,omitempty"`    // the game that it was made for
 	Proof   []byte  `json:"-"`               // the file
 }
 
@@ -226,6 +227,8 @@ type ProofReport struct {
 	Chain    uint64   `json:"chain"`
 	Verifier string   `json:"verifier"`
 	Prover   string   `json:"prover"`
+	Of       string   `json:"of,omitempty"`    // the game in whose state it was made, as the file says
+	Now      string   `json:"now,omitempty"`   // what the chain says of that game and state; empty: it was not asked
 	Whole    *Whole   `json:"whole,omitempty"` // what is proven is a whole tensor: element is 0, equal is true
 }
 
@@ -243,21 +246,33 @@ func IsProof(b []byte) bool { return step.IsFile(b) }
 // VerifyProof decides on a proof file with the keys of the store. It returns ErrCannot for a circuit
 // that has no key there and for what is no proof file.
 func (s Store) VerifyProof(b []byte) (*ProofReport, error) {
+	return verifyProof(s.proofKeys(false), b)
+}
+
+// VerifyProofWith is VerifyProof with the keys of a folder, such as that of a role.
+func VerifyProofWith(dir string, b []byte) (*ProofReport, error) {
+	return verifyProof(worker.Folder{Dir: dir}, b)
+}
+
+func verifyProof(keys worker.Folder, b []byte) (*ProofReport, error) {
 	if step.IsWholeFile(b) {
-		return s.verifyWhole(b)
+		return verifyWhole(keys, b)
 	}
 	f, err := step.Decode(b)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
 	}
 	r := &ProofReport{Op: f.Unit.Descriptor.Op.String(), Element: f.Unit.Index, Equal: f.Equal}
-	r.state(f.System, &f.Binding, f.Leaves)
+	r.state(f.System, &f.Binding, f.Of, f.Leaves)
 	c, err := step.NewCompiled(f.System, f.Unit.AnswerCircuit())
-	return r, s.decide(r, c, err, f.Check)
+	return r, decide(keys, r, c, err, f.Check)
 }
 
 // state fills in what every statement has.
-func (r *ProofReport) state(system step.System, b *step.Binding, leaves []circuit.Input) {
+func (r *ProofReport) state(system step.System, b *step.Binding, of [32]byte, leaves []circuit.Input) {
+	if of != ([32]byte{}) {
+		r.Of = fmt.Sprintf("%x", of)
+	}
 	r.System, r.Game, r.Chain = system.String(), fmt.Sprintf("%x", b.Game), b.Chain
 	r.Verifier, r.Prover = fmt.Sprintf("%x", b.Verifier), fmt.Sprintf("%x", b.Prover)
 	for _, h := range leaves {
@@ -266,11 +281,11 @@ func (r *ProofReport) state(system step.System, b *step.Binding, leaves []circui
 }
 
 // decide asks the key of a circuit, unless that could not be compiled, whether a statement holds.
-func (s Store) decide(r *ProofReport, c *step.Compiled, err error, check func(*step.Key) error) error {
+func decide(keys worker.Folder, r *ProofReport, c *step.Compiled, err error, check func(*step.Key) error) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCannot, err)
 	}
-	key, err := s.proofKeys(false).Find(c)
+	key, err := keys.Find(c)
 	if err != nil {
 		return fmt.Errorf("%w: %w: proofs are verified where their keys are", ErrCannot, err)
 	}

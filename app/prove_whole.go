@@ -103,7 +103,7 @@ func (s Store) whole(model string, o *ProveOptions) (*circuit.Whole, error) {
 }
 
 // verifyWhole decides on a proof file about a whole tensor.
-func (s Store) verifyWhole(b []byte) (*ProofReport, error) {
+func verifyWhole(keys worker.Folder, b []byte) (*ProofReport, error) {
 	f, err := step.DecodeWhole(b)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
@@ -113,7 +113,7 @@ func (s Store) verifyWhole(b []byte) (*ProofReport, error) {
 		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
 	}
 	r := &ProofReport{Op: f.Cluster.Target().Descriptor.Op.String(), Equal: true, Whole: wholeOf(f.Cluster)}
-	r.state(f.System, &f.Binding, f.Leaves)
+	r.state(f.System, &f.Binding, f.Of, f.Leaves)
 	compiled, err := step.NewCompiled(f.System, c)
-	return r, s.decide(r, compiled, err, f.Check)
+	return r, decide(keys, r, compiled, err, f.Check)
 }

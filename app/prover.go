@@ -9,7 +9,6 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/network/chain"
-	"elenchus/proving/circuit"
 	"elenchus/proving/step"
 	"elenchus/proving/worker"
 	"elenchus/settlement/dispute"
@@ -47,23 +46,21 @@ func (p *prover) of(account claim.Address) func(ctx context.Context, game claim.
 	}
 }
 
-func (p *prover) prove(ctx context.Context, account claim.Address, game claim.Hash, s dispute.State, m dispute.ProofMove) (dispute.Move, error) {
-	a, err := answerOfMove(&s, &m)
+func (p *prover) prove(ctx context.Context, account claim.Address, game claim.Hash, s dispute.State, m dispute.Move) (dispute.Move, error) {
+	x, err := contestedBy(&s, m)
 	if err != nil {
 		return nil, err
 	}
-	u := provable{a.Unit.Shape(), a.Descriptor.Op.String(), fmt.Sprintf("%s, element %d: proven %s", a.Descriptor.Op, a.Index, trueOrFalse(a.Equal)),
-		&worker.Task{Unit: &a.Unit}}
-	proof, err := p.work(ctx, game, s.Slot(), u, worker.WitnessOf(a, p.binding(&s, account)))
+	return p.finish(ctx, account, game, &s, x)
+}
+
+// finish makes the proof of an answer in a state.
+func (p *prover) finish(ctx context.Context, account claim.Address, game claim.Hash, s *dispute.State, x *contested) (dispute.Move, error) {
+	proof, err := p.work(ctx, game, s.Slot(), x.provable, x.witness(p.binding(s, account)))
 	if err != nil {
 		return nil, err
 	}
-	digest, err := a.Digest()
-	if err != nil {
-		return nil, err
-	}
-	m.Equal = a.Equal
-	return m.With(uint8(p.system), account, a.Reads, a.Places, p.system.Posted(proof, digest)), nil
+	return x.posted(p.system, account, proof)
 }
 
 // binding is what a proof of an account in a state is bound to, but for operation and element.
@@ -166,15 +163,6 @@ func trueOrFalse(v bool) string {
 		return "true"
 	}
 	return "false"
-}
-
-// answerOfMove is the unit of a move with its leaves.
-func answerOfMove(s *dispute.State, m *dispute.ProofMove) (*circuit.Answer, error) {
-	d, c, i, err := m.Unit(s)
-	if err != nil || m.Secret == nil {
-		return nil, errors.Join(err, errors.New("an answer without leaves cannot be proven"))
-	}
-	return circuit.PrepareAnswer(&d, &c, i, m.Secret.Target, circuit.InOrder(m.Secret.Leaves))
 }
 
 // enter has a key registered if the chain has none of its shape.

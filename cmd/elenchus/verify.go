@@ -25,7 +25,7 @@ const maxReceipt = 64 << 20
 type verifyFlags struct {
 	local
 	model, rpc, deployment, request, response, expect string
-	dialect                                           string
+	dialect, proofKeys                                string
 	threads, choice                                   int
 }
 
@@ -48,6 +48,7 @@ Exit codes: 0 everything that was asked holds, 1 something is false, 2 something
 	p.StringVar(&f.model, "model", "", "the model that should have answered: name, id, .gguf or .elm file, or default")
 	p.StringVar(&f.rpc, "rpc", "", "JSON-RPC address of a chain to ask")
 	p.StringVar(&f.deployment, "deployment", "", "file with the addresses of the contracts (default: that of elenchus up)")
+	p.StringVar(&f.proofKeys, "proof-keys", "", "of a proof: folder with its key, such as that of a role (default: keys in the state directory)")
 	p.StringVar(&f.request, "request", "", "file with the JSON body that you sent")
 	p.StringVar(&f.response, "response", "", "file with what came back, JSON or the lines of a stream (default: FILE, if that is a response)")
 	p.StringVar(&f.expect, "expect-output", "", "text that the answer should have")

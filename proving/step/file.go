@@ -33,6 +33,8 @@ type File struct {
 	Leaves  []circuit.Input
 	Proof   []byte
 	Origin  string // of the key; empty: DevelopmentOrigin
+	// Of is the id of the game whose state the binding names, zero for none. It says where to look; the proof does not bind it.
+	Of [32]byte
 }
 
 // fileJSON is the file: fields in this order, hex in lower case, no spaces.
@@ -45,6 +47,7 @@ type fileJSON struct {
 	Equal  bool     `json:"equal"`
 	Leaves []string `json:"leaves"`
 	Proof  string   `json:"proof"`
+	Of     string   `json:"of,omitempty"`
 }
 
 // Answer proves an answer under a binding, whose operation and element it sets.
@@ -89,7 +92,7 @@ func (f *File) Posted() ([]byte, error) {
 // Encode is the file's only encoding, a line of JSON.
 func (f *File) Encode() ([]byte, error) {
 	j := fileJSON{Format: Format, Origin: cmp.Or(f.Origin, DevelopmentOrigin), System: f.System.String(), UnitFields: FieldsOf(&f.Unit),
-		bindingFields: fieldsOfBinding(&f.Binding), Equal: f.Equal, Leaves: textsOf(f.Leaves), Proof: hex.EncodeToString(f.Proof)}
+		bindingFields: fieldsOfBinding(&f.Binding), Equal: f.Equal, Leaves: textsOf(f.Leaves), Proof: hex.EncodeToString(f.Proof), Of: ofText(f.Of)}
 	b, err := json.Marshal(j)
 	return append(b, '\n'), err
 }
@@ -141,8 +144,27 @@ func (j *fileJSON) file() (*File, error) {
 	if f.Leaves, err = inputsOf(j.Leaves); err != nil {
 		return nil, err
 	}
+	if f.Of, err = ofGame(j.Of); err != nil {
+		return nil, err
+	}
 	f.Proof, err = hex.DecodeString(j.Proof)
 	return f, err
+}
+
+// ofText is the id of a game in a file, empty for none.
+func ofText(of [32]byte) string {
+	if of == ([32]byte{}) {
+		return ""
+	}
+	return hex.EncodeToString(of[:])
+}
+
+// ofGame reads what ofText writes.
+func ofGame(text string) (of [32]byte, err error) {
+	if text == "" {
+		return of, nil
+	}
+	return of, fixed(text, of[:])
 }
 
 // fixed decodes hex of exactly the room that there is.

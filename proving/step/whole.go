@@ -31,7 +31,8 @@ type WholeFile struct {
 	Binding Binding         // with OfWhole
 	Leaves  []circuit.Input // of the target, then of each input
 	Proof   []byte
-	Origin  string // of the key; empty: DevelopmentOrigin
+	Origin  string   // of the key; empty: DevelopmentOrigin
+	Of      [32]byte // as in File
 }
 
 // wholeJSON is the file: fields in this order, hex in lower case, no spaces.
@@ -43,6 +44,7 @@ type wholeJSON struct {
 	bindingFields
 	Leaves []string `json:"leaves"`
 	Proof  string   `json:"proof"`
+	Of     string   `json:"of,omitempty"`
 }
 
 // NewWholeFile is the file of a proof of a whole tensor that was made under a binding with OfWhole.
@@ -69,7 +71,7 @@ func (f *WholeFile) Check(k *Key) error {
 // Encode is the file's only encoding, a line of JSON.
 func (f *WholeFile) Encode() ([]byte, error) {
 	j := wholeJSON{Format: WholeFormat, Origin: cmp.Or(f.Origin, DevelopmentOrigin), System: f.System.String(), ClusterFields: *FieldsOfCluster(f.Cluster),
-		bindingFields: fieldsOfBinding(&f.Binding), Leaves: textsOf(f.Leaves), Proof: hex.EncodeToString(f.Proof)}
+		bindingFields: fieldsOfBinding(&f.Binding), Leaves: textsOf(f.Leaves), Proof: hex.EncodeToString(f.Proof), Of: ofText(f.Of)}
 	b, err := json.Marshal(j)
 	return append(b, '\n'), err
 }
@@ -104,6 +106,9 @@ func (j *wholeJSON) file() (*WholeFile, error) {
 	}
 	f.Binding = b.OfWhole(f.Cluster)
 	if f.Leaves, err = inputsOf(j.Leaves); err != nil {
+		return nil, err
+	}
+	if f.Of, err = ofGame(j.Of); err != nil {
 		return nil, err
 	}
 	f.Proof, err = hex.DecodeString(j.Proof)

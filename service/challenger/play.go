@@ -286,6 +286,12 @@ func (c *Challenger) compute(ctx context.Context, r *receipt.Receipt) (dispute.K
 	if !ok {
 		return nil, fmt.Errorf("model %x is not held here any more", r.Request.Model)
 	}
+	return m.Knowledge(ctx, r)
+}
+
+// Knowledge is the own computation of what a receipt claims: what its games are played from. It is not safe for
+// concurrent use.
+func (m *Model) Knowledge(ctx context.Context, r *receipt.Receipt) (dispute.Knowledge, error) {
 	if r.Request.Graph() {
 		return m.computeGraph(ctx, r)
 	}
