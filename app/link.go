@@ -18,7 +18,9 @@ import (
 
 	"elenchus/app/meter"
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/network/chain"
+	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -114,12 +116,37 @@ func (l *Link) Submit(ctx context.Context, o ledger.Order) error {
 	if err != nil {
 		return err
 	}
+	if err := l.cover(ctx, o); err != nil {
+		l.log.Warn("the account's credit is below what an element takes", "order", i.Key, "err", err)
+	}
 	if err := l.Outbox.Submit(ctx, i); err != nil {
 		return err
 	}
 	l.count(o, "submitted", 0)
 	go l.watch(ctx, i, o)
 	return nil
+}
+
+// cover brings the credit up to twice what an order takes from it that asks for an element of a leaf which a confidential
+// model withholds: the base fee may rise until it is mined. SPEC 09 §3.5.
+func (l *Link) cover(ctx context.Context, o ledger.Order) error {
+	m, ok := o.(ledger.Move)
+	if !ok || dispute.Kind(m.Kind) != dispute.KindElement {
+		return nil
+	}
+	s, err := dispute.DecodeState(m.State)
+	if err != nil || s.Phase != dispute.Element || s.Class != manifest.Confidential {
+		return err
+	}
+	bond, err := l.Contracts.ProofBond(ctx)
+	if err != nil {
+		return err
+	}
+	twice, err := bond.Add(bond)
+	if err != nil {
+		return err
+	}
+	return l.holdCredit(ctx, twice)
 }
 
 // How long watch looks whether an order would pass now: longer than blocks of a public chain can be

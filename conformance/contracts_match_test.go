@@ -144,6 +144,21 @@ func (m *match) onChain() dispute.State {
 	return s
 }
 
+// proofBond is what an element added in the block of a transaction.
+func (m *match) proofBond(receipt *chain.Receipt) claim.Amount {
+	m.t.Helper()
+	h, err := m.client.HeadAt(m.ctx, receipt.BlockNumber)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	p := m.k.Params()
+	bond, err := p.ProofBond(h.BaseFee.Uint64())
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return bond
+}
+
 // decided wants the event of the end and the slot to say what the twin's last state leaves.
 func (m *match) decided(want dispute.State) {
 	m.t.Helper()
@@ -185,7 +200,7 @@ func (m *match) follow(move dispute.Move, mover claim.Address, receipt *chain.Re
 	}
 	env := dispute.Env{Now: m.timeOf(receipt), Mover: mover, Gas: gas, Space: m.space(), BatchCount: 3, Params: m.k.Params().Clocks()}
 	if m.proves != nil {
-		env.Proofs = m.proves.decide
+		env.Proofs, env.ProofBond = m.proves.decide, m.proofBond(receipt)
 	}
 	want, effect, err := dispute.Apply(m.state, move, env)
 	if err != nil {

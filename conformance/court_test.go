@@ -394,6 +394,10 @@ func (c *bar) try(t testing.TB, g *trial, from common.Address, k dispute.Kind, p
 	if k == dispute.KindInclude {
 		env.BatchCount = c.countOf(t, g, payload)
 	}
+	var err error
+	if env.ProofBond, err = c.p.ProofBond(c.cfg.BaseFee.Uint64()); err != nil {
+		t.Fatal(err)
+	}
 	if name == "" {
 		env.Gas = c.spent(t, &before)
 	}

@@ -75,6 +75,8 @@ func TestMoneyOnChain(t *testing.T) {
 			j.cfg.BaseFee = logUniform(g, 60)
 			bond, err := p.Bond(games, work, j.cfg.BaseFee.Uint64())
 			same("bondOf", bond, err, ask("bondOf", new(big.Int).SetUint64(games), new(big.Int).SetUint64(work))[0])
+			more, err := p.ProofBond(j.cfg.BaseFee.Uint64())
+			same("proofBond", more, err, ask("proofBond")[0])
 			slashed, cost, price := logUniform(g, 110), logUniform(g, 110), logUniform(g, 110)
 			amount := func(v *big.Int) claim.Amount { a, _ := claim.AmountFromBig(v); return a }
 			left := logUniform(g, 110)

@@ -23,6 +23,8 @@ contract DisputeArena is Verdicts {
     uint256 private constant FIRST_CREDIT = 20_100;
     /// @dev What one move of a side takes of the block space at most, under Amsterdam too (SPEC 09 §6.2).
     uint256 private constant MOVE_GAS = 345_000;
+    /// @dev What an answer by proof takes at most, by either proof system (SPEC 09 §3.5).
+    uint256 private constant PROOF_GAS = 600_000;
     /// @dev Gas of the commit before a game and of the resolve after it, which nobody meters: booked at PRICE_CAP.
     uint256 private constant AROUND = 120_000;
     /// @dev Bytes of calldata beside state and payload at most: selector, head, three lengths, a signature, padding.
@@ -323,7 +325,17 @@ contract DisputeArena is Verdicts {
         _inTime(state);
         bytes memory s = GAME_RULES.step(move, state, payload);
         if (nodes) emit Posted(game, move, payload);
+        if (move == 12) _cover(s);
         _finishMove(game, move, s, state, payload, gasAtStart);
+    }
+
+    /// @dev An element of a leaf that a confidential model withholds is asked for: a proof of the node, and maybe the next of
+    /// many. The opener adds what it takes, so that the escrow pays for all of them (SPEC 08 §4.11, 09 §3.5).
+    function _cover(bytes memory s) private {
+        if (G.get(s, G.PHASE) != G.ANSWER || G.get(s, G.CLASS) == 0) return;
+        uint256 more = proofBond();
+        _take(address(uint160(G.get(s, G.OPENER))), more);
+        G.put(s, G.ESCROW, G.get(s, G.ESCROW) + more);
     }
 
     /// @dev The state given is the one in the slot.
@@ -422,6 +434,11 @@ contract DisputeArena is Verdicts {
     /// @inheritdoc IDisputeArena
     function bondOf(uint256 openGames, uint256 work) public view returns (uint256) {
         return _bondFor(openGames, work, WORST_GAS);
+    }
+
+    /// @inheritdoc IDisputeArena
+    function proofBond() public view returns (uint256) {
+        return _base(_max(4 * block.basefee, PRICE_CAP), PROOF_GAS);
     }
 
     /// @dev The bond of a game whose replies take `replies` gas at most.

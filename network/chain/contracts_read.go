@@ -224,17 +224,30 @@ func (k *Contracts) opening(ctx context.Context, node claim.Address) (games, bas
 	if err != nil {
 		return 0, 0, err
 	}
-	head, err := k.c.Head(ctx)
+	baseFee, err = k.baseFee(ctx)
+	return uint64(account.Games), baseFee, err
+}
+
+// ProofBond returns what asking for an element of a leaf that a confidential model withholds takes from the opener's
+// credit, at the base fee of the latest block. SPEC 09 §3.5.
+func (k *Contracts) ProofBond(ctx context.Context) (claim.Amount, error) {
+	fee, err := k.baseFee(ctx)
 	if err != nil {
-		return 0, 0, err
+		return claim.Amount{}, err
 	}
-	if head.BaseFee != nil {
-		if !head.BaseFee.IsUint64() {
-			return 0, 0, claim.ErrAmount
-		}
-		baseFee = head.BaseFee.Uint64()
+	return k.params.ProofBond(fee)
+}
+
+// baseFee is that of the latest block, in wei.
+func (k *Contracts) baseFee(ctx context.Context) (uint64, error) {
+	head, err := k.c.Head(ctx)
+	if err != nil || head.BaseFee == nil {
+		return 0, err
 	}
-	return uint64(account.Games), baseFee, nil
+	if !head.BaseFee.IsUint64() {
+		return 0, claim.ErrAmount
+	}
+	return head.BaseFee.Uint64(), nil
 }
 
 // readParams reads the immutables of the arena.

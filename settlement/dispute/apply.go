@@ -20,6 +20,8 @@ type Env struct {
 	Space Space
 	// BatchCount is how many claims the batch has that an include names; 0 if the node never posted it.
 	BatchCount uint32
+	// ProofBond is what element adds to the escrow where an answer by proof follows.
+	ProofBond claim.Amount
 	// Proofs decides on answers about confidential models; nil refuses them.
 	Proofs Proofs
 	Params Params
@@ -32,6 +34,7 @@ type Space struct{ Node, Opener uint64 }
 // Effect is what a move does beside the new state.
 type Effect struct {
 	Credit   claim.Amount // paid to the mover from the escrow
+	Added    claim.Amount // taken from the opener's credit into the escrow
 	Void     bool         // the claim became void with this move
 	Over     bool         // the game waits for resolve
 	Convicts bool         // an answer refuted the claim:
@@ -60,6 +63,9 @@ func Apply(s State, m Move, env Env) (State, Effect, error) {
 	if s.Phase.Turn() == Node && env.Now > s.Deadline && s.Flags&FlagVoid == 0 {
 		next.Flags |= FlagVoid
 		effect.Void = true
+	}
+	if err := cover(&next, k, env.ProofBond, &effect); err != nil {
+		return s, Effect{}, err
 	}
 	if err := meter(&next, s.Phase.Turn(), env.Gas, &effect); err != nil {
 		return s, Effect{}, err
@@ -128,6 +134,15 @@ func step(s *State, m Move, env Env, effect *Effect) error {
 		return applyDecrypt(s, m)
 	}
 	return fmt.Errorf("%w: %s", ErrPhase, m.Kind())
+}
+
+// cover adds what an answer by proof takes to the escrow when an element of a withheld leaf is asked for. SPEC 09 §3.5.
+func cover(s *State, k Kind, more claim.Amount, effect *Effect) (err error) {
+	if k == KindElement && s.Phase == Answer && s.Class != 0 {
+		effect.Added = more
+		s.Escrow, err = s.Escrow.Add(more)
+	}
+	return err
 }
 
 // meter pays the mover of a node's turn from the escrow and books what the game cost the opener.

@@ -63,13 +63,27 @@ func (p *Params) BondOfData(openGames, pieces, baseFee uint64) (Amount, error) {
 	return p.bond(openGames, 0, baseFee, max(p.WorstGas, pieces*MoveGas))
 }
 
-func (p *Params) bond(openGames, work, baseFee, replies uint64) (Amount, error) {
+// ProofGas is what an answer by proof takes at most, by either proof system. SPEC 09 §3.5.
+const ProofGas = 600_000
+
+// ProofBond is what an opener adds to the escrow when he asks for an element of a leaf that the node withheld and answers
+// about by proofs. baseFee is in wei. SPEC 09 §3.5.
+func (p *Params) ProofBond(baseFee uint64) (Amount, error) {
+	return claim.AmountFromBig(p.base(p.priceAt(baseFee), ProofGas))
+}
+
+// priceAt is the gas price in wei that bonds are for: PriceCap, or four times the base fee.
+func (p *Params) priceAt(baseFee uint64) *big.Int {
 	price := new(big.Int).SetUint64(baseFee)
 	price.Lsh(price, 2)
 	if limit := new(big.Int).SetUint64(p.PriceCap); price.Cmp(limit) < 0 {
-		price = limit
+		return limit
 	}
-	v := p.base(price, replies)
+	return price
+}
+
+func (p *Params) bond(openGames, work, baseFee, replies uint64) (Amount, error) {
+	v := p.base(p.priceAt(baseFee), replies)
 	v.Lsh(v, uint(min(openGames/8, maxDoublings)))
 	fee := p.WorkFee.Big()
 	return claim.AmountFromBig(v.Add(v, fee.Mul(fee, new(big.Int).SetUint64(work))))

@@ -150,6 +150,9 @@ interface IDisputeArena {
     /// @notice What commit and open lock together now, against a node with `openGames` and for `work` positions.
     function bondOf(uint256 openGames, uint256 work) external view returns (uint256);
 
+    /// @notice What `element` adds to the escrow now, where the node answers with a proof about a leaf that it withheld.
+    function proofBond() external view returns (uint256);
+
     /// @notice The EIP-712 domain separator of requests, claims and moves.
     function domainSeparator() external view returns (bytes32);
 }
