@@ -121,6 +121,9 @@ func measureSystem(name string, a *circuit.Answer, o *CircuitOptions) (*CircuitM
 	if err != nil {
 		return nil, err
 	}
+	if err := key.Prepare(); err != nil {
+		return nil, err
+	}
 	m := &CircuitMeasurement{System: name, Origin: key.Origin, Constraints: key.Constraints, Setup: millis(start), publics: key.Publics()}
 	if m.ProvingKey, m.VerifyingKey, err = key.Sizes(); err != nil {
 		return nil, err

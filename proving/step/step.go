@@ -19,8 +19,10 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"sync"
 
 	"elenchus/proving/circuit"
+	fast "elenchus/proving/plonk"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 	"github.com/consensys/gnark/backend"
@@ -103,6 +105,14 @@ type Key struct {
 	groth16Vk   *groth16.VerifyingKey
 	plonkPk     *plonk.ProvingKey
 	plonkVk     *plonk.VerifyingKey
+	shared      shared
+}
+
+// shared is what all PLONK proofs under a key share, computed when the first one needs it.
+type shared struct {
+	once   sync.Once
+	prover *fast.Prover
+	err    error
 }
 
 // Compiled is a circuit as a constraint system of a proof system: what keys belong to. Compiling takes about as long as
@@ -210,7 +220,7 @@ func Memory(s System, constraints int) int64 {
 	if s == Groth16 {
 		return 24<<20 + domain*1800
 	}
-	return 32<<20 + domain*3200
+	return 32<<20 + domain*5200
 }
 
 func digest(system constraint.ConstraintSystem) (d [32]byte, err error) {
@@ -219,6 +229,21 @@ func digest(system constraint.ConstraintSystem) (d [32]byte, err error) {
 		return d, err
 	}
 	return [32]byte(h.Sum(nil)), nil
+}
+
+// Prepare computes what all proofs under a key share, which the first one does where nobody did: of PLONK about a
+// fifth of a proof, of Groth16 nothing. It returns ErrKey for a circuit of fewer than 5 rows.
+func (k *Key) Prepare() error {
+	if k.System == Groth16 {
+		return nil
+	}
+	k.shared.once.Do(func() {
+		k.shared.prover, k.shared.err = fast.New(k.system.(*cs.SparseR1CS), k.plonkPk)
+	})
+	if k.shared.err != nil {
+		return fmt.Errorf("%w: %w", ErrKey, k.shared.err)
+	}
+	return nil
 }
 
 // Prove proves an assignment. It returns ErrWitness for one that does not satisfy the circuit.
@@ -235,7 +260,10 @@ func (k *Key) Prove(assignment frontend.Circuit) ([]byte, error) {
 		}
 		return p.MarshalSolidity(), nil
 	}
-	p, err := plonk.Prove(k.system.(*cs.SparseR1CS), k.plonkPk, w, hints)
+	if err := k.Prepare(); err != nil {
+		return nil, err
+	}
+	p, err := k.shared.prover.Prove(w, solver.WithHints(circuit.Hints()...))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrWitness, err)
 	}

@@ -116,6 +116,9 @@ func (s *server) run() error {
 	if err := send(s.out, kindKey, &keyFields{key.Origin, made, words}); err != nil {
 		return err
 	}
+	if err := key.Prepare(); err != nil {
+		return err
+	}
 	for {
 		if err := s.prove(t, key); err != nil {
 			return err
