@@ -182,7 +182,7 @@ func (a *archive) commit(list []archived) error {
 			size += int64(len(v))
 		}
 		c := b.Cursor()
-		for k, v := c.First(); k != nil && (count > gateway.MaxReceipts || size > gateway.MaxReceiptBytes || a.old(v)); k, v = c.First() {
+		for k, v := c.First(); k != nil && (a.old(k, v) || count > gateway.MaxReceipts || size > gateway.MaxReceiptBytes); k, v = c.First() {
 			count--
 			size -= int64(len(v))
 			if err := c.Delete(); err != nil {
@@ -197,8 +197,12 @@ func (a *archive) commit(list []archived) error {
 	return err
 }
 
-// old says whether a receipt was kept long enough, or cannot be read.
-func (a *archive) old(v []byte) bool {
+// old says whether a receipt was kept long enough; one that cannot be read was, and is logged.
+func (a *archive) old(k, v []byte) bool {
 	var r archived
-	return json.Unmarshal(v, &r) != nil || a.now().Sub(r.Kept) >= gateway.KeptFor
+	if err := json.Unmarshal(v, &r); err != nil {
+		a.log.Warn("a kept receipt cannot be read and is dropped", "number", binary.BigEndian.Uint64(k), "err", err)
+		return true
+	}
+	return a.now().Sub(r.Kept) >= gateway.KeptFor
 }

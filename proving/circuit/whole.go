@@ -161,8 +161,26 @@ type wholeStatement struct {
 	types     []tensor.DType // of the inputs
 }
 
+// MaxElementBytes bounds what the elements of a cluster read together, in bytes. Elements may read the same cells, each
+// of which is then work in every one of them, so that the leaves alone would not bound a circuit.
+const MaxElementBytes = 1 << 19
+
+// elementBytes is what the elements of a cluster read together, by the widest of the first and the last.
+func elementBytes(x *opset.Cluster) (sum uint64) {
+	for k := range x.Operators {
+		width := func(wires []opset.Wire) (n uint64) {
+			for _, w := range wires {
+				n += w.Read.Hi - w.Read.Lo
+			}
+			return n
+		}
+		sum += x.Operators[k].Descriptor.Count(&x.Context) * max(width(x.First[k]), width(x.Last[k]))
+	}
+	return sum
+}
+
 // WholeCircuit is the circuit of a cluster. It returns ErrUnit for one that has none, ErrLarge for one of too many
-// cells.
+// cells, or whose elements read too much.
 func WholeCircuit(x *opset.Cluster) (frontend.Circuit, error) {
 	types, err := wholeTypes(x)
 	if err != nil {
@@ -180,6 +198,9 @@ func WholeCircuit(x *opset.Cluster) (frontend.Circuit, error) {
 	target := int(x.TargetLeaves()) * int(d.Leaf) / d.Type.Size()
 	if n > MaxCells {
 		return nil, fmt.Errorf("%w: %d cells, at most %d can be", ErrLarge, n, MaxCells)
+	}
+	if read := elementBytes(x); read > MaxElementBytes {
+		return nil, fmt.Errorf("%w: its elements read %d bytes, at most %d can be", ErrLarge, read, MaxElementBytes)
 	}
 	return &wholeStatement{Target: make([]frontend.Variable, target), Cells: make([]frontend.Variable, n), cluster: x, types: types}, nil
 }

@@ -113,6 +113,27 @@ func TestWholeFiles(t *testing.T) {
 }
 
 // No bytes make the decoder panic, nor the circuit of what it accepts be looked for; what it accepts has one encoding.
+// Elements that read the same cells are work each: few leaves do not make a small circuit.
+func TestCircuitsOfClustersAreBounded(t *testing.T) {
+	norm := func(head, heads uint32) error {
+		d := opset.Descriptor{Op: opset.HeadNorm, Type: tensor.I32, Leaf: opset.LeafBytes, Dims: [3]opset.Dim{{C: 1}, {C: heads}, {C: head}}}
+		d.Src[0], d.Src[1] = opset.Source{Kind: opset.Tensor, Index: 1}, opset.Source{Kind: opset.RootB}
+		d.P[0], d.P[1] = int64(head*heads), int64(head)
+		x, err := opset.NewCluster([]opset.Operator{{Tensor: 2, Descriptor: d}}, &opset.Context{M: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = circuit.WholeCircuit(x)
+		return err
+	}
+	if err := norm(16, 16); err != nil {
+		t.Error(err)
+	}
+	if err := norm(1472, 2); !errors.Is(err, circuit.ErrLarge) {
+		t.Errorf("elements that read 17 MB are a circuit: %v", err)
+	}
+}
+
 func FuzzDecodeWhole(f *testing.F) {
 	w := sums(f)
 	file, err := step.NewWholeFile(step.Groth16, w, step.Binding{}, step.DevelopmentOrigin, []byte{1, 2})

@@ -98,14 +98,23 @@ func (f Folder) Key(c *step.Compiled, stage func(string)) (k *step.Key, made boo
 	return k, true, err
 }
 
+// published is the digest of a reference string, as whoever held the ceremony told it.
+func published(path, digest string) (want [sha256.Size]byte, err error) {
+	b, err := hex.DecodeString(digest)
+	if err != nil || len(b) != len(want) {
+		return want, fmt.Errorf("%w: digest %q of %s: give the SHA-256 that the ceremony published, 64 hex digits", step.ErrKey, digest, path)
+	}
+	return [sha256.Size]byte(b), nil
+}
+
 // Check says whether the reference string that is named is there and has its digest. Without one it has nothing to say.
 func (f Folder) Check() error {
 	if f.SRS == "" {
 		return nil
 	}
-	want, err := hex.DecodeString(f.SRSDigest)
-	if err != nil || len(want) != sha256.Size {
-		return fmt.Errorf("%w: digest %q of %s: give the SHA-256 that the ceremony published, 64 hex digits", step.ErrKey, f.SRSDigest, f.SRS)
+	want, err := published(f.SRS, f.SRSDigest)
+	if err != nil {
+		return err
 	}
 	file, err := os.Open(f.SRS)
 	if err != nil {
@@ -116,7 +125,7 @@ func (f Folder) Check() error {
 	if _, err := io.Copy(h, file); err != nil {
 		return err
 	}
-	if got := h.Sum(nil); !bytes.Equal(got, want) {
+	if got := h.Sum(nil); !bytes.Equal(got, want[:]) {
 		return fmt.Errorf("%w: %s has the SHA-256 %x, not %s", step.ErrKey, f.SRS, got, f.SRSDigest)
 	}
 	return nil
@@ -133,16 +142,16 @@ func (f Folder) follow(c *step.Compiled) (*step.Key, error) {
 
 // ReadReference reads a public reference string of so many powers from a file of a SHA-256 in hex.
 func ReadReference(path, digest string, powers int) (*step.Reference, error) {
-	want, err := hex.DecodeString(digest)
-	if err != nil || len(want) != 32 {
-		return nil, fmt.Errorf("%w: digest %q of %s: give the SHA-256 that the ceremony published, 64 hex digits", step.ErrKey, digest, path)
+	want, err := published(path, digest)
+	if err != nil {
+		return nil, err
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // read only
-	return step.ReadReference(file, [32]byte(want), powers, rand.Reader)
+	return step.ReadReference(file, want, powers, rand.Reader)
 }
 
 // Keep writes a key into the folder, whole or not at all. One that is there already stays.
@@ -160,8 +169,12 @@ func (f Folder) Keep(k *step.Key) error {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(file.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return os.Rename(file.Name(), path) // a file system without links
+	err = os.Link(file.Name(), path)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return nil
 	}
-	return nil
+	if _, err := os.Lstat(path); err == nil { // a file system without links
+		return nil
+	}
+	return os.Rename(file.Name(), path)
 }

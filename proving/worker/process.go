@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"unicode/utf8"
 )
 
 // Process is a worker: a key, and proofs of it one after the other. It is for one goroutine at a time. Every call that
@@ -34,6 +35,11 @@ var passed = []string{"GOMAXPROCS", "GOMEMLIMIT", "GOGC", "TMPDIR"}
 func Start(ctx context.Context, exe string, t *Task, stage func(string)) (*Process, *Size, error) {
 	if IsChild() {
 		return nil, nil, fmt.Errorf("%w: %s does not begin with its work", ErrLost, exe)
+	}
+	for _, path := range []string{t.Keys.Dir, t.Keys.SRS} {
+		if !utf8.ValidString(path) {
+			return nil, nil, fmt.Errorf("the path %q is no UTF-8: keys of proofs are passed on by names in UTF-8, move them", path)
+		}
 	}
 	cmd := exec.Command(exe) //nolint:noctx // its calls have contexts, and kill it
 	cmd.Env = []string{variable + "=1"}

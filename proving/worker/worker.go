@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"elenchus/compute/opset"
 	"elenchus/proving/circuit"
@@ -201,7 +202,7 @@ func faultOf(err error) *faultFields {
 			break
 		}
 	}
-	f.Text = f.Text[:min(len(f.Text), maxText)]
+	f.Text = strings.ToValidUTF8(f.Text[:min(len(f.Text), maxText)], "?") // a cut rune would be no frame
 	return f
 }
 

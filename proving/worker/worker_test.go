@@ -238,6 +238,11 @@ func TestWorkersSayWhatTheyCannot(t *testing.T) {
 	if _, _, err := Start(t.Context(), executable(t), &other, nil); !errors.Is(err, circuit.ErrUnit) {
 		t.Errorf("reads of no definition: %v", err)
 	}
+	latin := *none
+	latin.Keys.Dir = "schl\xfcssel"
+	if _, _, err := Start(t.Context(), executable(t), &latin, nil); err == nil || !strings.Contains(err.Error(), "no UTF-8") {
+		t.Errorf("a path of bytes that frames cannot carry: %v", err)
+	}
 }
 
 // gone wants a worker that does not run any more, and says so.
@@ -356,4 +361,22 @@ func FuzzFrames(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A text that is cut inside of a rune, or that is no UTF-8, crosses with its kind: no error becomes another one.
+func TestFaultsOfAnyTextCross(t *testing.T) {
+	for _, text := range []string{strings.Repeat("a", maxText-1) + "ü", "no \xfc"} {
+		var wire bytes.Buffer
+		if err := send(&wire, kindFault, faultOf(fmt.Errorf("%w: %s", ErrNoKey, text))); err != nil {
+			t.Fatal(err)
+		}
+		f, err := receive(&wire)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got faultFields
+		if err := f.into(kindFault, &got); err != nil || !errors.Is(got.err(), ErrNoKey) {
+			t.Errorf("%q: %v, %v", text[max(len(text)-8, 0):], err, got)
+		}
+	}
 }
