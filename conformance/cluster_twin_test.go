@@ -118,7 +118,7 @@ func TestClusterAnswersOnChain(t *testing.T) {
 		shown[c.Want] = true
 	}
 	for _, reason := range []string{"", "WrongPhase", "WrongJob", "PayloadLength", "OutOfRange", "NotOpened", "BadCluster", "BadRead", "DataLength",
-		"UnknownSystem", "UnknownShape", "LeafOutOfField", "ProofRefused"} {
+		"UnknownSystem", "UnknownShape", "LeafOutOfField", "ProofLength", "ProofRefused"} {
 		if !shown[reason] {
 			t.Errorf("no vector shows %q", reason)
 		}

@@ -106,6 +106,10 @@ func (b *batch) attention(i int) *attention {
 // tile bounds the scores that are in the making at once, in elements, so that they stay near the processor.
 const tile = 1 << 16
 
+// attendShares is into how many parts attention is cut at most: a room is kept for each, which at long contexts has a
+// megabyte.
+const attendShares = 32
+
 // attend computes op i, the end of a, for all positions.
 func (b *batch) attend(i int, a *attention) {
 	w, op, scores := b.w, &b.s.Ops[i], &b.s.Ops[a.scores]
@@ -123,14 +127,12 @@ func (b *batch) attend(i int, a *attention) {
 	}
 	heads := a.kernel.DKV / a.kernel.HD
 	n := heads * len(w.tiles)
-	for len(w.rooms) < n {
-		w.rooms = append(w.rooms, nil)
-	}
-	b.rows(n, 2*work, func(lo, hi int) {
+	shares := min(n, len(w.rooms))
+	b.rows(shares, 2*work, func(lo, hi int) {
 		if w.rooms[lo] == nil { // nobody else begins there
 			w.rooms[lo] = &kernel.AttendRoom{}
 		}
-		for u := lo; u < hi; u++ {
+		for u := lo * n / shares; u < hi*n/shares; u++ {
 			from, to := w.tiles[u/heads], len(b.c)
 			if u/heads+1 < len(w.tiles) {
 				to = w.tiles[u/heads+1]

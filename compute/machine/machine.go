@@ -99,8 +99,8 @@ type Workspace struct {
 	live   []bool
 
 	queries []kernel.Query
-	tiles   []int                // where parts of the batch begin that attend together
-	rooms   []*kernel.AttendRoom // of parts of a split, by where they begin
+	tiles   []int                            // where parts of the batch begin that attend together
+	rooms   [attendShares]*kernel.AttendRoom // of parts of a split, by where they begin
 }
 
 // frame are the tensors of one position.

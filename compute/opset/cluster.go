@@ -9,6 +9,9 @@ import (
 // ErrCluster marks operations that cannot be proven at once.
 var ErrCluster = errors.New("no cluster")
 
+// ErrClusterRead marks, of those, one that reads from what lies outside of a stage.
+var ErrClusterRead = errors.New("a source outside of the stage")
+
 // Bounds of a cluster, as contracts have them. SPEC 10 §4.8.
 const (
 	ClusterOperators = 8
@@ -154,7 +157,7 @@ func (x *Cluster) wire(k int, r Read) (Wire, error) {
 	case RootA, RootB:
 		operator = k
 	default:
-		return Wire{}, fmt.Errorf("%w: %s reads a source of kind %d", ErrCluster, x.Operators[k].Descriptor.Op, r.Kind)
+		return Wire{}, fmt.Errorf("%w: %w: %s reads a source of kind %d", ErrCluster, ErrClusterRead, x.Operators[k].Descriptor.Op, r.Kind)
 	}
 	a, b := r.Leaves()
 	for n := range x.Inputs {

@@ -273,7 +273,7 @@ func (c *Challenger) verify(ctx context.Context, r *receipt.Receipt, at *dispute
 // where no game can refute the claim.
 func (c *Challenger) accusation(ctx context.Context, r *receipt.Receipt, m *Model, own dispute.Knowledge, open *dispute.OpenMove) (Verdict, *dispute.OpenMove) {
 	if r.Request.Graph() {
-		return Verdict{Known: true, Why: "the output differs"}, open
+		return Verdict{Known: true, Why: "the output or a boundary differs"}, open
 	}
 	if m.Manifest.Class == manifest.Private {
 		c.o.Log.Warn("false claim about a private model: no game can refute it", "claim", fmt.Sprintf("%x", r.ID()), "node", fmt.Sprintf("%x", r.Claim.Node))

@@ -51,7 +51,7 @@ func (c *Challenger) complete(ctx context.Context, r *receipt.Receipt, at *dispu
 	c.conclude(id, Verdict{Claim: id, Why: "its node does not serve the ids: they are demanded on the chain"})
 	open := c.opening(r, at, m)
 	open.T = dispute.Published
-	if r.Request.Graph() {
+	if m.Manifest.Kind == model.KindGraph { // by the model: a request may say that it has ids
 		man, err := m.whole(ctx)
 		if err != nil {
 			return err

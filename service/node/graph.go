@@ -11,6 +11,7 @@ import (
 	"elenchus/commitment/trace"
 	"elenchus/compute/model"
 	"elenchus/settlement/dispute"
+	"elenchus/settlement/sampling"
 )
 
 // Runner is the Computer of a graph model: an encoder, whose output is the vector of a text. Replay
@@ -36,6 +37,10 @@ func servable(m *Model) error {
 
 // graph says whether a model is one.
 func (m *Model) graph() bool { return m.Manifest.Kind == model.KindGraph }
+
+// audited says whether audits can find out that somebody did not compute: of a graph model of one stage they open
+// nothing. SPEC 11 §4.1.
+func (m *Model) audited() bool { return !m.graph() || sampling.Stages(&m.Manifest.Header) > 0 }
 
 // checkGraph refuses an input that is not the one of the request; whether the model takes it is known
 // when it is in memory. SPEC 07 §2.

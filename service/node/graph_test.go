@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -20,6 +21,8 @@ import (
 	"elenchus/compute/tensor"
 	"elenchus/engine"
 	"elenchus/service/node"
+	"elenchus/settlement/dispute"
+	"elenchus/settlement/ledger"
 )
 
 // encoding is a world whose model is an encoder, and an input of a text.
@@ -79,33 +82,64 @@ func TestAPlantInAnEncoder(t *testing.T) {
 	})
 }
 
-// Tensors of a claim about a graph model are for who has a game open against it: whoever asks without one gets
-// none, its user neither. SPEC 15 §2.5, 11 §8.3a.
+// Tensors of a claim about a graph model are for who has a game open against it, and of a claim of parties for its user
+// alone, where he has one: whoever asks without a game gets none, its user neither. SPEC 15 §2.5, 11 §8.3a.
 func TestTensorsOfGraphModelsAreForOpeners(t *testing.T) {
+	for _, class := range []uint8{claim.Public, claim.Parties} {
+		synctest.Test(t, func(t *testing.T) { tensorsOfGraphs(t, class) })
+	}
+}
+
+func tensorsOfGraphs(t *testing.T, class uint8) {
 	w, job := encoding(t)
 	n := w.start()
 	defer w.close(n)
-	key, err := crypto.ToECDSA([]byte("a user's key, 32 bytes as others"))
-	if err != nil {
-		t.Fatal(err)
+	user, err1 := crypto.ToECDSA([]byte("a user's key, 32 bytes as others"))
+	opener, err2 := crypto.ToECDSA([]byte("the key of one that has a game.."))
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
 	}
 	j := job(2, 9, 3)
-	j.Request.User = claim.AddressOf(key)
+	j.Request.User, j.Request.DataClass = claim.AddressOf(user), class
 	r, err := n.Serve(t.Context(), j, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sig, err := claim.Sign(claim.FetchDigest(domain, r.ID()), key)
-	if err != nil {
-		t.Fatal(err)
+	asks := func(key *ecdsa.PrivateKey) int {
+		as := ""
+		if key != nil {
+			sig, err := claim.Sign(claim.FetchDigest(domain, r.ID()), key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			as = "Elenchus " + base64.RawURLEncoding.EncodeToString(sig[:])
+		}
+		status, _ := fetched(n, fmt.Sprintf("/v1/claims/%x/steps/0/1/3", r.ID()), as)
+		return status
 	}
-	path := fmt.Sprintf("/v1/claims/%x/steps/0/1/3", r.ID())
-	for name, as := range map[string]string{"nobody": "", "the user": "Elenchus " + base64.RawURLEncoding.EncodeToString(sig[:])} {
-		if status, _ := fetched(n, path, as); status != 401 {
-			t.Errorf("%s asks for a tensor: %d", name, status)
+	if got := [3]int{asks(nil), asks(user), asks(opener)}; got != [3]int{401, 401, 401} {
+		t.Errorf("%s: nobody has a game: %v", claim.ClassName(class), got)
+	}
+	for _, key := range []*ecdsa.PrivateKey{opener, user} {
+		c := w.chain.Account(claim.AddressOf(key))
+		m := dispute.OpenMove{Opener: claim.AddressOf(key), MaxBond: claim.MaxAmount, Claim: r.Claim, Request: r.Request, Header: w.man.Header, Signature: r.Signature}
+		game := dispute.Key(m.Opener, r.ID(), m.T, m.Salt)
+		if err := c.Submit(t.Context(), ledger.Commit{Game: game}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Submit(t.Context(), ledger.Open{Game: game, Payload: m.Encode()}); err != nil {
+			t.Fatal(err)
+		}
+		w.run(n, time.Second)
+		want := 200
+		if key == opener && class == claim.Parties {
+			want = 401 // a game makes nobody a party
+		}
+		if got := asks(key); got != want {
+			t.Errorf("%s: who has a game: %d, want %d (opener %v)", claim.ClassName(class), got, want, key == opener)
 		}
 	}
-	if status, _ := fetched(n, fmt.Sprintf("/v1/claims/%x", r.ID()), ""); status != 200 {
-		t.Errorf("the receipt: %d", status)
+	if asks(nil) != 401 {
+		t.Error("nobody asks for a tensor")
 	}
 }

@@ -157,9 +157,9 @@ func (n *Node) alike() (like, other *receipt.Receipt, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		_, err = n.model(r.Request.Model)
+		m, err := n.model(r.Request.Model)
 		users := n.o.Plants.Users
-		if err != nil || r.Request.DataClass != claim.Public || len(users) > 0 && !slices.Contains(users, r.Request.User) {
+		if err != nil || !m.audited() || r.Request.DataClass != claim.Public || len(users) > 0 && !slices.Contains(users, r.Request.User) {
 			continue
 		}
 		fit = append(fit, r)

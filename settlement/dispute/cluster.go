@@ -1,6 +1,7 @@
 package dispute
 
 import (
+	"errors"
 	"fmt"
 
 	"elenchus/commitment/claim"
@@ -84,8 +85,14 @@ func decodeCluster(s *State, r *reader) Move {
 	_ = r.u8() // ClusterCode
 	m.System, m.Prover = r.u8(), r.address()
 	n := r.u8()
-	if r.bad || m.Job.Hash() != s.JobHash || n > opset.ClusterOperators {
-		r.bad = true
+	switch {
+	case r.bad:
+		return m
+	case m.Job.Hash() != s.JobHash:
+		r.bad, r.why = true, fmt.Errorf("%w: it hashes to %x, want %x", ErrBadJob, m.Job.Hash(), s.JobHash)
+		return m
+	case n > opset.ClusterOperators:
+		r.bad, r.why = true, fmt.Errorf("%w: %d operators, at most %d can be", ErrCluster, n, opset.ClusterOperators)
 		return m
 	}
 	for range n {
@@ -99,7 +106,7 @@ func decodeCluster(s *State, r *reader) Move {
 	}
 	x, err := m.cluster(s)
 	if err != nil {
-		r.bad = true
+		r.bad, r.why = true, err
 		return m
 	}
 	m.Root, m.RootPath, m.Leaves = r.hash(), r.path(uint32(s.Count)), r.hashes(x.TargetLeaves())
@@ -133,7 +140,10 @@ func (m *ClusterMove) cluster(s *State) (*opset.Cluster, error) {
 	}
 	c := s.context(&m.Job)
 	x, err := opset.NewCluster(operators, &c)
-	if err != nil {
+	switch {
+	case errors.Is(err, opset.ErrClusterRead):
+		return nil, fmt.Errorf("%w: %w", ErrRead, err)
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrCluster, err)
 	}
 	for i, o := range m.Operators {

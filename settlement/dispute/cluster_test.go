@@ -132,6 +132,35 @@ func TestClusterAnswersAreMeteredByTheTurn(t *testing.T) {
 	}
 }
 
+// What the contracts refuse the twin refuses, too, and for the reason that its errors name.
+func TestClusterAnswersAreRefusedForTheSameReason(t *testing.T) {
+	reasons := map[string]error{"WrongPhase": ErrPhase, "WrongJob": ErrBadJob, "PayloadLength": ErrBadPayload, "DataLength": ErrBadPayload,
+		"OutOfRange": ErrRange, "NotOpened": ErrOpening, "BadCluster": ErrCluster, "BadRead": ErrRead}
+	shown := map[string]bool{}
+	for _, v := range clusterVectors(t) {
+		want, ours := reasons[v.Want]
+		if !ours {
+			continue // taken, or what verifiers of proofs say
+		}
+		state, payload := v.parts(t)
+		s, err := DecodeState(state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := DecodeMove(&s, KindAnswer, payload)
+		if err == nil {
+			_, _, err = Apply(s, m, Env{Now: s.Deadline, Proofs: believing})
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v (%s)", v.Name, err, want, v.Want)
+		}
+		shown[v.Want] = true
+	}
+	if len(shown) != len(reasons) {
+		t.Errorf("the vectors show %v", shown)
+	}
+}
+
 func FuzzDecodeCluster(f *testing.F) {
 	for _, v := range clusterVectors(f) {
 		state, payload := v.parts(f)

@@ -30,6 +30,7 @@ func (w *writer) hashes(hs []Hash) *writer {
 type reader struct {
 	b   []byte
 	bad bool
+	why error // why reading ended, where that is not the form of the payload
 }
 
 func (r *reader) take(n uint64) []byte {
@@ -109,8 +110,11 @@ func (r *reader) descriptor() (d [opset.DescriptorSize]byte) {
 	return d
 }
 
-// end says ErrBadPayload if a field was missing or bytes are left.
+// end says why reading ended early, or ErrBadPayload if a field was missing or bytes are left.
 func (r *reader) end(k Kind) error {
+	if r.why != nil {
+		return fmt.Errorf("%s: %w", k, r.why)
+	}
 	if r.bad {
 		return fmt.Errorf("%w: %s ends early", ErrBadPayload, k)
 	}

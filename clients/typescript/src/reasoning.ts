@@ -31,7 +31,19 @@ export interface Thoughts extends Marks { opened: boolean }
 export function thoughtsOf(t: Template, effort: number): Thoughts | undefined {
   const way = wayOf(t, effort);
   if (t.marks === undefined || way?.layout === undefined) return undefined;
-  return { ...t.marks, opened: trimRight(way.layout.generation).endsWith(trimRight(t.marks.begin)) };
+  return after(t.marks, way.layout.generation);
+}
+
+/** All ways to read an answer to a request that is not known: after each end that prompts of the template have. */
+export function allThoughts(t: Template): Thoughts[] {
+  const marks = t.marks;
+  if (marks === undefined) return [];
+  const ends = t.ways.flatMap(({ template: w }) => [w.layout?.generation, w.toolsGeneration]);
+  return ends.filter((end) => end !== undefined).map((end) => after(marks, end));
+}
+
+function after(marks: Marks, generation: string): Thoughts {
+  return { ...marks, opened: trimRight(generation).endsWith(trimRight(marks.begin)) };
 }
 
 /** An answer's reasoning and what it says. SPEC 04 §4.2.9. */

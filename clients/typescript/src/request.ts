@@ -3,7 +3,7 @@ import { InputError, utf8 } from "./bytes.js";
 import { Decimal, type Json } from "./json.js";
 import { type Settings } from "./memory.js";
 import { type Model } from "./model.js";
-import { EFFORTS, type Thoughts, thoughtsOf } from "./reasoning.js";
+import { allThoughts, EFFORTS, type Thoughts, thoughtsOf } from "./reasoning.js";
 import { decodeTemplate } from "./template-read.js";
 import { type Message, render, Unsupported } from "./template.js";
 import { Tokenizer } from "./text.js";
@@ -107,13 +107,13 @@ function fieldsOf(body: Json): Map<string, Json> {
 
 /**
  * How the answer to a request may tell reasoning apart, undefined where all of it is said. Without the request it is as
- * one of the model's ways does, or not at all. SPEC 07 §9.2, 16 §3.12.
+ * after one of the ends that the template's prompts have, with tools or without, or not at all. SPEC 07 §9.2, 16 §3.12.
  */
 export function divisions(m: Model, body: Json | undefined): (Thoughts | undefined)[] {
   const t = decodeTemplate(m.template);
   if (body instanceof Map && Array.isArray(body.get("tools")) && (body.get("tools") as Json[]).length > 0) throw new Unsupported("requests with tools");
   if (t.marks === undefined) return [undefined];
-  if (body === undefined) return [undefined, ...t.ways.map((w) => thoughtsOf(t, w.efforts & -w.efforts))];
+  if (body === undefined) return [undefined, ...allThoughts(t)];
   const fields = fieldsOf(body);
   return [Array.isArray(fields.get("messages")) ? thoughtsOf(t, effortOf(fields)) : undefined];
 }

@@ -30,6 +30,7 @@ export interface Way { efforts: number; template: Template }
 export interface Template {
   form: number;
   layout?: Layout;
+  toolsGeneration?: string; // how prompts with tools end
   ways: Way[];
   marks?: Marks;
 }
@@ -155,7 +156,7 @@ function readForm(r: Reader): Template {
     case FORM.dated: {
       const dates = form === FORM.dated ? readFormats(r) : 0, layout = readLayout(r), tools = readTools(r);
       if (dates > 0) checkBlanks(r, dates, layout, tools);
-      return { ...t, layout };
+      return tools === undefined ? { ...t, layout } : { ...t, layout, toolsGeneration: tools.layout.generation };
     }
   }
   return r.fail(`form ${form}`);
