@@ -27,12 +27,11 @@ type kernelFace struct {
 
 var i16, i32, i64 = tensor.I16, tensor.I32, tensor.I64
 
-// Sets that have a kernel of their own: all, those of one processor family, or the widest alone.
+// Sets that have a kernel of their own: all, all but AVX2, or the widest alone.
 const (
-	both    = "avx2 avx512 neon sdot"
-	simple  = "avx512 neon sdot"
-	gathers = "avx2 avx512"
-	one     = "avx512"
+	both   = "avx2 avx512 neon sdot"
+	simple = "avx512 neon sdot"
+	one    = "avx512"
 )
 
 var kernelFaces = map[opset.Code]kernelFace{
@@ -40,19 +39,19 @@ var kernelFaces = map[opset.Code]kernelFace{
 	opset.Max:         {both, nil, reduceFace((*kernel.Set).Max)},
 	opset.Sum:         {both, nil, reduceFace((*kernel.Set).Sum)},
 	opset.SumSquares:  {both, []tensor.DType{i32, i64}, squaresFace},
-	opset.NormApply:   {one, []tensor.DType{i32, i64, i32}, normFace},
+	opset.NormApply:   {simple, []tensor.DType{i32, i64, i32}, normFace},
 	opset.MatMul:      {both, []tensor.DType{i16, tensor.I8}, matMulFace},
 	opset.RowMatMul:   {both, []tensor.DType{i16, tensor.I8}, matMulFace},
-	opset.RowResult:   {one, []tensor.DType{i64, i32, i64}, rowFace},
+	opset.RowResult:   {simple, []tensor.DType{i64, i32, i64}, rowFace},
 	opset.MatMulBlock: {both, []tensor.DType{i16, tensor.I8}, blockFace},
 	opset.MatMulG4:    {both, []tensor.DType{i16, tensor.I8}, blockFace},
-	opset.Row:         {one, []tensor.DType{i64, i32, i64}, rowFace},
+	opset.Row:         {simple, []tensor.DType{i64, i32, i64}, rowFace},
 	opset.Add:         {simple, []tensor.DType{i32, i32}, addFace},
-	opset.SiLUMul:     {one, []tensor.DType{i32, i32}, siluFace},
+	opset.SiLUMul:     {simple, []tensor.DType{i32, i32}, siluFace},
 	opset.Quant:       {simple, []tensor.DType{i32, i64}, quantFace},
-	opset.RoPE:        {one, []tensor.DType{i32, i32, i32}, ropeFace},
+	opset.RoPE:        {simple, []tensor.DType{i32, i32, i32}, ropeFace},
 	opset.Score:       {both, []tensor.DType{i16, i16}, scoreFace},
-	opset.Exp2Op:      {gathers, []tensor.DType{i32, i64}, exp2Face},
+	opset.Exp2Op:      {both, []tensor.DType{i32, i64}, exp2Face},
 	opset.Mix:         {both, []tensor.DType{i32, i16}, mixFace},
 	opset.DivOp:       {one, []tensor.DType{i64, i64}, divFace},
 }

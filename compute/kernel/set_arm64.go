@@ -4,11 +4,13 @@ package kernel
 func Sets() []Set { return []Set{sdot(), neon(), {}} }
 
 func sdot() Set {
-	return Set{name: "sdot", tile: vectorTile, dot: dotSDOT, run: runSDOT, widen: widenSDOT, parts: partsNEON()}
+	return Set{name: "sdot", tile: vectorTile, dot: dotSDOT, run: runSDOT, widen: widenSDOT,
+		finish32: finish32, finish16: finish16, parts: partsNEON()}
 }
 
 func neon() Set {
-	return Set{name: "neon", tile: vectorTile, dot: dotNEON, run: runNEON, widen: func(dst, x []int16) { copy(dst, x) }, parts: partsNEON()}
+	return Set{name: "neon", tile: vectorTile, dot: dotNEON, run: runNEON, widen: func(dst, x []int16) { copy(dst, x) },
+		finish32: finish32, finish16: finish16, parts: partsNEON()}
 }
 
 // dotSDOT splits activations in two signed bytes, x = 256 h + l + 2^7: see dot1SDOT.
@@ -77,29 +79,6 @@ func (p *Packed) each(dst []int64, b int, x []int16, stride, m int, do [3]blocks
 
 func widenSDOT(dst, x []int16) { widen32SDOT(&dst[0], &x[0], len(x)/32) }
 
-func partsNEON() parts {
-	return parts{
-		score: func(dst []int64, q, k []int16, stride int) int64 {
-			scoreNEON(&dst[0], &q[0], &k[0], 2*stride, len(q)/16, len(dst))
-			return 0
-		},
-		digits: func(dst *[3 * 64]int64, p *[mixChunk]int32) { // weights as they are, two side by side
-			for i := range mixChunk / 2 {
-				dst[i] = int64(uint32(p[2*i])) | int64(p[2*i+1])<<32
-			}
-		},
-		mix: func(dst *[16]int64, d *[3 * 64]int64, v []int16, stride, pairs int) {
-			mixNEON(&dst[0], &d[0], &v[0], 2*stride, 2*pairs)
-		},
-		maxAbs:  func(x []int32) uint32 { return maxAbsNEON(&x[0], len(x)/8) },
-		max:     func(x []int32) int32 { return maxNEON(&x[0], len(x)/8) },
-		sum:     func(x []int32) int64 { return sumNEON(&x[0], len(x)/8) },
-		squares: func(x []int32, s uint) int64 { return squaresNEON(&x[0], int(s), len(x)/8) },
-		add:     func(dst, x, a []int32) { addNEON(&dst[0], &x[0], &a[0], len(dst)/8) },
-		quant:   func(dst []int16, x []int32, s int64) { quantNEON(&dst[0], &x[0], int(s), len(x)/8) },
-	}
-}
-
 //go:noescape
 func dot1SDOT(dst *int64, w *int8, x *int16, groups int, sum *int32)
 
@@ -130,27 +109,3 @@ func lowNEON(dst *int64, w *int8, half int, x, sums *int16, blocks, parts, offse
 
 //go:noescape
 func highNEON(dst *int64, w *int8, half int, x, sums *int16, blocks, parts, offsets int)
-
-//go:noescape
-func scoreNEON(dst *int64, q, k *int16, stride, blocks, n int)
-
-//go:noescape
-func mixNEON(dst, p *int64, v *int16, stride, n int)
-
-//go:noescape
-func maxAbsNEON(x *int32, n int) uint32
-
-//go:noescape
-func maxNEON(x *int32, n int) int32
-
-//go:noescape
-func sumNEON(x *int32, n int) int64
-
-//go:noescape
-func squaresNEON(x *int32, s, n int) int64
-
-//go:noescape
-func addNEON(dst, x, a *int32, n int)
-
-//go:noescape
-func quantNEON(dst *int16, x *int32, s, n int)
