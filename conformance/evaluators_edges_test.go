@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,11 +35,14 @@ type brink struct {
 	d    opset.Descriptor
 	c    opset.Context
 	i    uint64
+	// What the data look like, and which of them.
+	style opsample.Style
+	seed  uint64
 }
 
 // supply makes the data of the element; the same ones for the same shapes.
 func (b *brink) supply() *opsample.Supply {
-	return opsample.NewSupply(rand.New(rand.NewPCG(uint64(b.d.Op), 9)), &b.d, opsample.Log)
+	return opsample.NewSupply(rand.New(rand.NewPCG(uint64(b.d.Op), 9+b.seed)), &b.d, b.style)
 }
 
 // with is the brink with something changed.
@@ -156,8 +160,8 @@ func (b *brink) frame() {
 	for i := range b.d.Dims {
 		refused(fmt.Sprint("no dim ", i), "BadTarget", func(x *brink) { x.d.Dims[i].C = 0 })
 	}
-	const wide = 1 << 20
-	refused("2^60 elements", "BadTarget", func(x *brink) { x.d.Dims = [3]opset.Dim{{C: wide}, {C: wide}, {C: wide}} })
+	const side = 1 << 20
+	refused("2^60 elements", "BadTarget", func(x *brink) { x.d.Dims = [3]opset.Dim{{C: side}, {C: side}, {C: side}} })
 	refused("an index behind the last", "IndexOutOfRange", func(x *brink) { x.i = x.d.Count(&x.c) })
 	refused("an index far behind it", "IndexOutOfRange", func(x *brink) { x.i = math.MaxUint64 })
 	own := map[opset.Code]bool{}
@@ -178,17 +182,43 @@ func ends(p int64) []int64 {
 	return []int64{math.MinInt64, -1, 0, 1, p - 1, p + 1, 31, 62, 63, math.MaxUint32, math.MaxInt64}
 }
 
-// fields: each source missing, and every parameter at its ends. Sources of 2^64 bytes are left out, and dims of more than
-// 32 bits: the contract takes those by their lowest ones, and no valid model has them.
+// overflowing are the parameters at whose greatest value a source has 2^64 bytes or more, which the definition does not ask.
+var overflowing = map[opset.Code][]int{
+	opset.Embed: {0, 1}, opset.Position: {0}, opset.Hist: {0}, opset.Live: {0}, opset.Mix: {2, 5}, opset.RoPE: {5},
+	opset.RowAdd: {1}, opset.RowMix: {1}, opset.RowSquares: {0}, opset.Score: {6}, opset.Select: {0}, opset.StopState: {0}, opset.EmbedRows: {1, 4},
+	opset.RowMatMul: {2}, opset.RowResult: {2}, opset.RowNorm: {2},
+}
+
+// refused: the contract has no value, whatever the definition says.
+func (b *brink) refused() {
+	b.Helper()
+	descriptor, context := b.d.Encode(), b.c.Encode()
+	if got := b.ask(descriptor[:], context[:], nil, 0, nil); got != "BadDescriptor" {
+		b.Errorf("%s: contract %q, want BadDescriptor (%+v)", b.name, got, b.d)
+	}
+}
+
+// fields: each source missing, and every parameter at its ends. Dims of more than 32 bits are left out: the contract
+// takes those by their lowest ones, and no valid model has them.
 func (b *brink) fields() {
 	b.Helper()
 	for k := range b.d.Src {
 		b.with(fmt.Sprint("no source ", k), func(x *brink) { x.d.Src[k] = opset.Source{} }).agrees()
 	}
 	for i := range 8 {
+		if i > 4 && b.d.P[i] == 0 {
+			continue // no operation has a parameter there
+		}
 		for _, v := range ends(b.d.P[i]) {
+			x := b.with(fmt.Sprintf("p%d = %d", i, v), func(x *brink) { x.d.P[i] = v })
 			if v < math.MaxInt64 {
-				b.with(fmt.Sprintf("p%d = %d", i, v), func(x *brink) { x.d.P[i] = v }).agrees()
+				x.agrees()
+			} else if slices.Contains(overflowing[b.d.Op], i) && (b.d.Op != opset.Mix || b.c.T > 0) && b.d.Op != opset.RoPE {
+				if i > 0 {
+					x.d.P[0] = max(x.d.P[0], 3)
+				}
+				x.c.StopLens, x.c.StopState = opset.MostStopLens, 0
+				x.refused()
 			}
 		}
 	}
@@ -207,6 +237,36 @@ func (b *brink) fields() {
 	}
 }
 
+// geometry: dims that grow with the step, and windows about it.
+func (b *brink) geometry() {
+	b.Helper()
+	for _, k := range []uint32{0, 1, 128} {
+		for _, w := range []uint32{0, 1, b.c.T, b.c.T + 1, b.c.T + 2} {
+			b.with(fmt.Sprintf("k %d, window %d", k, w), func(x *brink) {
+				x.d.Dims[0], x.d.Window = opset.Dim{C: 1, K: k}, w
+				x.i = x.d.Count(&x.c) - 1
+			}).agrees()
+		}
+	}
+}
+
+// values: all styles of data, with divisors and dividends of both signs.
+func (b *brink) values() {
+	b.Helper()
+	for style := range opsample.Styles {
+		for seed := range uint64(3) {
+			x := b.with(fmt.Sprintf("style %d, %d", style, seed), func(x *brink) { x.style, x.seed = style, seed })
+			x.agrees()
+			switch b.d.Op {
+			case opset.NormInv, opset.RowInv, opset.HeadNorm:
+				x.with("exactly", func(x *brink) { x.d.P[0], x.d.P[1], x.d.P[2], x.d.P[3], x.i = -4, 0, -4, 0, 0 }).agrees()
+			case opset.DivOp, opset.Center, opset.RowCenter, opset.Share, opset.Temper:
+				x.with("exactly", func(x *brink) { x.d.P[0], x.d.P[1], x.c.Temperature = 2, 1, 2 }).agrees()
+			}
+		}
+	}
+}
+
 // edgesOfOp tries an operation at its edges, from some shapes of it.
 func edgesOfOp(t testing.TB, j *judge, code opset.Code, shapes uint64) {
 	t.Helper()
@@ -215,6 +275,12 @@ func edgesOfOp(t testing.TB, j *judge, code opset.Code, shapes uint64) {
 		b := &brink{TB: t, j: j, name: fmt.Sprintf("%s %d", code, seed), d: d, c: c, i: i}
 		b.frame()
 		b.fields()
+		b.geometry()
+		b.values()
+		for _, change := range corners[code] {
+			x := b.with("", func(*brink) {})
+			change(x, func(what string) { x.Helper(); x.name = fmt.Sprintf("%s %d, %s", code, seed, what); x.agrees() })
+		}
 	}
 }
 

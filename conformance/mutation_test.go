@@ -105,6 +105,7 @@ func suites() []testing.InternalTest {
 	}
 	for _, op := range opset.Codes() {
 		all = append(all, testing.InternalTest{Name: "EvaluatorEdges/" + op.String(), F: func(t *testing.T) { edgesOfOp(t, newJudge(t), op, 2) }})
+		all = append(all, testing.InternalTest{Name: "EvaluatorVectors/" + op.String(), F: func(t *testing.T) { vectorsHold(t, newJudge(t), op) }})
 		for name, seeds := range map[string]uint64{"Definition/": 60, "WideDefinition/": 400} {
 			all = append(all, testing.InternalTest{Name: name + op.String(), F: func(t *testing.T) {
 				j := newJudge(t)
@@ -114,8 +115,7 @@ func suites() []testing.InternalTest {
 			}})
 		}
 	}
-	return append(all, testing.InternalTest{Name: "EvaluatorVectors", F: TestEvaluatorsMeetTheVectors},
-		testing.InternalTest{Name: "ShapesOnChain", F: TestShapesOnChain})
+	return append(all, testing.InternalTest{Name: "ShapesOnChain", F: TestShapesOnChain})
 }
 
 // ofForge are the tests of contracts/test as suites: those that forge compiled into the folder. A

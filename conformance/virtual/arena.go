@@ -341,6 +341,22 @@ func (a *arena) resolve(o ledger.Resolve, m moment) ([]ledger.Event, error) {
 	return []ledger.Event{r}, nil
 }
 
+// overtaken says whether another winner of the case closed his game before this order, which was on its way: it names
+// what the case held until then, and its gas nobody repays.
+func (a *arena) overtaken(o ledger.Order) bool {
+	r, ok := o.(ledger.Resolve)
+	if !ok {
+		return false
+	}
+	g, ok := a.games[r.Game]
+	if !ok || g.state.Phase.Turn() != dispute.Nobody {
+		return false
+	}
+	v := g.state.Verdict(&g.job)
+	held := a.cases[v.Case]
+	return bytes.Equal(v.Encode(), r.Verdict) && !bytes.Equal(encoded(&held), r.Held)
+}
+
 func encoded(v *stake.Verdict) []byte {
 	if v.Held == nil {
 		return nil

@@ -67,9 +67,9 @@ func play(t *testing.T, lim virtual.Limits, first, count uint64, judge func(virt
 
 // Whatever happens to the chain and to the parties within law 3: nobody honest is poorer by a token
 // unit, gas included, and every false claim that a watcher can compute again ends refuted. The failing
-// seed is printed; ELENCHUS_SEED=n plays it alone, ELENCHUS_SCHEDULES=n plays n. GAME law 3.
+// seed is printed; ELENCHUS_SEED=n plays it alone, ELENCHUS_SCHEDULES=n plays n, from ELENCHUS_FIRST on. GAME law 3.
 func TestSchedulesTakeNothingFromTheHonest(t *testing.T) {
-	count, first := number(t, "ELENCHUS_SCHEDULES", 1000), uint64(0)
+	count, first := number(t, "ELENCHUS_SCHEDULES", 1000), number(t, "ELENCHUS_FIRST", 0)
 	if seed := os.Getenv("ELENCHUS_SEED"); seed != "" {
 		first, count = number(t, "ELENCHUS_SEED", 0), 1
 	}
@@ -93,6 +93,16 @@ func TestSchedulesTakeNothingFromTheHonest(t *testing.T) {
 	t.Logf("%d malformed moves, %d legal by luck, %d demands, %d times two stories", sum.Mangled, sum.Passed, sum.Demands, sum.Equivocations)
 	t.Logf("%d schedules: %d games (%d refuted, %d lost, %d void), %d moves in %d blocks, %d reverted, %d reorganisations, %d crashes, the longest %d h; reorganisations made the honest waste %d wei of gas",
 		count, sum.Games, sum.Refuted, sum.Lost, sum.Voided, sum.Moves, sum.Blocks, sum.Reverts, sum.Reorgs, sum.Crashes, sum.Seconds/3600, sum.Wasted)
+}
+
+// Two parties refute one claim, and the second one closes his game in the block in which an honest one does: the honest
+// order names what the case held before, reverts, and is sent again. Its gas alone is lost, counted apart. 09 §4.5.
+func TestAnOvertakenResolveCostsItsGasAlone(t *testing.T) {
+	play(t, virtual.Law3(), 40371, 1, func(r virtual.Result) {
+		if r.Wasted == 0 || r.Wasted > 60_000*10*(1e7) || r.Reorgs != 3 || !r.WatchLost.IsZero() || r.Refuted != 2 {
+			t.Errorf("%+v", r)
+		}
+	})
 }
 
 // Each assumption of law 3, broken on purpose, costs what the trust table says and nothing else: the

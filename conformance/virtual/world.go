@@ -56,7 +56,7 @@ type Result struct {
 	// What honest parties lost in token units, gas included, and whether a false claim stands.
 	NodeLost, WatchLost, UserLost claim.Amount
 	Stands                        bool
-	Wasted                        uint64 // wei of what honest parties sent in vain because of a reorganisation: not in the losses
+	Wasted                        uint64 // wei of what honest parties sent in vain because of a reorganisation or of another winner: not in the losses
 	Open                          int    // decided games that nobody closes
 	Mangled, Passed               int    // malformed moves, and how many of them were legal by luck
 	Demands                       int    // games about data or a batch
@@ -321,7 +321,7 @@ func (w *world) mine() error {
 			case !x.from.honest:
 			case moved[x.from]: // an outbox asks the pending state first, with its own orders in it, and sends nothing in vain
 				w.a.wei[x.from.addr] = spent
-			case w.res.Reorgs > 0:
+			case w.res.Reorgs > 0 || w.a.overtaken(x.o):
 				w.res.Wasted += w.a.wei[x.from.addr] - spent
 				w.a.wei[x.from.addr] = spent
 			}
