@@ -204,8 +204,20 @@ func (s Store) answer(model string, o *ProveOptions) (*circuit.Answer, error) {
 
 // checkProofRoom refuses a proof that needs more memory than there is, before it begins.
 func checkProofRoom(system step.System, name string, constraints int) error {
-	what := fmt.Sprintf("a %s proof of %s with %d constraints", system, name, constraints)
+	what := fmt.Sprintf("a %s proof of %s with some %d constraints", system, name, constraints)
 	return checkRoom(what, step.Memory(system, constraints), "", 0)
+}
+
+// checkWholeRoom refuses the circuit of a cluster by its estimate, before it is compiled; nil is none.
+func checkWholeRoom(system step.System, x *opset.Cluster, name string) error {
+	if x == nil {
+		return nil
+	}
+	constraints, err := step.EstimateWhole(system, x)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	return checkProofRoom(system, name, constraints)
 }
 
 // proofKeys is where the user's keys of proofs lie.

@@ -112,6 +112,9 @@ func verifyWhole(keys worker.Folder, b []byte) (*ProofReport, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
 	}
+	if err := checkWholeRoom(f.System, f.Cluster, "all of "+f.Cluster.Target().Descriptor.Op.String()); err != nil {
+		return nil, err // its key takes as much to read
+	}
 	r := &ProofReport{Op: f.Cluster.Target().Descriptor.Op.String(), Equal: true, Whole: wholeOf(f.Cluster)}
 	r.state(f.System, &f.Binding, f.Of, f.Leaves)
 	compiled, err := step.NewCompiled(f.System, c)

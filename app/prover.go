@@ -202,6 +202,9 @@ func startProver(ctx context.Context, t *worker.Task, name string, stage func(st
 	if err != nil {
 		return nil, fmt.Errorf("%w: this program cannot start itself to prove: %w", ErrCannot, err)
 	}
+	if err := checkWholeRoom(t.System, t.Cluster, name); err != nil {
+		return nil, err
+	}
 	p, size, err := worker.Start(ctx, exe, t, stage)
 	if err != nil {
 		return nil, err

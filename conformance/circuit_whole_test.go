@@ -127,6 +127,7 @@ func solveWhole(t *testing.T, r *rand.Rand, w *circuit.Whole) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	estimated(t, step.Groth16, w.Cluster, s.GetNbConstraints())
 	for _, change := range []bool{false, true} {
 		x := *w
 		if x.Target = bytes.Clone(w.Target); change {
@@ -143,6 +144,16 @@ func solveWhole(t *testing.T, r *rand.Rand, w *circuit.Whole) {
 		if err := s.IsSolved(full, solver.WithHints(circuit.Hints()...)); (err == nil) == change {
 			t.Fatalf("%s, changed %v: %v", w.Cluster.Target().Descriptor.Op, change, err)
 		}
+	}
+}
+
+// estimated compares the size of a circuit with what is said of it before it is compiled: not less, and a quarter more at
+// most.
+func estimated(t *testing.T, system step.System, x *opset.Cluster, size int) {
+	t.Helper()
+	got, err := step.EstimateWhole(system, x)
+	if err != nil || got < size || got > size+size/4+64 {
+		t.Errorf("%s, %d elements: estimated %d (%v), %s has %d constraints", x.Target().Descriptor.Op, x.Target().Descriptor.Count(&x.Context), got, err, system, size)
 	}
 }
 

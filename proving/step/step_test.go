@@ -281,6 +281,18 @@ func TestProofFiles(t *testing.T) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
+	f.Of = [32]byte{0xab, 1} // where to look: no part of the statement
+	if b, err = f.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	if again, err = step.Decode(b); err != nil || again.Of != f.Of || again.Check(k) != nil {
+		t.Errorf("of game %x: %v", f.Of, err)
+	}
+	for _, bad := range []string{`"of":"`, `"of":"0`, `"of":"AB`} {
+		if _, err := step.Decode(bytes.Replace(b, []byte(`"of":"ab`), []byte(bad), 1)); !errors.Is(err, step.ErrFile) {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
 }
 
 // No bytes make the decoder panic, nor the circuit of what it accepts; what it accepts has one
