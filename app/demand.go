@@ -97,7 +97,7 @@ func (l *Link) answerable(ctx context.Context, named *receipt.Receipt, man *mani
 		return fmt.Errorf("the window of claim %x ended at %d, the chain is at %d: nobody can demand its data any more",
 			named.ID(), named.Claim.ChallengeUntil, head.Time)
 	}
-	data := dispute.OpenMove{T: dispute.Published, Header: man.Header, Request: named.Request, Claim: named.Claim}
+	data := dispute.OpenMove{T: dispute.Published, Header: man.Header, Request: named.Request, Claim: named.Claim, Lists: named.Lists()}
 	if man.Kind == model.KindGraph {
 		if data.Ends, err = dispute.EndsOf(man, int(man.Layers)); err != nil {
 			return err

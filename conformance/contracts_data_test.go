@@ -11,13 +11,19 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+	"elenchus/compute/grammar"
 	"elenchus/compute/model/modeltest"
 	"elenchus/network/devchain"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/stake"
 )
 
-// dataClaim is a claim of so many ids that nobody computed, of which the opener may have the data.
+// pieceIDs is how many ids a piece has.
+const pieceIDs = 512
+
+// dataClaim is a claim of so many ids that nobody computed, of which the opener may have the data. A request of more ids than
+// a piece has has lists, too, of two pieces.
 func (r *ring) dataClaim(c *claimed, step uint32, prompt, output int) (*claimed, *dispute.IDs) {
 	ids := &dispute.IDs{Stop: []int32{2, 9}}
 	for i := range prompt {
@@ -29,6 +35,10 @@ func (r *ring) dataClaim(c *claimed, step uint32, prompt, output int) (*claimed,
 	o := &c.open
 	o.Header.TMax, o.Header.DPos = 1<<20, 20
 	o.T = step
+	if prompt > pieceIDs {
+		s := decode.Sampler{Stops: []string{"END"}, Grammar: &grammar.Grammar{Root: dispute.Hash{8}, Source: bytes.Repeat([]byte{7}, 3000)}}
+		ids.Lists, o.Sampler, o.Lists = s.Lists(), trace.Settings(&s), trace.Lists(&s)
+	}
 	if step == dispute.Delivered {
 		ids.Salt = [32]byte{0x5a}
 	}
@@ -126,12 +136,12 @@ func (r *ring) demandsForData(t *testing.T) {
 		return r.dataClaim(r.fresh(tokenClaim(t, man, tokenTestJob(11), nil, nil)), step, prompt, output)
 	}
 
-	c, ids := fresh(dispute.Published, 512*7+1, 40) // ten pieces: their bond is above the least one
+	c, ids := fresh(dispute.Published, 512*7+1, 40) // twelve pieces: their bond is above the least one
 	m := r.start(c)
 	node, opener, burned := r.credit(r.node.address), r.credit(r.opener.address), r.burned()
 	m.publish(ids, nil)
 	got, err := dispute.Assemble(&m.state, m.job, m.posted())
-	if err != nil || !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Output, ids.Output) {
+	if err != nil || !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Output, ids.Output) || !bytes.Equal(got.Lists, ids.Lists) {
 		t.Fatalf("published were other ids, %v", err)
 	}
 	m.met(node, opener, burned)
@@ -141,7 +151,8 @@ func (r *ring) demandsForData(t *testing.T) {
 	node, burned = r.credit(r.node.address), r.burned()
 	m.publish(ids, nil)
 	take, got, err := dispute.Receive(&m.state, m.job, m.posted(), r.opener.key)
-	if err != nil || take.Shown != nil || got.Salt != ids.Salt || !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Output, ids.Output) {
+	if err != nil || take.Shown != nil || got.Salt != ids.Salt || !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Output, ids.Output) ||
+		!bytes.Equal(got.Lists, ids.Lists) {
 		t.Fatalf("delivered were other ids: %+v, %v", take.Shown, err)
 	}
 	m.move(r.opener, take)

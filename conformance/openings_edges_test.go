@@ -73,6 +73,12 @@ func headed(at int, value ...byte) func(p []byte) {
 	return func(p []byte) { copy(p[headerOfOpen+at:], value) }
 }
 
+// listed gives a request lists of so many bytes.
+func listed(m *dispute.OpenMove, size uint32) {
+	m.Lists = claim.Lists{Stop: dispute.Hash{2}, Data: dispute.Hash{3}, Bytes: size}
+	m.Sampler.Lists = m.Lists.Hash()
+}
+
 // edgesOfForm are those of header, claim and step.
 func edgesOfForm() []edge {
 	none := asks(func(*dispute.OpenMove) {})
@@ -110,7 +116,9 @@ func edgesOfForm() []edge {
 		}), nil},
 		{"a step of a graph", "graph", true, asks(func(m *dispute.OpenMove) { m.T = 1 }), nil},
 		{"ids of a graph", "graph", true, asks(func(m *dispute.OpenMove) { m.T = dispute.Published }), nil},
-		{"ids beside lists", "published", true, asks(func(m *dispute.OpenMove) { m.Sampler.Lists[3] = 1 }), nil},
+		{"other lists than the request has", "published", true, asks(func(m *dispute.OpenMove) { m.Sampler.Lists[3] = 1 }), nil},
+		{"lists of no bytes", "published", false, asks(func(m *dispute.OpenMove) { listed(m, 0) }), nil},
+		{"as many lists as there can be", "delivered", false, asks(func(m *dispute.OpenMove) { listed(m, 1<<32-1) }), nil},
 		{"ids of parties in the clear", "published", true, asks(func(m *dispute.OpenMove) { m.Request.DataClass = 1 }), nil},
 		{"public ids delivered", "delivered", true, asks(func(m *dispute.OpenMove) { m.Request.DataClass = 0 }), nil},
 		{"a key beyond the order", "delivered", true, keyed(tall()), nil},

@@ -116,6 +116,13 @@ func TestSecondImplementationChecksReceipts(t *testing.T) {
 			if got := askSecond(t, dist, dir, c.request, text, r); got.Outcome != "holds" {
 				t.Fatalf("an honest receipt: %+v", got)
 			}
+			if c.name == "stop strings" {
+				bare := *r
+				bare.Missing, bare.Sampler = r.Bare().Missing, r.Bare().Sampler
+				if got := askSecond(t, dist, dir, c.request, text, &bare); got.Outcome != "cannot" || !strings.HasPrefix(got.of("ids"), "cannot: receipts without their lists") {
+					t.Errorf("a receipt that names its lists: %+v", got)
+				}
+			}
 			if c.name == "drawn" {
 				liesOf(t, dist, dir, &c, text, r)
 			}

@@ -19,8 +19,9 @@ func demandCommand() *cobra.Command {
 	var out string
 	var asJSON bool
 	c := &cobra.Command{
-		Use: "demand FILE", Short: "Ask the chain for the data of a claim that its node does not serve: FILE holds a receipt, with or without its ids",
-		Long: `Ask the chain for the ids of a claim whose receipt is in FILE. Of a public claim anybody may ask, and the
+		Use: "demand FILE", Short: "Ask the chain for the data of a claim that its node does not serve: FILE holds a receipt, with or without its ids and lists",
+		Long: `Ask the chain for the data of a claim whose receipt is in FILE: its ids, and bias, stop strings and
+grammar of its request. Of a public claim anybody may ask, and the
 node posts them in the clear; of a claim of parties the user of the request may, and they come encrypted to
 the account's key. The bond pays the node's gas; what is left comes back but for an eighth, which burns. A
 node that does not answer in time, or sends garbage, is slashed.

@@ -13,20 +13,35 @@ import (
 	"elenchus/commitment/receipt"
 )
 
-// demand asks the chain for the ids of a claim of parties, with a receipt that lost them: they come back as they
-// were, to the key of the request's user. What the arena would refuse costs nothing.
+// listsAsked is the body of a request with a bias, stop strings and a grammar, of a class.
+const listsAsked = `{"model":"default","messages":[{"role":"user","content":"A cat"}],"max_tokens":12,"stop":["zz","}}"],"logit_bias":{"40":1.5},` +
+	`"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object","properties":{"n":{"type":"integer"}},` +
+	`"required":["n"],"additionalProperties":false}}},"verification":{"disclosure":"CLASS"}}`
+
+// demand asks the chain for the data of claims with receipts that lost them, ids and lists: they come back as they were, of
+// parties to the key of the request's user, and verify computes them again. What the arena would refuse costs nothing.
 func (o *operated) demand(ctx context.Context, t *testing.T) {
 	g := o.gateway(ctx, t)
 	defer func() { _ = g.cmd.Process.Kill(); _ = g.cmd.Wait() }()
-	resp := g.post(ctx, t, "", `{"model":"default","messages":[{"role":"user","content":"A cat"}],"max_tokens":12,"verification":{"disclosure":"parties"}}`)
-	_ = resp.Body.Close()
-	whole, err := receipt.Parse(resp.Header.Get("X-Elenchus-Receipt"))
-	if err != nil || whole.Request.DataClass != claim.Parties {
-		t.Fatalf("status %d: %+v, %v", resp.StatusCode, whole, err)
+	classes := []string{"parties"}
+	if os.Getenv("ELENCHUS_SOAK") != "" {
+		classes = append(classes, "public")
 	}
-	bare := *whole
-	bare.Prompt, bare.Output = nil, nil
-	text, err := bare.Text()
+	for _, class := range classes {
+		resp := g.post(ctx, t, "", strings.Replace(listsAsked, "CLASS", class, 1))
+		_ = resp.Body.Close()
+		whole, err := receipt.Parse(resp.Header.Get("X-Elenchus-Receipt"))
+		if err != nil || claim.ClassName(whole.Request.DataClass) != class || whole.Sampler.Grammar == nil || len(whole.Sampler.Bias) == 0 || len(whole.Sampler.Stops) != 2 {
+			t.Fatalf("status %d: %+v, %v", resp.StatusCode, whole, err)
+		}
+		o.demanded(ctx, t, whole)
+	}
+}
+
+// demanded wants the data of a claim back.
+func (o *operated) demanded(ctx context.Context, t *testing.T, whole *receipt.Receipt) {
+	t.Helper()
+	text, err := whole.Bare().Text()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +67,10 @@ func (o *operated) demand(ctx context.Context, t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := receipt.Parse(strings.TrimSpace(string(b)))
-	if err != nil || got.ID() != whole.ID() || !slices.Equal(got.Prompt, whole.Prompt) || !slices.Equal(got.Output, whole.Output) {
+	if err != nil || got.ID() != whole.ID() || !slices.Equal(got.Prompt, whole.Prompt) || !slices.Equal(got.Output, whole.Output) || !got.Sampler.Equal(&whole.Sampler) {
 		t.Fatalf("%+v, %v, want %+v", got, err, whole)
+	}
+	if said, err := exec.CommandContext(ctx, o.exe, "verify", out, "--model", "default").CombinedOutput(); err != nil {
+		t.Fatalf("what came back: %v\n%s", err, said)
 	}
 }

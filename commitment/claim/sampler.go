@@ -6,13 +6,13 @@ import "encoding/binary"
 const (
 	SamplerType = "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency," +
 		"uint32 stopLengths,bytes32 lists)"
-	ListsType = "Lists(bytes32 biasRoot,bytes32 stopRoot,bytes32 grammarRoot)"
+	ListsType = "Lists(bytes32 biasRoot,bytes32 stopRoot,bytes32 grammarRoot,bytes32 dataRoot,uint32 dataBytes)"
 )
 
 // SamplerSize is the length of an encoded Sampler in bytes, ListsSize that of encoded Lists.
 const (
 	SamplerSize = 60
-	ListsSize   = 96
+	ListsSize   = 132
 )
 
 // Sampler is what a request fixes of the draw beyond temperature and seed. What is off is 0.
@@ -31,6 +31,8 @@ type Lists struct {
 	Bias    Hash // tree of the bias, SPEC 06 §3.6
 	Stop    Hash // table of the stop strings
 	Grammar Hash
+	Data    Hash   // tree over the bytes that say what they are, SPEC 07 §2.1
+	Bytes   uint32 // how many these are
 }
 
 // Hash is 0 if nothing is used, else the EIP-712 structure hash.
@@ -38,13 +40,14 @@ func (l Lists) Hash() Hash {
 	if l == (Lists{}) {
 		return Hash{}
 	}
-	return newWords(ListsType, 3).hash(l.Bias).hash(l.Stop).hash(l.Grammar).sum()
+	return newWords(ListsType, 5).hash(l.Bias).hash(l.Stop).hash(l.Grammar).hash(l.Data).uint(uint64(l.Bytes)).sum()
 }
 
-// Encode is the three roots, ListsSize bytes.
+// Encode is the roots and the size, ListsSize bytes.
 func (l Lists) Encode() []byte {
 	b := append(make([]byte, 0, ListsSize), l.Bias[:]...)
-	return append(append(b, l.Stop[:]...), l.Grammar[:]...)
+	b = append(append(append(b, l.Stop[:]...), l.Grammar[:]...), l.Data[:]...)
+	return binary.BigEndian.AppendUint32(b, l.Bytes)
 }
 
 // DecodeLists reads what Encode writes.
@@ -52,6 +55,8 @@ func DecodeLists(b [ListsSize]byte) (l Lists) {
 	copy(l.Bias[:], b[:])
 	copy(l.Stop[:], b[32:])
 	copy(l.Grammar[:], b[64:])
+	copy(l.Data[:], b[96:])
+	l.Bytes = binary.BigEndian.Uint32(b[128:])
 	return l
 }
 

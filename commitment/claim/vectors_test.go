@@ -153,9 +153,11 @@ func TestDigestsAreEIP712(t *testing.T) {
 	if want, _, err := apitypes.TypedDataAndHash(end); err != nil || Hash(want) != CancelDigest(d, r.Digest(d), 4) {
 		t.Fatalf("cancel digest %x, want %x, %v", CancelDigest(d, r.Digest(d), 4), want, err)
 	}
-	l := Lists{Hash{7}, Hash{9}, Hash{10}}
-	lists := typed("Lists", [][2]string{{"bytes32", "biasRoot"}, {"bytes32", "stopRoot"}, {"bytes32", "grammarRoot"}},
-		apitypes.TypedDataMessage{"biasRoot": l.Bias[:], "stopRoot": l.Stop[:], "grammarRoot": l.Grammar[:]}, d)
+	l := Lists{Hash{7}, Hash{9}, Hash{10}, Hash{11}, 12}
+	lists := typed("Lists", [][2]string{{"bytes32", "biasRoot"}, {"bytes32", "stopRoot"}, {"bytes32", "grammarRoot"},
+		{"bytes32", "dataRoot"}, {"uint32", "dataBytes"}},
+		apitypes.TypedDataMessage{"biasRoot": l.Bias[:], "stopRoot": l.Stop[:], "grammarRoot": l.Grammar[:],
+			"dataRoot": l.Data[:], "dataBytes": big64(12)}, d)
 	if want, err := lists.HashStruct("Lists", lists.Message); err != nil || Hash(want) != l.Hash() || (Lists{}).Hash() != (Hash{}) {
 		t.Fatalf("lists %x, want %x, %v", l.Hash(), want, err)
 	}

@@ -127,6 +127,9 @@ func Verify(r *Receipt, f Facts) *Report {
 		func() (Outcome, string) { return verdict(r, &f) },
 	} {
 		o, detail := c()
+		if name := CheckNames()[len(out.Checks)]; o == False && r.Missing != (Missing{}) && (name == "request" || name == "text" || name == "execution") {
+			o, detail = Cannot, noLists
+		}
 		out.Checks = append(out.Checks, Check{CheckNames()[len(out.Checks)], o, detail})
 	}
 	return out
@@ -171,7 +174,7 @@ func ids(r *Receipt) (Outcome, string) {
 	if got := r.Named(); got != c.RequestDigest {
 		return False, fmt.Sprintf("the request has digest %x, the claim answers %x", got, c.RequestDigest)
 	}
-	if got := trace.Settings(&r.Sampler).Extras(); got != q.Extras {
+	if got := r.Settings().Extras(); got != q.Extras {
 		return False, fmt.Sprintf("the sampler settings have hash %x, %x is signed", got, q.Extras)
 	}
 	if q.Salted() != (r.Salt != [32]byte{}) {
@@ -193,6 +196,9 @@ func ids(r *Receipt) (Outcome, string) {
 		if got := rootOf(l.ids, l.name, r.Salt); got != l.root {
 			return False, fmt.Sprintf("the %s ids have root %x, %x is signed", l.name, got, l.root)
 		}
+	}
+	if r.Missing != (Missing{}) {
+		return Cannot, noLists
 	}
 	return Holds, fmt.Sprintf("%d prompt and %d output ids are those that were signed", len(r.Prompt), len(r.Output))
 }

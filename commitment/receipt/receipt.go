@@ -40,6 +40,7 @@ type Receipt struct {
 	Output    []int32
 	Salt      [32]byte       // behind the root of the prompt; zero of a request that has none
 	Sampler   decode.Sampler // behind the request's extras
+	Missing   Missing        // lists of the request that are not in Sampler
 }
 
 // ID is the claim's id.
@@ -79,10 +80,7 @@ func (r *Receipt) Encode() ([]byte, error) {
 	if r.Request.Salted() {
 		b = append(b, r.Salt[:]...)
 	}
-	if !r.Sampler.None() {
-		b = append(b, r.Sampler.Encode()...)
-	}
-	return b, nil
+	return r.appendSettings(b)
 }
 
 // fixed is the length of everything before the lists of ids.
@@ -130,7 +128,7 @@ func Decode(b []byte) (*Receipt, error) {
 		return nil, fmt.Errorf("%w: %d bytes follow the output ids", ErrReceipt, len(rest))
 	}
 	if len(rest) != 0 {
-		if r.Sampler, err = decode.DecodeSampler(rest); err != nil {
+		if err = r.readSettings(rest); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrReceipt, err)
 		}
 	}

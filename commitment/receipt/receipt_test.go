@@ -92,6 +92,10 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(b)
 	f.Add(b[:600])
+	if b, err = listed(f).r.Bare().Encode(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := receipt.Decode(b)
 		if err != nil {

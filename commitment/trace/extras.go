@@ -15,7 +15,11 @@ func Settings(s *decode.Sampler) claim.Sampler {
 
 // Lists are the roots behind the settings.
 func Lists(s *decode.Sampler) claim.Lists {
-	l := claim.Lists{}
+	data := s.Lists()
+	if data == nil {
+		return claim.Lists{}
+	}
+	l := claim.Lists{Data: merkle.BytesTree(opset.LeafBytes, data).Root(), Bytes: uint32(len(data))}
 	if s.Grammar != nil {
 		l.Grammar = s.Grammar.Root
 	}

@@ -38,7 +38,10 @@ const (
 )
 
 // samplerFixed is the length of the part of encoded settings that all have, in bytes.
-const samplerFixed = 24 + 2 + 1 + 32
+const samplerFixed = NumbersSize + 2 + 1 + 32
+
+// NumbersSize is the length of the numbers before the lists of encoded settings, in bytes.
+const NumbersSize = 24
 
 // None says whether every setting is off.
 func (s *Sampler) None() bool { return s.Equal(&Sampler{}) }
@@ -135,6 +138,20 @@ func (s *Sampler) checkBias() error {
 	return nil
 }
 
+// Lists are the bytes that say what bias, stop strings and grammar are: the end of Encode, or nil if all three are off.
+// SPEC 07 §2.1.
+func (s *Sampler) Lists() []byte {
+	if len(s.Bias) == 0 && len(s.Stops) == 0 && s.Grammar == nil {
+		return nil
+	}
+	return s.Encode()[NumbersSize:]
+}
+
+// WithLists are the settings with the lists that Lists gave in place of their own. The error is ErrSampler.
+func (s *Sampler) WithLists(lists []byte) (Sampler, error) {
+	return DecodeSampler(append(s.Encode()[:NumbersSize:NumbersSize], lists...))
+}
+
 // Encode is the canonical form of SPEC 07 §8.
 func (s *Sampler) Encode() []byte {
 	b := make([]byte, 0, samplerFixed+8*len(s.Bias))
@@ -160,7 +177,7 @@ func (s *Sampler) Encode() []byte {
 // error is ErrSampler.
 func DecodeSampler(b []byte) (Sampler, error) {
 	r := settingsReader{b: b}
-	s := Sampler{TopK: r.u32(), TopP: r.u32(), MinP: r.u32(), Repetition: r.u32(), Presence: int32(r.u32()), Frequency: int32(r.u32())}
+	s := r.numbers()
 	if n := int(r.uint(2)); n > 0 && n <= MaxBias && len(r.b) >= 8*n {
 		s.Bias = make([]opset.TokenBias, n)
 		for i := range s.Bias {
@@ -188,6 +205,14 @@ func DecodeSampler(b []byte) (Sampler, error) {
 	return s, s.Check()
 }
 
+// DecodeNumbers reads settings without lists: the first bytes of what Encode writes, which may all be off. The error is
+// ErrSampler.
+func DecodeNumbers(b [NumbersSize]byte) (Sampler, error) {
+	r := settingsReader{b: b[:]}
+	s := r.numbers()
+	return s, s.Check()
+}
+
 // grammar reads the root of a grammar's table and, unless it is 0, the automaton.
 func (r *settingsReader) grammar(s *Sampler) error {
 	var g grammar.Grammar
@@ -202,6 +227,10 @@ func (r *settingsReader) grammar(s *Sampler) error {
 	}
 	s.Grammar = &g
 	return nil
+}
+
+func (r *settingsReader) numbers() Sampler {
+	return Sampler{TopK: r.u32(), TopP: r.u32(), MinP: r.u32(), Repetition: r.u32(), Presence: int32(r.u32()), Frequency: int32(r.u32())}
 }
 
 // settingsReader takes bytes from the front; after one that is not there it reads zeros and bad stands.

@@ -182,7 +182,7 @@ func (d *defender) data(g *ledger.Game, s *dispute.State, j dispute.Job) ledger.
 		}
 		m = dispute.Include{Job: j, Root: d.v.root}
 	} else {
-		p, err := dispute.NextPiece(s, j, &dispute.IDs{Prompt: d.v.r.Prompt, Output: d.v.r.Output}, nil)
+		p, err := dispute.NextPiece(s, j, &dispute.IDs{Prompt: d.v.r.Prompt, Output: d.v.r.Output, Lists: d.v.r.Sampler.Lists()}, nil)
 		if err != nil {
 			return nil
 		}

@@ -49,7 +49,7 @@ contract OpenRules is IOpenRules {
         bytes32 digest;
         bytes32 claimId;
         uint256 key; // where the key of a delivery stands
-        uint256 ends; // where the descriptors of a graph model's input and output stand, in a demand for them
+        uint256 sizes; // in a demand for data: where the descriptors of a graph model's input and output stand, or what a request has of lists
     }
 
     /// @inheritdoc IOpenRules
@@ -76,16 +76,19 @@ contract OpenRules is IOpenRules {
         _evidence(p, o, count);
         if (p.t == CONTRADICTION) _contradiction(p, o);
         if (p.t == DELIVERY) (p.key, p.pos) = (p.pos, Packed.take(p.pos, 64, p.end));
-        if (p.graph && (p.t == DELIVERY || p.t == PUBLICATION)) {
-            uint256 size = 192 + 32 * (7 + Trees.depthOf(Packed.uintAt(p.base + HEADER + 28, 2)));
-            (p.ends, p.pos) = (p.pos, Packed.take(p.pos, 3 * size, p.end));
-        }
+        if (p.t == DELIVERY || p.t == PUBLICATION) (p.sizes, p.pos) = (p.pos, Packed.take(p.pos, _sizes(p), p.end));
         Packed.done(p.pos, p.end);
         o.record = _job(p, model);
         bytes memory s = _identity(p, o.record, batch);
         _target(p, o, s);
         o.claimId = p.claimId;
         o.key = _key(p.base, p.claimId);
+    }
+
+    /// @dev Bytes of what says how much data a demand asks for.
+    function _sizes(Parse memory p) private pure returns (uint256) {
+        if (p.graph) return 3 * (192 + 32 * (7 + Trees.depthOf(Packed.uintAt(p.base + HEADER + 28, 2))));
+        return Packed.word(p.base + SETTINGS + 28) == 0 ? 0 : Digests.LISTS_SIZE;
     }
 
     /// @dev keccak(opener | claim id | t | salt); the last two stand side by side in the payload.
@@ -348,13 +351,12 @@ contract OpenRules is IOpenRules {
         }
     }
 
-    /// @dev The ids of a claim, or a graph model's input and output, are asked for: those of a public one by anybody, in the clear; those of its parties by the
-    /// request's user, encrypted to his key (SPEC 08 §4.12).
+    /// @dev The ids of a claim and the lists of its request, or a graph model's input and output, are asked for: those of a
+    /// public one by anybody, in the clear; those of its parties by the request's user, encrypted to his key (SPEC 08 §4.12).
     function _data(Parse memory p, bytes memory s) private view {
         bool secret = p.t == DELIVERY;
         uint256 class = Packed.uintAt(p.base + 286, 1);
-        bool lists = Packed.word(p.base + SETTINGS + 28) != 0;
-        if (lists || class != (secret ? 1 : 0)) revert BadStep(p.t, class);
+        if (class != (secret ? 1 : 0)) revert BadStep(p.t, class);
         if (secret) {
             uint256 opener = Packed.uintAt(p.base, 20);
             if (opener != Packed.uintAt(p.base + 287, 20)) revert BadStep(p.t, opener);
@@ -366,15 +368,31 @@ contract OpenRules is IOpenRules {
         }
         G.put(s, G.PHASE, G.PUBLICATION);
         G.setFlag(s, G.DEMAND | G.DESCENDED);
-        if (p.graph) _ends(p, s);
-        else G.put(s, G.TOTAL, Pieces.count(secret, p.m, Packed.uintAt(p.base + 285, 1), p.n));
+        if (p.graph) {
+            _ends(p, s);
+            return;
+        }
+        uint256 pieces = Pieces.count(secret, p.m, Packed.uintAt(p.base + 285, 1), p.n);
+        bytes32 lists = Packed.word(p.base + SETTINGS + 28);
+        if (lists != 0) pieces += _lists(p, s, lists);
+        G.put(s, G.TOTAL, pieces);
+    }
+
+    /// @dev How many pieces the lists of a request are. The state keeps their root and size where games about steps have
+    /// tensors and ids.
+    function _lists(Parse memory p, bytes memory s, bytes32 lists) private pure returns (uint256) {
+        States.same(Digests.lists(p.sizes), lists);
+        uint256 total = Packed.uintAt(p.sizes + 128, 4);
+        G.putWord(s, G.LIST_ROOT, Packed.word(p.sizes + 96));
+        G.put(s, G.Y_PREV, total);
+        return Pieces.ofBytes(total);
     }
 
     /// @dev How many bytes a graph model's input and output have, which their descriptors say; the last stage's first
     /// descriptor says how many tensors that has. The state keeps the numbers where games about steps have ids.
     function _ends(Parse memory p, bytes memory s) private view {
         uint256 last = G.get(s, G.LAYERS) - 1;
-        (uint256 input, uint256 pos,) = _size(s, 0, 0, p.ends, p.end);
+        (uint256 input, uint256 pos,) = _size(s, 0, 0, p.sizes, p.end);
         uint256 tensors;
         (, pos, tensors) = _size(s, last, 0, pos, p.end);
         if (tensors == 0 || tensors > 128) revert BadStep(p.t, tensors);

@@ -305,7 +305,7 @@ func (c *Challenger) openingOf(r *receipt.Receipt, at *dispute.Inclusion, h mani
 	id := r.Claim.ID(c.o.Domain)
 	return &dispute.OpenMove{
 		Opener: c.o.Account, Salt: claim.Keccak([]byte("elenchus/salt/1"), c.o.Secret[:], id[:]), MaxBond: c.o.MaxBond,
-		Claim: r.Claim, Request: r.Request, Sampler: trace.Settings(&r.Sampler), Header: h, Batch: at, Signature: r.Signature, Cancel: r.Cancel,
+		Claim: r.Claim, Request: r.Request, Sampler: r.Settings(), Lists: r.Lists(), Header: h, Batch: at, Signature: r.Signature, Cancel: r.Cancel,
 	}
 }
 
@@ -333,7 +333,7 @@ func evident(r *receipt.Receipt, d claim.Domain, at *dispute.Inclusion) string {
 		return "the claim is not about the request that comes with it"
 	case r.Claim.Version != claim.Version:
 		return fmt.Sprintf("the claim has version %d", r.Claim.Version)
-	case trace.Settings(&r.Sampler).Extras() != r.Request.Extras:
+	case r.Settings().Extras() != r.Request.Extras:
 		return "the sampler settings are not those of the request" // open would seal another request
 	case at != nil:
 		return ""
@@ -352,6 +352,8 @@ func consistent(r *receipt.Receipt) string {
 		return "the input is not that of the request"
 	case q.Graph():
 		return ""
+	case r.Missing != (receipt.Missing{}):
+		return "the lists of the request are named and not there"
 	case len(r.Prompt) == 0 || int(q.PromptCount) != len(r.Prompt) || trace.PromptTree(r.Prompt, r.Salt).Root() != q.PromptRoot:
 		return "the prompt ids are not those of the request"
 	case int(q.StopCount) != len(r.Stop) || len(r.Stop) > 0 && trace.IDTree(r.Stop).Root() != q.StopRoot:

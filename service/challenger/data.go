@@ -9,7 +9,6 @@ import (
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
-	"elenchus/commitment/trace"
 	"elenchus/compute/model"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
@@ -20,7 +19,7 @@ import (
 func (c *Challenger) bare(r *receipt.Receipt) bool {
 	m, held := c.model(r.Request.Model)
 	graph := held && m.Manifest.Kind == model.KindGraph
-	return len(r.Prompt) == 0 && len(r.Output) == 0 && (r.Request.PromptCount > 0 || graph)
+	return r.Missing != (receipt.Missing{}) || len(r.Prompt) == 0 && len(r.Output) == 0 && (r.Request.PromptCount > 0 || graph)
 }
 
 // complete finds the ids of a public claim that came without them: from its node, or by a demand that
@@ -32,8 +31,6 @@ func (c *Challenger) complete(ctx context.Context, r *receipt.Receipt, at *dispu
 	switch {
 	case why == "" && r.Request.DataClass != claim.Public:
 		why = "it came without its ids, which are for its parties"
-	case why == "" && trace.Settings(&r.Sampler).Lists != claim.Hash{}:
-		why = "it came without its ids, and lists of requests are not published"
 	case why == "" && !held:
 		why = fmt.Sprintf("model %x is not held here", r.Request.Model)
 	}
@@ -207,6 +204,12 @@ func (c *Challenger) whole(rec record, g ledger.Game) (*receipt.Receipt, error) 
 	}
 	r.Prompt, r.Stop, r.Output = ids.Prompt, ids.Stop, ids.Output
 	r.Salt = ids.Salt
+	if r.Missing != (receipt.Missing{}) {
+		if r.Sampler, err = r.Sampler.WithLists(ids.Lists); err != nil {
+			return nil, fmt.Errorf("the lists that the request commits to are none: %w", err)
+		}
+		r.Missing = receipt.Missing{}
+	}
 	return r, nil
 }
 

@@ -13,6 +13,8 @@ import (
 	"elenchus/commitment/claim"
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+	"elenchus/compute/opset"
 	"elenchus/service/challenger"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
@@ -20,9 +22,9 @@ import (
 
 // stripped is a receipt without the ids that it is about.
 func stripped(r *receipt.Receipt) *receipt.Receipt {
-	b := *r
-	b.Prompt, b.Stop, b.Output = nil, nil, nil
-	return &b
+	b := r.Bare()
+	b.Salt = r.Salt
+	return b
 }
 
 // phases are how the games ended that were decided, in order.
@@ -44,12 +46,14 @@ func (w *world) phases() (out []dispute.Phase) {
 // there is checked like what is served, and a lie is refuted. Silence is refuted as well. SPEC 08 §4.12.
 func TestWithheldDataAreDemanded(t *testing.T) {
 	for name, c := range map[string]struct {
-		lie, serves, silent bool
-		want                []dispute.Phase
+		lie, serves, silent, lists bool
+		want                       []dispute.Phase
 	}{
 		"served":             {want: nil, serves: true},
 		"published":          {want: []dispute.Phase{dispute.Lost}},
 		"a lie is published": {want: []dispute.Phase{dispute.Lost, dispute.Refuted}, lie: true},
+		"with lists":         {want: []dispute.Phase{dispute.Lost}, lists: true},
+		"a lie with lists":   {want: []dispute.Phase{dispute.Lost, dispute.Refuted}, lists: true, lie: true},
 		"silence":            {want: []dispute.Phase{dispute.Refuted}, silent: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -57,6 +61,11 @@ func TestWithheldDataAreDemanded(t *testing.T) {
 				w := newWorld(t, nil)
 				if c.lie {
 					w = newWorld(t, tamper)
+				}
+				if c.lists {
+					j := job()
+					j.Sampler = decode.Sampler{TopK: 40, Bias: []opset.TokenBias{{ID: 7, Value: 1 << 16}}, Stops: []string{"zzz"}}
+					w.claim(j)
 				}
 				w.withhold, w.silent = !c.serves, c.silent
 				v := w.run(50*time.Second, w.submit(stripped(w.r)))[w.r.ID()]

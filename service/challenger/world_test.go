@@ -83,11 +83,12 @@ func (w *world) claim(j decode.Job) {
 	}
 	w.answer = a
 	q := claim.Request{Model: claim.Hash(w.man.ID()), PromptRoot: trace.IDTree(j.Prompt).Root(), PromptCount: uint32(len(j.Prompt)), MaxNew: j.MaxNew,
-		Temperature: j.Temperature, Seed: j.Seed, StopRoot: trace.IDTree(j.StopIDs).Root(), StopCount: uint8(len(j.StopIDs))}
+		Temperature: j.Temperature, Seed: j.Seed, StopRoot: trace.IDTree(j.StopIDs).Root(), StopCount: uint8(len(j.StopIDs)),
+		Extras: trace.Settings(&j.Sampler).Extras()}
 	now := uint64(time.Now().Unix())
 	c := claim.Claim{Version: claim.Version, Node: claim.AddressOf(nodeKey(w.t)), RequestDigest: q.Digest(theArena), Count: uint32(len(a.Outputs)), Finish: finish,
 		StateRoot: a.StateTree().Root(), OutputRoot: trace.IDTree(a.Outputs).Root(), Issued: now, BatchBy: now + 60, ChallengeUntil: now + 1000}
-	w.r = &receipt.Receipt{Domain: theArena, Request: q, Claim: c, Signature: sign(w.t, c), Prompt: j.Prompt, Stop: j.StopIDs, Output: a.Outputs}
+	w.r = &receipt.Receipt{Domain: theArena, Request: q, Claim: c, Signature: sign(w.t, c), Prompt: j.Prompt, Stop: j.StopIDs, Output: a.Outputs, Sampler: j.Sampler}
 }
 
 // nodeKey is the key of the node.
@@ -195,7 +196,7 @@ func (w *world) publish(s dispute.State, j dispute.Job, g ledger.Game) {
 	if w.silent {
 		return
 	}
-	m, err := dispute.NextPiece(&s, j, &dispute.IDs{Prompt: w.r.Prompt, Stop: w.r.Stop, Output: w.r.Output, Salt: w.r.Salt}, nodeKey(w.t))
+	m, err := dispute.NextPiece(&s, j, &dispute.IDs{Prompt: w.r.Prompt, Stop: w.r.Stop, Output: w.r.Output, Salt: w.r.Salt, Lists: w.r.Sampler.Lists()}, nodeKey(w.t))
 	if err != nil {
 		w.t.Fatal(err)
 	}

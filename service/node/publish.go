@@ -22,7 +22,7 @@ func (n *Node) publish(g ledger.Game, s dispute.State, o ledger.Move) (ledger.Or
 	if err != nil {
 		return nil, err
 	}
-	m, err := dispute.NextPiece(&s, job, &dispute.IDs{Prompt: r.Prompt, Stop: r.Stop, Output: r.Output, Salt: r.Salt}, once)
+	m, err := dispute.NextPiece(&s, job, &dispute.IDs{Prompt: r.Prompt, Stop: r.Stop, Output: r.Output, Salt: r.Salt, Lists: r.Sampler.Lists()}, once)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package dispute
 
 import (
 	"bytes"
-	"crypto/ecdsa"
 	"encoding/binary"
 	"fmt"
 
@@ -30,7 +29,7 @@ const saltBytes = 32
 
 // piece is a part of one of the lists of a claim's data. SPEC 08 §4.12.
 type piece struct {
-	list   int  // 0 prompt, 1 stop ids, 2 outputs
+	list   int  // 0 prompt, 1 stop ids, 2 outputs, 3 the lists of the request
 	salted bool // the leaves are made from a secret and ids, which the piece has in their place
 	a, b   uint64
 	depth  int
@@ -62,8 +61,11 @@ func (p *piece) leaves(head []byte) []byte {
 	return out
 }
 
-// list is one of the lists of a claim's data: prompt, stop ids and outputs, or a graph model's input, nothing,
-// and output.
+// parts is how many lists the data of a claim are.
+const parts = 4
+
+// list is one of them: prompt, stop ids, outputs, and the bytes of bias, stop strings and grammar; or a graph model's
+// input, nothing, its output, and nothing.
 type list struct {
 	bytes  uint64 // of the elements
 	salted bool
@@ -88,12 +90,14 @@ func (l *list) most() uint64 {
 
 func (l *list) pieces() uint64 { return (l.leaves() + l.most() - 1) / l.most() }
 
-// lists are those of a game about data: what the opening has counted of a graph model stands in the state.
-func (s *State) lists(j *Job) [3]list {
+// lists are those of a game about data: what the opening has counted of a graph model, or says of a request's lists, stands
+// in the state.
+func (s *State) lists(j *Job) [parts]list {
 	if s.graph() {
-		return [3]list{{bytes: uint64(s.YPrev), root: j.PromptRoot}, {}, {bytes: uint64(s.Y), root: j.OutputRoot}}
+		return [parts]list{{bytes: uint64(s.YPrev), root: j.PromptRoot}, {}, {bytes: uint64(s.Y), root: j.OutputRoot}, {}}
 	}
-	return [3]list{{4 * uint64(j.PromptCount), j.Salted, j.PromptRoot}, {4 * uint64(j.StopCount), false, j.StopRoot}, {4 * uint64(j.Count), false, j.OutputRoot}}
+	return [parts]list{{4 * uint64(j.PromptCount), j.Salted, j.PromptRoot}, {4 * uint64(j.StopCount), false, j.StopRoot},
+		{4 * uint64(j.Count), false, j.OutputRoot}, {bytes: uint64(s.YPrev), root: s.Tensors}}
 }
 
 // pieces is how many pieces the data of a game are.
@@ -108,7 +112,7 @@ func (s *State) pieces(j *Job) (n uint64) {
 func (s *State) piece(j *Job, number uint64) piece {
 	lists := s.lists(j)
 	at := 0
-	for at < 2 && number >= lists[at].pieces() {
+	for at < parts-1 && number >= lists[at].pieces() {
 		number -= lists[at].pieces()
 		at++
 	}
@@ -234,7 +238,7 @@ func (s *State) pieceKey(secret Hash, number uint64) Hash {
 
 // Pieces is how many pieces of data the move asks for, 0 if it is not about data or its descriptors are none.
 func (m *OpenMove) Pieces() uint64 {
-	if m.T != Published && m.T != Delivered {
+	if !m.data() {
 		return 0
 	}
 	s, j := State{}, Job{PromptCount: m.Request.PromptCount, StopCount: m.Request.StopCount, Count: m.Claim.Count, Salted: m.salted()}
@@ -243,6 +247,8 @@ func (m *OpenMove) Pieces() uint64 {
 		if m.measure(&s) != nil {
 			return 0
 		}
+	} else {
+		s.YPrev = m.Lists.Bytes
 	}
 	return s.pieces(&j)
 }
@@ -254,8 +260,6 @@ func (m *OpenMove) asks(s *State, j *Job) error {
 		class = claim.Parties
 	}
 	switch {
-	case m.Sampler.Lists != (Hash{}):
-		return fmt.Errorf("%w: the request has a bias, stop strings or a grammar, which are not published", ErrStep)
 	case m.Request.DataClass != class:
 		return fmt.Errorf("%w: the data are of class %s, want %s", ErrStep, claim.ClassName(m.Request.DataClass), claim.ClassName(class))
 	case m.T == Delivered && m.Opener != m.Request.User:
@@ -273,6 +277,11 @@ func (m *OpenMove) asks(s *State, j *Job) error {
 		if err := m.measure(s); err != nil {
 			return err
 		}
+	} else {
+		if err := j.checkLists(m.Lists); err != nil {
+			return err
+		}
+		s.YPrev, s.Tensors = m.Lists.Bytes, m.Lists.Data
 	}
 	s.Phase, s.Total = Publication, s.pieces(j)
 	s.Flags |= FlagDemand | FlagDescended
@@ -344,142 +353,4 @@ func applyDecrypt(s *State, m Decrypt) error {
 		s.Phase = Refuted
 	}
 	return nil
-}
-
-// IDs are the id lists of a claim, and the salt of a prompt that has one.
-type IDs struct {
-	Prompt, Stop, Output []int32
-	Salt                 [32]byte
-}
-
-func (i *IDs) list(n int) []int32 { return [3][]int32{i.Prompt, i.Stop, i.Output}[n] }
-
-// NextPiece is the node's next move where its claim's ids are asked for. once is a key that is used for
-// this piece and nothing else; it may be nil in the clear. The ids must be those of the claim.
-func NextPiece(s *State, j Job, ids *IDs, once *ecdsa.PrivateKey) (Publish, error) {
-	if s.Phase != Publication {
-		return Publish{}, fmt.Errorf("%w: phase %s asks for no data", ErrStuck, s.Phase)
-	}
-	p := s.piece(&j, s.Index)
-	list, salt := ids.list(p.list), [32]byte{}
-	if p.salted {
-		salt = ids.Salt
-	}
-	data, tree := padTo(trace.PromptLeaves(list, salt), opset.LeafBytes), trace.PromptTree(list, salt)
-	if uint64(len(data)) < opset.LeafBytes*p.b || tree.Root() != p.root {
-		return Publish{}, fmt.Errorf("%w: the %d ids are not those of the claim", ErrStuck, len(list))
-	}
-	m := Publish{Job: j, Data: bytes.Clone(data[opset.LeafBytes*p.a : opset.LeafBytes*p.b])}
-	if p.salted {
-		m.Data = append(salt[:], trace.IDBytes(list[p.a:p.b])...)
-	}
-	for _, h := range tree.Siblings(0, p.a, p.b) {
-		m.Data = append(m.Data, h[:]...)
-	}
-	if !s.secret() {
-		return m, nil
-	}
-	if once == nil {
-		return Publish{}, fmt.Errorf("%w: no key to encrypt with", ErrStuck)
-	}
-	secret, err := claim.SecretWith(once, s.receiver())
-	if err != nil {
-		return Publish{}, err
-	}
-	m.At, m.Data = claim.PointOf(once), claim.Mask(s.pieceKey(secret, s.Index), m.Data)
-	return m, nil
-}
-
-// Assemble puts the ids of a claim together from the pieces that were posted in the clear; it fails
-// unless they are all there and lead to the roots of the job.
-func Assemble(s *State, j Job, posted []Publish) (IDs, error) {
-	plain := make([][]byte, len(posted))
-	for i := range posted {
-		plain[i] = posted[i].Data
-	}
-	return assemble(s, j, plain)
-}
-
-func assemble(s *State, j Job, plain [][]byte) (IDs, error) {
-	var lists [3][]byte
-	var salt [32]byte
-	if uint64(len(plain)) != s.pieces(&j) {
-		return IDs{}, fmt.Errorf("%w: %d pieces of %d", ErrBadPayload, len(plain), s.pieces(&j))
-	}
-	for i, b := range plain {
-		p := s.piece(&j, uint64(i))
-		if uint64(len(b)) != p.size() {
-			return IDs{}, fmt.Errorf("%w: piece %d has %d bytes", ErrBadPayload, i, len(b))
-		}
-		if err := p.opens(b); err != nil {
-			return IDs{}, err
-		}
-		head := b[:p.head()]
-		if p.salted {
-			copy(salt[:], head)
-			head = head[saltBytes:]
-		}
-		lists[p.list] = append(lists[p.list], head...)
-	}
-	all := s.lists(&j)
-	ids := func(n int) []int32 {
-		out := make([]int32, all[n].bytes/4)
-		for i := range out {
-			out[i] = int32(binary.LittleEndian.Uint32(lists[n][4*i:]))
-		}
-		return out
-	}
-	return IDs{Prompt: ids(0), Stop: ids(1), Output: ids(2), Salt: salt}, nil
-}
-
-// Receive is the opener's move at the end of a delivery, and the ids that were delivered: he takes them,
-// or shows the first piece that is not what the claim commits to. key is that of the opener.
-func Receive(s *State, j Job, posted []Publish, key *ecdsa.PrivateKey) (Decrypt, IDs, error) {
-	if s.Phase != Check || uint64(len(posted)) != s.Total {
-		return Decrypt{}, IDs{}, fmt.Errorf("%w: %d pieces of %d in phase %s", ErrStuck, len(posted), s.Total, s.Phase)
-	}
-	plain := make([][]byte, len(posted))
-	before := Hash{}
-	for i, m := range posted {
-		secret, err := claim.SecretWith(key, m.At)
-		if err != nil {
-			return Decrypt{}, IDs{}, err
-		}
-		plain[i] = claim.Mask(s.pieceKey(secret, uint64(i)), m.Data)
-		if p := s.piece(&j, uint64(i)); p.opens(plain[i]) != nil {
-			d, err := garbled(j, posted, i, before, plain[i], key)
-			return d, IDs{}, err
-		}
-		before = chained(before, m.hash())
-	}
-	ids, err := assemble(s, j, plain)
-	return Decrypt{Job: j}, ids, err
-}
-
-// garbled shows a piece that is not what it should be.
-func garbled(j Job, posted []Publish, at int, before Hash, plain []byte, key *ecdsa.PrivateKey) (Decrypt, error) {
-	shared, err := claim.Share(key, posted[at].At)
-	if err != nil {
-		return Decrypt{}, err
-	}
-	m := &Shown{Piece: uint32(at), Before: before, At: posted[at].At, Shared: shared, Plain: plain}
-	for i := at + 1; i < len(posted); i++ {
-		m.Later = append(m.Later, posted[i].hash())
-	}
-	return Decrypt{Job: j, Shown: m}, nil
-}
-
-// Posts reads what was posted in a demand for data, in order, out of the payloads of its moves.
-func Posts(s *State, j Job, payloads [][]byte) ([]Publish, error) {
-	at := State{Phase: Publication, JobHash: j.Hash(), Total: s.Total, Type: s.Type, Flags: s.Flags, YPrev: s.YPrev, Y: s.Y}
-	var out []Publish
-	for i, b := range payloads {
-		at.Index = uint64(i)
-		m, err := DecodeMove(&at, KindPublish, b)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, m.(Publish))
-	}
-	return out, nil
 }

@@ -12,7 +12,10 @@ import (
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/trace"
+	"elenchus/compute/decode"
+	"elenchus/compute/grammar"
 	"elenchus/compute/model/modeltest"
+	"elenchus/compute/opset"
 )
 
 func dataKey(t testing.TB, b byte) *ecdsa.PrivateKey {
@@ -58,6 +61,17 @@ func dataWorld(t testing.TB, man *manifest.Manifest, step uint32, user *ecdsa.Pr
 	return w, ids
 }
 
+// list gives the request of a world a bias, a stop string and a grammar, whose data are two pieces.
+func (w *world) list(t testing.TB, ids *IDs) {
+	t.Helper()
+	s := decode.Sampler{TopK: 7, Stops: []string{"an end"}, Grammar: &grammar.Grammar{Root: Hash{8}, Source: []byte{0, 1, 1, 0}}}
+	for i := range int32(300) {
+		s.Bias = append(s.Bias, opset.TokenBias{ID: 3 * i, Value: 1 << 16})
+	}
+	ids.Lists, w.open.Sampler, w.open.Lists = s.Lists(), trace.Settings(&s), trace.Lists(&s)
+	w.sign(t)
+}
+
 // publishAll makes the node post every piece; spoil may change one before it is posted.
 func publishAll(t testing.TB, g *game, ids *IDs, spoil func(*Publish, uint64)) {
 	t.Helper()
@@ -91,6 +105,9 @@ func TestPublishedIDsAreThoseOfTheClaim(t *testing.T) {
 	man := bind(t, modeltest.Llama(3, modeltest.Tiny()))
 	for _, n := range [][3]int{{1, 0, 1}, {16, 1, 17}, {512, 64, 513}, {1100, 2, 40}} {
 		w, ids := dataWorld(t, man, Published, dataKey(t, 12), n[0], n[1], n[2])
+		if n[0] != 16 {
+			w.list(t, ids)
+		}
 		g := begin(t, w)
 		if g.s.Phase != Publication || g.s.Total != g.s.pieces(&g.j) {
 			t.Fatalf("opened in %s for %d pieces", g.s.Phase, g.s.Total)
@@ -118,7 +135,7 @@ func TestPublishedIDsAreThoseOfTheClaim(t *testing.T) {
 			t.Fatalf("a demand that was met is in %s", g.s.Phase)
 		}
 		got, err := Assemble(&g.s, g.j, postsOf(g))
-		if err != nil || !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Stop, ids.Stop) || !slices.Equal(got.Output, ids.Output) {
+		if err != nil || !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Stop, ids.Stop) || !slices.Equal(got.Output, ids.Output) || !bytes.Equal(got.Lists, ids.Lists) {
 			t.Fatalf("assembled are other ids, %v", err)
 		}
 	}
@@ -156,7 +173,6 @@ func TestWhoMayAskForData(t *testing.T) {
 		"sealed data":           func(w *world) { w.open.Request.DataClass = claim.Sealed },
 		"data of parties open":  func(w *world) { w.open.T = Published },
 		"a stranger":            func(w *world) { w.open.Opener = claim.Address{9} },
-		"a list":                func(w *world) { w.open.Sampler.Lists = Hash{1} },
 	} {
 		w, _ := dataWorld(t, man, Delivered, user, 20, 1, 5)
 		change(w)
@@ -170,6 +186,12 @@ func TestWhoMayAskForData(t *testing.T) {
 	if err := w.refused(t, evidenceChain); !errors.Is(err, ErrPoint) {
 		t.Errorf("the key of somebody else: %v", err)
 	}
+	w, ids := dataWorld(t, man, Delivered, user, 20, 1, 5)
+	w.list(t, ids)
+	w.open.Lists.Bytes++
+	if err := w.refused(t, evidenceChain); !errors.Is(err, ErrOpening) {
+		t.Errorf("more bytes of lists than the request has: %v", err)
+	}
 }
 
 // An honest delivery gives its receiver the ids, shows nobody else one of them, and cannot be called
@@ -177,10 +199,12 @@ func TestWhoMayAskForData(t *testing.T) {
 func TestADeliveryIsWhatTheClaimCommitsTo(t *testing.T) {
 	man := bind(t, modeltest.Llama(3, modeltest.Tiny()))
 	user := dataKey(t, 12)
-	for bad := -1; bad < 7; bad++ {
+	const pieces = 9 // the last two are of lists
+	for bad := -1; bad < pieces; bad++ {
 		w, ids := dataWorld(t, man, Delivered, user, 600, 3, 20)
+		w.list(t, ids)
 		g := begin(t, w)
-		if g.s.Total != 7 {
+		if g.s.Total != pieces {
 			t.Fatalf("%d pieces", g.s.Total)
 		}
 		publishAll(t, g, ids, func(m *Publish, i uint64) {
@@ -202,7 +226,7 @@ func TestADeliveryIsWhatTheClaimCommitsTo(t *testing.T) {
 		for name, change := range map[string]func(*Shown){
 			"other text":   func(s *Shown) { s.Plain = append([]byte{s.Plain[0] ^ 1}, s.Plain[1:]...) },
 			"other before": func(s *Shown) { s.Before[0] ^= 1 },
-			"other piece":  func(s *Shown) { s.Piece = (s.Piece + 1) % 7 },
+			"other piece":  func(s *Shown) { s.Piece = (s.Piece + 1) % pieces },
 		} {
 			forged := *m.Shown
 			change(&forged)
@@ -218,10 +242,14 @@ func TestADeliveryIsWhatTheClaimCommitsTo(t *testing.T) {
 
 func honestDelivery(t *testing.T, g *game, ids *IDs, got IDs, user *ecdsa.PrivateKey) {
 	t.Helper()
-	if !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Stop, ids.Stop) || !slices.Equal(got.Output, ids.Output) || got.Salt != ids.Salt {
+	if !slices.Equal(got.Prompt, ids.Prompt) || !slices.Equal(got.Stop, ids.Stop) || !slices.Equal(got.Output, ids.Output) || got.Salt != ids.Salt ||
+		!bytes.Equal(got.Lists, ids.Lists) {
 		t.Fatal("other ids were delivered")
 	}
 	for _, m := range postsOf(g) {
+		if bytes.Contains(m.Encode(), []byte("an end")) {
+			t.Fatal("a stop string stands in a delivery")
+		}
 		for _, list := range [][]int32{ids.Prompt, ids.Stop, ids.Output} {
 			for from := 0; from+4 <= len(list); from += 4 {
 				if bytes.Contains(m.Encode(), trace.IDBytes(list[from:from+4])) {
@@ -270,8 +298,16 @@ func (c *collector) data(man *manifest.Manifest) {
 		name       string
 		step       uint32
 		bad, shown bool
-	}{{"published", Published, false, false}, {"delivered", Delivered, false, false}, {"shown", Delivered, false, true}, {"garbled", Delivered, true, false}} {
+		lists      bool
+	}{{"published", Published, false, false, false}, {"delivered", Delivered, false, false, false}, {"shown", Delivered, false, true, false},
+		{"garbled", Delivered, true, false, false}, {"published with lists", Published, false, false, true}, {"garbled lists", Delivered, true, false, true}} {
 		w, ids := dataWorld(c.t, man, f.step, user, 600, 3, 20)
+		bad := uint64(1)
+		if f.lists {
+			w, ids = dataWorld(c.t, man, f.step, user, 20, 1, 5)
+			w.list(c.t, ids)
+			bad = 4 // the last piece, which is of lists
+		}
 		c.name = f.name
 		g := begin(c.t, w)
 		c.open(g)
@@ -281,7 +317,7 @@ func (c *collector) data(man *manifest.Manifest) {
 			if err != nil {
 				c.t.Fatal(err)
 			}
-			if f.bad && g.s.Index == 1 {
+			if f.bad && g.s.Index == bad {
 				m.Data[7] ^= 1
 			}
 			if err := g.apply(m, g.s.Node); err != nil {
@@ -327,6 +363,10 @@ func (c *collector) data(man *manifest.Manifest) {
 	key, _ := dataWorld(c.t, man, Delivered, user, 20, 1, 5)
 	key.open.To = claim.PointOf(dataKey(c.t, 13))
 	c.opens = append(c.opens, refusedOpen("the key of somebody else", key, "BadPoint"))
+	more, ids := dataWorld(c.t, man, Published, user, 20, 1, 5)
+	more.list(c.t, ids)
+	more.open.Lists.Bytes++
+	c.opens = append(c.opens, refusedOpen("other lists than the request has", more, "NotOpened"))
 	closed, _ := dataWorld(c.t, man, Published, user, 20, 1, 5)
 	closed.open.Request.DataClass = claim.Sealed
 	closed.sign(c.t)

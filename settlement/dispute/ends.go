@@ -47,7 +47,10 @@ func EndsOf(m Describer, stages int) (*Ends, error) {
 }
 
 // ends says whether the payload has descriptors: a demand for the data of a graph model.
-func (m *OpenMove) ends() bool { return m.graph() && (m.T == Published || m.T == Delivered) }
+func (m *OpenMove) ends() bool { return m.graph() && m.data() }
+
+// data says whether the move asks for data.
+func (m *OpenMove) data() bool { return m.T == Published || m.T == Delivered }
 
 func (w *writer) ends(e *Ends) {
 	for _, n := range []*Named{&e.Input, &e.First, &e.Last} {

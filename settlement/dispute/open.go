@@ -45,6 +45,7 @@ type OpenMove struct {
 	Second    *Second         // only with T Contradicts
 	To        claim.Point     // only with T Delivered: the opener's public key
 	Ends      *Ends           // only with T Published or Delivered about a graph model
+	Lists     claim.Lists     // only with T Published or Delivered about a token model, what Sampler.Lists is the hash of
 }
 
 // Key is the slot that a commit takes and its game keeps.
@@ -127,6 +128,9 @@ func (m *OpenMove) Encode() []byte {
 	if m.ends() && m.Ends != nil {
 		w.ends(m.Ends)
 	}
+	if m.data() && !m.graph() && m.Sampler.Lists != (Hash{}) {
+		w.bytes(m.Lists.Encode())
+	}
 	w.cancel(c, m.Cancel)
 	return w.b
 }
@@ -173,6 +177,8 @@ func DecodeOpen(payload []byte, count uint32) (OpenMove, error) {
 	}
 	if m.ends() {
 		m.Ends = r.ends(m.graphDepth())
+	} else if m.data() {
+		m.Lists = r.lists(&Job{Sampler: m.Sampler})
 	}
 	m.Cancel = r.cancel(&m.Claim)
 	return m, r.end(KindOpen)

@@ -1,5 +1,5 @@
 // What states remember beside tokens and rows: docs/spec/06-trace.md §3.5 and §3.6.
-import { be, equal, keccak256, sha256, utf8 } from "./bytes.js";
+import { be, concat, equal, keccak256, sha256, utf8 } from "./bytes.js";
 import type { Grammar } from "./grammar.js";
 import { leafHash, nodeHash, root } from "./trees.js";
 
@@ -14,6 +14,7 @@ export interface Settings {
   bias: [id: number, value: number][];
   strings: Uint8Array[]; // that end the answer: up to 4 of 1 to 64 bytes
   grammar?: Grammar; // that the answer keeps to
+  missing?: { stopLengths: number; lists: Uint8Array }; // bias, strings and grammar that a receipt names alone: roots and size
 }
 
 const none = new Uint8Array(32);
@@ -22,7 +23,7 @@ export const off: Settings = { topK: 0, topP: 0, minP: 0, repetition: 0, presenc
 
 const numbers = (s: Settings): number[] => [s.topK, s.topP, s.minP, s.repetition, s.presence, s.frequency];
 
-export const isOff = (s: Settings): boolean => numbers(s).every((v) => v === 0) && s.bias.length === 0 && s.strings.length === 0 && s.grammar === undefined;
+export const isOff = (s: Settings): boolean => numbers(s).every((v) => v === 0) && s.bias.length === 0 && s.strings.length === 0 && s.grammar === undefined && s.missing === undefined;
 
 export const sameSettings = (a: Settings, b: Settings): boolean =>
   numbers(a).every((v, i) => v === numbers(b)[i]) && a.bias.length === b.bias.length && a.bias.every(([id, v], i) => id === b.bias[i][0] && v === b.bias[i][1]) &&
@@ -89,13 +90,24 @@ export function aux(s: Settings, table: Table | undefined, stopState: number, gr
   return sha256(new Uint8Array([3]), table?.root() ?? none, be(stopState >>> 0, 4), be(grammarState >>> 0, 32));
 }
 
+/** Bias, stop strings and grammar as receipts have them. SPEC 07 §2.1, §8. */
+export function listBytes(s: Settings): Uint8Array {
+  const bias = s.bias.map(([id, v]) => concat(be(id, 4), be(BigInt.asUintN(32, BigInt(v)), 4)));
+  const strings = s.strings.map((x) => concat(new Uint8Array([x.length]), x));
+  const grammar = s.grammar === undefined ? none : concat(s.grammar.root, be(s.grammar.source.length, 4), s.grammar.source);
+  return concat(be(bias.length, 2), ...bias, new Uint8Array([strings.length]), ...strings, grammar);
+}
+
 /** What a request signs of its settings. SPEC 07 §2.1. */
 export function extras(s: Settings): Uint8Array {
   if (isOff(s)) return none;
   const bias = s.bias.length === 0 ? none : biasTable(s).root(), strings = s.strings.length === 0 ? none : root(stopTable(s), 64);
   const grammar = s.grammar?.root ?? none;
-  const lists = s.bias.length + s.strings.length === 0 && s.grammar === undefined ? none
-    : keccak256(keccak256(utf8("Lists(bytes32 biasRoot,bytes32 stopRoot,bytes32 grammarRoot)")), bias, strings, grammar);
+  const data = listBytes(s), listsType = "Lists(bytes32 biasRoot,bytes32 stopRoot,bytes32 grammarRoot,bytes32 dataRoot,uint32 dataBytes)";
+  const named = s.missing?.lists;
+  const lists = named !== undefined ? keccak256(keccak256(utf8(listsType)), named.subarray(0, 128), be(0, 28), named.subarray(128))
+    : s.bias.length + s.strings.length === 0 && s.grammar === undefined ? none
+    : keccak256(keccak256(utf8(listsType)), bias, strings, grammar, root(data, 64), be(data.length, 32));
   const type = "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency,uint32 stopLengths,bytes32 lists)";
-  return keccak256(keccak256(utf8(type)), ...numbers(s).map((v) => be(BigInt.asUintN(256, BigInt(v)), 32)), be(stopLens(s), 32), lists);
+  return keccak256(keccak256(utf8(type)), ...numbers(s).map((v) => be(BigInt.asUintN(256, BigInt(v)), 32)), be(s.missing?.stopLengths ?? stopLens(s), 32), lists);
 }

@@ -59,14 +59,30 @@ function readGrammar(r: Reader): Grammar | undefined {
   return { root, source };
 }
 
+/** Stands where a count of biased tokens would where lists are named and not there. SPEC 07 §8. */
+const missingMark = 0xffff;
+
+/** What the settings have of lists that are not there. */
+function readMissing(r: Reader): Settings["missing"] {
+  const stopLengths = r.u32(), lists = r.bytes(132);
+  if (lists.every((x) => x === 0)) r.fail("it names no lists");
+  return { stopLengths, lists };
+}
+
 /** Settings as receipts have them. SPEC 07 §8, 05 §4.8. */
 function readSettings(r: Reader): Settings {
   const topK = r.u32(), topP = r.u32(2 ** 30 - 1, "topP"), minP = r.u32(2 ** 30, "minP"), repetition = r.u32(2 ** 20, "repetition");
   const presence = r.i32(), frequency = r.i32(), bias: Settings["bias"] = [];
-  for (let n = r.u16(); n > 0; n--) bias.push([r.u32(2 ** 20 - 1, "biased id"), r.i32()]);
+  const biased = r.u16();
+  if (biased === missingMark) return inRange(r, { ...off, topK, topP, minP, repetition, presence, frequency, missing: readMissing(r) });
+  for (let n = biased; n > 0; n--) bias.push([r.u32(2 ** 20 - 1, "biased id"), r.i32()]);
   const strings = Array.from({ length: r.u8() }, () => r.bytes(r.u8()));
   const grammar = readGrammar(r);
-  const s: Settings = { topK, topP, minP, repetition, presence, frequency, bias, strings, ...(grammar === undefined ? {} : { grammar }) };
+  return inRange(r, { topK, topP, minP, repetition, presence, frequency, bias, strings, ...(grammar === undefined ? {} : { grammar }) });
+}
+
+function inRange(r: Reader, s: Settings): Settings {
+  const { repetition, presence, frequency, bias, strings } = s;
   const most = 2 ** 20, ascends = bias.every(([id, v], i) => v !== 0 && Math.abs(v) <= 2 ** 24 && (i === 0 || id > bias[i - 1][0]));
   const apart = strings.every((x, i) => x.length > 0 && x.length <= 64 && !strings.slice(0, i).some((y) => equal(x, y)));
   if (strings.length > 4 || !apart) r.fail("stop strings that are none");
@@ -131,7 +147,14 @@ function ids(r: Receipt): string {
   const stopRoot = r.stop.length === 0 ? new Uint8Array(32) : idRoot(r.stop);
   if (q.stopCount !== r.stop.length || !equal(q.stopRoot, stopRoot)) return "other stop ids than the request signs";
   if (c.count !== r.output.length || !equal(c.outputRoot, idRoot(r.output))) return "other output ids than the claim signs";
-  return equal(q.extras, extras(r.settings)) ? "" : "other settings than the request signs";
+  if (!equal(q.extras, extras(r.settings))) return "other settings than the request signs";
+  listed(r);
+  return "";
+}
+
+/** What depends on lists cannot be said of a receipt that names them alone. */
+function listed(r: Receipt): void {
+  if (r.settings.missing !== undefined) throw new Unsupported("receipts without their lists");
 }
 
 /** The tensors of a claim about a graph model. SPEC 07 §3, §8. */
@@ -154,6 +177,7 @@ function evaluated(r: Receipt, m: Model): string {
 
 function execution(r: Receipt, m: Model): string {
   if (m.header.kind === GRAPH) return evaluated(r, m);
+  listed(r);
   const q = r.request;
   const job: Job = { prompt: r.prompt, stop: r.stop, maxNew: q.maxNew, temperature: q.temperature, seed: q.seed, settings: r.settings, ...(r.claim.finish === CANCELLED ? { cut: r.claim.count } : {}) };
   const a = generate(m, job), i = a.output.findIndex((id, k) => id !== r.output[k]);
@@ -164,6 +188,7 @@ function execution(r: Receipt, m: Model): string {
 
 /** What the user asked for against what was signed. SPEC 07 §9.2. */
 function requested(r: Receipt, m: Model, body: string): string {
+  listed(r);
   const a = asked(parseJson(body), m), q = r.request;
   const same = (x: number[], y: number[]): boolean => x.length === y.length && x.every((v, i) => v === y[i]);
   if (!same(a.prompt, r.prompt)) return "the prompt ids are not those of your request";
@@ -176,6 +201,7 @@ function requested(r: Receipt, m: Model, body: string): string {
 
 /** What came back against the text of the output ids, reasoning apart; who left may have read less. SPEC 04 §4.2.9, 07 §9.2. */
 function answered(r: Receipt, m: Model, o: VerifyOptions): string {
+  listed(r);
   const tokenizer = new Tokenizer(m.tokenizer), strings = r.claim.finish === 2 ? r.settings.strings : [];
   const same = (want: string, got: string | undefined): boolean => got === undefined || got === want || (r.claim.finish === CANCELLED && want.startsWith(got));
   let why = "";

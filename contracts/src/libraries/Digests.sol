@@ -51,7 +51,11 @@ library Digests {
     bytes32 private constant SAMPLER = keccak256(
         "Sampler(uint32 topK,uint32 topP,uint32 minP,uint32 repetition,int32 presence,int32 frequency,uint32 stopLengths,bytes32 lists)"
     );
-    bytes32 private constant LISTS = keccak256("Lists(bytes32 biasRoot,bytes32 stopRoot,bytes32 grammarRoot)");
+    bytes32 private constant LISTS = keccak256(
+        "Lists(bytes32 biasRoot,bytes32 stopRoot,bytes32 grammarRoot,bytes32 dataRoot,uint32 dataBytes)"
+    );
+    /// @notice Bytes of what `lists` is of: four roots and a size.
+    uint256 internal constant LISTS_SIZE = 132;
     bytes32 private constant CLAIM = keccak256(
         "Claim(uint16 version,address node,bytes32 requestDigest,uint32 count,uint8 finish,bytes32 stateRoot,bytes32 outputRoot,uint128 value,uint64 issued,uint64 batchBy,uint64 challengeUntil)"
     );
@@ -107,14 +111,15 @@ library Digests {
         }
     }
 
-    /// @notice What settings hold of the three roots at a calldata position; a request that has none holds 0.
+    /// @notice What settings hold of the four roots and the size (u32) at a calldata position; a request that has none holds 0.
     function lists(uint256 pos) internal pure returns (bytes32 hash) {
         bytes32 kind = LISTS;
         assembly ("memory-safe") {
             let p := mload(0x40)
             mstore(p, kind)
-            calldatacopy(add(p, 32), pos, 96)
-            hash := keccak256(p, 128)
+            calldatacopy(add(p, 32), pos, 128)
+            mstore(add(p, 160), shr(224, calldataload(add(pos, 128))))
+            hash := keccak256(p, 192)
         }
     }
 

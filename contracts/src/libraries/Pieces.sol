@@ -8,7 +8,8 @@ import {Trees} from "./Trees.sol";
 /// @title The ids of a claim in pieces of at most 2,048 bytes (SPEC 08 §4.12)
 /// @notice Pieces are those of the prompt, then of the stop ids, then of the outputs: 32 leaves each, the last of a list fewer,
 /// followed by their siblings. Those of a salted prompt have the secret of its salts and 128 ids, followed by the siblings of
-/// the leaves that these make. Those of a graph model's claim are of its input, then of its output.
+/// the leaves that these make. Behind them stand those of the lists of the request (bias, stop strings, grammar). Those of a
+/// graph model's claim are of its input, then of its output.
 library Pieces {
     uint256 private constant LEAVES = 32;
     uint256 private constant SALTED = 128;
@@ -39,7 +40,7 @@ library Pieces {
 
     /// @notice The piece with a number below the count, of a game about the job at a calldata position.
     function numbered(bytes memory s, uint256 job, uint256 index) internal pure returns (Piece memory p) {
-        return G.flag(s, G.GRAPH) ? _ofGraph(s, job, index) : _ofIds(job, index);
+        return G.flag(s, G.GRAPH) ? _ofGraph(s, job, index) : _ofIds(s, job, index);
     }
 
     /// @dev Pieces of a graph model's input, then of its output, whose bytes the opening has counted.
@@ -51,7 +52,7 @@ library Pieces {
         _range(p, index, (total + 63) / 64, LEAVES);
     }
 
-    function _ofIds(uint256 job, uint256 index) private pure returns (Piece memory p) {
+    function _ofIds(bytes memory s, uint256 job, uint256 index) private pure returns (Piece memory p) {
         uint256 ids = Job.promptCount(job);
         (p.root, p.salted) = (Job.promptRoot(job), Job.salted(job));
         uint256 n = _pieces(p.salted, ids);
@@ -62,6 +63,12 @@ library Pieces {
             if (index >= n) {
                 index -= n;
                 (ids, p.root) = (Job.count(job), Job.outputRoot(job));
+                n = _pieces(false, ids);
+                if (index >= n) {
+                    p.root = G.word(s, G.LIST_ROOT);
+                    _range(p, index - n, (G.get(s, G.Y_PREV) + 63) / 64, LEAVES);
+                    return p;
+                }
             }
         }
         _range(p, index, _leaves(p.salted, ids), p.salted ? SALTED : LEAVES);

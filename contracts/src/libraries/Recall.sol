@@ -29,13 +29,13 @@ library Recall {
     function takeLists(uint256 job, uint256 pos, uint256 end) internal pure returns (uint256 next) {
         bytes32 want = Job.lists(job);
         if (want == 0) return pos;
-        next = Packed.take(pos, 96, end);
+        next = Packed.take(pos, Digests.LISTS_SIZE, end);
         States.same(Digests.lists(pos), want);
     }
 
     /// @notice Root of the grammar before `next`, which takeLists gave; 0 for a job without lists.
     function grammarRoot(uint256 job, uint256 next) internal pure returns (bytes32) {
-        return Job.lists(job) == 0 ? bytes32(0) : Packed.word(next - 32);
+        return Job.lists(job) == 0 ? bytes32(0) : Packed.word(next + 64 - Digests.LISTS_SIZE);
     }
 
     /// @notice Whether the request remembers (SPEC 08 §1.1).
