@@ -2,9 +2,11 @@ package conformance_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 
+	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/compute/decode"
 	"elenchus/compute/model"
@@ -12,6 +14,7 @@ import (
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
 	"elenchus/network/devchain"
+	"elenchus/settlement/dispute"
 )
 
 // spot is a tensor of a run of some model: a place for a fault.
@@ -140,15 +143,12 @@ func (s *spot) claim(t *testing.T, l *lie) *claimed {
 	return c
 }
 
-// convict plays the whole game about one fault. way 0 withholds everything, so that the game descends
+// convict plays the whole game about one fault on a chain. way 0 withholds everything, so that the game descends
 // over states and leaves; 1 names the step; 2 also has the tensor served.
 func (r *ring) convict(s *spot, element uint64, way int) {
 	r.t.Helper()
 	l := s.lie(element)
-	c := s.claim(r.t, l)
-	if way > 0 && s.man.Kind == model.KindToken {
-		c.name()
-	}
+	c := s.accused(r.t, l, way)
 	r.refill()
 	m := r.start(r.fresh(c))
 	if way == 2 {
@@ -158,6 +158,81 @@ func (r *ring) convict(s *spot, element uint64, way int) {
 	m.convicted(l)
 	if end := m.resolve(); end.Voided || end.Slashed.IsZero() {
 		r.t.Fatalf("resolved as %+v", end)
+	}
+}
+
+// accused is a claim with a lie as a way of playing opens it.
+func (s *spot) accused(t *testing.T, l *lie, way int) *claimed {
+	t.Helper()
+	c := s.claim(t, l)
+	if way > 0 && s.man.Kind == model.KindToken {
+		c.name()
+	}
+	return c
+}
+
+// convict plays the game about one fault in an EVM without a chain: every move there and with the twin.
+func (c *bar) convict(t *testing.T, s *spot, element uint64, way int) {
+	t.Helper()
+	l := s.lie(element)
+	cl := s.accused(t, l, way)
+	x, served := c.trialOf(t, cl), dispute.Withheld
+	if way == 2 {
+		served = cl.served
+	}
+	c.back(func() {
+		c.begin(t, x)
+		c.fight(t, x, cl, served)
+		op := s.descriptor().Op
+		e := c.event(t, "Convicted", c.last("Convicted"))
+		if got := [3]string{fmt.Sprint(e[0]), fmt.Sprint(e[1]), fmt.Sprint(e[2])}; got != [3]string{fmt.Sprint(uint8(op)), fmt.Sprint(l.tensor), fmt.Sprint(element)} ||
+			int(x.state.Stage) != l.stage || int(x.state.T) != l.t {
+			t.Fatalf("lie %+v (%s) ended in %s at step %d stage %d with %v", *l, op, x.state.Phase, x.state.T, x.state.Stage, got)
+		}
+	})
+}
+
+// trialOf is a game about a claim, which is signed by the court's node.
+func (c *bar) trialOf(t *testing.T, cl *claimed) *trial {
+	t.Helper()
+	o, at := &cl.open, c.cfg.Time
+	o.Opener, o.Salt, o.MaxBond = claim.Address(c.opener), claim.Hash{1}, claim.MaxAmount
+	o.Claim.Node, o.Claim.Value = claim.Address(c.node), tokens(7)
+	o.Claim.Issued, o.Claim.BatchBy, o.Claim.ChallengeUntil = at, at+30, at+c.p.Window+60
+	o.Request.User, o.Request.Price = claim.Address{0xd}, tokens(5)
+	d := claim.Domain{ChainID: vectorChain, Arena: claim.Address(c.arenaAt)}
+	cl.sign(t, d, nodeKey(t))
+	_, sealed := o.Sealed(d)
+	_, job, err := dispute.Begin(*o, dispute.Chain{Domain: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &trial{name: fmt.Sprintf("%x", sealed.ID(d)), open: *o, payload: o.Encode(), key: dispute.Key(o.Opener, sealed.ID(d), o.T, o.Salt), job: job}
+}
+
+// fight moves for both sides until the game is decided; the opener answers.
+func (c *bar) fight(t *testing.T, x *trial, cl *claimed, served dispute.Served) {
+	t.Helper()
+	var seen []dispute.Move
+	for n := 0; x.state.Phase.Turn() != dispute.Nobody; n++ {
+		if n > 60 {
+			t.Fatalf("no end in sight: %s", x.state.Phase)
+		}
+		who, move, err := c.opener, dispute.Move(nil), error(nil)
+		if x.state.Phase.Turn() == dispute.Opener || x.state.Phase == dispute.Answer {
+			move, err = dispute.NextForOpener(x.state, x.job, seen, cl.opener, served)
+		} else {
+			who = c.node
+			move, err = dispute.NextForNode(x.state, x.job, cl.node)
+			seen = append(seen, move)
+		}
+		if err != nil {
+			t.Fatalf("in %s: %v", x.state.Phase, err)
+		}
+		c.wait(1)
+		if name := c.try(t, x, who, move.Kind(), move.Encode()); name != "" {
+			t.Fatalf("%s in %s: %s", move.Kind(), x.state.Phase, name)
+		}
 	}
 }
 
@@ -180,33 +255,46 @@ func (r *ring) refill() {
 // GAME rule 32.
 func TestEveryOperationIsConvicted(t *testing.T) {
 	t.Parallel()
-	field := battlefield(t)
-	r := newEmbeddedRing(t, devchain.Osaka)
-	stake := tokens(100_000) // every game slashes the node
-	r.do(r.node, "mint")(r.k.Mint("stake.mint", r.node.address, stake))
-	r.do(r.node, "approve")(r.k.Approve("stake.approve", stake))
-	r.do(r.node, "deposit")(r.k.Deposit("stake.deposit", stake))
-	games := 0
+	field, c, games := battlefield(t), newBar(t), 0
 	for _, op := range opset.Codes() {
 		t.Run(op.String(), func(t *testing.T) {
 			s := worst(field, op)
 			if s == nil {
 				t.Fatalf("no model uses %s: add one to the battlefield", op)
 			}
-			r.t = t
-			elements := s.elements()
-			if testing.Short() {
-				elements = elements[len(elements)/2:][:1]
-			}
-			for i, e := range elements {
-				r.convict(s, e, (int(op)+i)%3)
+			for i, e := range s.elements() {
+				c.convict(t, s, e, (int(op)+i)%3)
 				games++
 			}
-			t.Logf("%s elements %v of %d at step %d", op, elements, s.descriptor().Count(s.context()), s.t)
+			t.Logf("%s elements %v of %d at step %d", op, s.elements(), s.descriptor().Count(s.context()), s.t)
 		})
 	}
-	r.t = t
 	t.Logf("%d games", games)
+}
+
+// The same on an embedded chain, through outboxes and logs: some operations, all of them with ELENCHUS_SOAK=1.
+func TestOperationsAreConvictedOnChain(t *testing.T) {
+	t.Parallel()
+	const some = 16
+	field := battlefield(t)
+	r := newEmbeddedRing(t, devchain.Osaka)
+	stake := tokens(100_000) // every game slashes the node
+	r.do(r.node, "mint")(r.k.Mint("stake.mint", r.node.address, stake))
+	r.do(r.node, "approve")(r.k.Approve("stake.approve", stake))
+	r.do(r.node, "deposit")(r.k.Deposit("stake.deposit", stake))
+	for n, op := range opset.Codes() {
+		s := worst(field, op)
+		elements := s.elements()
+		if os.Getenv("ELENCHUS_SOAK") == "" {
+			if n%some != 0 {
+				continue
+			}
+			elements = elements[len(elements)/2:][:1]
+		}
+		for i, e := range elements {
+			r.convict(s, e, (int(op)+i)%3)
+		}
+	}
 	r.repayTable()
 	r.gasTable()
 }

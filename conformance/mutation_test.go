@@ -344,7 +344,7 @@ func bothWays(t *testing.T, contract string, by []testing.InternalTest) (*mutant
 // The tests of the rules notice when the rules decide otherwise: of branches spread over their code at least half, by
 // these suites alone. A few in every run, some hundred in a soak; `make mutation` tries every decision by all suites.
 func TestWrongDecisionsAreNoticed(t *testing.T) {
-	each := 3
+	each := 2
 	if os.Getenv("ELENCHUS_SOAK") != "" {
 		each = 40
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,6 +104,7 @@ func TestSecondImplementationChecksReceipts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ask := verifier(t, dist, dir)
 	for _, c := range secondCases(man.Model.EndIDs) {
 		t.Run(c.name, func(t *testing.T) {
 			c.job.Prompt = template.Prompt(tok, c.text)
@@ -113,7 +116,15 @@ func TestSecondImplementationChecksReceipts(t *testing.T) {
 			if stops := len(c.job.Sampler.Stops) > 0; stops != (r.Claim.Finish == 2) {
 				t.Fatalf("%q ends with %d", text, r.Claim.Finish)
 			}
-			if got := askSecond(t, dist, dir, c.request, text, r); got.Outcome != "holds" {
+			if c.name == "greedy" { // by the command
+				if got := askSecond(t, dist, dir, c.request, text, r); got.Outcome != "holds" {
+					t.Fatalf("an honest receipt, by the command: %+v", got)
+				}
+				endsOf(t, ask, &c, man, tok)
+				hiddenOf(t, dist, c.job, man)
+				return
+			}
+			if got := ask(t, c.request, text, r); got.Outcome != "holds" {
 				t.Fatalf("an honest receipt: %+v", got)
 			}
 			if c.name == "stop strings" {
@@ -124,11 +135,7 @@ func TestSecondImplementationChecksReceipts(t *testing.T) {
 				}
 			}
 			if c.name == "drawn" {
-				liesOf(t, dist, dir, &c, text, r)
-			}
-			if c.name == "greedy" {
-				endsOf(t, dist, dir, &c, man, tok)
-				hiddenOf(t, dist, c.job, man)
+				liesOf(t, ask, &c, text, r)
 			}
 		})
 	}
@@ -159,7 +166,7 @@ func hiddenOf(t *testing.T, dist string, job decode.Job, man *manifest.Manifest)
 }
 
 // endsOf has the user end the answer: his signature holds, down to the state, and what he did not sign is false.
-func endsOf(t *testing.T, dist, dir string, c *secondCase, man *manifest.Manifest, tok *tokenizer.Tokenizer) {
+func endsOf(t *testing.T, ask secondAsked, c *secondCase, man *manifest.Manifest, tok *tokenizer.Tokenizer) {
 	t.Helper()
 	job, user := c.job, keyOf(t, "user")
 	job.Cut = 5
@@ -175,7 +182,7 @@ func endsOf(t *testing.T, dist, dir string, c *secondCase, man *manifest.Manifes
 			t.Fatal(err)
 		}
 		resign(t, r)
-		got := askSecond(t, dist, dir, c.request, text, r)
+		got := ask(t, c.request, text, r)
 		if got.Outcome != want || r.Claim.Finish != claim.FinishCancelled || strings.Contains(got.of("signature"), "cancelled") != (want == "false") {
 			t.Errorf("ended after 5 ids with a signature of %d: %+v", count, got)
 		}
@@ -183,7 +190,7 @@ func endsOf(t *testing.T, dist, dir string, c *secondCase, man *manifest.Manifes
 }
 
 // liesOf changes one thing at a time, and signs what a node would sign again.
-func liesOf(t *testing.T, dist, dir string, c *secondCase, text string, r *receipt.Receipt) {
+func liesOf(t *testing.T, ask secondAsked, c *secondCase, text string, r *receipt.Receipt) {
 	t.Helper()
 	for _, l := range []struct {
 		statement string
@@ -203,7 +210,7 @@ func liesOf(t *testing.T, dist, dir string, c *secondCase, text string, r *recei
 		lie := *r
 		lie.Output = append([]int32(nil), r.Output...)
 		l.change(&lie)
-		got := askSecond(t, dist, dir, c.request, text, &lie)
+		got := ask(t, c.request, text, &lie)
 		if got.Outcome != "false" || !strings.HasPrefix(got.of(l.statement), "false: ") {
 			t.Errorf("a false %s: %+v", l.statement, got)
 		}
@@ -270,6 +277,49 @@ func askSecond(t *testing.T, dist, dir, request, text string, r *receipt.Receipt
 		t.Fatalf("%s, %v", out, err)
 	}
 	return report
+}
+
+// secondAsked says what the second implementation says of a receipt, with what was asked and what came back.
+type secondAsked func(t *testing.T, request, text string, r *receipt.Receipt) secondReport
+
+// verifier is the library in a process that reads the model default.elm of dir once, and answers one case after the other.
+func verifier(t *testing.T, dist, dir string) secondAsked {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), "node", "--input-type=module", "-e", `import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+const { openModel, verifyReceipt } = await import(process.argv[1] + "/index.js");
+const model = openModel(readFileSync("default.elm"));
+for await (const line of createInterface({ input: process.stdin })) {
+  const c = JSON.parse(line);
+  console.log(JSON.stringify(verifyReceipt(c.receipt, { model, ...c })));
+}`, dist)
+	c.Dir, c.Stderr = dir, os.Stderr
+	in, err1 := c.StdinPipe()
+	out, err2 := c.StdoutPipe()
+	if err := errors.Join(err1, err2, c.Start()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		if err := c.Wait(); err != nil && t.Context().Err() == nil {
+			t.Errorf("the second implementation ended: %v", err)
+		}
+	})
+	reports := json.NewDecoder(out)
+	return func(t *testing.T, request, text string, r *receipt.Receipt) (report secondReport) {
+		t.Helper()
+		encoded, err := r.Text()
+		if err == nil {
+			_, err = fmt.Fprintln(in, jsonOf(t, map[string]string{"receipt": encoded, "request": request, "text": text}))
+		}
+		if err == nil {
+			err = reports.Decode(&report)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return report
+	}
 }
 
 // The second implementation computes the toy worlds, graph models of products and of layers, to the
