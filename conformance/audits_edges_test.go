@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/sampling"
 )
@@ -388,7 +389,10 @@ func (h *hall) payOfFinds(who common.Address, commitBy uint64) {
 func edgesOfAudits() map[string]func(h *hall) {
 	return map[string]func(h *hall){"terms": (*hall).termsOfAudits, "seats": (*hall).seatsOfAudits, "fees": (*hall).feesOfAudits,
 		"entries": (*hall).entriesOfAudits, "draws": (*hall).drawsOfAudits, "holders": (*hall).holdersOfAudits, "steps": (*hall).stepsOfAudits,
-		"misses": (*hall).missesOfAudits, "finds": (*hall).findsOfAudits}
+		"misses": (*hall).missesOfAudits, "finds": (*hall).findsOfAudits, "abstention": (*hall).abstentionOfAudits,
+		"truth":  func(h *hall) { h.truthOf(answeredClaim(h.TB, manifest.Public)) },
+		"hidden": func(h *hall) { h.truthOf(answeredClaim(h.TB, manifest.Confidential)) },
+		"graph":  func(h *hall) { h.truthOf(ranClaim(h.TB)) }}
 }
 
 // On every border of terms, seats, fees, entries, draws, steps and pay, audits do what the specification says, and

@@ -14,6 +14,7 @@ var corners = map[opset.Code][]func(x *brink, ask func(what string)){
 	opset.Embed: {rowsOfTokens, lastWeight}, opset.Position: {lastWeight}, opset.EmbedBlock: {rowsOfTokens, blocks},
 	opset.MatMulBlock: {blocks}, opset.MatMulG4: {blocks},
 	opset.Score: {treesOfRows}, opset.Transpose: {treesOfRows}, opset.RoPE: {pairs}, opset.Activate: {curves, manyRows},
+	opset.PromptOp: {noPrompt}, opset.RowInv: {halfARow}, opset.Select: {smallWeights},
 	opset.DivOp: {smallQuotients}, opset.MatMul: {manyRows}, opset.Row: {manyRows}, opset.RowResult: {manyRows}, opset.Combine: {manyRows},
 	opset.MaxAbs: {manyRows}, opset.Max: {manyRows}, opset.Sum: {manyRows}, opset.ArgKey: {manyRows}, opset.SumSquares: {manyRows},
 }
@@ -137,5 +138,29 @@ func smallQuotients(x *brink, ask func(string)) {
 	x.style = opsample.Tiny
 	for x.seed = range uint64(150) {
 		ask("a small quotient")
+	}
+}
+
+// noPrompt: a prompt of no ids acts as one of one.
+func noPrompt(x *brink, ask func(string)) {
+	for x.c.M = range uint32(3) {
+		ask("a short prompt")
+	}
+}
+
+// halfARow: a target of one element has a row.
+func halfARow(x *brink, ask func(string)) {
+	x.d.Dims, x.i = [3]opset.Dim{{C: 1}, {C: 1}, {C: 1}}, 0
+	ask("half a row")
+}
+
+// smallWeights: many small weights of either type, so that the sum ends anywhere in a chunk.
+func smallWeights(x *brink, ask func(string)) {
+	for _, kind := range []int64{3, 4} {
+		for x.seed = range uint64(12) {
+			x.style, x.i = opsample.Tiny, x.seed%2
+			x.d.P[0], x.d.P[1], x.d.P[2] = 64, 64, kind
+			ask(fmt.Sprintf("small weights of type %d, %d", kind, x.seed))
+		}
 	}
 }

@@ -275,6 +275,9 @@ func edgesOfOp(t testing.TB, j *judge, code opset.Code, shapes uint64) {
 		b := &brink{TB: t, j: j, name: fmt.Sprintf("%s %d", code, seed), d: d, c: c, i: i}
 		b.frame()
 		b.fields()
+		for _, kind := range []tensor.DType{tensor.I8, tensor.I16, tensor.I32, tensor.I64} {
+			b.with(fmt.Sprint("type ", kind), func(x *brink) { x.d.Type = kind }).agrees()
+		}
 		b.geometry()
 		b.values()
 		for _, change := range corners[code] {
