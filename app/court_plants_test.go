@@ -73,6 +73,9 @@ func plantedStory(ctx context.Context, t *testing.T, c *tribunal, seed *atomic.U
 	var veiled uint64
 	err := c.until(ctx, func(f ledger.Fact) bool { _, ok := f.Event.(ledger.PlantVeiled); veiled = f.Time; return ok })
 	if err == nil {
+		err = c.posted(ctx, 1) // else its window is over before it is posted
+	}
+	if err == nil {
 		err = c.skipTo(ctx, veiled+5*courtParams().Window)
 	}
 	if err == nil { // the node releases its first batch when it sees the new time
