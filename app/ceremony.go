@@ -23,28 +23,37 @@ import (
 // unitFile names the circuit of a ceremony in its folder: a proof file without a proof.
 const unitFile = "unit.json"
 
+// srsFile has the SHA-256 of the powers-of-tau file whose powers a ceremony takes, a line of hex. The file itself is
+// public, and whoever goes through the transcript has it from elsewhere.
+const srsFile = "srs-digest"
+
 // Ceremony is a folder with what the parties of a ceremony have published: the unit whose key they make,
-// contributions powers-0001 and up, powers-beacon, keys-0001 and up, keys-beacon.
+// contributions powers-0001 and up, powers-beacon, keys-0001 and up, keys-beacon; srs-digest in place of the powers where
+// these are those of a public file.
 type Ceremony struct {
 	dir  string
 	unit circuit.Unit
 	c    *ceremony.Ceremony
+	srs  string // path of the public file of powers; "" for none
 }
 
 // CeremonyReport is how far a ceremony has come. Hashes are SHA-256 in hex.
 type CeremonyReport struct {
 	Op         string   `json:"op"`
-	UnitShape  string   `json:"unit_shape"` // SPEC 10 §5.1
-	Phase      string   `json:"phase"`      // "powers", "keys", "done"
-	Powers     []string `json:"powers"`     // hashes of the contributions, in order
+	UnitShape  string   `json:"unit_shape"`    // SPEC 10 §5.1
+	Phase      string   `json:"phase"`         // "powers", "keys", "done"
+	SRS        string   `json:"srs,omitempty"` // SHA-256 of the public file of powers
+	Powers     []string `json:"powers"`        // hashes of the contributions, in order
 	Keys       []string `json:"keys"`
 	Transcript string   `json:"transcript"`    // digest of all of it
 	Key        string   `json:"key,omitempty"` // file of the finished key
 }
 
 // NewCeremony begins a ceremony in a folder that has none: for the unit of a proof file, or else of an operation's
-// specimen at a shape of CircuitShapes. It returns ErrCannot for what has no circuit.
-func NewCeremony(dir, op, shape string, proof []byte) (*Ceremony, error) {
+// specimen at a shape of CircuitShapes. Where srs is not zero its powers are those of the powers-of-tau file of snarkjs.
+// It returns ErrCannot for what has no circuit, and step.ErrReference for a file that is not the one of the digest or is
+// too small.
+func NewCeremony(dir, op, shape string, proof []byte, srs PowersFile) (*Ceremony, error) {
 	file, err := ceremonyUnit(op, shape, proof)
 	if err != nil {
 		return nil, err
@@ -53,13 +62,54 @@ func NewCeremony(dir, op, shape string, proof []byte) (*Ceremony, error) {
 	if err != nil {
 		return nil, err
 	}
+	if srs != (PowersFile{}) {
+		if err := srs.suits(file.Unit); err != nil {
+			return nil, err
+		}
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
 	if err := writeNew(filepath.Join(dir, unitFile), b); err != nil {
 		return nil, err
 	}
-	return OpenCeremony(dir)
+	if srs != (PowersFile{}) {
+		if err := writeNew(filepath.Join(dir, srsFile), []byte(srs.Digest+"\n")); err != nil {
+			return nil, err
+		}
+	}
+	return OpenCeremony(dir, srs.Path)
+}
+
+// PowersFile is a powers-of-tau file of snarkjs and the SHA-256 in hex that its ceremony published.
+type PowersFile struct{ Path, Digest string }
+
+// suits says whether the file has the digest and the powers that a unit's circuit needs.
+func (f PowersFile) suits(u circuit.Unit) error {
+	c, err := ceremony.New(u.AnswerCircuit())
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	_, err = f.begin(c)
+	return err
+}
+
+// begin is the transcript of a circuit on the file's powers.
+func (f PowersFile) begin(c *ceremony.Ceremony) (*ceremony.Transcript, error) {
+	digest, err := hex.DecodeString(f.Digest)
+	if err != nil || len(digest) != 32 || hex.EncodeToString(digest) != f.Digest {
+		return nil, fmt.Errorf("%w: digest %q of %s: give the SHA-256 that its ceremony published, 64 hex digits", ErrCannot, f.Digest, f.Path)
+	}
+	in, err := os.Open(f.Path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
+	}
+	defer in.Close() //nolint:errcheck // read only
+	t, err := c.BeginFrom(in, [32]byte(digest))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return t, nil
 }
 
 func ceremonyUnit(op, shape string, proof []byte) (*step.File, error) {
@@ -85,8 +135,9 @@ func ceremonyUnit(op, shape string, proof []byte) (*step.File, error) {
 	return &step.File{System: step.Groth16, Unit: a.Unit, Binding: step.Binding{Op: uint8(code), Element: a.Index}}, nil
 }
 
-// OpenCeremony opens the folder of a ceremony and compiles its circuit. It returns ErrCannot for another folder.
-func OpenCeremony(dir string) (*Ceremony, error) {
+// OpenCeremony opens the folder of a ceremony and compiles its circuit; srs is the file of powers where it has those of one,
+// else "". It returns ErrCannot for another folder.
+func OpenCeremony(dir, srs string) (*Ceremony, error) {
 	b, err := readBounded(filepath.Join(dir, unitFile), step.MaxFile)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s is no folder of a ceremony: %w", ErrCannot, dir, err)
@@ -99,7 +150,7 @@ func OpenCeremony(dir string) (*Ceremony, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
 	}
-	return &Ceremony{dir, f.Unit, c}, nil
+	return &Ceremony{dir, f.Unit, c, srs}, nil
 }
 
 // Contribute checks what is there and adds a contribution of fresh entropy.
@@ -174,7 +225,8 @@ func (c *Ceremony) report(t *ceremony.Transcript) *CeremonyReport {
 		}
 		return out
 	}
-	return &CeremonyReport{Op: c.unit.Descriptor.Op.String(), UnitShape: fmt.Sprintf("%x", c.unit.Shape()), Phase: t.Phase().String(),
+	digest, _, _ := c.srsDigest() // transcript has read it
+	return &CeremonyReport{Op: c.unit.Descriptor.Op.String(), UnitShape: fmt.Sprintf("%x", c.unit.Shape()), Phase: t.Phase().String(), SRS: digest,
 		Powers: hashes(ceremony.Powers), Keys: hashes(ceremony.Keys), Transcript: fmt.Sprintf("%x", t.Digest())}
 }
 
@@ -188,10 +240,15 @@ func (c *Ceremony) transcript() (*ceremony.Transcript, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := c.c.Begin()
+	t, err := c.begin(files)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range []ceremony.Phase{ceremony.Powers, ceremony.Keys} {
 		if t.Phase() == p {
 			err = c.take(t, countParts(files, p))
+		} else if t.Phase() > p {
+			continue // of the public file
 		} else if slices.ContainsFunc(files, func(f fs.DirEntry) bool { return strings.HasPrefix(f.Name(), p.String()+"-") }) {
 			err = fmt.Errorf("%w: there are %s before the %s are closed", ErrCannot, p, t.Phase())
 		}
@@ -200,6 +257,33 @@ func (c *Ceremony) transcript() (*ceremony.Transcript, error) {
 		}
 	}
 	return t, nil
+}
+
+// srsDigest is that of the file of powers in the folder; false if the ceremony makes its own.
+func (c *Ceremony) srsDigest() (string, bool, error) {
+	b, err := readBounded(filepath.Join(c.dir, srsFile), 65)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", false, nil
+	}
+	return strings.TrimSuffix(string(b), "\n"), true, err
+}
+
+// begin is the transcript without contributions to keys: of the folder's own powers, or of the public file's.
+func (c *Ceremony) begin(files []fs.DirEntry) (*ceremony.Transcript, error) {
+	digest, public, err := c.srsDigest()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
+	case !public && c.srs != "":
+		return nil, fmt.Errorf("%w: the parties of this ceremony make their powers themselves: leave out --srs", ErrCannot)
+	case !public:
+		return c.c.Begin(), nil
+	case c.srs == "":
+		return nil, fmt.Errorf("%w: the powers of this ceremony are those of a public file with the SHA-256 %s: give it with --srs", ErrCannot, digest)
+	case slices.ContainsFunc(files, func(f fs.DirEntry) bool { return strings.HasPrefix(f.Name(), ceremony.Powers.String()+"-") }):
+		return nil, fmt.Errorf("%w: there are %s, and the ceremony has those of a public file", ErrCannot, ceremony.Powers)
+	}
+	return PowersFile{c.srs, digest}.begin(c.c)
 }
 
 // countParts is how many contributions to a phase files are, or would be: they have numbers.
@@ -279,6 +363,10 @@ func WriteCeremony(out io.Writer, r *CeremonyReport) error {
 			_, err1 := fmt.Fprintf(out, "%s %s\n", partName(ceremony.Phase(p), i+1), h)
 			err = errors.Join(err, err1)
 		}
+	}
+	if r.SRS != "" {
+		_, err1 := fmt.Fprintf(out, "powers of the file %s\n", r.SRS)
+		err = errors.Join(err, err1)
 	}
 	end := "transcript " + r.Transcript + "\n"
 	if r.Key != "" {

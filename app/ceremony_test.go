@@ -1,7 +1,9 @@
 package app
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -11,6 +13,7 @@ import (
 
 	"elenchus/proving/ceremony"
 	"elenchus/proving/specimen"
+	"elenchus/proving/step"
 )
 
 // opened is the ceremony of a small circuit in a folder, under the name of a larger one.
@@ -24,7 +27,7 @@ func opened(t *testing.T, dir string) *Ceremony {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Ceremony{dir, file.Unit, c}
+	return &Ceremony{dir: dir, unit: file.Unit, c: c}
 }
 
 const someBeacon = "000102030405060708090a0b0c0d0e0f"
@@ -96,5 +99,66 @@ func TestCeremonyHoldsOneContribution(t *testing.T) {
 		if took := after.TotalAlloc - before.TotalAlloc; took > 16<<20 {
 			t.Errorf("%s: took %d bytes", name, took)
 		}
+	}
+}
+
+// A ceremony on a public file's powers wants that file at every step, and no powers of its own. SPEC 10 §5.12.
+func TestCeremonyOnAPublicFile(t *testing.T) {
+	file := filepath.Join("..", "proving", "step", "testdata", "powers4.ptau")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, digest := t.TempDir(), fmt.Sprintf("%x", sha256.Sum256(b))
+	small := PowersFile{file, digest}
+	if _, err := NewCeremony(filepath.Join(dir, "no"), "relu", CircuitShapes()[0], nil, small); !errors.Is(err, step.ErrReference) || !strings.Contains(err.Error(), "the circuit needs 2^11") {
+		t.Errorf("a file that is too small: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "no")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a refused ceremony left a folder: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, srsFile), []byte(digest+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	on := func(path string) *Ceremony {
+		c := opened(t, dir)
+		c.srs = path
+		return c
+	}
+	for _, do := range []func() (*CeremonyReport, error){on(file).Check, on(file).Contribute, func() (*CeremonyReport, error) { return on(file).Close(someBeacon) }} {
+		r, err := do()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.SRS != digest || len(r.Powers) != 0 {
+			t.Errorf("reported as %+v", r)
+		}
+	}
+	r, err := on(file).Finish(filepath.Join(dir, "made"))
+	if err != nil || r.Phase != "done" || len(r.Keys) != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	refused := func(what, path, want string) {
+		t.Helper()
+		if _, err := on(path).Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", what, err, want)
+		}
+	}
+	refused("without the file", "", "SHA-256 "+digest)
+	refused("a file that is not there", file+"x", "no such file")
+	other := filepath.Join(dir, "other.ptau")
+	b[len(b)-1] ^= 1 // of what the ceremony before says of itself
+	if err := os.WriteFile(other, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	refused("another file", other, "want "+digest)
+	if err := os.WriteFile(filepath.Join(dir, partName(ceremony.Powers, 1)), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	refused("powers beside the file's", file, "has those of a public file")
+	own := opened(t, t.TempDir())
+	own.srs = file
+	if _, err := own.Check(); err == nil || !strings.Contains(err.Error(), "leave out --srs") {
+		t.Errorf("a file that nobody asked for: %v", err)
 	}
 }

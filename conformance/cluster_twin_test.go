@@ -32,6 +32,8 @@ type clusterFile struct {
 	Verifier string        `json:"verifier"` // of Groth16
 	Shape    string        `json:"shape"`
 	Key      string        `json:"key"` // words; a development key
+	PLONK    string        `json:"plonk_verifier"`
+	Words    string        `json:"plonk_key"` // of PLONK
 	Cases    []clusterCase `json:"cases"`
 }
 
@@ -43,8 +45,11 @@ type clusterCase struct {
 	Want    string `json:"want,omitempty"`  // the reason of a refusal
 }
 
-// clusterVerifier is where the vectors have the verifier of Groth16; system 2 has none of their keys.
-var clusterVerifier = common.Address{0xc1}
+// clusterVerifier is where the vectors have the verifier of Groth16, plonkVerifier that of PLONK.
+var (
+	clusterVerifier = common.Address{0xc1}
+	plonkVerifier   = common.Address{0xc2}
+)
 
 // newClusterRules are the rules of the game over a verifier at the vectors' place.
 func newClusterRules(t testing.TB) *rules {
@@ -55,15 +60,14 @@ func newClusterRules(t testing.TB) *rules {
 	for _, code := range opset.Codes() {
 		ops, at = append(ops, uint8(code)), append(at, r.of[code])
 	}
-	other := common.Address{0xc2}
-	for address, name := range map[common.Address]string{clusterVerifier: "ProofVerifier", other: "PlonkVerifier"} {
+	for address, name := range map[common.Address]string{clusterVerifier: "ProofVerifier", plonkVerifier: "PlonkVerifier"} {
 		code, err := contracts.Runtime(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.cfg.State.SetCode(address, code, 0)
 	}
-	_, r.step = r.deploy(t, "StepVerifier", common.Address{}, ops, at, []common.Address{clusterVerifier, other})
+	_, r.step = r.deploy(t, "StepVerifier", common.Address{}, ops, at, []common.Address{clusterVerifier, plonkVerifier})
 	_, poseidon := r.deploy(t, "Poseidon")
 	r.proofs, r.proofsAt = r.deploy(t, "ProofRules", r.step, poseidon)
 	var clusters common.Address
@@ -73,13 +77,13 @@ func newClusterRules(t testing.TB) *rules {
 }
 
 // register adds a key as the registrar of bare code, the zero address.
-func (r *rules) register(t testing.TB, shape [32]byte, words []byte) {
+func (r *rules) register(t testing.TB, verifier common.Address, shape [32]byte, words []byte) {
 	t.Helper()
 	data, err := r.verifier.Pack("register", numerics, shape, words)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, _, err := r.call(clusterVerifier, data); err != nil {
+	if out, _, err := r.call(verifier, data); err != nil {
 		t.Fatalf("register: %s", refusal(out, r.verifier))
 	}
 }
@@ -95,8 +99,9 @@ func TestClusterAnswersOnChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newClusterRules(t)
-	words, shape := unhex(t, f.Key), [32]byte(unhex(t, f.Shape))
-	r.register(t, shape, words)
+	shape := [32]byte(unhex(t, f.Shape))
+	r.register(t, clusterVerifier, shape, unhex(t, f.Key))
+	r.register(t, plonkVerifier, shape, unhex(t, f.Words))
 	shown := map[string]bool{}
 	for _, c := range f.Cases {
 		state, payload := unhex(t, c.State), unhex(t, c.Payload)
@@ -108,7 +113,7 @@ func TestClusterAnswersOnChain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, effect, err := judgedCluster(&s, payload, func(p *dispute.Proven) error { return provenBy(&f, shape, words, p) })
+		got, effect, err := judgedCluster(&s, payload, func(p *dispute.Proven) error { return provenBy(&f, shape, p) })
 		switch {
 		case (err == nil) != (c.Want == ""):
 			t.Errorf("%s: the twin says %v, want %q", c.Name, err, c.Want)
@@ -118,7 +123,7 @@ func TestClusterAnswersOnChain(t *testing.T) {
 		shown[c.Want] = true
 	}
 	for _, reason := range []string{"", "WrongPhase", "WrongJob", "PayloadLength", "OutOfRange", "NotOpened", "BadCluster", "BadRead", "DataLength",
-		"UnknownSystem", "UnknownShape", "LeafOutOfField", "ProofLength", "ProofRefused"} {
+		"UnknownSystem", "UnknownShape", "ProofLength", "LeafOutOfField", "ScalarOutOfField", "BadPoint", "ProofRefused"} {
 		if !shown[reason] {
 			t.Errorf("no vector shows %q", reason)
 		}
@@ -147,15 +152,23 @@ func judgedCluster(s *dispute.State, payload []byte, proofs dispute.Proofs) (dis
 }
 
 // provenBy decides on a proof as the verifier of the vectors does.
-func provenBy(f *clusterFile, shape [32]byte, words []byte, p *dispute.Proven) error {
-	if p.System != chainGroth16 || circuit.WholeShape(p.Cluster) != shape {
-		return check.ErrProofRefused
+func provenBy(f *clusterFile, shape [32]byte, p *dispute.Proven) error {
+	text, verifier := f.Key, clusterVerifier
+	if p.System == uint8(step.PLONK) {
+		text, verifier = f.Words, plonkVerifier
+	}
+	if p.System > uint8(step.PLONK) || p.Cluster == nil || circuit.WholeShape(p.Cluster) != shape {
+		return check.ErrShape
+	}
+	words, err := hex.DecodeString(text)
+	if err != nil {
+		return err
 	}
 	leaves := make([][32]byte, len(p.Hashes))
 	for i, h := range p.Hashes {
 		leaves[i] = h
 	}
-	about := &check.Statement{Game: p.Slot, Op: dispute.ClusterCode, Element: p.Index, Chain: f.Chain, Verifier: clusterVerifier, Prover: p.Prover, Equal: p.Equal}
+	about := &check.Statement{Game: p.Slot, Op: dispute.ClusterCode, Element: p.Index, Chain: f.Chain, Verifier: verifier, Prover: p.Prover, Equal: p.Equal}
 	return check.Answer(words, about, leaves, p.Proof)
 }
 
@@ -169,7 +182,7 @@ type clusterWorld struct {
 	own    *dispute.Own
 	roots  []dispute.Hash // of the stage
 	job    dispute.Job
-	key    *step.Key
+	keys   map[step.System]*step.Key
 	tensor uint8 // that is accused
 	cases  []clusterCase
 }
@@ -225,8 +238,14 @@ func (w *clusterWorld) move(s dispute.State, seen []dispute.Move, lie uint8) dis
 	return m
 }
 
-// prove finishes an answer.
+// prove finishes an answer, by Groth16.
 func (w *clusterWorld) prove(s dispute.State, m dispute.ClusterMove) dispute.ClusterMove {
+	w.t.Helper()
+	return w.proveBy(step.Groth16, w.keys[step.Groth16], s, m, func(*step.Binding) {})
+}
+
+// proveBy finishes an answer by a system and a key, with a proof for what edit makes of the binding.
+func (w *clusterWorld) proveBy(y step.System, key *step.Key, s dispute.State, m dispute.ClusterMove, edit func(b *step.Binding)) dispute.ClusterMove {
 	w.t.Helper()
 	x, err := m.Cluster(&s)
 	if err != nil {
@@ -239,15 +258,19 @@ func (w *clusterWorld) prove(s dispute.State, m dispute.ClusterMove) dispute.Clu
 	prover := claim.Address{9}
 	b := step.Binding{Game: s.Slot(), Op: dispute.ClusterCode, Element: uint64(x.Target().Tensor), Chain: params.MergedTestChainConfig.ChainID.Uint64(),
 		Verifier: clusterVerifier, Prover: prover}
+	if y == step.PLONK {
+		b.Verifier = plonkVerifier
+	}
+	edit(&b)
 	assigned, digest, err := whole.Assignment(b.Hash())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	proof, err := w.key.Prove(assigned)
+	proof, err := key.Prove(assigned)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return m.With(chainGroth16, prover, step.Groth16.Posted(proof, digest))
+	return m.With(uint8(y), prover, y.Posted(proof, digest))
 }
 
 func (w *clusterWorld) add(name string, s dispute.State, payload []byte, phase dispute.Phase, want string) {
@@ -272,19 +295,24 @@ func writeClusters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.key, err = step.NewKey(step.Groth16, c, nil); err != nil {
-		t.Fatal(err)
-	}
-	words, err := w.key.Words()
-	if err != nil {
-		t.Fatal(err)
+	words, others := map[step.System]string{}, map[step.System]*step.Key{}
+	w.keys = map[step.System]*step.Key{}
+	for _, y := range []step.System{step.Groth16, step.PLONK} {
+		w.keys[y], others[y] = developedWhole(t, y, c), developedWhole(t, y, c)
+		b, err := w.keys[y].Words()
+		if err != nil {
+			t.Fatal(err)
+		}
+		words[y] = hex.EncodeToString(b)
 	}
 	shape := circuit.WholeShape(x)
 	w.verdicts()
+	w.systems(others)
 	w.refusals()
 	w.hostileGraphs()
 	out, err := json.MarshalIndent(clusterFile{Op: x.Target().Descriptor.Op.String(), Chain: params.MergedTestChainConfig.ChainID.Uint64(),
-		Verifier: hex.EncodeToString(clusterVerifier[:]), Shape: hex.EncodeToString(shape[:]), Key: hex.EncodeToString(words), Cases: w.cases}, "", " ")
+		Verifier: hex.EncodeToString(clusterVerifier[:]), Shape: hex.EncodeToString(shape[:]), Key: words[step.Groth16], PLONK: hex.EncodeToString(plonkVerifier[:]),
+		Words: words[step.PLONK], Cases: w.cases}, "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,7 +376,6 @@ func (w *clusterWorld) refusals() {
 	with("another leaf of an input", "NotOpened", func(m *dispute.ClusterMove) { m.Inputs[0].Hashes[0][31] ^= 1 })
 	with("another root of an input", "NotOpened", func(m *dispute.ClusterMove) { m.Inputs[0].Root[31] ^= 1 })
 	with("a system that has no verifier", "UnknownSystem", func(m *dispute.ClusterMove) { m.System = 3 })
-	with("a system that has no key", "UnknownShape", func(m *dispute.ClusterMove) { m.System = 2 })
 	with("another leaf of the target", "ProofRefused", func(m *dispute.ClusterMove) { m.Leaves[0][31] ^= 1 })
 	with("a leaf beyond the field", "LeafOutOfField", func(m *dispute.ClusterMove) { m.Leaves[0][0] = 0xff })
 	with("the proof of somebody else", "ProofRefused", func(m *dispute.ClusterMove) { m.Prover[0] ^= 1 })
@@ -391,6 +418,7 @@ func (w *clusterWorld) hostileGraphs() {
 		}
 		w.add(name, s, m.Encode(), 0, want)
 	}
+	with("a constant that has no key", "UnknownShape", func(d *opset.Descriptor) { d.P[1]++ })
 	with("a product", "BadCluster", func(d *opset.Descriptor) { d.Op = opset.MatMul })
 	with("a source of the request", "BadRead", func(d *opset.Descriptor) { d.Src[0] = opset.Source{Kind: opset.Counts} })
 	with("too many elements", "BadCluster", func(d *opset.Descriptor) { d.Dims[2].C = opset.ClusterElements + 1 })

@@ -7,13 +7,15 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"elenchus/proving/check"
+	"elenchus/proving/step"
 	"elenchus/settlement/dispute"
 )
 
 // elementBench are contract and twin, with the keys of the vectors.
 type elementBench struct {
 	*rules
-	*notary
+	groth16, plonk *notary
 	elementFile
 }
 
@@ -23,13 +25,28 @@ func newElementBench(t testing.TB) *elementBench {
 	if err := json.Unmarshal([]byte(read(t, elementVectors)), &b.elementFile); err != nil {
 		t.Fatal(err)
 	}
-	b.notary = newNotary(t, b.Chain, clusterVerifier, nil)
-	for shape, words := range b.Keys {
-		name, key := [32]byte(unhex(t, shape)), unhex(t, words)
-		b.register(t, name, key)
-		b.words[name] = key
+	b.groth16, b.plonk = newNotary(t, b.Chain, clusterVerifier, nil), newNotary(t, b.Chain, plonkVerifier, nil)
+	b.plonk.system = step.PLONK
+	for n, keys := range map[*notary]map[string]string{b.groth16: b.Keys, b.plonk: b.Words} {
+		for shape, words := range keys {
+			name, key := [32]byte(unhex(t, shape)), unhex(t, words)
+			b.register(t, n.site, name, key)
+			n.words[name] = key
+		}
 	}
 	return b
+}
+
+// either is the twin of the verifier that the registry names for the system of a proof.
+func either(notaries ...*notary) dispute.Proofs {
+	return func(p *dispute.Proven) error {
+		for _, n := range notaries {
+			if p.System == uint8(n.system) {
+				return n.decide(p)
+			}
+		}
+		return check.ErrShape
+	}
 }
 
 // judge plays a payload by both, and wants one verdict.
@@ -39,7 +56,7 @@ func (b *elementBench) judge(t testing.TB, state, payload []byte) (next []byte, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := judgedElement(&s, payload, b.decide)
+	want, err := judgedElement(&s, payload, either(b.groth16, b.plonk))
 	next, name = b.play(t, uint8(dispute.KindAnswer), state, payload)
 	if (err == nil) != (name == "") || err == nil && !bytes.Equal(next, want) {
 		t.Fatalf("the twin says %v, the contract %q\npayload %x\n got %x\nwant %x", err, name, payload, next, want)

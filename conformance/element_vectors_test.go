@@ -15,6 +15,7 @@ import (
 	"elenchus/compute/decode"
 	"elenchus/compute/machine"
 	"elenchus/compute/opset"
+	"elenchus/proving/step"
 	"elenchus/settlement/dispute"
 
 	"github.com/ethereum/go-ethereum/params"
@@ -27,6 +28,8 @@ type elementFile struct {
 	Chain    uint64            `json:"chain"`
 	Verifier string            `json:"verifier"` // of Groth16
 	Keys     map[string]string `json:"keys"`     // words by shape; development keys
+	PLONK    string            `json:"plonk_verifier"`
+	Words    map[string]string `json:"plonk_keys"` // of PLONK
 	Cases    []elementCase     `json:"cases"`
 }
 
@@ -41,6 +44,7 @@ type elementCase struct {
 // elementWorld makes answers about a small confidential model: an element of a tensor of a stage, and one of a prompt.
 type elementWorld struct {
 	*notary
+	plonk *notary
 	man   *manifest.Manifest
 	job   decode.Job
 	terms dispute.Job
@@ -60,6 +64,10 @@ func newElementWorld(t *testing.T, f *elementFile) *elementWorld {
 	w.notary = newNotary(t, f.Chain, clusterVerifier, func(shape [32]byte, words []byte) {
 		f.Keys[hex.EncodeToString(shape[:])] = hex.EncodeToString(words)
 	})
+	w.plonk = newNotary(t, f.Chain, plonkVerifier, func(shape [32]byte, words []byte) {
+		f.Words[hex.EncodeToString(shape[:])] = hex.EncodeToString(words)
+	})
+	w.plonk.system = step.PLONK
 	w.job = decode.Job{Prompt: []int32{1, 2, 3, 4, 5, 6}, MaxNew: 2, Salt: [32]byte{8}}
 	w.terms = dispute.Job{PromptCount: 6, Count: 2, MaxNew: 2, Layers: w.man.Layers, Kind: 1, TMax: w.man.TMax, Salted: true,
 		PromptRoot: trace.PromptTree(w.job.Prompt, w.job.Salt).Root()}
@@ -114,7 +122,7 @@ func (w *elementWorld) add(name, want string, s dispute.State, payload []byte) {
 	w.t.Helper()
 	c := elementCase{Name: name, State: hex.EncodeToString(s.Encode()), Payload: hex.EncodeToString(payload), Want: want}
 	if want == "" {
-		next, err := judgedElement(&s, payload, w.decide)
+		next, err := judgedElement(&s, payload, either(w.notary, w.plonk))
 		if err != nil {
 			w.t.Fatalf("%s: %v", name, err)
 		}
@@ -137,7 +145,8 @@ func judgedElement(s *dispute.State, payload []byte, proofs dispute.Proofs) ([]b
 // writeElements makes the vectors anew, under new keys.
 func writeElements(t *testing.T) {
 	t.Helper()
-	f := &elementFile{Chain: params.MergedTestChainConfig.ChainID.Uint64(), Verifier: hex.EncodeToString(clusterVerifier[:]), Keys: map[string]string{}}
+	f := &elementFile{Chain: params.MergedTestChainConfig.ChainID.Uint64(), Verifier: hex.EncodeToString(clusterVerifier[:]), Keys: map[string]string{},
+		PLONK: hex.EncodeToString(plonkVerifier[:]), Words: map[string]string{}}
 	w := newElementWorld(t, f)
 	sum := uint8(slices.IndexFunc(w.man.Model.Stages[1].Ops, func(o machine.Op) bool { return o.Op == opset.Add }))
 	row := place{stage: 1, tensor: sum}
@@ -148,6 +157,8 @@ func writeElements(t *testing.T) {
 	w.proofs(row)
 	w.prompts(prompt)
 	w.graphs(row)
+	w.systems(row)
+	w.requests(t)
 	f.Cases = w.cases
 	out, err := json.MarshalIndent(f, "", " ")
 	if err != nil {
@@ -216,7 +227,6 @@ func (w *elementWorld) forms(row place) {
 	at("a proof system beyond 9", "ProofWanted", 3, ':')
 	at("equal 2", "BadFlag", 24, 2)
 	with("a system that has no verifier", "UnknownSystem", func(m *dispute.ProofMove) { m.System = 3 })
-	with("a system that has no key", "UnknownShape", func(m *dispute.ProofMove) { m.System = 2 })
 	w.add("a byte more", "PayloadLength", s, append(proven.Encode(), 0))
 	w.add("a byte less", "PayloadLength", s, proven.Encode()[:len(proven.Encode())-1])
 	w.add("nothing behind the descriptor", "PayloadLength", s, proven.Encode()[:mark])
@@ -266,6 +276,9 @@ func (w *elementWorld) proofs(row place) {
 	next := row
 	next.index = 15
 	far, m := w.answer(next)
+	keyless := w.prove(far, m, claim.Address{9})
+	keyless.System = 2
+	w.add("a system that has no key", "UnknownShape", far, keyless.Encode())
 	theirs := w.prove(far, m, claim.Address{9})
 	with("the proof of another element", "ProofRefused", func(m *dispute.ProofMove) { m.Proof = theirs.Proof })
 	held := row

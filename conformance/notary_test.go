@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"crypto/rand"
 	"testing"
 
 	"elenchus/commitment/claim"
@@ -15,6 +16,7 @@ import (
 // notary proves elements of confidential models by Groth16, and is the twin of the verifier that has its keys.
 type notary struct {
 	t      testing.TB
+	system step.System
 	chain  uint64
 	site   common.Address // of the verifier
 	keys   map[[32]byte]*step.Key
@@ -23,7 +25,7 @@ type notary struct {
 }
 
 func newNotary(t testing.TB, chain uint64, site common.Address, enters func(shape [32]byte, words []byte)) *notary {
-	return &notary{t: t, chain: chain, site: site, keys: map[[32]byte]*step.Key{}, words: map[[32]byte][]byte{}, enters: enters}
+	return &notary{t: t, system: step.Groth16, chain: chain, site: site, keys: map[[32]byte]*step.Key{}, words: map[[32]byte][]byte{}, enters: enters}
 }
 
 // key is the key of an answer's shape, which the chain has.
@@ -33,7 +35,7 @@ func (n *notary) key(a *circuit.Answer) *step.Key {
 	if k := n.keys[shape]; k != nil {
 		return k
 	}
-	k, err := step.NewKey(step.Groth16, a.AnswerCircuit(), nil)
+	k, err := step.DevelopmentKey(n.system, a.AnswerCircuit(), rand.Reader)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -49,6 +51,12 @@ func (n *notary) key(a *circuit.Answer) *step.Key {
 // prove finishes an answer that was made in a state, for an account.
 func (n *notary) prove(s dispute.State, m dispute.ProofMove, prover claim.Address) dispute.ProofMove {
 	n.t.Helper()
+	return n.proveBound(s, m, prover, func(*step.Binding) {})
+}
+
+// proveBound is prove with a proof for what another binding says.
+func (n *notary) proveBound(s dispute.State, m dispute.ProofMove, prover claim.Address, edit func(b *step.Binding)) dispute.ProofMove {
+	n.t.Helper()
 	d, c, i, err := m.Unit(&s)
 	if err != nil {
 		n.t.Fatal(err)
@@ -58,6 +66,7 @@ func (n *notary) prove(s dispute.State, m dispute.ProofMove, prover claim.Addres
 		n.t.Fatal(err)
 	}
 	b := step.Binding{Game: s.Slot(), Op: uint8(d.Op), Element: i, Chain: n.chain, Verifier: n.site, Prover: prover}
+	edit(&b)
 	w, err := a.Assignment(b.Hash())
 	if err != nil {
 		n.t.Fatal(err)
@@ -71,14 +80,14 @@ func (n *notary) prove(s dispute.State, m dispute.ProofMove, prover claim.Addres
 		n.t.Fatal(err)
 	}
 	m.Equal = a.Equal
-	return m.With(chainGroth16, prover, a.Reads, a.Places, step.Groth16.Posted(proof, digest))
+	return m.With(uint8(n.system), prover, a.Reads, a.Places, n.system.Posted(proof, digest))
 }
 
 // decide is the twin of the verifier.
 func (n *notary) decide(p *dispute.Proven) error {
 	u := circuit.Unit{Descriptor: p.Descriptor, Context: p.Context, Index: p.Index, Reads: p.Reads, Places: p.Places}
 	words := n.words[u.Shape()]
-	if p.System != chainGroth16 || words == nil {
+	if p.System != uint8(n.system) || words == nil {
 		return check.ErrShape
 	}
 	leaves := make([][32]byte, len(p.Hashes))

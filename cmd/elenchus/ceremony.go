@@ -30,8 +30,9 @@ docs/guide/ceremony.md walks through it.`,
 func ceremonyInit() *cobra.Command {
 	l := &local{}
 	var op, shape, proof string
+	var srs app.PowersFile
 	c := &cobra.Command{
-		Use: "init DIR (--op NAME | --proof FILE)", Short: "Begin a ceremony in a new folder", Args: cobra.ExactArgs(1),
+		Use: "init DIR (--op NAME | --proof FILE) [--srs FILE --srs-digest HEX]", Short: "Begin a ceremony in a new folder", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if !slices.Contains(app.CircuitShapes(), shape) {
 				return fmt.Errorf("%w: --shape %q: use one of %s", errUsage, shape, strings.Join(app.CircuitShapes(), ", "))
@@ -44,7 +45,7 @@ func ceremonyInit() *cobra.Command {
 				}
 				file = b
 			}
-			y, err := app.NewCeremony(args[0], op, shape, file)
+			y, err := app.NewCeremony(args[0], op, shape, file, srs)
 			if err != nil {
 				return err
 			}
@@ -60,6 +61,9 @@ func ceremonyInit() *cobra.Command {
 	p.StringVar(&op, "op", "", "operation by its op set name, as elenchus circuit measures it")
 	p.StringVar(&shape, "shape", app.CircuitShapes()[0], "one of "+strings.Join(app.CircuitShapes(), ", "))
 	p.StringVar(&proof, "proof", "", "file of elenchus prove: the circuit of its element")
+	p.StringVar(&srs.Path, "srs", "", "powers-of-tau file of snarkjs (.ptau), in place of powers that the parties make")
+	p.StringVar(&srs.Digest, "srs-digest", "", "its SHA-256, as its ceremony published it, 64 hex digits")
+	c.MarkFlagsRequiredTogether("srs", "srs-digest")
 	c.MarkFlagsOneRequired("op", "proof")
 	c.MarkFlagsMutuallyExclusive("op", "proof")
 	return c
@@ -68,10 +72,11 @@ func ceremonyInit() *cobra.Command {
 // ceremonyStep is a command on the folder of a ceremony.
 func ceremonyStep(use, short string, do func(*app.Ceremony) (*app.CeremonyReport, error)) *cobra.Command {
 	l := &local{}
+	var srs string
 	c := &cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			y, err := app.OpenCeremony(args[0])
+			y, err := app.OpenCeremony(args[0], srs)
 			if err != nil {
 				return err
 			}
@@ -83,7 +88,13 @@ func ceremonyStep(use, short string, do func(*app.Ceremony) (*app.CeremonyReport
 		},
 	}
 	c.Flags().BoolVar(&l.asJSON, "json", false, "print one JSON object")
+	srsFlag(c, &srs)
 	return c
+}
+
+// srsFlag names the public file of a ceremony that began from one.
+func srsFlag(c *cobra.Command, srs *string) {
+	c.Flags().StringVar(srs, "srs", "", "the powers-of-tau file that the ceremony began from, if it did")
 }
 
 func ceremonyClose() *cobra.Command {
@@ -97,11 +108,11 @@ func ceremonyClose() *cobra.Command {
 
 func ceremonyFinish() *cobra.Command {
 	l := &local{}
-	var keys string
+	var keys, srs string
 	c := &cobra.Command{
 		Use: "finish DIR --keys DIR", Short: "Check all and write the key into a folder of keys", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			y, err := app.OpenCeremony(args[0])
+			y, err := app.OpenCeremony(args[0], srs)
 			if err != nil {
 				return err
 			}
@@ -113,6 +124,7 @@ func ceremonyFinish() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&l.asJSON, "json", false, "print one JSON object")
+	srsFlag(c, &srs)
 	c.Flags().StringVar(&keys, "keys", "", "folder of keys: --proof-keys of a role, or keys in the state directory")
 	_ = c.MarkFlagRequired("keys") // it exists
 	return c

@@ -5,7 +5,8 @@
 // public randomness that closed each. Invariants: every contribution is checked against the one before, by
 // whoever contributes, too; a contribution has one encoding and one length, which the circuit gives, and nothing
 // is held for one that says otherwise; of a transcript one contribution is held at a time; the same transcript
-// gives the same key everywhere. SPEC 10 §5.12.
+// gives the same key everywhere. A public file of powers can
+// take the place of the first phase (BeginFrom). SPEC 10 §5.12.
 //
 //	c, err := ceremony.New(unit.AnswerCircuit())
 //	t := c.Begin()
@@ -42,6 +43,9 @@ const (
 	LeastBeacon      = 16
 	MaxBeacon        = 128
 )
+
+// partFile is the kind of a file of powers among the parts of a transcript.
+const partFile = 5
 
 // Phase is how far a transcript has come. The zero value is Powers.
 type Phase uint8
@@ -98,6 +102,26 @@ func (c *Ceremony) Begin() *Transcript {
 	t := &Transcript{of: c, powers: mpcsetup.NewPhase1(c.domain), digest: sha256.New()}
 	t.digest.Write([]byte("elenchus/ceremony/1"))
 	return t
+}
+
+// BeginFrom is the transcript without contributions whose powers are those of a powers-of-tau file of snarkjs with a
+// SHA-256: it is in the phase of Keys. It returns the errors of step.ReadPowers. SPEC 10 §5.12.
+func (c *Ceremony) BeginFrom(r io.Reader, digest [32]byte) (*Transcript, error) {
+	commons, err := step.ReadPowers(r, digest, c.domain)
+	if err != nil {
+		return nil, err
+	}
+	t := c.Begin()
+	t.add(partFile, 0, digest)
+	t.open(*commons)
+	return t, nil
+}
+
+// open begins the phase of Keys on closed powers.
+func (t *Transcript) open(powers mpcsetup.SrsCommons) {
+	t.phase, t.commons, t.powers = Keys, powers, nil
+	t.keys = &mpcsetup.Phase2{}
+	t.evals = t.keys.Initialize(t.of.system, &t.commons)
 }
 
 // Phase is the open one.
@@ -162,12 +186,11 @@ func (t *Transcript) Close(beacon []byte) error {
 		return fmt.Errorf("%w: a beacon of %d bytes, want %d to %d", ErrTranscript, len(beacon), LeastBeacon, MaxBeacon)
 	}
 	t.add(2+2*byte(t.phase), 0, sha256.Sum256(beacon))
-	if t.phase++; t.phase == Keys {
-		t.commons, t.powers = t.powers.Seal(beacon), nil
-		t.keys = &mpcsetup.Phase2{}
-		t.evals = t.keys.Initialize(t.of.system, &t.commons)
+	if t.phase == Powers {
+		t.open(t.powers.Seal(beacon))
 		return nil
 	}
+	t.phase = Done
 	beacon = bytes.Clone(beacon)
 	t.finish = sync.OnceValues(func() (*step.Key, error) {
 		pk, vk := t.keys.Seal(&t.commons, &t.evals, beacon)

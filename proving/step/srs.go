@@ -39,6 +39,9 @@ const (
 	sectionHead  = 1
 	sectionG1    = 2
 	sectionG2    = 3
+	sectionAlpha = 4
+	sectionBeta  = 5
+	sectionBeta2 = 6
 	leastPowers  = 11 // of the shortest circuit: 8 rows and the blinding
 	pointsAtOnce = 1 << 12
 )
@@ -52,35 +55,44 @@ func ReadReference(r io.Reader, digest [32]byte, powers int, entropy io.Reader) 
 	if powers < leastPowers || powers > maxReference {
 		return nil, fmt.Errorf("%w: %d powers, use %d to %d", ErrReference, powers, leastPowers, maxReference)
 	}
-	h := sha256.New()
-	in := bufio.NewReaderSize(io.TeeReader(r, h), 1<<16)
-	magic, err := in.Peek(len(ptauMagic))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrReference, err)
-	}
 	srs := &kzg.SRS{}
-	if string(magic) == ptauMagic {
-		err = readPtau(in, srs, powers)
-	} else {
-		err = readKZG(in, srs, powers)
-	}
+	err := readWhole(r, digest, func(in *bufio.Reader, magic string) error {
+		if magic == ptauMagic {
+			return readPtau(in, sectionG2, (&kzgSections{srs: srs, powers: powers}).read)
+		}
+		return readKZG(in, srs, powers)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrReference, err)
-	}
-	switch n, err := io.Copy(io.Discard, in); {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrReference, err)
-	case n != 0:
-		return nil, fmt.Errorf("%w: %d bytes after its end", ErrReference, n)
-	}
-	if got := [32]byte(h.Sum(nil)); got != digest {
-		return nil, fmt.Errorf("%w: the file has digest %x, want %x", ErrReference, got, digest)
+		return nil, err
 	}
 	if err := checkPowers(srs, entropy); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrReference, err)
 	}
 	srs.Vk.Lines[0], srs.Vk.Lines[1] = curve.PrecomputeLines(srs.Vk.G2[0]), curve.PrecomputeLines(srs.Vk.G2[1])
 	return &Reference{srs: srs, origin: PublicOrigin + hex.EncodeToString(digest[:])}, nil
+}
+
+// readWhole reads a file of a SHA-256 to its end, whose first bytes it names. Errors match ErrReference.
+func readWhole(r io.Reader, digest [32]byte, read func(in *bufio.Reader, magic string) error) error {
+	h := sha256.New()
+	in := bufio.NewReaderSize(io.TeeReader(r, h), 1<<16)
+	magic, err := in.Peek(len(ptauMagic))
+	if err == nil {
+		err = read(in, string(magic))
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrReference, err)
+	}
+	switch n, err := io.Copy(io.Discard, in); {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrReference, err)
+	case n != 0:
+		return fmt.Errorf("%w: %d bytes after its end", ErrReference, n)
+	}
+	if got := [32]byte(h.Sum(nil)); got != digest {
+		return fmt.Errorf("%w: the file has digest %x, want %x", ErrReference, got, digest)
+	}
+	return nil
 }
 
 // checkPowers wants the generators first, nothing at infinity, and each point the secret times the
@@ -120,9 +132,9 @@ func checkPowers(srs *kzg.SRS, entropy io.Reader) error {
 	return nil
 }
 
-// readPtau reads the sections of a .ptau file: header, powers in the first group, powers in the
-// second; what else is there counts for the digest alone.
-func readPtau(r io.Reader, srs *kzg.SRS, powers int) error {
+// readPtau reads the sections of a .ptau file from the header to the last that is asked for, which come in the order of
+// their kinds; what else is there counts for the digest alone.
+func readPtau(r io.Reader, last uint32, read func(body io.Reader, kind uint32, size uint64) error) error {
 	var head struct {
 		Magic             [4]byte
 		Version, Sections uint32
@@ -133,7 +145,7 @@ func readPtau(r io.Reader, srs *kzg.SRS, powers int) error {
 	if head.Version != ptauVersion || head.Sections > maxSections {
 		return fmt.Errorf("version %d with %d sections, want %d and at most %d", head.Version, head.Sections, ptauVersion, maxSections)
 	}
-	power, next := uint32(0), uint32(sectionHead)
+	next := uint32(sectionHead)
 	for range head.Sections {
 		var s struct {
 			Kind uint32
@@ -142,12 +154,16 @@ func readPtau(r io.Reader, srs *kzg.SRS, powers int) error {
 		if err := binary.Read(r, binary.LittleEndian, &s); err != nil {
 			return err
 		}
-		if s.Kind <= sectionG2 && s.Kind != next {
+		wanted := s.Kind <= last
+		if wanted && s.Kind != next {
 			return fmt.Errorf("section %d where section %d belongs", s.Kind, next)
 		}
 		body := &io.LimitedReader{R: r, N: int64(min(s.Size, 1<<62))}
-		if err := ptauSection(body, s.Kind, s.Size, &power, srs, powers); err != nil {
-			return fmt.Errorf("section %d: %w", s.Kind, err)
+		if wanted {
+			if err := read(body, s.Kind, s.Size); err != nil {
+				return fmt.Errorf("section %d: %w", s.Kind, err)
+			}
+			next++
 		}
 		if _, err := io.Copy(io.Discard, body); err != nil {
 			return fmt.Errorf("section %d: %w", s.Kind, err)
@@ -155,37 +171,41 @@ func readPtau(r io.Reader, srs *kzg.SRS, powers int) error {
 		if body.N != 0 {
 			return fmt.Errorf("section %d ends %d bytes early", s.Kind, body.N)
 		}
-		if s.Kind <= sectionG2 {
-			next++
-		}
 	}
-	if next != sectionG2+1 {
+	if next != last+1 {
 		return fmt.Errorf("no section %d", next)
 	}
 	return nil
 }
 
-func ptauSection(r io.Reader, kind uint32, size uint64, power *uint32, srs *kzg.SRS, powers int) (err error) {
+// kzgSections takes what a reference string needs of a .ptau file.
+type kzgSections struct {
+	srs    *kzg.SRS
+	powers int    // that are kept
+	power  uint32 // of two: what the header says
+}
+
+func (t *kzgSections) read(r io.Reader, kind uint32, size uint64) (err error) {
 	switch kind {
 	case sectionHead:
-		*power, err = ptauPower(r, size)
+		t.power, err = ptauPower(r, size)
 		return err
 	case sectionG1:
-		points := uint64(2)<<*power - 1
-		if size != points*ptauG1 || uint64(powers) > points {
-			return fmt.Errorf("%d bytes, want %d points and these to be at least %d", size, points, powers)
+		points := uint64(2)<<t.power - 1
+		if size != points*ptauG1 || uint64(t.powers) > points {
+			return fmt.Errorf("%d bytes, want %d points and these to be at least %d", size, points, t.powers)
 		}
-		srs.Pk.G1, err = ptauPoints(r, powers)
+		t.srs.Pk.G1, err = ptauPoints(r, t.powers)
 		if err == nil {
-			srs.Vk.G1 = srs.Pk.G1[0]
+			t.srs.Vk.G1 = t.srs.Pk.G1[0]
 		}
 		return err
 	case sectionG2:
-		if size != uint64(1)<<*power*ptauG2 {
-			return fmt.Errorf("%d bytes, want %d points", size, uint64(1)<<*power)
+		if size != uint64(1)<<t.power*ptauG2 {
+			return fmt.Errorf("%d bytes, want %d points", size, uint64(1)<<t.power)
 		}
-		for i := range srs.Vk.G2 {
-			if srs.Vk.G2[i], err = ptauTwisted(r); err != nil {
+		for i := range t.srs.Vk.G2 {
+			if t.srs.Vk.G2[i], err = ptauTwisted(r); err != nil {
 				return err
 			}
 		}
