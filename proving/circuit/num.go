@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/consensys/gnark/frontend"
 	"github.com/consensys/gnark/std/math/bits"
@@ -88,6 +89,49 @@ func (b *build) unpack(v frontend.Variable, n int) []frontend.Variable {
 		return make([]frontend.Variable, n)
 	}
 	return bits.ToBinary(b.api, v, bits.WithNbDigits(n))
+}
+
+// narrow proves that a sum is 0 or more and below 2^n, by digits of base 4: the lowest is what the others leave of the
+// sum, so that each digit costs its own two constraints and one term.
+func (b *build) narrow(n int, sum ...frontend.Variable) {
+	if n < 1 || n > fieldBits+1 {
+		b.fail(fmt.Errorf("%w: %d bits", ErrWide, n))
+		return
+	}
+	var digits []frontend.Variable
+	if n > 2 {
+		var err error
+		if digits, err = b.api.Compiler().NewHint(hintDigits, (n+1)/2-1, sum...); err != nil {
+			b.fail(err)
+			return
+		}
+	}
+	for i, d := range digits {
+		sum = append(sum, b.api.Mul(d, new(big.Int).Neg(pow(2*uint(i+1)))))
+	}
+	digits = append(digits, b.total(sum))
+	if n%2 == 1 { // the highest is one bit; of two bits or less the lowest is the only one
+		top := max(len(digits)-2, 0)
+		b.api.AssertIsBoolean(digits[top])
+		digits = slices.Delete(digits, top, top+1)
+	}
+	for _, d := range digits {
+		b.digit(d)
+	}
+}
+
+// digit proves that d is 0, 1, 2 or 3: d^2 - 3d is 0 for 0 and 3, and -2 for 1 and 2.
+func (b *build) digit(d frontend.Variable) {
+	half := new(big.Int).ModInverse(big64(-2), b.api.Compiler().Field())
+	b.api.AssertIsBoolean(b.api.Mul(b.api.MulAcc(b.api.Mul(d, -3), d, d), half))
+}
+
+// below is 1 for x < 0, else 0: of a cell what its top bit says, which is proven already.
+func (b *build) below(x Num) bit {
+	if x.bits != nil && new(big.Int).Neg(x.lo).Cmp(pow(uint(len(x.bits)-1))) == 0 {
+		return b.not(x.bits[len(x.bits)-1]) // the top bit of x + 2^n, which has n+1
+	}
+	return b.not(b.notNegative(x))
 }
 
 // pack is the number of bits, lowest first.

@@ -53,8 +53,9 @@ func (e *env) most(x []Num) Num {
 
 func (e *env) maxAbs(i uint64) Num {
 	x, _ := e.chunk(i)
-	for k := range x {
-		x[k] = e.abs(x[k])
+	for k, v := range x {
+		z := e.pick(e.below(v), e.neg(v), v)
+		x[k] = e.num(z.v, new(big.Int), larger(new(big.Int).Abs(v.lo), new(big.Int).Abs(v.hi)))
 	}
 	return e.most(x)
 }
@@ -72,10 +73,14 @@ func (e *env) sum(i uint64) Num {
 // argKey has the greatest element first and its lowest index second.
 func (e *env) argKey(i uint64) Num {
 	x, first := e.chunk(i)
-	for k := range x {
-		x[k] = e.add(e.mulBig(x[k], pow(32)), e.lit(1<<32-1-int64(first)-int64(k)))
+	key := func(k int) Num { return e.lit(1<<32 - 1 - int64(first) - int64(k)) }
+	m, at := x[0], key(0)
+	for k, v := range x[1:] {
+		more := e.notNegative(e.sub(v, e.add(m, e.lit(1)))) // of equal ones the first stays
+		lo, hi := larger(m.lo, v.lo), larger(m.hi, v.hi)
+		m, at = e.num(e.pick(more, v, m).v, lo, hi), e.pick(more, key(k+1), at)
 	}
-	return e.most(x)
+	return e.add(e.mulBig(m, pow(32)), at)
 }
 
 func (e *env) sumSquares(i uint64) Num {
@@ -93,8 +98,7 @@ func (e *env) squares(x []Num, m Num, t tensor.DType) Num {
 func (e *env) shiftedSquares(x []Num, inverse Num, top uint) Num {
 	sum := make([]Num, len(x))
 	for k, v := range x {
-		q := e.floor(e.mul(v, inverse), top)
-		sum[k] = e.square(q)
+		sum[k] = e.square(e.shifted(e.mul(v, inverse), top))
 	}
 	return e.add(sum[0], sum[1:]...)
 }

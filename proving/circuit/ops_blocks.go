@@ -2,9 +2,12 @@ package circuit
 
 import (
 	"fmt"
+	"math/big"
 
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
+
+	"github.com/consensys/gnark/frontend"
 )
 
 // Circuits of block-scaled weights. SPEC 02 §5.
@@ -20,44 +23,41 @@ func (e *env) leaf(s opset.Source, count, n uint64) (tensor.Blocks, []Num) {
 	return b, e.bytes(opset.Read{Source: s, Total: count * size, Leaf: b.Leaf(), Lo: n * size, Hi: n*size + size}, tensor.I8)
 }
 
-// unsigned are the 8 bits of an i8 as two's complement has them: those of v + 128 but for the top one.
-func (e *env) unsigned(v Num) []bit {
-	out := make([]bit, 8)
-	if v.bits == nil || len(v.bits) != 8 {
+// bitsOf are the 8 bits of an i8 plus 128: those of two's complement but for the top one, which is the other one.
+func (e *env) bitsOf(v Num) []bit {
+	if len(v.bits) != 8 {
 		e.fail(fmt.Errorf("%w: a byte of a leaf has no bits", ErrUnit))
-		return out
+		return make([]bit, 8)
 	}
-	copy(out, v.bits)
-	out[7] = e.not(v.bits[7])
-	return out
+	return v.bits
 }
 
-// integer reads bits as two's complement.
-func (e *env) integer(x []bit) Num {
-	n := len(x) - 1
-	v := e.api.Sub(e.pack(x[:n]), e.api.Mul(x[n], pow(uint(n))))
-	return e.num(v, big64(-1<<n), big64(1<<n-1))
-}
-
-// code is weight code i of a leaf.
+// code is weight code i of a leaf: a byte, or half of one as two's complement.
 func (e *env) code(b tensor.Blocks, leaf []Num, i int) Num {
 	if b.Bits == 8 {
 		return leaf[i]
 	}
-	half := e.unsigned(leaf[i/32*16+i%16])
+	half := e.bitsOf(leaf[i/32*16+i%16])
+	terms := []frontend.Variable{half[0], e.api.Mul(half[1], 2), e.api.Mul(half[2], 4), e.api.Mul(half[3], -8)}
 	if i%32 >= 16 {
-		return e.integer(half[4:])
+		terms = []frontend.Variable{half[4], e.api.Mul(half[5], 2), e.api.Mul(half[6], 4), e.api.Mul(half[7], 8), -8}
 	}
-	return e.integer(half[:4])
+	return e.num(e.total(terms), big64(-8), big64(7))
 }
 
-// wordAt is the i32 at a byte of a leaf.
+// wordAt is the i32 at a byte of a leaf: bytes below the highest count 256 more where they are negative, as their
+// top bits say.
 func (e *env) wordAt(leaf []Num, at int) Num {
-	var all []bit
-	for _, v := range leaf[at : at+4] {
-		all = append(all, e.unsigned(v)...)
+	var terms []frontend.Variable
+	for i, v := range leaf[at : at+4] {
+		terms = append(terms, e.api.Mul(v.v, pow(8*uint(i))))
+		if i < 3 {
+			above := pow(8 * uint(i+1))
+			terms = append(terms, above, e.api.Mul(e.bitsOf(v)[7], new(big.Int).Neg(above)))
+		}
 	}
-	return e.integer(all)
+	lo, hi := tensor.Range(tensor.I32)
+	return e.num(e.total(terms), big64(lo), big64(hi))
 }
 
 func (e *env) mantissa(b tensor.Blocks, leaf []Num, k int) Num {

@@ -36,9 +36,14 @@ func (e *env) choose(i uint64) Num {
 	x := e.reads(e.src(0), e.dtype(2), leafBytes, n, lo, min(lo+f, n))
 	var on bit = 1
 	at, before, sum := []Num{}, []Num{}, e.lit(0)
+	// Sums stay between bounds; r is held just outside of them, where it compares as it does itself.
+	least, most := tensor.Range(e.dtype(2))
+	all := big64(int64(len(x)))
+	under := new(big.Int).Sub(new(big.Int).Mul(big64(least), all), big64(1))
+	held := e.clamp(r, under, new(big.Int).Mul(big64(most), all))
 	for _, v := range x[:len(x)-1] {
 		sum = e.add(sum, v)
-		on = e.and(on, e.atLeast(r, sum)) // r >= the sum: not yet
+		on = e.and(on, e.atLeast(held, sum)) // r >= the sum: not yet
 		at, before = append(at, e.flag(on)), append(before, e.mul(e.flag(on), v))
 	}
 	if i == 0 {
@@ -130,7 +135,7 @@ func (e *env) hist(i uint64) Num {
 	sum := []Num{}
 	for _, v := range x {
 		// As unsigned 32 bit: the sign bit counts 2^31. Prefix and digit are the bits from 28-4r on.
-		top := e.mulBig(e.flag(e.not(e.notNegative(v))), pow(32))
+		top := e.mulBig(e.flag(e.below(v)), pow(32))
 		u := e.num(e.add(v, top).v, new(big.Int), new(big.Int).Sub(pow(32), big64(1)))
 		in := e.flag(e.equal(e.floor(u, 28-4*r), want))
 		if e.d.P[3] == opset.ByWeight {

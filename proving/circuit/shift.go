@@ -33,6 +33,23 @@ func (b *build) split(x Num, n uint) (Num, []bit) {
 	return b.num(b.api.Add(b.pack(all[n:]), lo), lo, hi), all[:n]
 }
 
+// shifted is floor(x / 2^n) where nobody needs the bits: quotient and remainder are ranged by their digits, which
+// takes 3 gates for 2 bits in place of 5.
+func (b *build) shifted(x Num, n uint) Num {
+	lo, hi := new(big.Int).Rsh(x.lo, n), new(big.Int).Rsh(x.hi, n) // Rsh rounds down
+	if n == 0 || lo.Cmp(hi) == 0 {
+		return b.floor(x, n)
+	}
+	got, err := b.api.Compiler().NewHint(hintQuotient, 1, x.v, pow(n))
+	if err != nil {
+		b.fail(err)
+		return b.lit(0)
+	}
+	b.narrow(new(big.Int).Sub(hi, lo).BitLen(), got[0], new(big.Int).Neg(lo))
+	b.narrow(int(n), x.v, b.api.Mul(got[0], new(big.Int).Neg(pow(n))))
+	return b.num(got[0], lo, hi)
+}
+
 // rs is SPEC 01 §3.1 for a shift that is part of the circuit.
 func (b *build) rs(x Num, s int64) Num {
 	switch {
@@ -215,7 +232,7 @@ func (b *build) interpolate(f []frontend.Variable) Num {
 var errHint = errors.New("hint of a division by zero")
 
 // Hints are what solvers of these circuits need.
-func Hints() []solver.Hint { return []solver.Hint{hintQuotient, hintRoot, hintInverse} }
+func Hints() []solver.Hint { return []solver.Hint{hintQuotient, hintRoot, hintInverse, hintDigits} }
 
 // signed reads a field element as the integer nearest to 0.
 func signed(x, field *big.Int) *big.Int {
@@ -243,6 +260,20 @@ func hintInverse(field *big.Int, in, out []*big.Int) error {
 	out[0].SetInt64(0)
 	if in[0].Sign() != 0 {
 		out[0].ModInverse(in[0], field)
+	}
+	return nil
+}
+
+// hintDigits gives the digits of base 4 above the lowest of the sum of what comes in.
+func hintDigits(field *big.Int, in, out []*big.Int) error {
+	v := new(big.Int)
+	for _, x := range in {
+		v.Add(v, x)
+	}
+	v.Mod(v, field)
+	for i := range out {
+		v.Rsh(v, 2)
+		out[i].And(v, big64(3))
 	}
 	return nil
 }
