@@ -47,9 +47,9 @@ type NetworkConfig struct {
 	ProofSystem   string // of answers about confidential models; "": plonk with SRS, else groth16
 	SRS           string // file of a public reference string, from which keys of proofs follow; "": development keys
 	SRSDigest     string // its SHA-256, hex
+	Cluster       bool   // keys of whole tensors are made, too
 	Seed          uint64
-	// CrashAt names, by role, the point at which its first process kills itself; see crashEnv. Tests
-	// of faults use it.
+	// CrashAt names, by role, where its first process kills itself; see crashEnv. Tests of faults use it.
 	CrashAt   map[string]string
 	Stderr    io.Writer // the roles' logs; nil: a file per role in Dir
 	LogFormat string    // of the roles' logs: text or json; "": text
@@ -197,7 +197,7 @@ func (n *Network) roleArgs(role, name string, stake claim.Amount) []string {
 		role, "--rpc", n.RPC, "--deployment", n.Deployment, "--key", n.keyFile(name), "--dir", filepath.Join(n.cfg.Dir, name),
 		"--listen", "127.0.0.1:0", "--stake", stake.String(), "--log-level", "debug",
 		"--proof-keys", filepath.Join(n.cfg.Dir, "proof-keys"), "--registrar", n.keyFile("deployer"),
-		"--proof-system", n.cfg.ProofSystem, "--srs", n.cfg.SRS, "--srs-digest", n.cfg.SRSDigest,
+		"--cluster=" + strconv.FormatBool(n.cfg.Cluster), "--proof-system", n.cfg.ProofSystem, "--srs", n.cfg.SRS, "--srs-digest", n.cfg.SRSDigest,
 	}, n.modelArgs()...)
 }
 

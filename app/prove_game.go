@@ -15,9 +15,11 @@ import (
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
+	"elenchus/compute/opset"
 	"elenchus/engine"
 	"elenchus/network/chain"
 	"elenchus/network/peer"
+	"elenchus/proving/circuit"
 	"elenchus/proving/step"
 	"elenchus/proving/worker"
 	"elenchus/service/challenger"
@@ -66,6 +68,10 @@ func (s Store) ProveGame(ctx context.Context, o GameProofOptions) (*ProveReport,
 	if err != nil {
 		return nil, err
 	}
+	systems, err := o.systems()
+	if err != nil {
+		return nil, err
+	}
 	if err := o.folder().Check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannot, err)
 	}
@@ -85,7 +91,7 @@ func (s Store) ProveGame(ctx context.Context, o GameProofOptions) (*ProveReport,
 	if err := provableIn(g, &state, &o); err != nil {
 		return nil, err
 	}
-	p := gameProof{s, &o, k, g, url}
+	p := gameProof{s, &o, k, g, url, systems}
 	x, err := p.contested(ctx, state, job, seen)
 	if err != nil {
 		return nil, err
@@ -176,11 +182,12 @@ func provableIn(g *ledger.Game, s *dispute.State, o *GameProofOptions) error {
 
 // gameProof is a proof about a game in the making.
 type gameProof struct {
-	store Store
-	o     *GameProofOptions
-	chain *chain.Contracts
-	game  *ledger.Game
-	url   string // of the game's node, empty if it has none
+	store   Store
+	o       *GameProofOptions
+	chain   *chain.Contracts
+	game    *ledger.Game
+	url     string // of the game's node, empty if it has none
+	systems []step.System
 }
 
 // contested computes the claim again and finds what the answer has to prove.
@@ -208,12 +215,27 @@ func (p *gameProof) contested(ctx context.Context, s dispute.State, j dispute.Jo
 			b, err := peers.Tensor(ctx, p.url, p.game.ClaimID, t, stage, tensor, maxServed)
 			return b, err == nil && p.url != ""
 		}
-		m1, _, err := dispute.Provable(s, j, seen, own, served, p.o.Whole)
+		m1, _, err := dispute.Provable(s, j, seen, own, served, p.choice(ctx))
 		if err != nil {
 			return nil, fmt.Errorf("%w: game %x, stage %d, tensor %d: %w", ErrCannot, p.game.Key, s.Stage, s.Tensor, err)
 		}
 		return contestedBy(&s, m1)
 	})
+}
+
+// choice picks the cluster of which the chain has a key, or the first; nil: one element is to be proven.
+func (p *gameProof) choice(ctx context.Context) dispute.Choose {
+	if !p.o.Whole {
+		return nil
+	}
+	return func(all []*opset.Cluster) (int, error) {
+		for n, x := range all {
+			if _, on, err := p.registered(ctx, circuit.WholeShape(x)); err != nil || on != (claim.Hash{}) {
+				return n, err
+			}
+		}
+		return 0, nil // prove says which key is missing
+	}
 }
 
 // maxServed bounds a tensor that a node serves, in bytes.
@@ -262,31 +284,38 @@ func (p *gameProof) model(r *receipt.Receipt, pool *engine.Pool) (*challenger.Mo
 	return &challenger.Model{Manifest: w.man, Computer: w.run}, nil
 }
 
-// registered is the system of which the chain has a key for a shape, and its hash.
-func (p *gameProof) registered(ctx context.Context, x *contested) (step.System, claim.Hash, error) {
-	systems := []step.System{step.Groth16, step.PLONK}
-	if p.o.System != "" {
-		one, ok := step.ParseSystem(p.o.System)
-		if !ok {
-			return 0, claim.Hash{}, fmt.Errorf("%w: proof system %q: use one of %v", ErrCannot, p.o.System, CircuitSystems())
-		}
-		systems = []step.System{one}
-	}
-	for _, system := range systems {
-		on, err := p.chain.ProofKey(ctx, uint8(system), x.shape)
+// registered is the system of which the chain has a key for a shape, and its hash, zero if it has none.
+func (p *gameProof) registered(ctx context.Context, shape [32]byte) (system step.System, on claim.Hash, err error) {
+	for _, system = range p.systems {
+		on, err = p.chain.ProofKey(ctx, uint8(system), shape)
 		if err != nil || on != (claim.Hash{}) {
 			return system, on, err
 		}
 	}
-	return 0, claim.Hash{}, fmt.Errorf("%w: the chain has no key of shape %x, %s, for %v: its registrar must add one (node, watch and up make and register it with --registrar), or the game goes on without",
-		ErrCannot, x.shape, x.name, systems)
+	return 0, on, nil
+}
+
+// systems are those that a key may be of.
+func (o *GameProofOptions) systems() ([]step.System, error) {
+	if o.System == "" {
+		return []step.System{step.Groth16, step.PLONK}, nil
+	}
+	one, ok := step.ParseSystem(o.System)
+	if !ok {
+		return nil, fmt.Errorf("%w: proof system %q: use one of %v", ErrCannot, o.System, CircuitSystems())
+	}
+	return []step.System{one}, nil
 }
 
 // prove makes the proof with the key that the chain has, and the file.
 func (p *gameProof) prove(ctx context.Context, s *dispute.State, c *contested, b step.Binding) (*ProveReport, error) {
-	system, on, err := p.registered(ctx, c)
+	system, on, err := p.registered(ctx, c.shape)
 	if err != nil {
 		return nil, err
+	}
+	if on == (claim.Hash{}) {
+		return nil, fmt.Errorf("%w: the chain has no key of shape %x, %s, for %v: its registrar must add one (node, watch and up make and register it with --registrar%s), or the game goes on without",
+			ErrCannot, c.shape, c.name, p.systems, map[bool]string{true: " and --cluster"}[c.whole != nil])
 	}
 	b.Verifier = p.chain.Addresses().ProofVerifier(uint8(system))
 	c.task.System, c.task.Keys = system, p.o.folder()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"elenchus/commitment/claim"
+	"elenchus/compute/opset"
 	"elenchus/network/chain"
 	"elenchus/proving/step"
 	"elenchus/proving/worker"
@@ -24,12 +25,16 @@ type prover struct {
 	register func(ctx context.Context, i chain.Intent) error // as the registrar
 	say      func(format string, args ...any)
 	slot     func(ctx context.Context, game claim.Hash) (chain.Slot, error)
-	turn     chan struct{} // holds one value while a proof is made
-	wide     bool          // makes keys of clusters that the chain does not have: minutes, and gigabytes, for one
+	turn     chan struct{}              // holds one value while a proof is made
+	wide     bool                       // makes keys of clusters that the chain does not have: minutes, and gigabytes, for one
+	patient  bool                       // waits for them: where clocks allow it. Else makeKeys makes them beside the games
+	first    func([]*opset.Cluster) int // of which cluster the key is made
+	queue    keyQueue
 }
 
 func newProver(keys worker.Folder, k *chain.Contracts, system step.System, register func(context.Context, chain.Intent) error, say func(string, ...any)) *prover {
-	return &prover{keys: keys, chain: k, system: system, register: register, say: say, slot: k.Slot, turn: make(chan struct{}, 1)}
+	return &prover{keys: keys, chain: k, system: system, register: register, say: say, slot: k.Slot, turn: make(chan struct{}, 1),
+		first: func([]*opset.Cluster) int { return 0 }, queue: keyQueue{wake: make(chan struct{}, 1)}}
 }
 
 // Proofs that fail because their process died are tried so often.
@@ -74,6 +79,7 @@ type provable struct {
 	shape        [32]byte
 	name, proven string
 	task         *worker.Task // system and keys are the prover's
+	theirs       bool         // the chain has its key: another one that were made here could not prove
 }
 
 // work makes a proof for the state of a game, one at a time; a process that dies is tried again.
@@ -87,6 +93,7 @@ func (p *prover) work(ctx context.Context, game, state claim.Hash, u provable, w
 	ctx, release := p.whileItStands(ctx, game, state)
 	defer release()
 	u.task.System, u.task.Keys = p.system, p.keys
+	u.task.Keys.Make = p.keys.Make && (!u.theirs || p.keys.SRS != "")
 	for try := 1; ; try++ {
 		proof, err := p.try(ctx, u, w)
 		if err == nil {

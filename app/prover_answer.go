@@ -40,7 +40,7 @@ func contestedElement(s *dispute.State, m dispute.ProofMove) (*contested, error)
 	}
 	op := a.Descriptor.Op.String()
 	return &contested{
-		provable: provable{a.Unit.Shape(), op, fmt.Sprintf("%s, element %d: proven %s", op, a.Index, trueOrFalse(a.Equal)), &worker.Task{Unit: &a.Unit}},
+		provable: provable{a.Unit.Shape(), op, fmt.Sprintf("%s, element %d: proven %s", op, a.Index, trueOrFalse(a.Equal)), &worker.Task{Unit: &a.Unit}, false},
 		report:   ProveReport{Op: op, Element: a.Index, Value: a.Value, Equal: a.Equal},
 		witness:  func(b step.Binding) *worker.Witness { return worker.WitnessOf(a, b) },
 		posted: func(system step.System, account claim.Address, proof []byte) (dispute.Move, error) {
@@ -77,7 +77,7 @@ func contestedTensor(s *dispute.State, m dispute.ClusterMove) (*contested, error
 	op := x.Target().Descriptor.Op.String()
 	name := "all of " + op
 	return &contested{
-		provable: provable{circuit.WholeShape(x), name, fmt.Sprintf("tensor %d, %s of %d leaves: proven whole", x.Target().Tensor, name, x.Leaves()), &worker.Task{Cluster: x}},
+		provable: provable{circuit.WholeShape(x), name, fmt.Sprintf("tensor %d, %s of %d leaves: proven whole", x.Target().Tensor, name, x.Leaves()), &worker.Task{Cluster: x}, false},
 		whole:    x,
 		report:   ProveReport{Op: op, Equal: true, Whole: wholeOf(x)},
 		witness:  func(b step.Binding) *worker.Witness { return worker.WitnessOfWhole(w, b.OfWhole(x)) },

@@ -43,7 +43,13 @@ func (r *Role) proving(ctx context.Context, l *Link) (*proving, error) {
 		p.close = func() { from.Close() } //nolint:errcheck // the process ends
 		register = func(ctx context.Context, i chain.Intent) error { return from.Do(ctx, i) }
 	}
+	if r.Cluster && r.Registrar == "" {
+		return nil, fmt.Errorf("%w: keys of whole tensors are registered when they are made: add --registrar FILE, or leave --cluster out: keys that the chain has are used anyway", ErrCannot)
+	}
 	p.prover = newProver(keys, l.Contracts, system, register, func(format string, args ...any) { r.Log.Info(fmt.Sprintf(format, args...)) })
+	if p.wide = r.Cluster; p.wide {
+		p.tasks = append(p.tasks, p.makeKeys)
+	}
 	return p, nil
 }
 

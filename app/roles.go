@@ -59,6 +59,7 @@ type Role struct {
 	ProofSystem  string    // of these proofs, by name; "": plonk with SRS, else groth16
 	SRS          string    // file of a public reference string, from which keys of proofs follow; "": development keys are made
 	SRSDigest    string    // its SHA-256, hex
+	Cluster      bool      // with Registrar: keys of whole tensors, too
 	Registrar    string    // development: key file of who may register keys of proofs; "": they are on the chain
 	Ready        io.Writer // gets the line "role URL" once the role serves
 	Log          *slog.Logger

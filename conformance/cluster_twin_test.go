@@ -224,14 +224,18 @@ func (w *clusterWorld) state(phase dispute.Phase, lie uint8) (dispute.State, []d
 // move is the answer about the tensor that is false, or in hand.
 func (w *clusterWorld) move(s dispute.State, seen []dispute.Move, lie uint8) dispute.ClusterMove {
 	w.t.Helper()
-	m, err := dispute.WholeForOpener(s, w.job, seen, w.own)
+	all, err := dispute.WholesForOpener(s, w.job, seen, w.own)
 	if lie == 0 {
 		s.Tensor = w.tensor
 		held := s.Phase
 		s.Phase = dispute.Tensor
-		m, err = dispute.WholeForNode(s, w.job, w.own)
+		all, err = dispute.WholesForNode(s, w.job, w.own)
 		s.Phase = held
 	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m, err := all.Move(0)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -120,6 +120,9 @@ func (f *roleFlags) checkScrub() error {
 	return nil
 }
 
+// clusterUsage describes the flag --cluster.
+const clusterUsage = "development: keys of whole tensors are made and registered, too, beside the games: one proof then ends what else takes one for each element"
+
 // addProofs adds the flags of roles that answer about confidential models.
 func (f *roleFlags) addProofs(c *cobra.Command) {
 	c.Flags().StringVar(&f.ProofKeys, "proof-keys", "", "folder of the keys by which answers about confidential models are proven (default: one in --dir)")
@@ -127,6 +130,7 @@ func (f *roleFlags) addProofs(c *cobra.Command) {
 	c.Flags().StringVar(&f.SRS, "srs", "", "public reference string from which keys follow: a .ptau file of snarkjs, or gnark's own (default: development keys are made)")
 	c.Flags().StringVar(&f.SRSDigest, "srs-digest", "", "SHA-256 of that file, hex, as its ceremony published it")
 	c.MarkFlagsRequiredTogether("srs", "srs-digest")
+	c.Flags().BoolVar(&f.Cluster, "cluster", false, clusterUsage)
 	c.Flags().StringVar(&f.Registrar, "registrar", "", "development: key file of the deployment's registrar, by which keys of proofs are made and registered when they are needed")
 }
 

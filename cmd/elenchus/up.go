@@ -66,6 +66,7 @@ func upCommand() *cobra.Command {
 	p.StringVar(&cfg.ProofSystem, "proof-system", "", "by which answers about confidential models are proven: "+strings.Join(app.CircuitSystems(), ", ")+" (default: plonk with --srs, else groth16)")
 	p.StringVar(&cfg.SRS, "srs", "", "public reference string from which keys follow: a .ptau file of snarkjs, or gnark's own (default: development keys are made)")
 	p.StringVar(&cfg.SRSDigest, "srs-digest", "", "SHA-256 of that file, hex, as its ceremony published it")
+	p.BoolVar(&cfg.Cluster, "cluster", false, clusterUsage)
 	c.MarkFlagsRequiredTogether("srs", "srs-digest")
 	p.IntVar(&cfg.Nodes, "nodes", 3, "number of nodes")
 	p.StringVar(&cfg.LogFormat, "log-format", "text", "of the roles' logs in --dir: text, or json: one object a line")

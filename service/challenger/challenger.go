@@ -93,8 +93,9 @@ type Options struct {
 	// Prove finishes answers about confidential models in the state of a game; nil: the node has to make them. Errors that
 	// match dispute.ErrNotNow are tried again while the state stands.
 	Prove func(ctx context.Context, game claim.Hash, s dispute.State, m dispute.Move) (dispute.Move, error)
-	// Whole finishes answers about whole tensors of confidential models; nil, or an error: games go on move by move.
-	Whole func(ctx context.Context, game claim.Hash, s dispute.State, m dispute.ClusterMove) (dispute.Move, error)
+	// Whole finishes one of the answers about whole tensors of confidential models that lead to a phase; nil, or an error:
+	// games go on move by move.
+	Whole func(ctx context.Context, game claim.Hash, s dispute.State, w *dispute.Wholes, to dispute.Phase) (dispute.Move, error)
 	// DataOnly says that it checks nothing: it demands data and plays these demands.
 	DataOnly bool
 	// Key is that of Account, to which data of its own requests are delivered; nil: they are not asked for.

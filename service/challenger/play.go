@@ -207,14 +207,11 @@ func (c *Challenger) atOnce(ctx context.Context, g ledger.Game, s dispute.State)
 	if err != nil {
 		return nil
 	}
-	m, err := dispute.WholeForOpener(s, j, seen, own)
+	w, err := dispute.WholesForOpener(s, j, seen, own)
 	if err != nil {
 		return nil
 	}
-	if phase, err := dispute.Outcome(s, m); err != nil || phase != dispute.Refuted {
-		return nil
-	}
-	out, err := c.o.Whole(ctx, g.Key, s, m)
+	out, err := c.o.Whole(ctx, g.Key, s, w, dispute.Refuted)
 	if err != nil {
 		c.o.Log.Info("no proof of a whole tensor: move by move", "game", fmt.Sprintf("%x", g.Key), "err", err)
 		return nil

@@ -165,14 +165,11 @@ func (n *Node) atOnce(ctx context.Context, game claim.Hash, s dispute.State, j d
 	if n.o.Whole == nil || s.Class != manifest.Confidential || !descends {
 		return nil
 	}
-	m, err := dispute.WholeForNode(s, j, own)
+	w, err := dispute.WholesForNode(s, j, own)
 	if err != nil {
 		return nil // and the move by move way says why
 	}
-	if phase, err := dispute.Outcome(s, m); err != nil || phase != dispute.Lost {
-		return nil
-	}
-	out, err := n.o.Whole(ctx, game, s, m)
+	out, err := n.o.Whole(ctx, game, s, w, dispute.Lost)
 	if err != nil {
 		n.o.Log.Info("no proof of a whole tensor: move by move", "phase", s.Phase.String(), "err", err)
 		return nil

@@ -83,7 +83,7 @@ type Options struct {
 	// match dispute.ErrNotNow are tried again while the state stands.
 	Prove func(ctx context.Context, game claim.Hash, s dispute.State, m dispute.Move) (dispute.Move, error)
 	// Whole finishes answers about whole tensors of confidential models; nil, or an error: games go on move by move.
-	Whole func(ctx context.Context, game claim.Hash, s dispute.State, m dispute.ClusterMove) (dispute.Move, error)
+	Whole func(ctx context.Context, game claim.Hash, s dispute.State, w *dispute.Wholes, to dispute.Phase) (dispute.Move, error)
 	// Plants has the node plant faults; nil: it plants none.
 	Plants *Plants
 	// CrashPoint, when set, is called at the named points of the life of a claim. Tests kill there.
