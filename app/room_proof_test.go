@@ -18,14 +18,14 @@ func TestWideCircuitsAreRefusedByTheirEstimate(t *testing.T) {
 	if _, err := memoryFree(); err != nil {
 		t.Skip("this system does not tell how much memory is free: ", err)
 	}
-	d := opset.Descriptor{Op: opset.HeadNorm, Type: tensor.I32, Leaf: opset.LeafBytes, Dims: [3]opset.Dim{{C: 1}, {C: 1}, {C: 3840}}}
+	d := opset.Descriptor{Op: opset.HeadNorm, Type: tensor.I32, Leaf: opset.LeafBytes, Dims: [3]opset.Dim{{C: 1}, {C: 1}, {C: 1984}}}
 	d.Src[0], d.Src[1] = opset.Source{Kind: opset.Tensor, Index: 1}, opset.Source{Kind: opset.RootA}
-	d.P = [11]int64{3840, 256, 12, 10, 20, 14}
+	d.P = [11]int64{1984, 64, 12, 10, 20, 14}
 	x, err := opset.NewCluster([]opset.Operator{{Tensor: 2, Descriptor: d}}, &opset.Context{M: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &step.WholeFile{System: step.Groth16, Cluster: x, Leaves: make([]circuit.Input, x.Leaves()), Proof: make([]byte, 128)}
+	f := &step.WholeFile{System: step.PLONK, Cluster: x, Leaves: make([]circuit.Input, x.Leaves()), Proof: make([]byte, 128)}
 	b, err := f.Encode()
 	if err != nil {
 		t.Fatal(err)
