@@ -45,8 +45,6 @@ type CourtOptions struct {
 	System       step.System // of these proofs; zero: Groth16
 	// Cluster has challenger and nodes answer about whole tensors where that is shorter. SPEC 10 §4.7.
 	Cluster bool
-	// Chains has them be about as many operators as can be proven at once.
-	Chains bool
 	// Proven is told, once, of a game whose answer a party has proven and not sent yet: who else may prove there; nil: nobody.
 	Proven func(ctx context.Context, p ProvenGame) error
 	// Inspect looks at the chain when the story is over, and at what each node signed; nil: nobody does.

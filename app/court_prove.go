@@ -7,7 +7,6 @@ import (
 
 	"elenchus/commitment/claim"
 	"elenchus/commitment/manifest"
-	"elenchus/compute/opset"
 	"elenchus/network/chain"
 	"elenchus/proving/step"
 	"elenchus/proving/worker"
@@ -38,9 +37,6 @@ func (c *tribunal) conceal(ctx context.Context) error {
 	c.do(ctx, l.Run)
 	c.prove = newProver(worker.Folder{Dir: filepath.Join(c.dir, "keys"), Make: true}, c.k, cmp.Or(c.o.System, step.Groth16), func(ctx context.Context, i chain.Intent) error { return l.Do(ctx, i) }, c.say)
 	c.prove.wide, c.prove.patient = true, true
-	if c.o.Chains {
-		c.prove.first = longest
-	}
 	return nil
 }
 
@@ -69,14 +65,4 @@ func (c *tribunal) prover(account claim.Address) func(context.Context, claim.Has
 		c.shown.Do(func() { err = c.o.Proven(ctx, ProvenGame{c.chain.HTTP(), c.n.Addresses, c.prove.keys.Dir, game}) })
 		return out, err
 	}
-}
-
-// longest is the cluster of most operators, the first of those.
-func longest(all []*opset.Cluster) (n int) {
-	for i, x := range all {
-		if len(x.Operators) > len(all[n].Operators) {
-			n = i
-		}
-	}
-	return n
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"elenchus/commitment/claim"
-	"elenchus/compute/opset"
 	"elenchus/network/chain"
 	"elenchus/proving/step"
 	"elenchus/proving/worker"
@@ -25,16 +24,15 @@ type prover struct {
 	register func(ctx context.Context, i chain.Intent) error // as the registrar
 	say      func(format string, args ...any)
 	slot     func(ctx context.Context, game claim.Hash) (chain.Slot, error)
-	turn     chan struct{}              // holds one value while a proof is made
-	wide     bool                       // makes keys of clusters that the chain does not have: minutes, and gigabytes, for one
-	patient  bool                       // waits for them: where clocks allow it. Else makeKeys makes them beside the games
-	first    func([]*opset.Cluster) int // of which cluster the key is made
+	turn     chan struct{} // holds one value while a proof is made
+	wide     bool          // makes keys of clusters that the chain does not have: minutes, and gigabytes, for one
+	patient  bool          // waits for them: where clocks allow it. Else makeKeys makes them beside the games
 	queue    keyQueue
 }
 
 func newProver(keys worker.Folder, k *chain.Contracts, system step.System, register func(context.Context, chain.Intent) error, say func(string, ...any)) *prover {
 	return &prover{keys: keys, chain: k, system: system, register: register, say: say, slot: k.Slot, turn: make(chan struct{}, 1),
-		first: func([]*opset.Cluster) int { return 0 }, queue: keyQueue{wake: make(chan struct{}, 1)}}
+		queue: keyQueue{wake: make(chan struct{}, 1)}}
 }
 
 // Proofs that fail because their process died are tried so often.

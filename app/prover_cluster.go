@@ -44,7 +44,7 @@ func (p *prover) proveWhole(ctx context.Context, account claim.Address, game cla
 	name := fmt.Sprintf("shape %x, all of %s, nor of %d longer clusters", circuit.WholeShape(x), x.Target().Descriptor.Op, len(w.Clusters)-1)
 	switch {
 	case p.wide && p.patient:
-		return p.oneWhole(ctx, account, game, &s, w, p.first(w.Clusters), to)
+		return p.oneWhole(ctx, account, game, &s, w, 0, to)
 	case p.wide && p.keysFor(x):
 		return nil, fmt.Errorf("%w: the chain has no key of %s: it is made beside the games", ErrCannot, name)
 	}
