@@ -53,11 +53,12 @@ func (e *env) most(x []Num) Num {
 
 func (e *env) maxAbs(i uint64) Num {
 	x, _ := e.chunk(i)
+	out := make([]Num, len(x)) // x is what others read, too
 	for k, v := range x {
 		z := e.pick(e.below(v), e.neg(v), v)
-		x[k] = e.num(z.v, new(big.Int), larger(new(big.Int).Abs(v.lo), new(big.Int).Abs(v.hi)))
+		out[k] = e.num(z.v, new(big.Int), larger(new(big.Int).Abs(v.lo), new(big.Int).Abs(v.hi)))
 	}
-	return e.most(x)
+	return e.most(out)
 }
 
 func (e *env) max(i uint64) Num {

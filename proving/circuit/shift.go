@@ -2,6 +2,7 @@ package circuit
 
 import (
 	"errors"
+	"fmt"
 	"math/big"
 
 	"elenchus/compute/tensor"
@@ -39,6 +40,10 @@ func (b *build) shifted(x Num, n uint) Num {
 	lo, hi := new(big.Int).Rsh(x.lo, n), new(big.Int).Rsh(x.hi, n) // Rsh rounds down
 	if n == 0 || lo.Cmp(hi) == 0 {
 		return b.floor(x, n)
+	}
+	if n > fieldBits { // quotient and remainder would have more values than the field: neither were unique
+		b.fail(fmt.Errorf("%w: a shift by %d", ErrWide, n))
+		return b.lit(0)
 	}
 	got, err := b.api.Compiler().NewHint(hintQuotient, 1, x.v, pow(n))
 	if err != nil {

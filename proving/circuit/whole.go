@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"elenchus/compute/opset"
 	"elenchus/compute/tensor"
@@ -320,7 +321,7 @@ func (s *wholeTensors) read(b *build, r opset.Read, t tensor.DType) []Num {
 		return nil
 	}
 	z := uint64(t.Size())
-	return all[lo/z : lo/z+(r.Hi-r.Lo)/z]
+	return slices.Clone(all[lo/z : lo/z+(r.Hi-r.Lo)/z]) // of its own: several operators read the same cells
 }
 
 func (s *wholeTensors) place(b *build) uint64 {
