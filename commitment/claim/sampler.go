@@ -15,6 +15,9 @@ const (
 	ListsSize   = 132
 )
 
+// MaxListBytes bounds Lists.Bytes: 8,194 bytes of bias, 261 of stop strings, 131,108 of a grammar. SPEC 07 §2.1.
+const MaxListBytes = 139_563
+
 // Sampler is what a request fixes of the draw beyond temperature and seed. What is off is 0.
 // SPEC 07 §2.1, 05 §4.
 type Sampler struct {

@@ -127,7 +127,7 @@ func Verify(r *Receipt, f Facts) *Report {
 		func() (Outcome, string) { return verdict(r, &f) },
 	} {
 		o, detail := c()
-		if name := CheckNames()[len(out.Checks)]; o == False && r.Missing != (Missing{}) && (name == "request" || name == "text" || name == "execution") {
+		if name := CheckNames()[len(out.Checks)]; o != Unasked && r.Missing != (Missing{}) && (name == "request" || name == "text" || name == "execution") {
 			o, detail = Cannot, noLists
 		}
 		out.Checks = append(out.Checks, Check{CheckNames()[len(out.Checks)], o, detail})

@@ -84,8 +84,11 @@ func (r *Receipt) readSettings(b []byte) (err error) {
 	}
 	r.Missing.StopLengths = binary.BigEndian.Uint32(b[mark+2:])
 	r.Missing.Lists = claim.DecodeLists([claim.ListsSize]byte(b[mark+6:]))
-	if r.Missing.Lists == (claim.Lists{}) {
+	switch l := r.Missing.Lists; {
+	case l == (claim.Lists{}):
 		return fmt.Errorf("it names no lists")
+	case l.Bytes > claim.MaxListBytes:
+		return fmt.Errorf("it names lists of %d bytes, at most %d can be", l.Bytes, claim.MaxListBytes)
 	}
 	return nil
 }

@@ -195,7 +195,7 @@ func (c *Challenger) audit(ctx context.Context, r *receipt.Receipt, at *dispute.
 	if known || c.store.has(id) || at == nil && !c.covered(ctx, r) {
 		return nil
 	}
-	if c.bare(r) {
+	if c.bare(r) && !c.onItsFace(r, at) {
 		return c.complete(ctx, r, at)
 	}
 	if done, err := c.contradiction(ctx, r, at); done || err != nil {
@@ -315,12 +315,20 @@ func (c *Challenger) unfit(r *receipt.Receipt, at *dispute.Inclusion) string {
 	if why := evident(r, c.o.Domain, at); why != "" {
 		return why
 	}
-	if m, ok := c.model(r.Request.Model); ok {
-		if field, _ := c.opening(r, at, m).Face(c.o.Domain); field != "" {
-			return ""
-		}
+	if c.onItsFace(r, at) {
+		return ""
 	}
 	return consistent(r)
+}
+
+// onItsFace says that a claim that its node made is false whatever its data are: nobody has to be asked for them.
+func (c *Challenger) onItsFace(r *receipt.Receipt, at *dispute.Inclusion) bool {
+	m, held := c.model(r.Request.Model)
+	if !held || evident(r, c.o.Domain, at) != "" {
+		return false
+	}
+	field, _ := c.opening(r, at, m).Face(c.o.Domain)
+	return field != ""
 }
 
 // evident says why nothing shows that the node made a claim about the request that comes with it, or
@@ -348,12 +356,12 @@ func evident(r *receipt.Receipt, d claim.Domain, at *dispute.Inclusion) string {
 func consistent(r *receipt.Receipt) string {
 	q := &r.Request
 	switch {
+	case r.Missing != (receipt.Missing{}):
+		return "the lists of the request are named and not there"
 	case q.Graph() && (len(r.Prompt) == 0 || len(r.Stop) > 0 || trace.IDTree(r.Prompt).Root() != q.PromptRoot):
 		return "the input is not that of the request"
 	case q.Graph():
 		return ""
-	case r.Missing != (receipt.Missing{}):
-		return "the lists of the request are named and not there"
 	case len(r.Prompt) == 0 || int(q.PromptCount) != len(r.Prompt) || trace.PromptTree(r.Prompt, r.Salt).Root() != q.PromptRoot:
 		return "the prompt ids are not those of the request"
 	case int(q.StopCount) != len(r.Stop) || len(r.Stop) > 0 && trace.IDTree(r.Stop).Root() != q.StopRoot:

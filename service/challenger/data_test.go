@@ -11,10 +11,13 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"elenchus/commitment/claim"
+	"elenchus/commitment/manifest"
 	"elenchus/commitment/receipt"
 	"elenchus/commitment/trace"
 	"elenchus/compute/decode"
+	"elenchus/compute/model/modeltest"
 	"elenchus/compute/opset"
+	"elenchus/engine"
 	"elenchus/service/challenger"
 	"elenchus/settlement/dispute"
 	"elenchus/settlement/ledger"
@@ -78,6 +81,45 @@ func TestWithheldDataAreDemanded(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A receipt that names its lists and is served again as it is asks for them once; one that is false whatever they are is
+// refuted on its face, and nobody is asked for anything.
+func TestNamedListsHideNothing(t *testing.T) {
+	lists := receipt.Missing{Lists: claim.Lists{Bias: claim.Hash{1}, Data: claim.Hash{2}, Bytes: 10}}
+	t.Run("an input of a graph model", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, nil)
+			man, err := manifest.Bind(modeltest.Encoder(3, 7, 12))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.o.Models = []challenger.Model{{Manifest: man, Computer: &engine.Computer{Manifest: man}}}
+			r := w.r
+			r.Missing, r.Prompt, r.Stop, r.Output = lists, []int32{1}, nil, []int32{1}
+			r.Request = claim.Request{Model: claim.Hash(man.ID()), PromptRoot: trace.IDTree(r.Prompt).Root(), Extras: r.Settings().Extras()}
+			r.Claim.Count, r.Claim.Finish, r.Claim.RequestDigest = 0, 0, r.Request.Digest(theArena)
+			r.Signature, w.silent = sign(t, r.Claim), true
+			if w.run(50*time.Second, w.submit(r)); !slices.Equal(w.phases(), []dispute.Phase{dispute.Refuted}) {
+				t.Errorf("the games ended %v", w.phases())
+			}
+		})
+	})
+	t.Run("false on its face", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, nil)
+			r := w.r
+			r.Missing = lists
+			r.Request.Extras = r.Settings().Extras()
+			r.Claim.Finish, r.Claim.RequestDigest = 9, r.Request.Digest(theArena)
+			r.Signature = sign(t, r.Claim)
+			w.withhold = true
+			w.run(20*time.Second, w.submit(r))
+			if p := w.phases(); !slices.Equal(p, []dispute.Phase{dispute.Refuted}) {
+				t.Errorf("the games ended %v", p)
+			}
+		})
+	})
 }
 
 // What the arena would refuse is refused before a bond is locked.

@@ -62,10 +62,15 @@ function readGrammar(r: Reader): Grammar | undefined {
 /** Stands where a count of biased tokens would where lists are named and not there. SPEC 07 §8. */
 const missingMark = 0xffff;
 
+/** Most bytes of lists. SPEC 07 §2.1. */
+const mostListBytes = 139_563;
+
 /** What the settings have of lists that are not there. */
 function readMissing(r: Reader): Settings["missing"] {
   const stopLengths = r.u32(), lists = r.bytes(132);
   if (lists.every((x) => x === 0)) r.fail("it names no lists");
+  const bytes = new DataView(lists.buffer, lists.byteOffset + 128, 4).getUint32(0);
+  if (bytes > mostListBytes) r.fail(`it names lists of ${bytes} bytes, at most ${mostListBytes} can be`);
   return { stopLengths, lists };
 }
 
