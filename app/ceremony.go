@@ -70,13 +70,17 @@ func NewCeremony(dir, op, shape string, proof []byte, srs PowersFile) (*Ceremony
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	if err := writeNew(filepath.Join(dir, unitFile), b); err != nil {
+	// The unit makes a folder a ceremony, so it comes last: what powers it begins with is decided then.
+	if srs != (PowersFile{}) {
+		err = writeNew(filepath.Join(dir, srsFile), []byte(srs.Digest+"\n"))
+	} else if _, e := os.Lstat(filepath.Join(dir, srsFile)); e == nil {
+		err = fmt.Errorf("%w: %s is there from a ceremony on a public file: begin in another folder, or name the file by --srs", ErrCannot, filepath.Join(dir, srsFile))
+	}
+	if err != nil {
 		return nil, err
 	}
-	if srs != (PowersFile{}) {
-		if err := writeNew(filepath.Join(dir, srsFile), []byte(srs.Digest+"\n")); err != nil {
-			return nil, err
-		}
+	if err := writeNew(filepath.Join(dir, unitFile), b); err != nil {
+		return nil, err
 	}
 	return OpenCeremony(dir, srs.Path)
 }

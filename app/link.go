@@ -116,15 +116,22 @@ func (l *Link) Submit(ctx context.Context, o ledger.Order) error {
 	if err != nil {
 		return err
 	}
-	if err := l.cover(ctx, o); err != nil {
-		l.log.Warn("the account's credit is below what an element takes", "order", i.Key, "err", err)
-	}
+	l.covered(ctx, o)
 	if err := l.Outbox.Submit(ctx, i); err != nil {
 		return err
 	}
 	l.count(o, "submitted", 0)
 	go l.watch(ctx, i, o)
 	return nil
+}
+
+// covered sees to the credit that an order takes, before it is sent and before it is sent again: others of the account may
+// have taken it. Where that fails the order is sent all the same.
+func (l *Link) covered(ctx context.Context, o ledger.Order) bool {
+	if err := l.cover(ctx, o); err != nil {
+		l.log.Warn("the account's credit may be below what an element takes", "order", o.Key(), "err", err)
+	}
+	return true
 }
 
 // cover brings the credit up to twice what an order takes from it that asks for an element of a leaf which a confidential
@@ -162,7 +169,7 @@ const (
 // answers, and its author must not be late by that. What others brought about never passes again.
 func (l *Link) watch(ctx context.Context, i chain.Intent, o ledger.Order) {
 	key := i.Key
-	for n := 1; l.report(ctx, i.Key, o) && l.passes(ctx, i); n++ {
+	for n := 1; l.report(ctx, i.Key, o) && l.covered(ctx, o) && l.passes(ctx, i); n++ {
 		i.Key = fmt.Sprintf("%s/again/%d", key, n)
 		l.log.Warn("transaction sent again", "order", key, "time", n)
 		if err := l.Outbox.Submit(ctx, i); err != nil {

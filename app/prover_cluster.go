@@ -72,35 +72,46 @@ func (p *prover) oneWhole(ctx context.Context, account claim.Address, game claim
 type keyQueue struct {
 	wake chan struct{} // holds one
 
-	mu    sync.Mutex // guards what follows
-	asked map[[32]byte]bool
+	mu    sync.Mutex        // guards what follows
+	asked map[[32]byte]bool // the shapes that were asked for: whether its key is made, or waits to be
+	made  int               // how many of them do
 	next  []*opset.Cluster
 }
 
-// maxKeys bounds the keys that wait to be made, and those that a role remembers to have tried.
-const maxKeys = 64
+// Bounds of a role: keys of clusters that it makes, each of which its registrar pays for, and shapes whose keys it remembers
+// to have failed at.
+const (
+	maxKeys   = 64
+	maxFailed = 1 << 10
+)
 
-// keysFor has the key of a cluster made beside the games, once; false if too many wait.
+// keysFor has the key of a cluster made beside the games, once; false if that failed, or too many were.
 func (p *prover) keysFor(x *opset.Cluster) bool {
 	q := &p.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	shape := circuit.WholeShape(x)
-	if q.asked[shape] {
-		return true
-	}
-	if len(q.asked) >= maxKeys {
-		return false
+	if made, known := q.asked[shape]; known || q.made >= maxKeys || len(q.asked) >= maxKeys+maxFailed {
+		return made
 	}
 	if q.asked == nil {
 		q.asked = map[[32]byte]bool{}
 	}
 	q.asked[shape], q.next = true, append(q.next, x)
+	q.made++
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
 	return true
+}
+
+// fails notes that there is no key of a shape: another one may take its place.
+func (q *keyQueue) fails(shape [32]byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.asked[shape] = false
+	q.made--
 }
 
 // makeKeys makes and registers the keys that are asked for, until ctx ends. A circuit that is too wide for the memory is
@@ -113,6 +124,9 @@ func (p *prover) makeKeys(ctx context.Context) error {
 			x, p.queue.next = p.queue.next[0], p.queue.next[1:]
 		}
 		p.queue.mu.Unlock()
+		if ctx.Err() != nil {
+			return nil
+		}
 		if x == nil {
 			select {
 			case <-ctx.Done():
@@ -122,6 +136,7 @@ func (p *prover) makeKeys(ctx context.Context) error {
 			continue
 		}
 		if err := p.makeKey(ctx, x); err != nil && ctx.Err() == nil {
+			p.queue.fails(circuit.WholeShape(x))
 			p.say("no key of all of %s: games go on move by move: %v", x.Target().Descriptor.Op, err)
 		}
 	}

@@ -10,7 +10,10 @@ import (
 	"testing"
 
 	"elenchus/commitment/claim"
+	"elenchus/compute/opset"
+	"elenchus/compute/tensor"
 	"elenchus/network/chain"
+	"elenchus/proving/circuit"
 	"elenchus/proving/step"
 	"elenchus/settlement/dispute"
 )
@@ -77,5 +80,32 @@ func TestRolesTakeReferenceStrings(t *testing.T) {
 		if want := filepath.Join("d", "proof-keys"); keys.Dir != want || keys.SRS != c.role.SRS {
 			t.Errorf("keys in %s of %s", keys.Dir, keys.SRS)
 		}
+	}
+}
+
+// A key that could not be made leaves its place to another one, and nobody is told that it is in the making; so many are
+// made at most as a registrar is to pay for.
+func TestKeysBesideGamesAreBounded(t *testing.T) {
+	p := &prover{queue: keyQueue{wake: make(chan struct{}, 1)}}
+	cluster := func(n uint32) *opset.Cluster {
+		d := opset.Descriptor{Op: opset.ReLU, Type: tensor.I32, Leaf: opset.LeafBytes, Dims: [3]opset.Dim{{C: 1}, {C: 1}, {C: n}},
+			Src: [4]opset.Source{{Kind: opset.Tensor, Index: 1}}, P: [11]int64{int64(n)}}
+		x, err := opset.NewCluster([]opset.Operator{{Tensor: 2, Descriptor: d}}, &opset.Context{M: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	for n := range uint32(maxKeys) {
+		if x := cluster(n + 1); !p.keysFor(x) || !p.keysFor(x) {
+			t.Fatalf("key %d is not made", n)
+		}
+	}
+	if len(p.queue.next) != maxKeys || p.keysFor(cluster(100)) {
+		t.Errorf("%d keys wait", len(p.queue.next))
+	}
+	p.queue.fails(circuit.WholeShape(cluster(1)))
+	if p.keysFor(cluster(1)) || !p.keysFor(cluster(100)) || p.keysFor(cluster(101)) {
+		t.Error("a key that failed is said to be made, or keeps its place")
 	}
 }

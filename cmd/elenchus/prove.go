@@ -68,6 +68,9 @@ shape. It holds for the account that sends it alone: --prover, or --key, which w
 }
 
 func (f *proveFlags) run(c *cobra.Command) error {
+	if err := f.onGame.only(c, f.game); err != nil {
+		return err
+	}
 	s, err := f.store()
 	if err != nil {
 		return err

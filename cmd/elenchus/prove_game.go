@@ -37,6 +37,16 @@ func (f *gameFlags) add(c *cobra.Command, game *string) {
 	}
 }
 
+// only refuses flags that mean nothing without a game: who forgot to name it would believe that an answer was sent.
+func (f *gameFlags) only(c *cobra.Command, game string) error {
+	for _, name := range []string{"rpc", "deployment", "key", "passphrase-file", "proof-keys", "srs", "whole", "submit"} {
+		if game == "" && c.Flags().Changed(name) {
+			return fmt.Errorf("%w: --%s is about a game: name it with --game ID", errUsage, name)
+		}
+	}
+	return nil
+}
+
 // proveGame proves what is in dispute in the game that was named.
 func (f *proveFlags) proveGame(ctx context.Context, c *cobra.Command, s app.Store) (*app.ProveReport, error) {
 	g := &f.onGame

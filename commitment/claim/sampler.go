@@ -43,6 +43,11 @@ func (l Lists) Hash() Hash {
 	if l == (Lists{}) {
 		return Hash{}
 	}
+	return l.StructHash()
+}
+
+// StructHash is the EIP-712 structure hash, of empty ones as of others.
+func (l Lists) StructHash() Hash {
 	return newWords(ListsType, 5).hash(l.Bias).hash(l.Stop).hash(l.Grammar).hash(l.Data).uint(uint64(l.Bytes)).sum()
 }
 

@@ -74,7 +74,11 @@ func (w *writer) lists(j *Job, l claim.Lists) *writer {
 
 // checkLists says that the roots are those behind the settings.
 func (j *Job) checkLists(l claim.Lists) error {
-	if got := l.Hash(); got != j.Sampler.Lists {
+	got := l.StructHash()
+	if j.Sampler.Lists == (Hash{}) {
+		got = l.Hash()
+	}
+	if got != j.Sampler.Lists {
 		return fmt.Errorf("%w: lists hash to %x, want %x", ErrOpening, got[:8], j.Sampler.Lists[:8])
 	}
 	return nil
