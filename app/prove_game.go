@@ -212,8 +212,11 @@ func (p *gameProof) contested(ctx context.Context, s dispute.State, j dispute.Jo
 			return nil, fmt.Errorf("%w: compute claim %x again: %w", ErrCannot, p.game.ClaimID, err)
 		}
 		served := func(t uint32, stage, tensor int) ([]byte, bool) {
+			if p.url == "" { // nobody is there to ask
+				return nil, false
+			}
 			b, err := peers.Tensor(ctx, p.url, p.game.ClaimID, t, stage, tensor, maxServed)
-			return b, err == nil && p.url != ""
+			return b, err == nil
 		}
 		m1, _, err := dispute.Provable(s, j, seen, own, served, p.choice(ctx))
 		if err != nil {

@@ -5,8 +5,8 @@
 // public randomness that closed each. Invariants: every contribution is checked against the one before, by
 // whoever contributes, too; a contribution has one encoding and one length, which the circuit gives, and nothing
 // is held for one that says otherwise; of a transcript one contribution is held at a time; the same transcript
-// gives the same key everywhere. A public file of powers can
-// take the place of the first phase (BeginFrom). SPEC 10 §5.12.
+// gives the same key everywhere. A public file of powers can take the place of the first phase (BeginFrom).
+// SPEC 10 §5.12.
 //
 //	c, err := ceremony.New(unit.AnswerCircuit())
 //	t := c.Begin()

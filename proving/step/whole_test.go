@@ -112,7 +112,6 @@ func TestWholeFiles(t *testing.T) {
 	}
 }
 
-// No bytes make the decoder panic, nor the circuit of what it accepts be looked for; what it accepts has one encoding.
 // Elements that read the same cells are work each: few leaves do not make a small circuit.
 func TestCircuitsOfClustersAreBounded(t *testing.T) {
 	norm := func(head, heads uint32) error {
@@ -134,6 +133,7 @@ func TestCircuitsOfClustersAreBounded(t *testing.T) {
 	}
 }
 
+// No bytes make the decoder panic, nor the circuit of what it accepts be looked for; what it accepts has one encoding.
 func FuzzDecodeWhole(f *testing.F) {
 	w := sums(f)
 	file, err := step.NewWholeFile(step.Groth16, w, step.Binding{}, step.DevelopmentOrigin, []byte{1, 2})
